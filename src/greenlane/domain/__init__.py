@@ -1,0 +1,1 @@
+"""The words of the business: events, the change they fold into, verdicts, errors. Frozen, typed, no I/O."""

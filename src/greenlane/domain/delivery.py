@@ -1,0 +1,134 @@
+"""What is built, where it runs, and what was measured of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+
+class Artifact(msgspec.Struct, frozen=True, kw_only=True):
+    """A built merge result. `digest` is `sha256:...` of its content; `location` is the platform's own name for it."""
+
+    digest: str
+    service: str
+    commit: str
+    location: str
+
+
+Environment = Literal["staging", "production"]
+
+
+class DeploymentSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. `deployment_id` is the idempotency key: the same id never starts twice."""
+
+    deployment_id: str
+    service: str
+    artifact: Artifact
+    environment: Environment
+
+
+class Instance(msgspec.Struct, frozen=True, kw_only=True):
+    """A running deployment, reachable over HTTP at host:port."""
+
+    deployment_id: str
+    service: str
+    artifact: Artifact
+    host: str
+    port: int
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a deployment has used since it started: CPU seconds, resident memory, processes in its tree."""
+
+    cpu_s: float
+    rss_mb: float
+    processes: int
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True):
+    """How production traffic of a service is shared. `canary_weight` is in percent, 0 to 100."""
+
+    stable: Instance
+    canary: Instance | None = None
+    canary_weight: float = 0.0
+
+
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """Cumulative counts of one version behind the proxy since it was routed.
+
+    `histogram` holds (upper bound in ms, requests at or under it), cumulative, ascending; one bound stands exactly
+    at the configured p99 limit, so `over_limit` is exact and not interpolated. `errors` are 5xx and failed requests.
+    """
+
+    requests: int = 0
+    errors: int = 0
+    over_limit: int = 0
+    histogram: tuple[tuple[float, int], ...] = ()
+
+
+class TrafficReading(msgspec.Struct, frozen=True, kw_only=True):
+    """Both versions as the proxy counts them, at one instant."""
+
+    stable: Counters
+    canary: Counters
+
+
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load run saw of one target: latency of each answered request in ms, in order of arrival; and failures."""
+
+    latencies_ms: tuple[float, ...]
+    errors: int
+    requests: int
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One check that was run (a smoke request, an integration command) and what came of it."""
+
+    name: str
+    passed: bool
+    detail: str = ""
+    seconds: float = 0.0
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of the candidate against the current version: `ratio` = candidate / current, with its 95 % interval."""
+
+    metric: str
+    current: float
+    candidate: float
+    ratio: float
+    low: float
+    high: float
+    limit: float
+    regressed: bool
+
+
+class Verdict(StrEnum):
+    """What a judge says. The worst wins: FAIL > INCONCLUSIVE > WAIT > PASS."""
+
+    PASS = "pass"
+    WAIT = "wait"
+    INCONCLUSIVE = "inconclusive"
+    FAIL = "fail"
+
+
+class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """One metric of the canary, held against its limit: both figures, and what the judge says of them."""
+
+    metric: str
+    value: float
+    limit: float
+    verdict: Verdict
+    reason: str
+
+
+class CanaryJudgement(msgspec.Struct, frozen=True, kw_only=True):
+    """The canary judge's answer at one instant."""
+
+    verdict: Verdict
+    reason: str
+    metrics: tuple[MetricJudgement, ...] = ()
+    requests: int = 0
+    needed: int = 0

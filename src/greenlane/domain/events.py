@@ -1,0 +1,467 @@
+"""Every event that can happen to a change, in the past tense. An event is a fact or a decision; a decision says why.
+
+Events are stored for years: a new field has a default, a changed meaning gets a new `event_version` and an entry in
+`upcast`, and old logs stay in the tests.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar, Literal, Union
+
+import msgspec
+
+from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
+from greenlane.domain.findings import FileCoverage, Finding
+
+
+class Stage(StrEnum):
+    """The five stages, in the order in which a change passes them."""
+
+    REVIEW = "review"
+    TEST = "test"
+    STAGING = "staging"
+    VALIDATION = "validation"
+    DEPLOYMENT = "deployment"
+
+
+STAGES = tuple(Stage)
+
+
+class Lane(StrEnum):
+    """How much automation a change gets. Where several fit, the first of these wins."""
+
+    RED = "red"
+    COMPLIANCE = "compliance"
+    SCHEMA = "schema"
+    INTEGRATION = "integration"
+    PERFORMANCE = "performance"
+    GREEN = "green"
+
+
+class Input(msgspec.Struct, frozen=True):
+    """Something that a decision was based on, by name and digest (`sha256:...` or a git object name)."""
+
+    name: str
+    digest: str
+
+
+class Reasoning(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a decision was taken: the part of an event that an auditor reads.
+
+    `decision` is one word or two (`proceed`, `ask-human`, `roll-back`); `rationale` is full sentences with the figures
+    that were compared and the limits they were held against; `rules_fired` names each rule that had a part in it.
+    """
+
+    decision: str
+    rationale: str
+    rules_fired: tuple[str, ...] = ()
+    risk_score: float | None = None
+    inputs: tuple[Input, ...] = ()
+    artifact_digest: str | None = None
+    model_id: str | None = None
+    prompt_digest: str | None = None
+
+
+class Trigger(msgspec.Struct, frozen=True, kw_only=True):
+    """One reason why a human is asked, with its evidence and what would clear it."""
+
+    rule: str
+    summary: str
+    evidence: tuple[str, ...] = ()
+    clears_when: str = ""
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """A question to a human. No stage from `before` on is entered while it is open."""
+
+    gate_id: str
+    before: Stage
+    triggers: tuple[Trigger, ...]
+
+
+class RiskPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One part of a risk score: which rule, how many points, and why."""
+
+    rule: str
+    points: float
+    reason: str
+
+
+class SkippedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that an analyzer could not read, and why: it closes the green lane."""
+
+    path: str
+    analyzer: str
+    reason: str
+
+
+class WrittenTest(msgspec.Struct, frozen=True, kw_only=True):
+    """A generated test that passed every gate: where it stands, what it is called, the lines it newly covers."""
+
+    path: str
+    name: str
+    purpose: str
+    covers: tuple[str, ...]
+
+
+class DroppedTest(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    reason: str
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
+    """The base of all events. `completes` names the stage that an event ends; nothing may follow it in that stage."""
+
+    completes: ClassVar[Stage | None] = None
+    event_version: ClassVar[int] = 1
+
+
+class Decision(Event, frozen=True, kw_only=True):
+    """An event that is somebody's decision; it is refused by the ledger without its reasoning."""
+
+    why: Reasoning
+
+
+class StageResult(Decision, frozen=True, kw_only=True):
+    """The end of a stage. `proceed` false: the change is blocked and its author has to amend it."""
+
+    proceed: bool
+
+
+# ------------------------------------------------------------------ the pull request
+
+
+class PrOpened(Event, tag="pr.opened", frozen=True, kw_only=True):
+    """A pull request was seen for the first time at this head commit."""
+
+    repo: str
+    pr_number: int
+    title: str
+    description: str = ""
+    branch: str
+    base_branch: str
+    head_sha: str
+    base_sha: str
+    merge_base_sha: str
+    author: str
+    coauthors: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    diff_sha256: str
+
+
+class PrUpdated(PrOpened, tag="pr.updated", frozen=True, kw_only=True):
+    """A newer head commit of a pull request that is known already: the first event of that commit's own run."""
+
+
+class RunSuperseded(Event, tag="run.superseded", frozen=True, kw_only=True):
+    """A newer head commit took over; approvals of this run are void."""
+
+    by_run: str
+    new_head_sha: str
+
+
+# ------------------------------------------------------------------ stages
+
+
+class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=True):
+    completes: ClassVar[Stage | None] = Stage.REVIEW
+
+    risk_score: float
+    risk_points: tuple[RiskPoint, ...]
+    threshold: float
+    lane: Lane
+    lanes_matched: tuple[Lane, ...]
+    services: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    coverage: tuple[FileCoverage, ...] = ()
+    skipped: tuple[SkippedFile, ...] = ()
+    analyzers: tuple[str, ...] = ()
+    files_changed: int = 0
+    lines_added: int = 0
+    lines_removed: int = 0
+    summary: tuple[str, ...] = ()
+    schema_changes_detected: bool = False
+    new_service_integration: bool = False
+    breaking_api_contract: bool = False
+
+
+class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
+    """Intent: these files (path, sha256) go on the pull request's branch on top of `expected_head`."""
+
+    __test__: ClassVar[bool] = False
+
+    expected_head: str
+    files: tuple[Input, ...]
+    key: str
+
+
+class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True):
+    __test__: ClassVar[bool] = False
+    completes: ClassVar[Stage | None] = Stage.TEST
+
+    written: tuple[WrittenTest, ...] = ()
+    dropped: tuple[DroppedTest, ...] = ()
+    commit_sha: str | None = None
+    coverage_before: tuple[FileCoverage, ...] = ()
+    coverage_after: tuple[FileCoverage, ...] = ()
+    suite_passed: bool = True
+    seconds: float = 0.0
+
+
+class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
+    """Intent: the merge of base and head is built and deployed to staging under this id."""
+
+    service: str
+    deployment_id: str
+    base_sha: str
+    merge_sha: str
+    attempt: int
+
+
+class StagedService(msgspec.Struct, frozen=True, kw_only=True):
+    """One service as it stands in staging: the candidate beside the current version."""
+
+    service: str
+    candidate: Instance
+    current: Instance | None
+    checks: tuple[Check, ...] = ()
+    cpu_s: float = 0.0
+    rss_mb: float = 0.0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+
+
+class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=True):
+    completes: ClassVar[Stage | None] = Stage.STAGING
+
+    staging_healthy: bool
+    base_sha: str
+    merge_sha: str
+    services: tuple[StagedService, ...] = ()
+    regressions_detected: tuple[str, ...] = ()
+    anomalies: tuple[str, ...] = ()
+
+
+class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
+    service: str
+    comparisons: tuple[Comparison, ...]
+
+
+class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
+    completes: ClassVar[Stage | None] = Stage.VALIDATION
+
+    checks: tuple[Check, ...] = ()
+    services: tuple[ServiceComparison, ...] = ()
+
+
+# ------------------------------------------------------------------ deployment
+
+
+class DeploymentAssessed(Decision, tag="deployment.assessed", frozen=True, kw_only=True):
+    """The risk of deploying now: `high` goes to a human."""
+
+    level: Literal["low", "medium", "high"]
+    reasons: tuple[str, ...]
+    attempt: int
+
+
+class BaseMoved(Decision, tag="base.moved", frozen=True, kw_only=True):
+    """The base branch moved since the merge was checked: staging and validation are done again."""
+
+    old_base_sha: str
+    new_base_sha: str
+
+
+class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True):
+    """Intent: this candidate gets `weight_percent` of production traffic."""
+
+    deployment_id: str
+    service: str
+    candidate: Artifact
+    stable: Instance
+    weight_percent: float
+    steps_percent: tuple[float, ...]
+    watch_s: float
+    warmup_s: float
+    error_rate_limit: float
+    p99_limit_ms: float
+    attempt: int
+
+
+class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):
+    """A checkpoint of the watch: what the proxy counted and what the judge said of it."""
+
+    deployment_id: str
+    phase: str
+    weight_percent: float
+    elapsed_s: float
+    reading: TrafficReading
+    judgement: CanaryJudgement
+
+
+class CanaryPromoting(Decision, tag="canary.promoting", frozen=True, kw_only=True):
+    """Intent: the next share of traffic, after the one before was passed."""
+
+    deployment_id: str
+    weight_percent: float
+
+
+class CanaryRollingBack(Decision, tag="canary.rolling_back", frozen=True, kw_only=True):
+    """Intent: the weight goes to 0 now, for this reason."""
+
+    deployment_id: str
+    trigger: str
+    reading: TrafficReading
+    judgement: CanaryJudgement | None = None
+
+
+class CanaryRolledBack(Decision, tag="canary.rolled_back", frozen=True, kw_only=True):
+    """The weight is 0, read back from the proxy; the artifact is quarantined."""
+
+    deployment_id: str
+    service: str
+    artifact_digest: str
+    observed_weight_percent: float
+
+
+class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=True):
+    completes: ClassVar[Stage | None] = Stage.DEPLOYMENT
+
+    incident_id: str
+    title: str
+    markdown: str
+
+
+class BaseAdvancing(Decision, tag="base.advancing", frozen=True, kw_only=True):
+    """Intent: production runs the merge at 100 %, so the base branch becomes exactly that merge commit."""
+
+    base_branch: str
+    expected_base_sha: str
+    merge_sha: str
+
+
+class DeploymentComplete(Decision, tag="deployment.complete", frozen=True, kw_only=True):
+    completes: ClassVar[Stage | None] = Stage.DEPLOYMENT
+
+    merge_sha: str
+    deployments: tuple[Instance, ...] = ()
+    previous: tuple[Instance, ...] = ()
+
+
+class RollbackRequested(Event, tag="rollback.requested", frozen=True, kw_only=True):
+    """A person wants the previous version back."""
+
+    by: str
+    reason: str
+
+
+class RollbackStarting(Decision, tag="rollback.starting", frozen=True, kw_only=True):
+    """Intent: traffic goes back to these instances, and the base branch to the tree that they were built from."""
+
+    restore: tuple[Instance, ...]
+
+
+class DeploymentRolledBack(Decision, tag="deployment.rolled_back", frozen=True, kw_only=True):
+    """A promoted change was taken back: production runs the previous version, and so does the base branch."""
+
+    completes: ClassVar[Stage | None] = Stage.DEPLOYMENT
+
+    base_sha: str
+    restored: tuple[Instance, ...]
+
+
+# ------------------------------------------------------------------ people
+
+
+class HumanRequested(Decision, tag="human.requested", frozen=True, kw_only=True):
+    """A human is asked. The run goes on with stages before `gate.before` and waits there."""
+
+    gate: Gate
+
+
+class HumanApproved(Decision, tag="human.approved", frozen=True, kw_only=True):
+    gate_id: str
+    by: str
+    head_sha: str
+
+
+class HumanRejected(Decision, tag="human.rejected", frozen=True, kw_only=True):
+    gate_id: str
+    by: str
+    head_sha: str
+
+
+# ------------------------------------------------------------------ the machine itself
+
+
+class AgentRetrying(Decision, tag="agent.retrying", frozen=True, kw_only=True):
+    """An agent met a retryable error; it acts again not before `not_before` (UTC, ISO 8601)."""
+
+    agent: str
+    attempt: int
+    error: str
+    not_before: str
+
+
+class RunFailed(Decision, tag="run.failed", frozen=True, kw_only=True):
+    """An agent could not go on. Nothing is lost: `gate` asks a human, whose approval makes it try again."""
+
+    agent: str
+    error: str
+    gate: Gate
+
+
+class Paused(Event, tag="automation.paused", frozen=True, kw_only=True):
+    """No agent begins work in this scope (`org`, or a service's name). Rolling back still works."""
+
+    scope: str
+    by: str
+    reason: str
+
+
+class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
+    scope: str
+    by: str
+    reason: str
+
+
+AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
+    PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
+    StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
+    CanaryPromoting, CanaryRollingBack, CanaryRolledBack, IncidentReported, BaseAdvancing, DeploymentComplete,
+    RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
+    AgentRetrying, RunFailed, Paused, Resumed,
+]  # fmt: skip
+
+EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+
+
+def type_of(event: Event | type[Event]) -> str:
+    """The name of an event's type: `pr.opened`."""
+    tag = event.__struct_config__.tag
+    assert isinstance(tag, str)
+    return tag
+
+
+def encode_event(event: Event) -> bytes:
+    """The event as JSON bytes, its type in the field `type`."""
+    return _encoder.encode(event)
+
+
+def decode_event(data: bytes, version: int = 1) -> AnyEvent:
+    """The event that these bytes hold; raises `msgspec.ValidationError` if they hold none.
+
+    `version` is the `event_version` under which it was written; older ones are brought up to date first.
+    """
+    del version  # every event is still at version 1: `upcast` by (type, version) goes here
+    return _decoder.decode(data)
+
+
+def event_fields(event: Event) -> dict[str, Any]:
+    """The event as plain values, for printing."""
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    return fields

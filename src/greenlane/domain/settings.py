@@ -1,0 +1,271 @@
+"""The configuration as typed values. Every number that decides something stands here and comes from `greenlane.yaml`.
+
+Read by `greenlane.config` (which adds file and line to errors); handed to policies and agents as facts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Percent = Annotated[float, Field(gt=0, le=100)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Tier = Literal["critical", "standard", "internal"]
+
+
+class Section(BaseModel):
+    """A part of the file: frozen, and closed (an unknown key is an error, not a silent nothing)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Orchestration(Section):
+    model: str | None = None
+    """The language model that may raise a risk score. Absent or unreachable: deterministic analysis alone decides."""
+    routing: Literal["event-driven"] = "event-driven"
+    """How work moves between agents."""
+    max_concurrent_agents: int = Field(5, ge=1, le=1000)
+    """Agents that may work at the same time, over all processes. A run that waits for a human takes no place."""
+    max_attempts: int = Field(3, ge=1, le=20)
+    """Attempts of one agent at a retryable error before the run stops and a human is asked."""
+    backoff_s: float = Field(2.0, gt=0, le=3600)
+    """Wait before the second attempt, in seconds; doubled with each further one."""
+    lease_s: float = Field(10.0, ge=1, le=600)
+    """How long a worker may be silent before another takes its run over, in seconds."""
+    delivery_cap: int = Field(5, ge=1, le=100)
+    """How often a run may be taken over without getting on before it is stopped as poisonous."""
+
+
+class Thresholds(Section):
+    risk_score_max: float = Field(7.0, ge=1, le=10)
+    """A change with this risk score or more goes to a human."""
+    canary_traffic_initial_pct: Percent = 5
+    """Share of production traffic that the canary gets first, in percent."""
+    canary_monitoring_duration_min: float = Field(10, gt=0, le=1440)
+    """How long the canary is watched at that share, in minutes."""
+    error_rate_threshold: Share = 0.005
+    """Highest share of failed requests (5xx or no answer) that the canary may show."""
+    p99_latency_threshold_ms: float = Field(800, gt=0)
+    """Highest 99th percentile of latency that the canary may show, in milliseconds."""
+
+
+class TierThresholds(Section):
+    """Thresholds of one tier; what is absent comes from `thresholds`."""
+
+    risk_score_max: float | None = Field(None, ge=1, le=10)
+    canary_traffic_initial_pct: Percent | None = None
+    canary_monitoring_duration_min: float | None = Field(None, gt=0, le=1440)
+    error_rate_threshold: Share | None = None
+    p99_latency_threshold_ms: float | None = Field(None, gt=0)
+
+
+class Tiers(Section):
+    critical: TierThresholds = TierThresholds(risk_score_max=5.0)
+    standard: TierThresholds = TierThresholds()
+    internal: TierThresholds = TierThresholds(risk_score_max=8.0)
+
+
+AuditField = Literal[
+    "repo", "pr_number", "author", "head_sha", "base_sha", "diff_sha256", "artifact_digest", "agent", "agent_version",
+    "model_id", "prompt_digest", "policy_digest", "config_digest", "inputs", "rules_fired", "risk_score", "rationale",
+    "decision", "approver", "timestamp", "trace_id", "causation_id",
+]  # fmt: skip
+
+
+class Audit(Section):
+    storage: Literal["append-only-log"] = "append-only-log"
+    """Where decisions are kept."""
+    required_fields: tuple[AuditField, ...] = (
+        "pr_number", "author", "risk_score", "rationale", "timestamp", "agent_version",
+    )  # fmt: skip
+    """A decision that lacks one of these is refused before it is acted on."""
+    compliance_framework: str = "SOC2"
+    """The framework that auditors hold the ledger against; printed on exports."""
+
+
+class Validation(Section):
+    test_execution_required: bool = True
+    """Generated tests are run in the sandbox before they are committed. `false` commits none."""
+    max_retry_passes: int = Field(1, ge=0, le=5)
+    """How often a generated test that failed is derived again before it is dropped."""
+    fixture_validation: bool = True
+    """Every fixture that a generated test names must exist."""
+    test_timeout_s: float = Field(300, gt=0)
+    """Time for one run of the test suite in the sandbox, in seconds."""
+    load_duration_s: float = Field(20, gt=0, le=3600)
+    """How long current and candidate are compared under load, in seconds."""
+    load_rate_rps: float = Field(40, gt=0, le=10000)
+    """Requests a second that each of the two gets during the comparison."""
+    latency_ratio_max: float = Field(1.20, gt=1)
+    """Highest ratio of candidate to current latency; over it by the whole interval is a regression."""
+    latency_floor_ms: float = Field(2.0, ge=0)
+    """A difference under this many milliseconds is never a regression: it is below what users can notice."""
+    error_rate_increase_max: Share = 0.005
+    """Highest increase of the share of failed requests."""
+
+
+FLAG_CONDITIONS = (
+    "schema_changes_detected",
+    "new_service_integration",
+    "breaking_api_contract",
+    "security_finding",
+    "secret_found",
+    "incomplete_analysis",
+    "coverage_gap_open",
+)
+RISK_CONDITION = r"^risk_score\s*(>=|>)\s*\d+(\.\d+)?$"
+Condition = Annotated[str, Field(pattern=RISK_CONDITION + "|^(" + "|".join(FLAG_CONDITIONS) + ")$")]
+
+
+class ContextPackageSettings(Section):
+    include_diff_summary: bool = True
+    include_baseline_metrics: bool = True
+    include_agent_reasoning: bool = True
+
+
+class Escalation(Section):
+    auto_route_to_human: tuple[Condition, ...] = (
+        "risk_score >= 7.0",
+        "schema_changes_detected",
+        "new_service_integration",
+        "breaking_api_contract",
+    )
+    """Conditions that send a change to a human. The floor (security, secrets, incomplete analysis) always stands."""
+    context_package: ContextPackageSettings = ContextPackageSettings()
+
+
+class Lanes(Section):
+    performance_critical_paths: tuple[str, ...] = ()
+    """Globs; a change to one of them gets a longer and stricter canary."""
+    performance_canary_factor: float = Field(2.0, ge=1, le=10)
+    """The performance lane's canary lasts this many times longer and may show 1/factor of the error rate."""
+    compliance_paths: tuple[str, ...] = ()
+    """Globs; a change to one of them needs a human sign-off always."""
+    compliance_labels: tuple[str, ...] = ("compliance", "sox", "audit")
+    """Labels of a pull request that do the same."""
+    integration_steps_pct: tuple[Percent, ...] = (5, 25, 50, 100)
+    """Shares of traffic of the staged rollout that the integration lane takes."""
+
+
+class Canary(Section):
+    warmup_s: float = Field(60, ge=0)
+    """Requests of this first part are left out of the judgement (cold caches), in seconds."""
+    steps_pct: tuple[Percent, ...] = (25, 50, 100)
+    """Shares of traffic after the watch was passed, each watched for `step_duration_s`."""
+    step_duration_s: float = Field(30, ge=0)
+    """How long each further step is watched, in seconds."""
+    tick_s: float = Field(1.0, gt=0, le=60)
+    """How often the proxy's counters are read, in seconds."""
+    min_requests: int = Field(200, ge=1)
+    """Fewer canary requests than this by the end of the watch are inconclusive: weight 0, and a human is asked."""
+    extend_max_factor: float = Field(2.0, ge=1, le=10)
+    """A watch without enough requests is extended up to this many times its length before it is inconclusive."""
+    catastrophic_error_rate: Share = 0.25
+    """During warm-up only a share of failed requests over this rolls back."""
+    false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
+    """Highest chance of rolling back a release that meets the limits, over the whole canary."""
+    keep_previous_s: float = Field(600, ge=0)
+    """How long the previous version stays hot after a promotion, in seconds."""
+
+
+class Staging(Section):
+    collect_s: float = Field(120, ge=0)
+    """How long staging metrics are collected after the smoke tests, in seconds."""
+    start_timeout_s: float = Field(30, gt=0)
+    """Time for a deployment to become healthy, in seconds."""
+    build_timeout_s: float = Field(600, gt=0)
+    """Time for the build command, in seconds."""
+
+
+class SandboxSettings(Section):
+    memory_mb: int = Field(2048, ge=64)
+    max_processes: int = Field(256, ge=8)
+    max_file_mb: int = Field(512, ge=1)
+    max_output_kb: int = Field(1024, ge=16)
+
+
+class HttpCheck(Section):
+    path: str = Field("/", pattern="^/")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
+    body: str | None = None
+    status: int = Field(200, ge=100, le=599)
+    contains: str | None = None
+    """Text that the answer's body must contain."""
+
+
+class LoadRequest(Section):
+    path: str = Field("/", pattern="^/")
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"] = "GET"
+    body: str | None = None
+    weight: float = Field(1.0, gt=0)
+
+
+class Health(Section):
+    path: str = Field("/healthz", pattern="^/")
+
+
+class MetricsSettings(Section):
+    source: Literal["proxy"] = "proxy"
+    """Where the canary's figures come from: the proxy's own counters, read directly."""
+
+
+class Commands(Section):
+    """Shell commands of a service; `{python}`, `{port}`, `{host}`, `{data_dir}` are filled in."""
+
+    setup: str | None = None
+    """Makes the Python environment of the project (dependencies); run once per lock file, with network."""
+    test: str = "{python} -m pytest -q"
+    """Runs the test suite (in the sandbox)."""
+    build: str | None = None
+    """Builds the merge result in its own folder."""
+    migrate: str | None = None
+    """Brings the database to the candidate's schema; must be backward compatible."""
+    start: str | None = None
+    """Starts the service on `{host}:{port}`, in the foreground. Absent: it is reviewed and tested, not deployed."""
+    smoke: str | None = None
+    """A further smoke test; the service's address is in `$GREENLANE_URL`."""
+    integration: str | None = None
+    """Integration tests against the staged service; its address is in `$GREENLANE_URL`."""
+
+
+class Service(Section):
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    paths: tuple[str, ...] = ("**",)
+    """Globs of the files that belong to this service."""
+    tier: Tier = "standard"
+    source_roots: tuple[str, ...] = (".",)
+    """Folders that go on the import path (`src` in a src layout)."""
+    tests_dir: str = "tests"
+    commands: Commands = Commands()
+    health: Health = Health()
+    smoke: tuple[HttpCheck, ...] = ()
+    load: tuple[LoadRequest, ...] = ()
+    metrics: MetricsSettings = MetricsSettings()
+    port: int = Field(8080, ge=0, le=65535)
+    """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
+    freeze: bool = False
+    """No deployment while set; the change waits for a human."""
+
+
+class Repository(Section):
+    name: str | None = None
+    """The name in the ledger; the folder's name if absent."""
+    base_branch: str = "main"
+
+
+class Settings(Section):
+    """All of `greenlane.yaml`."""
+
+    repository: Repository = Repository()
+    services: tuple[Service, ...] = ()
+    orchestration: Orchestration = Orchestration()
+    thresholds: Thresholds = Thresholds()
+    tiers: Tiers = Tiers()
+    audit: Audit = Audit()
+    validation: Validation = Validation()
+    escalation: Escalation = Escalation()
+    lanes: Lanes = Lanes()
+    canary: Canary = Canary()
+    staging: Staging = Staging()
+    sandbox: SandboxSettings = SandboxSettings()

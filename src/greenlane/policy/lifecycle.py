@@ -1,0 +1,131 @@
+"""Where a change stands and what is due next: the one place that says when a stage may begin.
+
+Called by the runtime before an agent acts, and by the faces to show a state. Drawn in docs/states.md.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from greenlane.domain import events as e
+from greenlane.domain.change import Change
+from greenlane.domain.events import STAGES, Stage
+
+
+class State(StrEnum):
+    REVIEWING = "reviewing"
+    TESTING = "testing"
+    STAGING = "staging"
+    VALIDATING = "validating"
+    DEPLOYING = "deploying"
+    AWAITING_HUMAN = "awaiting_human"
+    PAUSED = "paused"
+    DEPLOYED = "deployed"
+    ROLLED_BACK = "rolled_back"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    SUPERSEDED = "superseded"
+
+
+ENDED = frozenset({State.DEPLOYED, State.ROLLED_BACK, State.BLOCKED, State.REJECTED, State.SUPERSEDED})
+
+_WORKING = dict(
+    zip(
+        STAGES,
+        (State.REVIEWING, State.TESTING, State.STAGING, State.VALIDATING, State.DEPLOYING),
+        strict=True,
+    )
+)
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a change stands: its state, the stage that is due (None: nothing is), and why in one sentence."""
+
+    state: State
+    due: Stage | None
+    reason: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state in ENDED
+
+
+def _result_of(change: Change, stage: Stage) -> e.StageResult | None:
+    results = {
+        Stage.REVIEW: change.review,
+        Stage.TEST: change.tests,
+        Stage.STAGING: change.staging,
+        Stage.VALIDATION: change.validation,
+    }
+    return results.get(stage)
+
+
+def _next_stage(change: Change) -> Stage:
+    for stage in STAGES:
+        if stage is Stage.DEPLOYMENT or _result_of(change, stage) is None:
+            return stage
+    raise AssertionError("unreachable: deployment is the last stage")
+
+
+def _assess_winding_down(change: Change) -> Standing | None:
+    """A canary that was begun is always ended, whatever else happened meanwhile."""
+    if change.canary is None:
+        return None
+    why = ""
+    if change.superseded:
+        why = "a newer commit superseded this run while its canary was on"
+    elif change.rejected:
+        why = f"{change.rejected.by} rejected the change while its canary was on"
+    elif change.rollback_requested and change.deployed is None:
+        why = f"{change.rollback_requested.by} asked for a rollback"
+    return Standing(state=State.DEPLOYING, due=Stage.DEPLOYMENT, reason=why) if why else None
+
+
+def _assess_ended(change: Change) -> Standing | None:
+    if change.taken_back:
+        return Standing(state=State.ROLLED_BACK, due=None, reason=change.taken_back.why.rationale)
+    if change.deployed:
+        if change.rollback_requested:
+            asked = change.rollback_requested
+            return Standing(
+                state=State.DEPLOYING,
+                due=Stage.DEPLOYMENT,
+                reason=f"{asked.by} asked for a rollback: {asked.reason}",
+            )
+        return Standing(state=State.DEPLOYED, due=None, reason=change.deployed.why.rationale)
+    if change.incident:
+        return Standing(state=State.ROLLED_BACK, due=None, reason=change.incident.title)
+    if change.rolled_back:
+        return Standing(state=State.DEPLOYING, due=Stage.DEPLOYMENT, reason="the incident report is being written")
+    if change.superseded:
+        return Standing(
+            state=State.SUPERSEDED,
+            due=None,
+            reason=f"a newer commit is handled by {change.superseded.by_run}",
+        )
+    if change.rejected:
+        rejected = change.rejected
+        return Standing(state=State.REJECTED, due=None, reason=f"{rejected.by} rejected it: {rejected.why.rationale}")
+    return None
+
+
+def assess_standing(change: Change, paused: e.Paused | None = None) -> Standing:
+    """Where the change stands. `paused` is the pause in force for it (organisation or one of its services)."""
+    ended = _assess_winding_down(change) or _assess_ended(change)
+    if ended:
+        return ended
+    for stage in STAGES:
+        result = _result_of(change, stage)
+        if result is not None and not result.proceed:
+            return Standing(state=State.BLOCKED, due=None, reason=result.why.rationale)
+    stage = _next_stage(change)
+    reached = STAGES.index(stage)
+    waiting = [g for g in change.open_gates if STAGES.index(g.before) <= reached]
+    if waiting and change.canary is None:
+        asked = "; ".join(t.summary for g in waiting for t in g.triggers)
+        return Standing(state=State.AWAITING_HUMAN, due=None, reason=asked)
+    if paused and change.canary is None:
+        return Standing(state=State.PAUSED, due=None, reason=f"{paused.by} paused {paused.scope}: {paused.reason}")
+    return Standing(state=_WORKING[stage], due=stage, reason=f"the {stage} stage is due")

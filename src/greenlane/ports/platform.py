@@ -1,0 +1,28 @@
+"""The platform: where artifacts are built and run. Embedded: local processes; later Kubernetes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from greenlane.domain.delivery import Artifact, DeploymentSpec, Instance, Usage
+from greenlane.domain.settings import Service
+
+
+class Platform(Protocol):
+    """Each call may be repeated safely; `fence` of an older worker is refused with FencedError."""
+
+    async def build(self, service: Service, source: Path, commit: str) -> Artifact:
+        """Build the source tree of a commit; the same content gives the same digest. Raises BuildFailedError."""
+
+    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+        """Start it and wait until it is healthy; an id that runs already is returned. Raises DeployFailedError."""
+
+    async def find(self, deployment_id: str) -> Instance | None:
+        """The running instance of this id, or None: the answer to 'did I begin this?'."""
+
+    async def retire(self, deployment_id: str, *, fence: int) -> None:
+        """Stop it with its whole process tree. Absent: nothing."""
+
+    async def inspect(self, deployment_id: str) -> tuple[Usage, str]:
+        """What it has used so far, and the last 64 KiB of its log."""
