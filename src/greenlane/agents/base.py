@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from greenlane.domain.change import Change
 from greenlane.domain.events import Event, Stage
+
+
+Yielded: TypeAlias = Event | tuple[Event, ...]
+"""One event, or several that are committed in one transaction."""
 
 
 class Agent(Protocol):
@@ -27,4 +31,4 @@ class Agent(Protocol):
     def listens_to(self) -> tuple[type[Event], ...]:
         """The events that wake it; whether it is due is the lifecycle's to say."""
 
-    def act(self, change: Change) -> AsyncIterator[Event]: ...
+    def act(self, change: Change) -> AsyncIterator[Yielded]: ...

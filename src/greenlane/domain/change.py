@@ -53,6 +53,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     superseded: e.RunSuperseded | None = None
     canary: e.CanaryStarting | None = None
     """The canary that was begun and neither promoted nor rolled back yet."""
+    promoted: tuple[e.CanaryPromoted, ...] = ()
+    """Services of this change whose candidate has all traffic already."""
     rolled_back: e.CanaryRolledBack | None = None
     incident: e.IncidentReported | None = None
     deployed: e.DeploymentComplete | None = None
@@ -103,6 +105,10 @@ def apply(change: Change | None, recorded: Recorded, run: str) -> Change:  # noq
             moved["validation"] = event
         case e.BaseMoved():
             moved |= {"staging": None, "validation": None}
+        case e.CanaryPromoted():
+            moved |= {"canary": None, "promoted": (*change.promoted, event)}
+        case e.CanaryInconclusive():
+            moved |= {"canary": None, "gates": (*change.gates, event.gate)}
         case e.HumanRequested() | e.RunFailed():
             moved["gates"] = (*change.gates, event.gate)
         case e.HumanApproved():

@@ -111,7 +111,7 @@ class DroppedTest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
-    """The base of all events. `completes` names the stage that an event ends; nothing may follow it in that stage."""
+    """The base of all events. `completes` names the stage that an event ends: it is the last one of an agent's act."""
 
     completes: ClassVar[Stage | None] = None
     event_version: ClassVar[int] = 1
@@ -307,6 +307,15 @@ class CanaryPromoting(Decision, tag="canary.promoting", frozen=True, kw_only=Tru
     weight_percent: float
 
 
+class CanaryPromoted(Decision, tag="canary.promoted", frozen=True, kw_only=True):
+    """The candidate of this service has all traffic and is its stable version now."""
+
+    deployment_id: str
+    service: str
+    stable: Instance
+    previous: Instance
+
+
 class CanaryRollingBack(Decision, tag="canary.rolling_back", frozen=True, kw_only=True):
     """Intent: the weight goes to 0 now, for this reason."""
 
@@ -323,6 +332,15 @@ class CanaryRolledBack(Decision, tag="canary.rolled_back", frozen=True, kw_only=
     service: str
     artifact_digest: str
     observed_weight_percent: float
+
+
+class CanaryInconclusive(Decision, tag="canary.inconclusive", frozen=True, kw_only=True):
+    """The watch could not decide: the weight is 0 and `gate` asks a human, whose approval begins another canary."""
+
+    deployment_id: str
+    service: str
+    judgement: CanaryJudgement
+    gate: Gate
 
 
 class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=True):
@@ -412,6 +430,13 @@ class RunFailed(Decision, tag="run.failed", frozen=True, kw_only=True):
     gate: Gate
 
 
+class ServiceInstalling(Decision, tag="service.installing", frozen=True, kw_only=True):
+    """Intent: nothing serves this service in production yet, so its base version is built, started and routed."""
+
+    service: str
+    commit: str
+
+
 class Paused(Event, tag="automation.paused", frozen=True, kw_only=True):
     """No agent begins work in this scope (`org`, or a service's name). Rolling back still works."""
 
@@ -429,9 +454,10 @@ class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
 AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
     StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
-    CanaryPromoting, CanaryRollingBack, CanaryRolledBack, IncidentReported, BaseAdvancing, DeploymentComplete,
+    CanaryPromoting, CanaryPromoted, CanaryRollingBack, CanaryRolledBack, CanaryInconclusive,
+    IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
-    AgentRetrying, RunFailed, Paused, Resumed,
+    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
 ]  # fmt: skip
 
 EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members

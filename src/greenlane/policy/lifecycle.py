@@ -71,7 +71,7 @@ def _next_stage(change: Change) -> Stage:
 
 def _assess_winding_down(change: Change) -> Standing | None:
     """A canary that was begun is always ended, whatever else happened meanwhile."""
-    if change.canary is None:
+    if change.canary is None and not (change.promoted and change.deployed is None and change.rolled_back is None):
         return None
     why = ""
     if change.superseded:
@@ -95,10 +95,6 @@ def _assess_ended(change: Change) -> Standing | None:
                 reason=f"{asked.by} asked for a rollback: {asked.reason}",
             )
         return Standing(state=State.DEPLOYED, due=None, reason=change.deployed.why.rationale)
-    if change.incident:
-        return Standing(state=State.ROLLED_BACK, due=None, reason=change.incident.title)
-    if change.rolled_back:
-        return Standing(state=State.DEPLOYING, due=Stage.DEPLOYMENT, reason="the incident report is being written")
     if change.superseded:
         return Standing(
             state=State.SUPERSEDED,
@@ -108,6 +104,10 @@ def _assess_ended(change: Change) -> Standing | None:
     if change.rejected:
         rejected = change.rejected
         return Standing(state=State.REJECTED, due=None, reason=f"{rejected.by} rejected it: {rejected.why.rationale}")
+    if change.incident:
+        return Standing(state=State.ROLLED_BACK, due=None, reason=change.incident.title)
+    if change.rolled_back:
+        return Standing(state=State.DEPLOYING, due=Stage.DEPLOYMENT, reason="the incident report is being written")
     return None
 
 
@@ -123,9 +123,10 @@ def assess_standing(change: Change, paused: e.Paused | None = None) -> Standing:
     stage = _next_stage(change)
     reached = STAGES.index(stage)
     waiting = [g for g in change.open_gates if STAGES.index(g.before) <= reached]
-    if waiting and change.canary is None:
+    in_flight = change.canary is not None or bool(change.promoted)
+    if waiting and not in_flight:
         asked = "; ".join(t.summary for g in waiting for t in g.triggers)
         return Standing(state=State.AWAITING_HUMAN, due=None, reason=asked)
-    if paused and change.canary is None:
+    if paused and not in_flight:
         return Standing(state=State.PAUSED, due=None, reason=f"{paused.by} paused {paused.scope}: {paused.reason}")
     return Standing(state=_WORKING[stage], due=stage, reason=f"the {stage} stage is due")

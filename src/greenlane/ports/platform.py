@@ -5,15 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from greenlane.domain.delivery import Artifact, DeploymentSpec, Instance, Usage
+from greenlane.domain.delivery import Artifact, Check, DeploymentSpec, Instance, Usage
 from greenlane.domain.settings import Service
+
+
+class Builder(Protocol):
+    async def build(self, service: Service, source: Path, commit: str) -> Artifact:
+        """Build the source tree of a commit; the same content gives the same digest. Raises BuildFailedError."""
+
+    async def exercise(
+        self, service: Service, artifact: Artifact, command: str, *, name: str, url: str, timeout_s: float
+    ) -> Check:
+        """Run a command of the service (smoke, integration) in a copy of the artifact's files against `url`."""
 
 
 class Platform(Protocol):
     """Each call may be repeated safely; `fence` of an older worker is refused with FencedError."""
-
-    async def build(self, service: Service, source: Path, commit: str) -> Artifact:
-        """Build the source tree of a commit; the same content gives the same digest. Raises BuildFailedError."""
 
     async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
         """Start it and wait until it is healthy; an id that runs already is returned. Raises DeployFailedError."""
