@@ -1,4 +1,4 @@
-"""Agents that decide nothing, for tests and benchmarks of the runtime: each yields the event that completes its stage."""
+"""Agents that decide nothing, for tests and benchmarks of the runtime: each yields the event that ends its stage."""
 
 from __future__ import annotations
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests.support.agents import WHY, PlainAgent, ask, opened, plain_agents, review_complete
+from tests.support.house import open_house
 
 from greenlane.bus.protocol import Message
 from greenlane.domain import events as e
@@ -15,8 +17,6 @@ from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError, RefusedError, RetryableError
 from greenlane.domain.settings import Settings
 from greenlane.policy.lifecycle import State
-from tests.support.agents import WHY, PlainAgent, ask, opened, plain_agents, review_complete
-from tests.support.house import open_house
 
 FIVE = ["review", "test", "staging", "validation", "deployment"]
 

@@ -15,7 +15,8 @@ from greenlane.domain.settings import Settings
 from greenlane.ledger.entry import Entry
 from greenlane.ledger.store import LedgerStore, TreeHead
 from greenlane.policy.lifecycle import State, assess_standing
-from greenlane.policy.overview import RunView, compute_run_view
+from greenlane.policy.overview import compute_run_view
+from greenlane.ports.application import RunView
 from greenlane.ports.clock import Clock
 from greenlane.runtime.desk import Desk
 from greenlane.runtime.doorbell import Doorbell
@@ -99,8 +100,7 @@ class Application:
 
     async def view(self, run: str) -> RunView:
         change = await self.desk.change(run)
-        standing = assess_standing(change, await self._journal.pause_of(change))
-        return compute_run_view(change, standing, self._clock.now())
+        return compute_run_view(change, now=self._clock.now(), paused=await self._journal.pause_of(change))
 
     async def change(self, run: str) -> Change:
         """Everything that happened to a run. Raises InputError for an unknown one."""

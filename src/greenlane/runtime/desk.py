@@ -13,7 +13,7 @@ from greenlane.domain.errors import InputError, RefusedError
 from greenlane.domain.ids import CONTROL_STREAM, run_id
 from greenlane.ledger.store import LedgerStore, VersionConflictError
 from greenlane.policy.lifecycle import State, assess_standing
-from greenlane.policy.people import assess_approval
+from greenlane.policy.people import Refused, assess_approval
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, PullRequest, SourceControl
 from greenlane.runtime.journal import Journal
@@ -125,9 +125,9 @@ class Desk:
 
     def _gates(self, change: Change, by: str, head: str | None, gate: str | None) -> tuple[e.Gate, ...]:
         verdict = assess_approval(change, by=by, head=head, gate=gate)
-        if not verdict.allowed:
+        if isinstance(verdict, Refused):
             raise RefusedError(verdict.reason, hint=verdict.hint)
-        return tuple(g for g in change.open_gates if gate is None or g.gate_id == gate)
+        return tuple(g for g in change.open_gates if g.gate_id in verdict.gate_ids)
 
     @staticmethod
     def _why(decision: str, by: str, reason: str) -> e.Reasoning:
