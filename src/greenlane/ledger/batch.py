@@ -14,15 +14,15 @@ import msgspec
 
 from greenlane.domain.errors import FinalError
 from greenlane.ledger import queries
+from greenlane.ledger.connect import read_node
 from greenlane.ledger.entry import SCHEMA_VERSION, Draft, Entry, encode_entry
-from greenlane.ledger.merkle import Edge, hash_leaf, node_count, node_position
+from greenlane.ledger.merkle import Edge, hash_leaf, node_count
 from greenlane.ledger.owner import is_known_dead
 from greenlane.ledger.store import (
     DuplicateEventError,
     IncompleteDecisionError,
     Lease,
     LeaseLostError,
-    LedgerCorruptError,
     Step,
     VersionConflictError,
 )
@@ -78,20 +78,6 @@ class State:
 def load_edge(connection: sqlite3.Connection) -> Edge:
     size = connection.execute(queries.LAST_SEQ).fetchone()[0]
     return Edge.load(size, lambda level, index: read_node(connection, level, index))
-
-
-def read_node(connection: sqlite3.Connection, level: int, index: int) -> bytes:
-    """A hash of the tree as it is stored. Raises LedgerCorruptError if it is not there."""
-    if level:
-        row = connection.execute(queries.NODE, (node_position(level, index),)).fetchone()
-    else:
-        row = connection.execute(queries.LEAF, (index + 1,)).fetchone()
-    if row is None:
-        raise LedgerCorruptError(
-            f"the hash of level {level}, index {index} is missing from the ledger", hint="run `greenlane audit verify`"
-        )
-    hashed: bytes = row[0]
-    return hashed
 
 
 def find_missing_fields(draft: Draft, required: Sequence[str]) -> list[str]:

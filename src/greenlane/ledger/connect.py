@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from greenlane.domain.errors import GreenlaneError
 from greenlane.ledger import queries
+from greenlane.ledger.merkle import node_position
 from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError
 
 MAGIC = b"SQLite format 3\x00"
@@ -100,3 +101,17 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> None:
             f"{path} has schema version {version}; this program knows version {queries.SCHEMA_VERSION}",
             hint="use the release of Greenlane that wrote it" if version > queries.SCHEMA_VERSION else VERIFY_HINT,
         )
+
+
+def read_node(connection: sqlite3.Connection, level: int, index: int) -> bytes:
+    """A hash of the tree as it is stored. Raises LedgerCorruptError if it is not there."""
+    if level:
+        row = connection.execute(queries.NODE, (node_position(level, index),)).fetchone()
+    else:
+        row = connection.execute(queries.LEAF, (index + 1,)).fetchone()
+    if row is None:
+        raise LedgerCorruptError(
+            f"the hash of level {level}, index {index} is missing from the ledger", hint=VERIFY_HINT
+        )
+    hashed: bytes = row[0]
+    return hashed

@@ -8,7 +8,7 @@ from pathlib import Path
 APPLICATION_ID = 0x474C4E31  # "GLN1"
 SCHEMA_VERSION = 1
 
-PAGE_SIZE = 4096
+PAGE_SIZE = 8192  # entries have about 2 KB; in pages of 4 KB half of each would lie empty
 
 
 def schema_statements() -> list[str]:
@@ -78,6 +78,7 @@ DROP_SLOTS = "DELETE FROM slots WHERE stream = ?"
 
 SCHEMA_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name"
 VERIFY_ENTRIES = "SELECT seq, version, stream, event_id, type, leaf, bytes FROM entries ORDER BY seq"
+EXPORT = "SELECT seq, leaf, bytes FROM entries ORDER BY seq"
 VERIFY_NODES = "SELECT position, hash FROM nodes ORDER BY position"
 VERIFY_VERSIONS = "SELECT stream, version, seq FROM entries ORDER BY stream, version"
 VERIFY_STREAMS = "SELECT stream, version, first_seq, last_seq FROM streams ORDER BY stream"

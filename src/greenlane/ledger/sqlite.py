@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from greenlane.ledger import merkle, queries
-from greenlane.ledger.batch import Batch, check_required, read_node
+from greenlane.ledger.batch import Batch, check_required
 from greenlane.ledger.connect import (
     CACHE_KIB,
     READER_BUSY_MS,
@@ -28,6 +28,7 @@ from greenlane.ledger.connect import (
     check_identity,
     open_reader,
     open_uri,
+    read_node,
     translate,
 )
 from greenlane.ledger.entry import Entry, decode_entry
@@ -45,8 +46,8 @@ from greenlane.ledger.writer import Request, Writer
 WRITER_BUSY_MS = 5_000
 """How long a transaction waits for another process's before it is LedgerUnavailableError."""
 
-WAL_PAGES = 2_000
-"""Pages (of 4 KiB) after which the log is copied into the file: less often costs a longer pause each time."""
+WAL_PAGES = 1_000
+"""Pages (of 8 KiB) after which the log is copied into the file: less often costs a longer pause each time."""
 
 READ_PIECE = 200
 """Entries that are read and decoded in one go, about a millisecond."""
