@@ -92,7 +92,7 @@ def test_consistency_proof_is_the_rfcs_and_refuses_another_history(data: list[by
     proof = merkle.consistency_proof(old, size, complete_nodes(data))
     old_root, root = rfc_root(data[:old]), rfc_root(data)
 
-    if 0 < old:
+    if old > 0:
         assert proof == rfc_subproof(old, data, True)
     assert merkle.verify_consistency(old, size, old_root, root, proof)
     assert not merkle.verify_consistency(old, size, old_root, bytes(32), proof) or old == 0
