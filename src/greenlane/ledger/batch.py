@@ -128,7 +128,10 @@ class Batch:
         stream = self._stream(step.stream)
         version = stream.version if stream else 0
         lease = self._held(step.lease) if step.lease else None
-        if version != step.expected_version:
+        if step.expected_version is None:
+            if step.drafts:
+                raise FinalError(f"a step that appends to {step.stream} has to say which version it expects")
+        elif version != step.expected_version:
             raise VersionConflictError(step.stream, step.expected_version, version)
         self._refuse_doubles(step)
 
@@ -188,7 +191,7 @@ class Batch:
             if self._look_for_doubles and not double:
                 double = self._connection.execute(queries.EVENT_EXISTS, (draft.event_id,)).fetchone() is not None
             if double:
-                raise DuplicateEventError(step.stream, step.expected_version, draft.event_id)
+                raise DuplicateEventError(step.stream, step.expected_version or 0, draft.event_id)
             seen.add(draft.event_id)
 
     # -------------------------------------------------------------- leases
@@ -203,7 +206,8 @@ class Batch:
                 return None
             known = self._stream(stream)
             version = known.version if known else 0
-            row.takeovers = 1 if version > row.version_at_acquire else row.takeovers + 1
+            before = 0 if version > row.version_at_acquire else row.takeovers
+            row.takeovers = before + (row.owner not in (None, owner))
             row.version_at_acquire = version
             row.token += 1
             row.owner = owner

@@ -11,11 +11,15 @@ SCHEMA_VERSION = 1
 PAGE_SIZE = 8192  # entries have about 2 KB; in pages of 4 KB half of each would lie empty
 
 
+def schema_script() -> str:
+    return Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
+
+
 def schema_statements() -> list[str]:
     """The statements of `schema.sql`, one by one: `executescript` would commit in between."""
     statements = []
     pending = ""
-    for line in Path(__file__).with_name("schema.sql").read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in schema_script().splitlines(keepends=True):
         if not pending and (not line.strip() or line.startswith("--")):
             continue
         pending += line
