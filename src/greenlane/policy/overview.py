@@ -10,6 +10,11 @@ from greenlane.domain.events import STAGES, Stage
 from greenlane.policy.lifecycle import Standing, State, assess_standing
 from greenlane.ports.application import Mark, RunView, StageView
 
+_BEGUN_ANEW: dict[type[e.Event], tuple[Stage, ...]] = {
+    e.BaseMoved: (Stage.STAGING, Stage.VALIDATION),
+    e.CanaryStarting: (Stage.DEPLOYMENT,),
+}
+
 
 def compute_run_view(change: Change, *, now: datetime, paused: e.Paused | None = None) -> RunView:
     """The run on one line, as it stands at `now` (aware, UTC)."""
@@ -41,7 +46,7 @@ def compute_run_view(change: Change, *, now: datetime, paused: e.Paused | None =
 
 
 def compute_stages(change: Change, standing: Standing, *, now: datetime) -> tuple[StageView, ...]:
-    """The five stages in order. A stage begins when the one before it ended, or when its gate was opened by a person."""
+    """The five stages in order. A stage begins when the one before it ended, or a person opened its gate."""
     begun = parse_time(change.history[0].timestamp)
     views: list[StageView] = []
     reached = True
@@ -76,13 +81,11 @@ def parse_time(text: str) -> datetime:
 
 
 def _end_of(change: Change, stage: Stage) -> tuple[str, e.Decision] | None:
-    """When the stage ended for good (a base that moved makes staging and validation begin anew), and with what."""
+    """When the stage ended for good (some events make it begin anew), and with what."""
     found: tuple[str, e.Decision] | None = None
     for recorded in change.history:
         event = recorded.event
-        if isinstance(event, e.BaseMoved) and stage in (Stage.STAGING, Stage.VALIDATION):
-            found = None
-        elif isinstance(event, e.CanaryStarting) and stage is Stage.DEPLOYMENT:
+        if stage in _BEGUN_ANEW.get(type(event), ()):
             found = None
         elif event.completes is stage and isinstance(event, e.Decision):
             found = (recorded.timestamp, event)

@@ -12,7 +12,6 @@ import unicodedata
 
 import msgspec
 
-from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.policy.lifecycle import assess_standing
 
@@ -40,9 +39,9 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
 def assess_approval(change: Change, *, by: str, head: str | None = None, gate: str | None = None) -> Allowed | Refused:
     """Whether `by` may approve or reject the open gates of this change.
 
-    `head` is the commit that the person looked at (a prefix of 7 digits is enough), `gate` the one question they answer;
-    None means the present head, and every open gate. Refusals, in this order: nobody, a program, an author, a run that
-    has ended, a stale head, no open gate.
+    `head` is the commit that the person looked at (a prefix of 7 digits is enough), `gate` the one question they
+    answer; None means the present head, and every open gate. Refused, in this order: nobody, a program, an author, a
+    run that has ended, a stale head, no open gate.
     """
     return (
         _refuse_nobody(by)
@@ -174,8 +173,3 @@ def _assess_gates(change: Change, gate: str | None) -> Allowed | Refused:
 def approvers_word(change: Change) -> str:
     """Who can unblock it, in one sentence."""
     return "anybody but " + ", ".join(dict.fromkeys(change.authors)) + ", and no program"
-
-
-def open_triggers(change: Change) -> tuple[e.Trigger, ...]:
-    """Every reason for which a human is asked now."""
-    return tuple(t for g in change.open_gates for t in g.triggers)
