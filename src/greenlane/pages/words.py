@@ -146,7 +146,8 @@ def _told(event: e.AnyEvent) -> str:
             )
         case e.HumanApproved() | e.HumanRejected():
             done = "approved" if isinstance(event, e.HumanApproved) else "rejected"
-            return f"{event.by} {done} {event.gate_id}: {event.why.rationale}"
+            reason = event.why.rationale.removeprefix(f"{event.by}: ")
+            return f"{event.by} {done} {event.gate_id}: {reason}"
         case e.Paused() | e.Resumed():
             done = "paused" if isinstance(event, e.Paused) else "resumed"
             return f"{event.by} {done} {event.scope}: {event.reason}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 import msgspec
 
@@ -170,6 +171,6 @@ def _assess_gates(change: Change, gate: str | None) -> Allowed | Refused:
     )
 
 
-def approvers_word(change: Change) -> str:
-    """Who can unblock it, in one sentence."""
-    return "anybody but " + ", ".join(dict.fromkeys(change.authors)) + ", and no program"
+def approvers_word(authors: Iterable[str]) -> str:
+    """Who can unblock it, in one phrase."""
+    return "anybody but " + ", ".join(dict.fromkeys(authors)) + ", and no program"
