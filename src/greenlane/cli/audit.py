@@ -51,8 +51,8 @@ def show(ctx: typer.Context, name: RunName, json_: JsonFlag = False) -> None:
 
     change = with_application(ctx, act, read_only=True)
     if json_:
-        from greenlane.cli.output import print_json
         from greenlane.domain.events import event_fields
+        from greenlane.pages.terminal import print_json
 
         for r in change.history:
             print_json(
@@ -72,8 +72,8 @@ def _print_history(change: Change) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from greenlane.cli.output import console
     from greenlane.domain.events import Decision, type_of
+    from greenlane.pages.terminal import console
     from greenlane.pages.words import clean, event_words, time_words
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -124,7 +124,7 @@ def verify(
     except ValueError as error:
         raise InputError(f"--expect: {error}", hint="give it as SIZE:ROOT, as `audit verify` prints it") from error
     if json_:
-        from greenlane.cli.output import print_json
+        from greenlane.pages.terminal import print_json
 
         print_json(report)
     else:
@@ -133,7 +133,7 @@ def verify(
 
 
 def _print_report(path: Path, report: VerifyReport) -> None:
-    from greenlane.cli.output import print_line
+    from greenlane.pages.terminal import print_line
     from greenlane.pages.words import clean, count_words
 
     if report.ok:
@@ -197,7 +197,7 @@ def proof(
 
     As JSON; the hashes are an inclusion proof by RFC 6962, 2.1.1.
     """
-    from greenlane.cli.output import print_json
+    from greenlane.pages.terminal import print_json
 
     path = _ledger_path(ctx, ledger)
     print_json(asyncio.run(_prove(path, seq, size)))

@@ -96,7 +96,7 @@ def rollback(ctx: typer.Context, name: RunName, by: By, reason: Reason, json_: J
     """
 
     async def act(application: Application) -> None:
-        from greenlane.cli.live import show_progress
+        from greenlane.pages.live import show_progress
 
         view = await resolve_run(application, name)
         await application.rollback(view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"))
@@ -123,7 +123,7 @@ def _scope(application: Application, scope: str) -> str:
 
 
 def _told(as_json: bool, words: str, **facts: object) -> None:
-    from greenlane.cli.output import print_json
+    from greenlane.pages.terminal import print_json
     from greenlane.pages.words import clean
 
     if as_json:

@@ -7,8 +7,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from greenlane.cli.output import LANE_STYLES, MARK_STYLES, STATE_STYLES
 from greenlane.pages.site import MAX_EVIDENCE
+from greenlane.pages.terminal import LANE_STYLES, MARK_STYLES, STATE_STYLES
 from greenlane.pages.words import (
     GLYPHS,
     clean,

@@ -38,7 +38,7 @@ def list_runs(
 
     views = with_application(ctx, act, read_only=True)
     if json_:
-        from greenlane.cli.output import print_json
+        from greenlane.pages.terminal import print_json
 
         print_json(views)
     elif views:
@@ -51,7 +51,7 @@ def _print_table(views: list[RunView]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from greenlane.cli.output import LANE_STYLES, STATE_STYLES, console
+    from greenlane.pages.terminal import LANE_STYLES, STATE_STYLES, console
     from greenlane.pages.words import clean, duration_words, state_words
 
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
@@ -97,12 +97,12 @@ def explain(
         write_atomically(html, render_html(package))
         say(f"written: {html}")
     if json_:
-        from greenlane.cli.output import print_json
+        from greenlane.pages.terminal import print_json
 
         print_json({"view": view, "context": package})
     elif html is None:
         from greenlane.cli.explaining import render_explanation
-        from greenlane.cli.output import console
+        from greenlane.pages.terminal import console
 
         out = console()
         out.print(render_explanation(view, package))

@@ -36,10 +36,10 @@ def init(
 
     from greenlane.adapters.reports import write_atomically
     from greenlane.cli.drafting import draft_config, gaps_of
-    from greenlane.cli.output import print_json, print_line
     from greenlane.cli.survey import survey_repository
     from greenlane.config import CONFIG_NAME, json_schema, load_settings
     from greenlane.domain.errors import InputError
+    from greenlane.pages.terminal import print_json, print_line
 
     root = directory_of(ctx)
     path = root / CONFIG_NAME
@@ -68,7 +68,7 @@ def doctor(ctx: typer.Context, json_: JsonFlag = False) -> None:
     diagnoses = examine(directory_of(ctx))
     healthy = all(d.ok for d in diagnoses)
     if json_:
-        from greenlane.cli.output import print_json
+        from greenlane.pages.terminal import print_json
 
         print_json({"healthy": healthy, "checks": diagnoses})
     else:
@@ -79,7 +79,7 @@ def doctor(ctx: typer.Context, json_: JsonFlag = False) -> None:
 def _print_diagnoses(diagnoses: list[Diagnosis]) -> None:
     from rich.text import Text
 
-    from greenlane.cli.output import console, prints_unicode
+    from greenlane.pages.terminal import console, prints_unicode
     from greenlane.pages.words import clean_lines
 
     out = console()
@@ -102,7 +102,7 @@ def config_check(ctx: typer.Context, json_: JsonFlag = False) -> None:
 
     Every error comes with file, line, column and the allowed values.
     """
-    from greenlane.cli.output import print_json, print_line
+    from greenlane.pages.terminal import print_json, print_line
 
     loaded = load_config(ctx)
     if json_:
@@ -118,7 +118,7 @@ def config_show(ctx: typer.Context, json_: JsonFlag = False) -> None:
 
     import yaml
 
-    from greenlane.cli.output import print_json
+    from greenlane.pages.terminal import print_json
 
     loaded = load_config(ctx)
     values = loaded.settings.model_dump(mode="json")
@@ -134,8 +134,8 @@ def config_schema() -> None:
     """Print the JSON Schema of greenlane.yaml, for editors."""
     import json
 
-    from greenlane.cli.output import print_line
     from greenlane.config import json_schema
+    from greenlane.pages.terminal import print_line
 
     print_line(json.dumps(json_schema(), indent=2))
 
@@ -143,6 +143,6 @@ def config_schema() -> None:
 @config_app.command("path")
 def config_path(ctx: typer.Context) -> None:
     """Print which greenlane.yaml holds here."""
-    from greenlane.cli.output import print_line
+    from greenlane.pages.terminal import print_line
 
     print_line(str(config_path_of(ctx)))

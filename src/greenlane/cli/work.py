@@ -44,7 +44,7 @@ def run(
     """
 
     async def act(application: Application) -> RunView:
-        from greenlane.cli.live import show_progress
+        from greenlane.pages.live import show_progress
 
         name = await application.submit(ref)
         if wait:
@@ -58,7 +58,7 @@ def run(
 
 
 def _print_outcome(view: RunView, *, as_json: bool) -> None:
-    from greenlane.cli.output import print_json, print_line
+    from greenlane.pages.terminal import print_json, print_line
     from greenlane.pages.words import clean, duration_words, state_words
 
     if as_json:
@@ -80,7 +80,7 @@ def watch(
     """
 
     async def act(application: Application) -> None:
-        from greenlane.cli.live import show_progress
+        from greenlane.pages.live import show_progress
 
         runs = ((await resolve_run(application, name)).run,) if name else None
         async with show_progress(application, runs=runs, to="stdout", as_json=json_, history=bool(name)) as board:
@@ -115,9 +115,9 @@ def down(ctx: typer.Context, json_: JsonFlag = False) -> None:
 
         return await stop_service(application.state_dir)
 
-    from greenlane.cli.output import print_json, print_line
     from greenlane.cli.service import stop_leftovers
     from greenlane.cli.session import config_path_of
+    from greenlane.pages.terminal import print_json, print_line
 
     stopped = with_application(ctx, act, read_only=True)
     stopped += asyncio.run(stop_leftovers(config_path_of(ctx).parent))

@@ -13,9 +13,9 @@ from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from greenlane.cli.output import LANE_STYLES, MARK_STYLES, STATE_STYLES, console, print_json, prints_unicode
 from greenlane.domain.change import Recorded
 from greenlane.domain.events import event_fields
+from greenlane.pages.terminal import LANE_STYLES, MARK_STYLES, STATE_STYLES, console, print_json, prints_unicode
 from greenlane.pages.words import (
     ASCII_GLYPHS,
     GLYPHS,
