@@ -33,15 +33,14 @@ class Author:
             "GIT_COMMITTER_NAME": name,
             "GIT_COMMITTER_EMAIL": address,
         }
-        done = subprocess.run(["git", *args], cwd=cwd or self.folder, env=env, capture_output=True, check=False)
+        done = subprocess.run(["git", "-c", "core.compression=0", *args], cwd=cwd or self.folder, env=env, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode("utf-8", "replace").strip()
 
     def write(self, path: str | bytes, content: str | bytes) -> None:
-        target = os.path.join(os.fsencode(self.folder), os.fsencode(path))
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
+        target = self.folder / os.fsdecode(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def push(self, branch: str, message: str = "Change it", *, who: str = "Ada Byron <ada@example.com>") -> str:
         """Commit what lies in the folder on `branch` and push it; the commit's name."""
@@ -172,7 +171,7 @@ async def test_a_missing_base_branch_an_empty_and_an_absent_repository_are_told_
     house.change()
     with pytest.raises(InputError, match="no base branch 'master'"):
         await LocalGit(house.path, base_branch="master").pull_request("feature")
-    subprocess.run(["git", "init", "-q", str(tmp_path / "empty")], check=True)
+    house.dev.run("init", "-q", str(tmp_path / "empty"))
     with pytest.raises(InputError, match="no base branch") as unborn:
         await LocalGit(tmp_path / "empty").pull_request("feature")
     assert "no branches yet" in unborn.value.hint
@@ -220,9 +219,9 @@ async def test_what_can_not_be_read_as_text_is_skipped_with_its_reason(one_house
     dev.write("a\ndiff --git a/b b/b\n.py", "x = 1\n")
     dev.write("large.py", "x = 1\n" * 400_000)
     dev.write("plain.py", "x = 1\n")
-    os.symlink("/etc/passwd", dev.folder / "link")
-    os.remove(dev.folder / "app.py")
-    os.symlink("plain.py", dev.folder / "app.py")
+    (dev.folder / "link").symlink_to("/etc/passwd")
+    (dev.folder / "app.py").unlink()
+    (dev.folder / "app.py").symlink_to("plain.py")
     dev.run("update-index", "--add", "--cacheinfo", f"160000,{one_house.base},vendored")
     dev.run("config", "advice.addEmbeddedRepo", "false")
     (dev.folder / "vendored").mkdir()
@@ -287,7 +286,7 @@ async def test_an_export_holds_the_files_and_no_way_out_of_them(one_house: House
     dev = one_house.dev
     dev.branch_from(one_house.base)
     dev.write("bin/run", "#!/bin/sh\n")
-    os.chmod(dev.folder / "bin/run", 0o755)
+    (dev.folder / "bin/run").chmod(0o755)
     dev.write(b"caf\xe9.txt", b"\xff\n")
     dev.write("a/b/deep.txt", "x\n")
     for name, target in {
@@ -298,14 +297,14 @@ async def test_an_export_holds_the_files_and_no_way_out_of_them(one_house: House
         "sneaky": "a/b/d/../..",
         "loop": "loop",
     }.items():
-        os.symlink(target, dev.folder / name)
+        (dev.folder / name).symlink_to(target)
     dev.write("s/x.txt", "x\n")
     head = dev.push("feature")
     into = one_house.path.parent / "out"
     await one_house.host.export(head, into)
     assert (into / "app.py").read_text() == "def price():\n    return 1\n"
     assert os.access(into / "bin/run", os.X_OK)
-    assert (Path(os.fsdecode(os.path.join(os.fsencode(into), b"caf\xe9.txt")))).read_bytes() == b"\xff\n"
+    assert (into / os.fsdecode(b"caf\xe9.txt")).read_bytes() == b"\xff\n"
     assert (into / "good").resolve() == (into / "app.py").resolve()
     assert (into / "a/b/d").resolve() == (into / "s").resolve()
     assert not any(os.path.lexists(into / name) for name in ("absolute", "up", "sneaky"))
@@ -398,11 +397,11 @@ async def test_a_commit_goes_on_top_of_what_was_expected_or_nowhere(house: House
 
 @pytest.mark.parametrize(
     "path",
-    ["/etc/x", "../x", "a/../../x", ".git/hooks/x", "a/.GIT/x", ".git ./x", "", "a//b", "./a", "link/x", "link", "app.py/x",
-     "tests", "a\nb", "a\\b", "git~1/x"],
+    ["/etc/x", "../x", "a/../../x", ".git/hooks/x", "a/.GIT/x", ".git ./x", "", "a//b", "./a", "link/x", "link",
+     "app.py/x", "tests", "a\nb", "a\\b", "git~1/x"],
 )  # fmt: skip
 async def test_no_file_is_committed_outside_the_tree_or_through_a_link(one_house: House, path: str) -> None:
-    os.symlink("/tmp", one_house.dev.folder / "link")
+    (one_house.dev.folder / "link").symlink_to("/tmp")
     head = one_house.change()
     with pytest.raises(InputError):
         await one_house.host.commit_files("feature", expected_head=head, files={path: b"x"}, message="Add", key="k")

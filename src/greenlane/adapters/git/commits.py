@@ -1,4 +1,4 @@
-"""Making commits and moving branches, each atomically and each the same when it is asked for again. Used by `LocalGit`."""
+"""Making commits and moving branches: atomic, and the same when asked for again. Used by `LocalGit`."""
 
 from __future__ import annotations
 

@@ -210,7 +210,7 @@ def _file(entry: _Entry, patch: _Patch, sizes: dict[str, int]) -> FileDiff:
 
 
 def _text(path: bytes) -> str:
-    """The name as text that can be stored and shown; not always the way back to the file, which is why it is skipped."""
+    """The name as text that can be stored and shown; where it is not the file's own name, the file is skipped."""
     shown = path.decode("utf-8", "backslashreplace")
     return "".join(c if _printable(c) else f"\\x{ord(c):02x}" for c in shown)
 

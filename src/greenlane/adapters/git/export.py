@@ -46,7 +46,7 @@ def export_tree(git: Git, commit: str, into: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
     try:
         part.chmod(0o755)
-        _write_all(git, items, os.fsencode(part))
+        _write_all(git, items, part)
         part.rename(into)
     except OSError as error:
         raise RetryableError(
@@ -79,23 +79,23 @@ def _require_safe(path: bytes) -> None:
         raise InputError(f"the commit holds the forbidden path {path!r}", hint="run `git fsck` on the repository")
 
 
-def _write_all(git: Git, items: list[_Item], root: bytes) -> None:
+def _write_all(git: Git, items: list[_Item], root: Path) -> None:
     """Files first and links last, so that no file is ever written through a link."""
-    links: list[tuple[bytes, bytes]] = []
+    links: list[tuple[Path, str]] = []
     with git.start("cat-file", "--batch", stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         for item in items:
-            target = os.path.join(root, *item.path.split(b"/"))
-            os.makedirs(os.path.dirname(target), exist_ok=True)
+            target = root / os.fsdecode(item.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
             if item.mode == _MODULE:
-                os.makedirs(target, exist_ok=True)
+                target.mkdir(parents=True, exist_ok=True)
                 continue
             process.stdin.write(item.name + b"\n")
             process.stdin.flush()
             size = _announced_size(process.stdout.readline(), item)
             if item.mode == _LINK:
-                links.append((target, process.stdout.read(size)))
+                links.append((target, os.fsdecode(process.stdout.read(size))))
             else:
                 _write_file(process.stdout, target, size, executable=item.mode == b"100755")
             process.stdout.read(1)
@@ -111,9 +111,9 @@ def _announced_size(header: bytes, item: _Item) -> int:
     return int(fields[2])
 
 
-def _write_file(stream: IO[bytes], target: bytes, size: int, *, executable: bool) -> None:
+def _write_file(stream: IO[bytes], target: Path, size: int, *, executable: bool) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with open(os.open(target, flags, 0o755 if executable else 0o644), "wb") as file:
+    with os.fdopen(os.open(target, flags, 0o755 if executable else 0o644), "wb") as file:
         while size:
             chunk = stream.read(min(size, _CHUNK))
             if not chunk:
@@ -122,14 +122,15 @@ def _write_file(stream: IO[bytes], target: bytes, size: int, *, executable: bool
             size -= len(chunk)
 
 
-def _write_links(links: list[tuple[bytes, bytes]], root: bytes) -> None:
+def _write_links(links: list[tuple[Path, str]], root: Path) -> None:
     """Create the links, then take away each that leads out of the folder once all of them stand."""
     made = []
     for path, target in links:
-        if target and b"\0" not in target and not os.path.isabs(target) and not os.path.lexists(path):
-            os.symlink(target, path)
+        if target and "\0" not in target and not Path(target).is_absolute() and not os.path.lexists(path):
+            path.symlink_to(target)
             made.append(path)
     inside = os.path.realpath(root)
     for path in made:
+        # realpath rather than Path.resolve: it answers for a loop of links instead of raising
         if os.path.commonpath([inside, os.path.realpath(path)]) != inside:
-            os.unlink(path)
+            path.unlink()
