@@ -44,8 +44,8 @@ class LedgerCorruptError(FinalError):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to work on a run. `token` grows with each new holder (fencing); `takeovers` counts acquisitions since
-    the run's version last grew."""
+    """The right to work on a run. `token` grows with each new holder (fencing); `takeovers` counts how often it was
+    taken from a holder that never let go (dead or silent), since the run's version last grew."""
 
     stream: str
     owner: str
@@ -64,7 +64,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction on one stream."""
 
     stream: str
-    expected_version: int
+    expected_version: int | None
+    """Entries that the stream must have; None (allowed without drafts only) does not ask."""
     drafts: tuple[Draft, ...]
     required_fields: tuple[str, ...] = ()
     """Fields that each draft with a `decision` must have."""
