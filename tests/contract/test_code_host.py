@@ -33,7 +33,13 @@ class Author:
             "GIT_COMMITTER_NAME": name,
             "GIT_COMMITTER_EMAIL": address,
         }
-        done = subprocess.run(["git", "-c", "core.compression=0", *args], cwd=cwd or self.folder, env=env, capture_output=True, check=False)
+        done = subprocess.run(
+            ["git", "-c", "core.compression=0", *args],
+            cwd=cwd or self.folder,
+            env=env,
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr.decode()
         return done.stdout.decode("utf-8", "replace").strip()
 
