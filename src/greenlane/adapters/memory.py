@@ -137,7 +137,9 @@ class MemoryBuilder:
             digest=f"sha256:{digest.hexdigest()}", service=service.name, commit=commit, location=f"memory:{commit}"
         )
         if not self._world.behaviour_of(artifact).builds:
-            raise BuildFailedError(f"{service.name} does not build at {commit[:10]}", hint="last line of the build's log")
+            raise BuildFailedError(
+                f"{service.name} does not build at {commit[:10]}", hint="last line of the build's log"
+            )
         return artifact
 
     async def exercise(

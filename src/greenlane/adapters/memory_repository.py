@@ -76,9 +76,7 @@ class MemoryRepository:
             raise InputError(f"there is no pull request {ref}", hint="open it first")
         pull = self._pulls[ref]
         head, base = self.branches[pull.branch], self.branches[pull.base_branch]
-        return msgspec.structs.replace(
-            pull, head_sha=head, base_sha=base, merge_base_sha=self._merge_base(base, head)
-        )
+        return msgspec.structs.replace(pull, head_sha=head, base_sha=base, merge_base_sha=self._merge_base(base, head))
 
     async def commit_files(
         self, branch: str, *, expected_head: str, files: Mapping[str, bytes], message: str, key: str

@@ -8,7 +8,6 @@ from typing import Protocol, TypeAlias
 from greenlane.domain.change import Change
 from greenlane.domain.events import Event, Stage
 
-
 Yielded: TypeAlias = Event | tuple[Event, ...]
 """One event, or several that are committed in one transaction."""
 

@@ -271,7 +271,9 @@ def _judge_running(share: _Share, alpha: float) -> MetricJudgement:
     canary = compute_lower_bound(share.bad, share.total, alpha / 2)
     stable = compute_upper_bound(share.stable_bad, share.stable_total, alpha / 2)
     if canary > stable:
-        return share.answer(Verdict.FAIL, f"over the limit, and worse than stable ({canary:.2%} > {stable:.2%} at best)")
+        return share.answer(
+            Verdict.FAIL, f"over the limit, and worse than stable ({canary:.2%} > {stable:.2%} at best)"
+        )
     return share.answer(Verdict.INCONCLUSIVE, "stable is over the limit as well, so it may be the environment")
 
 
@@ -279,15 +281,15 @@ def _judge_ended(share: _Share) -> MetricJudgement:
     """The literal limit, at the end of a phase, on all that was judged so far: over it is not promoted."""
     if share.whole_bad <= share.limit * share.whole_total:
         return share.answer(Verdict.PASS, "at or under the limit")
-    whole = f"{share.whole_bad} of {share.whole_total} ({share.whole_bad / share.whole_total:.2%}) since the watch began"
+    whole = (
+        f"{share.whole_bad} of {share.whole_total} ({share.whole_bad / share.whole_total:.2%}) since the watch began"
+    )
     if share.stable_is_over:
         return share.answer(Verdict.INCONCLUSIVE, f"{whole} is over the limit, and so is stable: the environment?")
     return share.answer(Verdict.FAIL, f"{whole} is over the limit, though not beyond doubt: the safe side is back")
 
 
-def _judge_too_few(
-    rules: Rules, moment: Moment, running: tuple[MetricJudgement, ...], needed: int
-) -> CanaryJudgement:
+def _judge_too_few(rules: Rules, moment: Moment, running: tuple[MetricJudgement, ...], needed: int) -> CanaryJudgement:
     assert moment.reading is not None
     requests = moment.reading.canary.requests
     longest = rules.duration_s(moment.phase) * rules.extend_max_factor

@@ -143,7 +143,9 @@ def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
     if facts.risk_score >= facts.risk_score_max / 2:
         text = f"risk score {facts.risk_score:.1f} is over half of the limit {facts.risk_score_max:.1f}"
         reasons.append(("risk.over_half", text))
-    reasons += [("validation.over_unproven", f"validation: {text}, over but not proven") for text in facts.over_unproven]
+    reasons += [
+        ("validation.over_unproven", f"validation: {text}, over but not proven") for text in facts.over_unproven
+    ]
     reasons += [("staging.anomaly", f"staging: {text}") for text in facts.anomalies]
     if facts.base_moves:
         reasons.append(("base.drift", f"the base branch moved {facts.base_moves} times while the change was checked"))

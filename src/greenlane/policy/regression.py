@@ -163,7 +163,10 @@ class _Wilson(msgspec.Struct, frozen=True):
 def compare_usage(current: Usage, candidate: Usage, *, ratio_max: float) -> tuple[Comparison, ...]:
     """CPU seconds and resident memory under the same load. Advisory: one figure each has no interval, so neither is
     ever called a regression."""
-    pairs = (("cpu_s (advisory)", current.cpu_s, candidate.cpu_s), ("rss_mb (advisory)", current.rss_mb, candidate.rss_mb))
+    pairs = (
+        ("cpu_s (advisory)", current.cpu_s, candidate.cpu_s),
+        ("rss_mb (advisory)", current.rss_mb, candidate.rss_mb),
+    )
     return tuple(
         Comparison(
             metric=metric, current=a, candidate=b, ratio=b / a, low=b / a, high=b / a, limit=ratio_max, regressed=False
