@@ -25,6 +25,16 @@ class VersionConflictError(FinalError):
         self.actual = actual
 
 
+class DuplicateEventError(VersionConflictError):
+    """An entry with this event id is in the ledger already, in this stream or another; it is never written twice."""
+
+    def __init__(self, stream: str, expected: int, event_id: str) -> None:
+        super().__init__(stream, expected, expected)
+        self.message = f"the event {event_id} is in the ledger already"
+        self.args = (self.message,)
+        self.event_id = event_id
+
+
 class LeaseLostError(FinalError):
     """Another worker holds this run by now; this one must stop."""
 
@@ -44,8 +54,8 @@ class LedgerCorruptError(FinalError):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right to work on a run. `token` grows with each new holder (fencing); `takeovers` counts acquisitions since
-    the run's version last grew."""
+    """The right to work on a run. `token` grows with each new holder (fencing); `takeovers` counts how often it was
+    taken from a holder that never let go (dead or silent), since the run's version last grew."""
 
     stream: str
     owner: str
@@ -64,7 +74,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One transaction on one stream."""
 
     stream: str
-    expected_version: int
+    expected_version: int | None
+    """Entries that the stream must have; None (allowed without drafts only) does not ask."""
     drafts: tuple[Draft, ...]
     required_fields: tuple[str, ...] = ()
     """Fields that each draft with a `decision` must have."""

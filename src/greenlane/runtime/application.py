@@ -1,0 +1,180 @@
+"""The application: what the faces hold in their hands. Composed by `bootstrap`; knows ports and protocols only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from greenlane.bus.protocol import Bus
+from greenlane.domain.change import Change, Recorded
+from greenlane.domain.ids import CONTROL_STREAM
+from greenlane.domain.settings import Settings
+from greenlane.ledger.entry import Entry
+from greenlane.ledger.store import LedgerStore, TreeHead
+from greenlane.policy.lifecycle import State, assess_standing
+from greenlane.policy.overview import compute_run_view
+from greenlane.ports.application import RunView
+from greenlane.ports.clock import Clock
+from greenlane.runtime.desk import Desk
+from greenlane.runtime.doorbell import Doorbell
+from greenlane.runtime.journal import Journal
+from greenlane.runtime.notices import Notices
+from greenlane.runtime.recording import read_back
+from greenlane.runtime.worker import Worker
+
+FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
+RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
+
+
+class Application:
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        state_dir: Path,
+        ledger_path: Path,
+        store: LedgerStore,
+        bus: Bus | None,
+        journal: Journal,
+        desk: Desk,
+        worker: Worker | None,
+        notices: Notices | None,
+        doorbell: Doorbell,
+        clock: Clock,
+        installer: Any = None,
+    ) -> None:
+        self.settings = settings
+        self.state_dir = state_dir
+        self.ledger_path = ledger_path
+        self.desk = desk
+        self._store = store
+        self._bus = bus
+        self._journal = journal
+        self._worker = worker
+        self._notices = notices
+        self._doorbell = doorbell
+        self._clock = clock
+        self._installer = installer
+        self._grown = asyncio.Event()
+        self._listening = False
+
+    # -------------------------------------------------------------- work
+
+    async def work(self, *, until: Collection[str] | None = None) -> None:
+        """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
+        if self._worker is None or self._notices is None:
+            raise RuntimeError("this application was opened for reading only")
+        self._listen()
+        tasks = [asyncio.ensure_future(self._worker.run()), asyncio.ensure_future(self._notices.run())]
+        waiting = asyncio.ensure_future(self._until(until))
+        try:
+            done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in (waiting, *tasks):
+                task.cancel()
+            await asyncio.gather(waiting, *tasks, return_exceptions=True)
+
+    async def _until(self, runs: Collection[str] | None) -> None:
+        while True:
+            grown = self._grown
+            if runs is not None and all([await self._rests(run) for run in runs]):
+                return
+            await self._growth(grown)
+
+    async def _rests(self, run: str) -> bool:
+        change = await self.desk.change(run)
+        standing = assess_standing(change, await self._journal.pause_of(change))
+        return standing.ended or standing.state in RESTING
+
+    # -------------------------------------------------------------- looking
+
+    async def runs(self) -> list[RunView]:
+        """Every run, oldest first."""
+        names = [x.stream for x in await self._store.streams() if x.stream != CONTROL_STREAM]
+        return [await self.view(name) for name in names]
+
+    async def view(self, run: str) -> RunView:
+        change = await self.desk.change(run)
+        return compute_run_view(change, now=self._clock.now(), paused=await self._journal.pause_of(change))
+
+    async def change(self, run: str) -> Change:
+        """Everything that happened to a run. Raises InputError for an unknown one."""
+        return await self.desk.change(run)
+
+    async def head(self) -> TreeHead:
+        return await self._store.head()
+
+    async def follow(self) -> AsyncIterator[tuple[str, Recorded]]:
+        """The events of all runs from now on, as they are committed by any process: (run, event)."""
+        self._listen()
+        seen = (await self._store.head()).size
+        while True:
+            grown = self._grown
+            for entry in await self._store.read(seen):
+                seen = entry.seq
+                if entry.stream != CONTROL_STREAM:
+                    yield entry.stream, read_back(entry)
+            await self._growth(grown)
+
+    # -------------------------------------------------------------- people
+
+    async def submit(self, ref: str) -> str:
+        return await self.desk.submit(ref)
+
+    async def approve(
+        self, run: str, *, by: str, reason: str, head: str | None = None, gate: str | None = None
+    ) -> tuple[str, ...]:
+        return await self.desk.approve(run, by=by, reason=reason, head=head, gate=gate)
+
+    async def reject(
+        self, run: str, *, by: str, reason: str, head: str | None = None, gate: str | None = None
+    ) -> tuple[str, ...]:
+        return await self.desk.reject(run, by=by, reason=reason, head=head, gate=gate)
+
+    async def rollback(self, run: str, *, by: str, reason: str) -> None:
+        await self.desk.rollback(run, by=by, reason=reason)
+
+    async def pause(self, scope: str, *, by: str, reason: str) -> None:
+        await self.desk.pause(scope, by=by, reason=reason)
+
+    async def resume(self, scope: str, *, by: str, reason: str) -> None:
+        await self.desk.resume(scope, by=by, reason=reason)
+
+    # -------------------------------------------------------------- life
+
+    def committed(self, entries: Sequence[Entry]) -> None:
+        """Called after each commit of this process: show it, and wake the neighbours."""
+        del entries
+        self._announce()
+        self._doorbell.ring()
+
+    def _listen(self) -> None:
+        if not self._listening:
+            self._listening = True
+            self._doorbell.listen(self._heard)
+
+    def _heard(self) -> None:
+        self._announce()
+        if self._worker is not None:
+            self._worker.ring()
+
+    def _announce(self) -> None:
+        """Everybody who waits looks now; who looks later waits for the next time."""
+        grown, self._grown = self._grown, asyncio.Event()
+        grown.set()
+
+    async def _growth(self, grown: asyncio.Event) -> None:
+        """Wait until the ledger may have grown since `grown` was taken."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(grown.wait(), FOLLOW_SWEEP_S)
+
+    async def close(self) -> None:
+        self._doorbell.close()
+        if self._bus is not None:
+            await self._bus.close()
+        await self._store.close()

@@ -1,0 +1,85 @@
+"""What the runtime writes when an agent could not go on: pure, from the error and the history."""
+
+from __future__ import annotations
+
+import traceback
+from datetime import datetime, timedelta
+
+from greenlane.domain import events as e
+from greenlane.domain.change import Change
+from greenlane.domain.errors import GreenlaneError
+from greenlane.domain.settings import Orchestration
+
+TRACEBACK_LINES = 12  # enough to find the place; the whole of it goes to the log
+
+
+def attempts_so_far(change: Change, stage: e.Stage) -> int:
+    """How often this agent has met a retryable error since something else happened to the run."""
+    count = 0
+    for recorded in reversed(change.history):
+        if isinstance(recorded.event, e.AgentRetrying) and recorded.event.agent == stage:
+            count += 1
+        elif isinstance(recorded.event, e.StageResult | e.HumanApproved | e.PrOpened | e.BaseMoved):
+            break
+    return count
+
+
+def retry_due(change: Change, stage: e.Stage) -> datetime | None:
+    """When the agent may act again after a retryable error; None if it may act at once."""
+    last = change.history[-1].event
+    if isinstance(last, e.AgentRetrying) and last.agent == stage:
+        return datetime.fromisoformat(last.not_before)
+    return None
+
+
+def describe_error(error: BaseException) -> str:
+    if isinstance(error, GreenlaneError):
+        return f"{error.message} ({error.hint})" if error.hint else error.message
+    return f"{type(error).__name__}: {error}"
+
+
+def decide_failure(
+    error: Exception, change: Change, stage: e.Stage, *, retryable: bool, now: datetime, limits: Orchestration
+) -> e.AgentRetrying | e.RunFailed:
+    """Retry with back-off if the error's type says so and attempts are left; else stop the run and ask a human."""
+    said = describe_error(error)
+    attempt = attempts_so_far(change, stage) + 1
+    if retryable and attempt < limits.max_attempts:
+        wait_s = limits.backoff_s * 2 ** (attempt - 1)
+        return e.AgentRetrying(
+            why=e.Reasoning(
+                decision="retry",
+                rationale=f"The {stage} agent met a passing error: {said}. Attempt {attempt} of {limits.max_attempts}; "
+                f"the next one is in {wait_s:g} s.",
+                rules_fired=("retryable-error",),
+            ),
+            agent=stage,
+            attempt=attempt,
+            error=said,
+            not_before=(now + timedelta(seconds=wait_s)).isoformat(),
+        )
+    tried = f" after {attempt} attempts" if attempt > 1 else ""
+    where = (
+        "".join(traceback.format_exception(error)[-TRACEBACK_LINES:]) if not isinstance(error, GreenlaneError) else ""
+    )
+    return make_failure(change, stage, f"{said}{tried}", detail=where)
+
+
+def make_failure(change: Change, stage: e.Stage, reason: str, *, detail: str = "") -> e.RunFailed:
+    """The run stops before this stage until a human, whose approval means 'try again', has looked at it."""
+    trigger = e.Trigger(
+        rule="agent-failed",
+        summary=f"the {stage} agent failed: {reason}",
+        evidence=tuple(detail.splitlines()),
+        clears_when="the cause is removed; approving makes the agent try again, a new commit starts over",
+    )
+    return e.RunFailed(
+        why=e.Reasoning(
+            decision="ask-human",
+            rationale=f"The {stage} agent could not go on: {reason}. Nothing of this run is lost; a human is asked.",
+            rules_fired=("agent-failed",),
+        ),
+        agent=stage,
+        error=reason,
+        gate=e.Gate(gate_id=f"failure-{change.version + 1}", before=stage, triggers=(trigger,)),
+    )
