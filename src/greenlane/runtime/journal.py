@@ -55,8 +55,9 @@ class Journal:
         self._lease_ttl_s = lease_ttl_s
         self._committed = committed
         self._published: list[int] = []
-        self._control: list[Recorded] = []
+        self._paused: dict[str, e.Paused] = {}
         self._control_version = 0
+        self._control_stale = True
 
     async def write(
         self,
@@ -135,6 +136,7 @@ class Journal:
 
     async def write_control(self, event: e.Event, *, writer: Writer, repo: str) -> None:
         """Append to the control stream (pauses, installations), which belongs to no pull request."""
+        self._control_stale = True
         await self._read_control()
         drafts = make_drafts(
             (event,),
@@ -147,6 +149,7 @@ class Journal:
             repo=repo,
         )
         step = Step(stream=CONTROL_STREAM, expected_version=self._control_version, drafts=drafts, status="control")
+        self._control_stale = True
         await self.publish(await self.store.commit(step))
 
     async def publish(self, entries: Sequence[Entry]) -> None:
@@ -193,26 +196,29 @@ class Journal:
     async def pause_of(self, change: Change) -> e.Paused | None:
         """The pause in force for this change, if there is one."""
         await self._read_control()
+        if not self._paused:
+            return None
         services = change.review.services if change.review else ()
-        scopes = ("org", *services)
-        paused: dict[str, e.Paused] = {}
-        for recorded in self._control:
-            match recorded.event:
-                case e.Paused() as event:
-                    paused[event.scope] = event
-                case e.Resumed() as event:
-                    paused.pop(event.scope, None)
-                case _:
-                    pass
-        return next((paused[scope] for scope in scopes if scope in paused), None)
+        return next((self._paused[scope] for scope in ("org", *services) if scope in self._paused), None)
+
+    def look_again(self) -> None:
+        """Another process may have paused or resumed: read the control stream before the next answer."""
+        self._control_stale = True
 
     async def _read_control(self) -> None:
+        if not self._control_stale:
+            return
+        self._control_stale = False
         for entry in await self.store.read_stream(CONTROL_STREAM, self._control_version):
             if entry.version == self._control_version + 1:
                 self._control_version = entry.version
-                recorded = read_back(entry)
-                if isinstance(recorded.event, e.Paused | e.Resumed):
-                    self._control.append(recorded)
+                match read_back(entry).event:
+                    case e.Paused() as event:
+                        self._paused[event.scope] = event
+                    case e.Resumed() as event:
+                        self._paused.pop(event.scope, None)
+                    case _:
+                        pass
 
 
 def _status_of(standing: Standing) -> str:
