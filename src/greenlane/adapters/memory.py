@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - doubles take what their ports give and leave out what they do not model
 """The outside world in memory: a double of every port that a rollout needs, and a clock that jumps when slept on.
 
 Ships with the package, so that agents can be tried without processes, a proxy or a repository: a canary of ten
@@ -54,7 +55,7 @@ class MemoryClock:
         heapq.heappush(self._sleepers, mine)
         try:
             await asyncio.sleep(0)
-            while self._sleepers[0] != mine:
+            while self._sleepers[0] != mine:  # noqa: ASYNC110 - the others move on in this loop; no event tells when
                 await asyncio.sleep(0)
             self._now_s = max(self._now_s, mine[0])
         finally:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from greenlane.agents.base import Yielded
-from greenlane.agents.production import Journal, Site, explain, p99_limit_ms
+from greenlane.agents.production import Notebook, Site, explain, p99_limit_ms
 from greenlane.domain import events as e
 from greenlane.domain.delivery import CanaryJudgement, Counters, Instance, Split, TrafficReading, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
@@ -30,12 +30,12 @@ _NOTHING = TrafficReading(stable=Counters(), canary=Counters())
 
 
 class CanaryWatch:
-    """After `run`, `judgement` is how the watch ended (PASS: every phase passed), with the `reading` it was based on."""
+    """After `run`, `judgement` is how it ended (PASS: every phase passed), and `reading` what it was based on."""
 
     def __init__(
         self,
         site: Site,
-        journal: Journal,
+        notebook: Notebook,
         service: Service,
         starting: e.CanaryStarting,
         *,
@@ -43,7 +43,7 @@ class CanaryWatch:
         candidate: Instance,
     ) -> None:
         self._site = site
-        self._journal = journal
+        self._journal = notebook
         self._service = service
         self._starting = starting
         self._stable = stable
@@ -71,7 +71,7 @@ class CanaryWatch:
             self.judgement = CanaryJudgement(verdict=Verdict.INCONCLUSIVE, reason=reason)
 
     async def take_over(self, *, restarted: bool) -> AsyncIterator[Yielded]:
-        """Record that another worker goes on. `restarted`: the candidate had to be started again, so all begins anew."""
+        """Record that another worker goes on. `restarted`: the candidate was started again, so all begins anew."""
         taken = [o for o in self._observed() if o.phase in (RESUMED, RESTARTED)]
         cap = self._site.settings.orchestration.delivery_cap
         verdict, text = Verdict.WAIT, "the phase begins again"
@@ -200,16 +200,16 @@ class CanaryWatch:
         )
 
 
-async def route(site: Site, journal: Journal, service: Service, split: Split) -> None:
+async def route(site: Site, notebook: Notebook, service: Service, split: Split) -> None:
     """Share a service's production traffic; the histogram's bound is the limit of the running canary."""
-    canary = journal.change.canary
+    canary = notebook.change.canary
     own = canary.p99_limit_ms if canary is not None and canary.service == service.name else None
     limit = own if own is not None else p99_limit_ms(site.settings, service)
-    await site.traffic.route(service, split, p99_limit_ms=limit, fence=journal.change.fence)
+    await site.traffic.route(service, split, p99_limit_ms=limit, fence=notebook.change.fence)
 
 
-async def stop_canary_traffic(site: Site, journal: Journal, service: Service) -> None:
+async def stop_canary_traffic(site: Site, notebook: Notebook, service: Service) -> None:
     """Weight 0 now, the canary still behind the router so that requests in flight are answered."""
     split = await site.traffic.observe(service.name)
     if split is not None and split.canary is not None:
-        await route(site, journal, service, msgspec.structs.replace(split, canary_weight=0.0))
+        await route(site, notebook, service, msgspec.structs.replace(split, canary_weight=0.0))

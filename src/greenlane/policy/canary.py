@@ -200,7 +200,7 @@ class _Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge_canary(rules: Rules, moment: Moment) -> CanaryJudgement:
-    """The verdict at this moment. PASS ends the phase well; WAIT lets it go on; FAIL and INCONCLUSIVE end the canary."""
+    """The verdict now. PASS ends the phase well; WAIT lets it go on; FAIL and INCONCLUSIVE end the canary."""
     if not moment.alive:
         return CanaryJudgement(verdict=Verdict.FAIL, reason="the canary's process is gone")
     if moment.reading is None:
