@@ -229,7 +229,7 @@ async def users(url: str, recipe: Recipe) -> AsyncIterator[None]:
     requests = tuple(LoadRequest.model_validate(r) for r in recipe.load)
 
     async def visit() -> None:
-        while not await asyncio.to_thread(_answers, url + recipe.health):
+        while not await asyncio.to_thread(_answers, url + recipe.health):  # noqa: ASYNC110 - another process comes up
             await asyncio.sleep(0.3)
         async with TrafficSource(url, requests, rate_rps=TRAFFIC_RPS):
             await asyncio.Event().wait()

@@ -332,6 +332,15 @@ async def test_an_export_that_would_be_too_large_writes_nothing(
     assert not into.exists()
 
 
+async def test_a_file_is_read_as_it_stands_on_a_branch(one_house: House) -> None:
+    one_house.change()
+    assert await one_house.host.read_file("feature", "app.py") == b"def price():\n    return 2\n"
+    assert await one_house.host.read_file("main", "app.py") == b"def price():\n    return 1\n"
+    assert await one_house.host.read_file("main", "absent.py") is None
+    assert await one_house.host.read_file("absent", "app.py") is None
+    assert await one_house.host.read_file("main", "tests") is None
+
+
 # ------------------------------------------------------------------ merging
 
 
