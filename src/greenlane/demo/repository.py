@@ -1,4 +1,4 @@
-"""Makes the demo's git repository: the shop on `main`, and a branch for each patch in `pulls/`."""
+"""Makes the demo's git repository: the shop on `main`, and a branch for each patch in `patches/`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from greenlane.domain.errors import FinalError, InputError
 
 HERE = Path(__file__).parent
 SERVICE = HERE / "service"
-PATCHES = HERE / "pulls"
+PATCHES = HERE / "patches"
 
 _OWNER = ("Priya Raman", "priya.raman@teashop.example")
 _BEGUN = "2025-03-01T08:00:00+0100"
