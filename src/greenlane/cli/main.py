@@ -53,11 +53,10 @@ def root(
 def demo(
     ctx: typer.Context,
     json_: JsonFlag = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Shorten the waiting further.")] = False,
 ) -> None:
-    """Send seven pull requests through the whole pipeline, live."""
+    """Send seven pull requests through the whole pipeline, live (in a fresh folder; `-C DIR`: in DIR/greenlane-demo)."""
     command: Any = importlib.import_module("greenlane.demo.command")
-    raise typer.Exit(command.run_demo(json_output=json_, fast=fast, directory=ctx.find_root().params.get("directory")))
+    raise typer.Exit(command.run_demo(json_output=json_, directory=ctx.find_root().params.get("directory")))
 
 
 setup.register(app)
