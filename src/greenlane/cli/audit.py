@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -197,6 +196,8 @@ def proof(
 
     As JSON; the hashes are an inclusion proof by RFC 6962, 2.1.1.
     """
+    import asyncio
+
     from greenlane.pages.terminal import print_json
 
     path = _ledger_path(ctx, ledger)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -58,6 +57,8 @@ async def open_application(root: Path, *, read_only: bool) -> Application:
 
 def with_application(ctx: typer.Context, act: Callable[[Application], Awaitable[T]], *, read_only: bool = False) -> T:
     """Run a coroutine with the application of this folder, which is closed whatever happens."""
+    import asyncio
+
     root = config_path_of(ctx).parent
 
     async def session() -> T:

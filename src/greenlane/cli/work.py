@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,6 +78,8 @@ def watch(
     Ctrl-C ends it. Without a terminal, each event is a line.
     """
 
+    import asyncio
+
     async def act(application: Application) -> None:
         from greenlane.pages.live import show_progress
 
@@ -109,6 +110,8 @@ def up(
 
 def down(ctx: typer.Context, json_: JsonFlag = False) -> None:
     """Stop what runs here: the service, deployments, the proxy."""
+
+    import asyncio
 
     async def act(application: Application) -> tuple[str, ...]:
         from greenlane.cli.service import stop_service

@@ -11,6 +11,7 @@ import pytest
 
 from greenlane.adapters.reports import FileNotifier
 from greenlane.domain import events as e
+from greenlane.domain.change import Change
 from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Settings
 from greenlane.pages.context import render_html
@@ -80,7 +81,7 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def hostile_change() -> object:
+def hostile_change() -> Change:
     trigger = e.Trigger(rule=HOSTILE, summary=HOSTILE, evidence=(HOSTILE, "</pre>" + HOSTILE), clears_when=HOSTILE)
     reviewed = c.reviewed(
         summary=(HOSTILE,),
@@ -92,7 +93,7 @@ def hostile_change() -> object:
 
 
 def test_nothing_that_a_change_says_becomes_part_of_the_page() -> None:
-    page = render_html(compute_context_package(hostile_change(), Settings()))  # type: ignore[arg-type]
+    page = render_html(compute_context_package(hostile_change(), Settings()))
     tags = Tags()
     tags.feed(page)
     assert not tags.seen & {"script", "img", "iframe", "svg", "link", "form", "object"}
