@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_application
+from greenlane.cli.session import JsonFlag, RunName, resolve_run, state_dir_of, with_application
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def list_runs(
     json_: JsonFlag = False,
 ) -> None:
     """Show every run: lane, state, time, and the reason."""
+    from greenlane.bootstrap import LEDGER
     from greenlane.domain.errors import InputError
     from greenlane.policy.lifecycle import State
 
@@ -39,7 +40,8 @@ def list_runs(
     async def act(application: Application) -> list[RunView]:
         return [v for v in await application.runs() if state in (None, v.state)]
 
-    views = with_application(ctx, act, read_only=True)
+    begun = (state_dir_of(ctx) / LEDGER).exists()
+    views = with_application(ctx, act, read_only=True) if begun else []
     if json_:
         from greenlane.pages.terminal import print_json
 

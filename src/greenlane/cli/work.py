@@ -113,17 +113,11 @@ def down(ctx: typer.Context, json_: JsonFlag = False) -> None:
 
     import asyncio
 
-    async def act(application: Application) -> tuple[str, ...]:
-        from greenlane.cli.service import stop_service
-
-        return await stop_service(application.state_dir)
-
-    from greenlane.cli.service import stop_leftovers
-    from greenlane.cli.session import config_path_of
+    from greenlane.cli.service import stop_everything
+    from greenlane.cli.session import state_dir_of
     from greenlane.pages.terminal import print_json, print_line
 
-    stopped = with_application(ctx, act, read_only=True)
-    stopped += asyncio.run(stop_leftovers(config_path_of(ctx).parent))
+    stopped = asyncio.run(stop_everything(state_dir_of(ctx)))
     if json_:
         print_json({"stopped": stopped})
         return

@@ -37,6 +37,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
     (root / "greenlane.yaml").write_text("services: [{name: shop}]\n")
     state = root / ".greenlane"
     state.mkdir()
+    (state / "ledger.db").touch()
     from greenlane.config import load_settings
 
     application = MemoryApplication(state, settings=load_settings(root / "greenlane.yaml").settings)
@@ -45,11 +46,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CommandLine:
         assert path == root
         return application
 
-    async def stop_leftovers(path: Path) -> tuple[str, ...]:
-        return ()
-
-    monkeypatch.setattr(greenlane.bootstrap, "open_application", open_application, raising=False)
-    monkeypatch.setattr(greenlane.bootstrap, "stop_leftovers", stop_leftovers, raising=False)
+    monkeypatch.setattr(greenlane.bootstrap, "open_application", open_application)
     return CommandLine(root, application)
 
 
