@@ -50,11 +50,12 @@ def root(
 
 
 @app.command()
-def demo(
-    ctx: typer.Context,
-    json_: JsonFlag = False,
-) -> None:
-    """Send seven pull requests through the whole pipeline, live (in a fresh folder; `-C DIR`: in DIR/greenlane-demo)."""
+def demo(ctx: typer.Context, json_: JsonFlag = False) -> None:
+    """Send seven pull requests through the whole pipeline, live.
+
+    Of a small service of its own, in a fresh folder (`-C DIR`: in DIR/greenlane-demo): nothing of yours is touched.
+    """
+    # By name: the demo composes everything, which no `--help` should wait for.
     command: Any = importlib.import_module("greenlane.demo.command")
     raise typer.Exit(command.run_demo(json_output=json_, directory=ctx.find_root().params.get("directory")))
 
