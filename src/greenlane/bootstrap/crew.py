@@ -28,7 +28,7 @@ from greenlane.agents.review import ReviewAgent
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.testing import TestAgent
 from greenlane.agents.validation import ValidationAgent
-from greenlane.analyzers import default_analyzers
+from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
@@ -46,6 +46,7 @@ from greenlane.testgen import TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
+ANALYZER_TIMEOUT_S = 120.0  # one that takes longer has not read the change, and is said so
 REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
 
 
@@ -97,7 +98,7 @@ class LocalCrew:
             ReviewAgent(
                 source=git,
                 coverage=SandboxedCoverage(self._sandbox, self._environments, settings),
-                analyzers=default_analyzers(),
+                analyzers=build_analyzers(ANALYZER_TIMEOUT_S),
                 settings=settings,
                 work_dir=self._work_dir,
             ),
@@ -137,7 +138,7 @@ class LocalCrew:
     # -------------------------------------------------------------- around the runs
 
     async def install(self, record: Callable[[e.Event], Awaitable[None]]) -> dict[str, str]:
-        """Bring up in production, at the base branch's version, each service that nothing serves yet; name to address."""
+        """Bring up in production, at the base's version, each service that nothing serves yet; name to address."""
         addresses = {}
         commit = await self._git.head_of(self._settings.repository.base_branch)
         for service in self._settings.services:
