@@ -17,7 +17,7 @@ from greenlane.domain.change import Change, Recorded
 from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Settings
 from greenlane.pages.context import render_html
-from greenlane.pages.incident import render_incident_html
+from greenlane.pages import incident as incident_page
 from greenlane.policy.context import compute_context_package
 
 CONTEXT_PAGE = "context.html"
@@ -60,7 +60,7 @@ class FileNotifier:
     def _write_incident(self, change: Change, incident: e.IncidentReported) -> None:
         folder = self._folder(change.run)
         write_atomically(folder / INCIDENT_TEXT, incident.markdown)
-        write_atomically(folder / INCIDENT_PAGE, render_incident_html(change))
+        write_atomically(folder / INCIDENT_PAGE, incident_page.render_html(change))
 
 
 def write_atomically(path: Path, text: str) -> None:
