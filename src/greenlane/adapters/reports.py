@@ -16,8 +16,8 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded
 from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Settings
-from greenlane.pages.context import render_html
 from greenlane.pages import incident as incident_page
+from greenlane.pages.context import render_html
 from greenlane.policy.context import compute_context_package
 
 CONTEXT_PAGE = "context.html"

@@ -21,8 +21,8 @@ Data goes to stdout, words go to stderr; `--json` prints JSON instead. Without a
 moves; `NO_COLOR` switches colour off everywhere. Every command looks for `greenlane.yaml` in the present folder and
 above it, up to the root of the git repository; `greenlane -C DIR ...` looks from another one.
 
-A run may be named by its name (`shop-12-3fa9c1d2`), a unique beginning of it, or its pull request (`12`, `#12`: the
-newest run). A name that fits none or several lists the candidates.
+A run may be named by its name (`shop-12-3fa9c1d2`), a unique beginning of it, its pull request (`12`, `#12`) or its
+branch (the newest run of either). A name that fits none or several lists the candidates.
 
 ## Exit codes
 

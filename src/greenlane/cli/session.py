@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, a unique beginning of it, or #PR.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: its name, a unique beginning of it, #PR or branch.")
+]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides. It is kept in the ledger.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept in the ledger.")]
 MAX_CANDIDATES = 12
@@ -105,13 +107,14 @@ async def resolve_run(application: Application, typed: str) -> RunView:
 
 
 def match_runs(views: list[RunView], typed: str) -> list[RunView]:
-    """By name, by pull request (`12`, `#12`: its newest run), by beginning; the first way that finds any."""
+    """By name, pull request (`12`, `#12`) or branch (their newest run), or beginning: the first way that finds any."""
     wanted = typed.strip()
     exact = [v for v in views if v.run == wanted]
     number = wanted.removeprefix("#")
     by_number = [v for v in views if number.isdigit() and v.pr_number == int(number)]
+    by_branch = [v for v in views if v.branch == wanted]
     begins = [v for v in views if wanted and v.run.startswith(wanted)]
-    return exact or by_number[-1:] or begins
+    return exact or by_number[-1:] or by_branch[-1:] or begins
 
 
 def _listed(views: list[RunView]) -> str:

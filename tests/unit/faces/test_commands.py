@@ -21,7 +21,7 @@ from .double import MemoryApplication
 WAITING = c.change_of(
     c.reviewed(lane=e.Lane.RED, risk=8.3), c.asked(before=e.Stage.TEST), first=c.opened(12, title="Search by id")
 )
-OTHER = c.change_of(c.reviewed(), first=c.opened(13, head_sha="4" * 40))
+OTHER = c.change_of(c.reviewed(), first=c.opened(13, head_sha="4" * 40, branch="other"))
 
 
 @pytest.fixture
@@ -78,8 +78,8 @@ def test_run_can_leave_the_work_to_the_service(cli: CommandLine) -> None:
 # ------------------------------------------------------------------ names
 
 
-def test_a_run_may_be_named_by_its_beginning_or_its_pull_request(two_runs: CommandLine) -> None:
-    for typed in (WAITING.run, WAITING.run[:9], "#12", "12"):
+def test_a_run_may_be_named_by_its_beginning_its_pull_request_or_its_branch(two_runs: CommandLine) -> None:
+    for typed in (WAITING.run, WAITING.run[:9], "#12", "12", "fix-rounding"):
         assert two_runs.json("explain", typed)["view"]["run"] == WAITING.run
 
 
