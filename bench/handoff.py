@@ -17,13 +17,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.support.agents import PlainAgent, opened
+from tests.support.agents import RESULTS, PlainAgent, opened
 from tests.support.house import House
 
 from _harness import Bench, run
 from greenlane.agents.base import Yielded
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
+from greenlane.domain.ids import run_id
 from greenlane.domain.settings import Settings
 from greenlane.ledger import queries
 from greenlane.ledger.sqlite import SqliteLedger
@@ -44,9 +45,9 @@ class TimedAgent(PlainAgent):
         before = self._yielded.get(change.run)
         if before is not None:
             self._handoffs.append((now - before) * 1e3)
-        async for event in super().act(change):
-            self._yielded[change.run] = time.perf_counter()
-            yield event
+        event = RESULTS[self.stage]()
+        self._yielded[change.run] = time.perf_counter()
+        yield event
 
 
 async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tuple[list[float], float]:
@@ -56,24 +57,28 @@ async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tu
     handoffs: list[float] = []
     store = SqliteLedger.open(folder / "ledger.db")
     house = House(store, [TimedAgent(stage, yielded, handoffs) for stage in e.STAGES], settings)
-    done: asyncio.Queue[None] = asyncio.Queue()
+    ended: dict[str, asyncio.Event] = {}
+    numbers = iter(range(1, runs + 1))
 
     class Counting:
-        async def tidy(self, _: Change) -> None:
-            done.put_nowait(None)
+        async def tidy(self, change: Change) -> None:
+            ended[change.run].set()
 
     house.worker._tidier = Counting()
     with bench.progress(f"{in_flight} in flight", total=runs) as advance:
+
+        async def lane() -> None:
+            for number in numbers:
+                event = opened(number)
+                end = ended[run_id(event.repo, event.pr_number, event.head_sha)] = asyncio.Event()
+                await house.open(event)
+                await end.wait()
+                advance()
+
         async with house.working():
             await asyncio.sleep(0.05)
             started = time.perf_counter()
-            begun = 0
-            for finished in range(runs):
-                while begun < runs and begun - finished < in_flight:
-                    begun += 1
-                    await house.open(opened(begun))
-                await done.get()
-                advance()
+            await asyncio.gather(*(lane() for _ in range(in_flight)))
             seconds = time.perf_counter() - started
     await store.close()
     return handoffs, seconds
@@ -91,7 +96,7 @@ def write_bare(folder: Path, rows: list[tuple[int, int, str, str, str, bytes, by
     db = sqlite3.connect(folder / "bare.db", isolation_level=None)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
-    db.executescript(queries.schema_script())
+    db.executescript(";".join(queries.schema_statements()))
     for trigger in ("entries_only_append", "nodes_only_append"):
         db.execute(f"DROP TRIGGER {trigger}")  # the bare peer does not check what it writes
     started = time.perf_counter()

@@ -227,8 +227,8 @@ async def test_a_pause_lets_no_agent_begin_and_a_resume_goes_on(tmp_path: Path) 
 async def test_a_run_that_kills_its_workers_is_stopped_as_poisonous(tmp_path: Path) -> None:
     async with open_house(tmp_path, plain_agents()) as house:
         run = await house.open(opened())
-        for _ in range(7):  # workers that took the run and died before they got on
-            assert await house.store.acquire(run, owner="gone:1:1", ttl_s=-1, limit=5)
+        for number in range(7):  # workers that took the run and died before they got on
+            assert await house.store.acquire(run, owner=f"gone:{number}:1", ttl_s=-1, limit=5)
         async with house.working():
             change = await house.until_state(run, State.AWAITING_HUMAN)
     assert "without getting on" in change.all_of(e.RunFailed)[0].error

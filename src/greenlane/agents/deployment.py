@@ -1,0 +1,382 @@
+"""The deployment agent: brings a validated change to production by a canary, service after service, and moves the
+base branch to exactly the merge that was tested. What goes wrong is taken back.
+
+`act` reads the history first: it picks up a canary, a rollback or a landing wherever the worker before it stopped.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from greenlane.agents.base import Yielded
+from greenlane.agents.canary_watch import CanaryWatch, route, stop_canary_traffic
+from greenlane.agents.production import (
+    Notebook,
+    Site,
+    ensure_running,
+    explain,
+    install_production,
+    instance_id,
+    position_of,
+    service_named,
+)
+from greenlane.agents.rollback import (
+    end_canary,
+    end_promotions,
+    report_incident,
+    restore,
+    rolling_back,
+    take_back,
+    winding_down,
+)
+from greenlane.agents.rollout_words import (
+    advancing,
+    ask,
+    attempt_of,
+    base_moved,
+    installing,
+    starting_canary,
+    trigger_of,
+)
+from greenlane.agents.rollout_words import (
+    promoted as promotion_of,
+)
+from greenlane.domain import events as e
+from greenlane.domain.change import Change
+from greenlane.domain.delivery import (
+    CanaryJudgement,
+    Counters,
+    DeploymentSpec,
+    Instance,
+    Split,
+    TrafficReading,
+    Verdict,
+)
+from greenlane.domain.errors import BaseMovedError, ChangeError, FencedError, GreenlaneError
+from greenlane.domain.settings import Service, Settings
+from greenlane.policy.deployment_risk import assess_deployment_risk, gather_deployment_facts
+from greenlane.ports.clock import Clock
+from greenlane.ports.code_host import CodeHost, SourceControl
+from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.traffic import Traffic
+
+_PROCEED = "proceed"
+_NOTHING = TrafficReading(stable=Counters(), canary=Counters())
+
+
+class DeploymentAgent:
+    """`staging.validated` -> `deployment.complete`, or `canary.rolled_back` with `incident.reported`."""
+
+    stage = e.Stage.DEPLOYMENT
+    version = "1"
+    listens_to: tuple[type[e.Event], ...] = (
+        e.StagingValidated,
+        e.HumanApproved,
+        e.RollbackRequested,
+        e.HumanRejected,
+        e.RunSuperseded,
+    )
+
+    def __init__(
+        self,
+        *,
+        code_host: CodeHost,
+        source: SourceControl,
+        builder: Builder,
+        platform: Platform,
+        traffic: Traffic,
+        clock: Clock,
+        settings: Settings,
+        work_dir: Path,
+    ) -> None:
+        self._site = Site(
+            code_host=code_host,
+            source=source,
+            builder=builder,
+            platform=platform,
+            traffic=traffic,
+            clock=clock,
+            settings=settings,
+            work_dir=work_dir,
+        )
+
+    async def act(self, change: Change) -> AsyncIterator[Yielded]:
+        notebook = Notebook(change, self._site.clock)
+        in_our_hands = True
+        try:
+            async for step in self._choose(notebook):
+                yield step
+        except FencedError:
+            in_our_hands = False
+            raise
+        finally:
+            if in_our_hands and notebook.change.canary is not None:
+                await self._leave_safely(notebook, notebook.change.canary)
+
+    async def _leave_safely(self, notebook: Notebook, starting: e.CanaryStarting) -> None:
+        """The watch is left for a reason from outside (an interrupt, a ledger that can't be written, a bug): the
+        process lives on, so the router's dead-man switch does not see it. No canary takes traffic unwatched."""
+        with contextlib.suppress(GreenlaneError):  # what can't be reached now is set to 0 by the next act
+            await stop_canary_traffic(self._site, notebook, service_named(self._site.settings, starting.service))
+
+    def _choose(self, notebook: Notebook) -> AsyncIterator[Yielded]:
+        """What is due, by the history alone."""
+        change, down = notebook.change, winding_down(notebook.change)
+        if change.deployed is not None:
+            return take_back(self._site, notebook)
+        if change.canary is not None:
+            return self._go_on_with_canary(notebook, change.canary)
+        if change.promoted and down is not None:
+            return end_promotions(self._site, notebook, down[1])
+        if change.rolled_back is not None and change.incident is None:
+            return report_incident(self._site, notebook)
+        if change.promoted and position_of(change, e.RollbackStarting) > position_of(change, e.CanaryPromoted):
+            return self._return_to_staging(notebook)
+        return self._roll_out(notebook)
+
+    # ------------------------------------------------------------ forward
+
+    async def _roll_out(self, notebook: Notebook) -> AsyncIterator[Yielded]:
+        """Every service that is not in production yet, one after the other; then the base branch."""
+        if not notebook.change.promoted:
+            async for step in self._clear_to_start(notebook):
+                yield step
+            if notebook.change.staging is None or notebook.change.open_gates:
+                return
+        staging = notebook.change.staging
+        assert staging is not None, "deployment follows staging"
+        for staged in staging.services:
+            async for step in self._bring_to_production(notebook, staged):
+                yield step
+            if staged.service not in {p.service for p in notebook.change.promoted}:
+                return
+        async for step in self._land(notebook, staging):
+            yield step
+
+    async def _clear_to_start(self, notebook: Notebook) -> AsyncIterator[Yielded]:
+        """The risk of deploying now, and whether what was tested still stands on the base branch."""
+        change, settings = notebook.change, self._site.settings
+        staging = change.staging
+        assert staging is not None, "deployment follows staging"
+        attempt = attempt_of(change)
+        base = await self._site.code_host.head_of(change.opened.base_branch)
+        if base not in (staging.base_sha, staging.merge_sha):
+            yield notebook.note(base_moved(change, staging.base_sha, base))
+            return
+        if any(a.attempt == attempt and a.why.decision == _PROCEED for a in change.all_of(e.DeploymentAssessed)):
+            return
+        services = tuple(service_named(settings, s.service) for s in staging.services)
+        risk = assess_deployment_risk(gather_deployment_facts(change, services, settings, attempt))
+        assessed = e.DeploymentAssessed(
+            level=risk.level,
+            reasons=risk.reasons,
+            attempt=attempt,
+            why=explain(
+                change,
+                "ask-human" if risk.asks else _PROCEED,
+                f"The risk of deploying now is {risk.level}: {'; '.join(risk.reasons)}."
+                + (" People approved it in this run." if risk.level == "high" and not risk.asks else ""),
+                *risk.rules,
+            ),
+        )
+        if risk.asks:
+            yield notebook.note(assessed, ask(change, risk.asks, attempt))
+        else:
+            yield notebook.note(assessed)
+
+    async def _bring_to_production(self, notebook: Notebook, staged: e.StagedService) -> AsyncIterator[Yielded]:
+        service = service_named(self._site.settings, staged.service)
+        done = next((p for p in notebook.change.promoted if p.service == service.name), None)
+        if done is not None:
+            await self._give_all_traffic(notebook, service, done.stable)
+            return
+        if await self._site.traffic.observe(service.name) is None:
+            steps = (
+                self._install_base(notebook, service) if staged.current else self._go_live(notebook, service, staged)
+            )
+            async for step in steps:
+                yield step
+            if not staged.current:
+                return
+        starting = await self._plan(notebook.change, service, staged)
+        yield notebook.note(starting)
+        async for step in self._watch(notebook, starting):
+            yield step
+
+    async def _plan(self, change: Change, service: Service, staged: e.StagedService) -> e.CanaryStarting:
+        """The decision to start a canary, with every figure that it will be judged by."""
+        assert change.staging is not None, "deployment follows staging"
+        split = await self._site.traffic.observe(service.name)
+        assert split is not None, "the service was installed before"
+        return starting_canary(change, service, staged.candidate.artifact, split.stable, self._site.settings)
+
+    async def _go_on_with_canary(self, notebook: Notebook, starting: e.CanaryStarting) -> AsyncIterator[Yielded]:
+        """A canary that a worker before this one began: its end, if that was decided, else its watch and the rest."""
+        begun = position_of(notebook.change, e.CanaryStarting)
+        if position_of(notebook.change, e.CanaryRollingBack) > begun:
+            async for step in end_canary(self._site, notebook, starting):
+                yield step
+            return
+        service = service_named(self._site.settings, starting.service)
+        await stop_canary_traffic(self._site, notebook, service)
+        down = winding_down(notebook.change)
+        failed = notebook.change.last_of(e.RunFailed)
+        if down is not None:
+            judgement = CanaryJudgement(verdict=Verdict.FAIL, reason=down[1])
+            yield rolling_back(notebook, starting, down[0], await self._read(service), judgement)
+        elif failed is not None and position_of(notebook.change, e.RunFailed) > begun:
+            judgement = CanaryJudgement(verdict=Verdict.INCONCLUSIVE, reason=f"the agent failed: {failed.error}")
+            yield rolling_back(notebook, starting, "agent_failed", await self._read(service), judgement)
+        else:
+            async for step in self._watch(notebook, starting):
+                yield step
+            if notebook.change.promoted and notebook.change.canary is None:
+                async for step in self._roll_out(notebook):
+                    yield step
+            return
+        async for step in end_canary(self._site, notebook, starting):
+            yield step
+
+    async def _watch(self, notebook: Notebook, starting: e.CanaryStarting) -> AsyncIterator[Yielded]:
+        """From `canary.starting` to the promotion of this service, or to the end of its canary."""
+        service = service_named(self._site.settings, starting.service)
+        begun_before = any(o.deployment_id == starting.deployment_id for o in notebook.change.all_of(e.CanaryObserved))
+        found = await self._site.platform.find(starting.deployment_id)
+        try:
+            candidate = found or await self._deploy(notebook.change, service, starting)
+        except ChangeError as error:
+            judgement = CanaryJudgement(verdict=Verdict.FAIL, reason=f"it did not start in production: {error.message}")
+            yield rolling_back(notebook, starting, "did_not_start", _NOTHING, judgement)
+            async for step in end_canary(self._site, notebook, starting):
+                yield step
+            return
+        stable = await ensure_running(
+            service, starting.stable, "production", platform=self._site.platform, fence=notebook.change.fence
+        )
+        watch = CanaryWatch(self._site, notebook, service, starting, stable=stable, candidate=candidate)
+        if begun_before:
+            async for step in watch.take_over(restarted=found is None):
+                yield step
+        if watch.judgement.verdict is not Verdict.INCONCLUSIVE:
+            async for step in watch.run():
+                yield step
+        if watch.judgement.verdict is Verdict.PASS:
+            yield notebook.note(promotion_of(notebook.change, starting, stable, candidate, watch.judgement))
+            await self._give_all_traffic(notebook, service, candidate)
+            return
+        yield rolling_back(notebook, starting, trigger_of(watch.judgement), watch.reading, watch.judgement)
+        async for step in end_canary(self._site, notebook, starting):
+            yield step
+
+    async def _deploy(self, change: Change, service: Service, starting: e.CanaryStarting) -> Instance:
+        spec = DeploymentSpec(
+            deployment_id=starting.deployment_id,
+            service=service.name,
+            artifact=starting.candidate,
+            environment="production",
+        )
+        return await self._site.platform.deploy(service, spec, fence=change.fence)
+
+    async def _read(self, service: Service) -> TrafficReading:
+        return await self._site.traffic.read(service.name)
+
+    async def _give_all_traffic(self, notebook: Notebook, service: Service, instance: Instance) -> None:
+        """The effect of a recorded promotion; repeated after a crash only where the router does not show it yet."""
+        running = await ensure_running(
+            service, instance, "production", platform=self._site.platform, fence=notebook.change.fence
+        )
+        if await self._site.traffic.observe(service.name) != Split(stable=running):
+            await route(self._site, notebook, service, Split(stable=running))
+
+    # ------------------------------------------------------------ without a version before
+
+    async def _install_base(self, notebook: Notebook, service: Service) -> AsyncIterator[Yielded]:
+        """Nothing serves this service yet: its base version goes first, so that the canary has something beside it."""
+        staging = notebook.change.staging
+        assert staging is not None, "deployment follows staging"
+        base = staging.base_sha
+        text = f"Nothing serves {service.name} in production yet: its base version {base[:10]} is brought up first."
+        yield notebook.note(installing(notebook.change, service, base, text))
+        await install_production(
+            service,
+            base,
+            source=self._site.source,
+            builder=self._site.builder,
+            platform=self._site.platform,
+            traffic=self._site.traffic,
+            settings=self._site.settings,
+            work_dir=self._site.work_dir,
+            fence=notebook.change.fence,
+        )
+
+    async def _go_live(self, notebook: Notebook, service: Service, staged: e.StagedService) -> AsyncIterator[Yielded]:
+        """The first version of a service, which people approved: there is nothing to hold a canary against."""
+        artifact = staged.candidate.artifact
+        text = f"{service.name} has no version before {artifact.commit[:10]}: it goes live at once, as was approved."
+        yield notebook.note(installing(notebook.change, service, artifact.commit, text))
+        spec = DeploymentSpec(
+            deployment_id=instance_id(
+                notebook.change.run, "production", service.name, artifact.commit, attempt_of(notebook.change)
+            ),
+            service=service.name,
+            artifact=artifact,
+            environment="production",
+        )
+        instance = await self._site.platform.deploy(service, spec, fence=notebook.change.fence)
+        yield notebook.note(
+            e.CanaryPromoted(
+                deployment_id=instance.deployment_id,
+                service=service.name,
+                stable=instance,
+                previous=instance,
+                why=explain(notebook.change, "promote", text, "deployment.first_version", artifact=artifact),
+            )
+        )
+        await self._give_all_traffic(notebook, service, instance)
+
+    # ------------------------------------------------------------ landing
+
+    async def _land(self, notebook: Notebook, staging: e.StagingComplete) -> AsyncIterator[Yielded]:
+        """Production runs the merge; now the base branch becomes exactly that commit."""
+        change = notebook.change
+        branch = change.opened.base_branch
+        if not any(a.merge_sha == staging.merge_sha for a in change.all_of(e.BaseAdvancing)):
+            yield notebook.note(advancing(change, staging))
+        try:
+            await self._site.code_host.advance_base(branch, expected=staging.base_sha, commit=staging.merge_sha)
+        except BaseMovedError:
+            async for step in self._return_to_staging(notebook):
+                yield step
+            return
+        promoted = notebook.change.promoted
+        names = ", ".join(f"{p.service} at {p.stable.artifact.commit[:10]}" for p in promoted)
+        production = (
+            f"Production runs {names}" if names else "No service of this change is deployed, so nothing restarts"
+        )
+        yield notebook.note(
+            e.DeploymentComplete(
+                merge_sha=staging.merge_sha,
+                deployments=tuple(p.stable for p in promoted),
+                previous=tuple(p.previous for p in promoted if p.previous.deployment_id != p.deployment_id),
+                why=explain(
+                    notebook.change,
+                    "deployed",
+                    f"{production}; {branch} is at the tested merge {staging.merge_sha[:10]}.",
+                    artifact=promoted[0].stable.artifact if promoted else None,
+                ),
+            )
+        )
+
+    async def _return_to_staging(self, notebook: Notebook) -> AsyncIterator[Yielded]:
+        """The base moved in the last moment: production goes back first, then all is checked again on the new base."""
+        change = notebook.change
+        staging = change.staging
+        assert staging is not None, "deployment follows staging"
+        async for step in restore(
+            self._site, notebook, change.promoted, "the base branch moved before the change landed"
+        ):
+            yield step
+        base = await self._site.code_host.head_of(change.opened.base_branch)
+        yield notebook.note(base_moved(notebook.change, staging.base_sha, base))

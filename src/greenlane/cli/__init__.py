@@ -1,0 +1,1 @@
+"""The command line. Each module imports at its top only what `--help` needs; the rest is imported where it is used."""

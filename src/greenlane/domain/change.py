@@ -54,7 +54,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     canary: e.CanaryStarting | None = None
     """The canary that was begun and neither promoted nor rolled back yet."""
     promoted: tuple[e.CanaryPromoted, ...] = ()
-    """Services of this change whose candidate has all traffic already."""
+    """Services of this change whose candidate has all traffic. Taken back before `CanaryInconclusive`, `BaseMoved`."""
     rolled_back: e.CanaryRolledBack | None = None
     incident: e.IncidentReported | None = None
     deployed: e.DeploymentComplete | None = None
@@ -104,11 +104,11 @@ def apply(change: Change | None, recorded: Recorded, run: str) -> Change:  # noq
         case e.StagingValidated():
             moved["validation"] = event
         case e.BaseMoved():
-            moved |= {"staging": None, "validation": None}
+            moved |= {"staging": None, "validation": None, "promoted": ()}
         case e.CanaryPromoted():
             moved |= {"canary": None, "promoted": (*change.promoted, event)}
         case e.CanaryInconclusive():
-            moved |= {"canary": None, "gates": (*change.gates, event.gate)}
+            moved |= {"canary": None, "promoted": (), "gates": (*change.gates, event.gate)}
         case e.HumanRequested() | e.RunFailed():
             moved["gates"] = (*change.gates, event.gate)
         case e.HumanApproved():
@@ -123,7 +123,8 @@ def apply(change: Change | None, recorded: Recorded, run: str) -> Change:  # noq
         case e.CanaryStarting():
             moved |= {"canary": event, "rolled_back": None, "incident": None}
         case e.CanaryRolledBack():
-            moved |= {"canary": None, "rolled_back": event}
+            left = tuple(p for p in change.promoted if p.service != event.service)
+            moved |= {"canary": None, "rolled_back": event, "promoted": left}
         case e.IncidentReported():
             moved["incident"] = event
         case e.DeploymentComplete():

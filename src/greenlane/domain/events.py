@@ -274,7 +274,10 @@ class BaseMoved(Decision, tag="base.moved", frozen=True, kw_only=True):
 
 
 class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True):
-    """Intent: this candidate gets `weight_percent` of production traffic."""
+    """Intent: this candidate gets `weight_percent` of production traffic, and is judged by these figures.
+
+    `alpha` is the chance of a false alarm that each single test of this canary may spend.
+    """
 
     deployment_id: str
     service: str
@@ -287,10 +290,18 @@ class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True)
     error_rate_limit: float
     p99_limit_ms: float
     attempt: int
+    step_s: float = 30.0
+    catastrophic_error_rate: float = 0.25
+    min_requests: int = 200
+    extend_max_factor: float = 2.0
+    alpha: float = 0.001
 
 
 class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):
-    """A checkpoint of the watch: what the proxy counted and what the judge said of it."""
+    """A checkpoint of the watch: what the proxy counted since the phase began, and what the judge said of it.
+
+    Phases: `warm-up`, `watch`, `step`; `resumed` and `restarted` where another worker took the watch over.
+    """
 
     deployment_id: str
     phase: str
@@ -349,6 +360,8 @@ class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=T
     incident_id: str
     title: str
     markdown: str
+    error_signatures: tuple[str, ...] = ()
+    hypotheses: tuple[str, ...] = ()
 
 
 class BaseAdvancing(Decision, tag="base.advancing", frozen=True, kw_only=True):

@@ -25,6 +25,16 @@ class VersionConflictError(FinalError):
         self.actual = actual
 
 
+class DuplicateEventError(VersionConflictError):
+    """An entry with this event id is in the ledger already, in this stream or another; it is never written twice."""
+
+    def __init__(self, stream: str, expected: int, event_id: str) -> None:
+        super().__init__(stream, expected, expected)
+        self.message = f"the event {event_id} is in the ledger already"
+        self.args = (self.message,)
+        self.event_id = event_id
+
+
 class LeaseLostError(FinalError):
     """Another worker holds this run by now; this one must stop."""
 

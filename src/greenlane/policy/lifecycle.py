@@ -52,21 +52,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
         return self.state in ENDED
 
 
-def _result_of(change: Change, stage: Stage) -> e.StageResult | None:
-    results = {
-        Stage.REVIEW: change.review,
-        Stage.TEST: change.tests,
-        Stage.STAGING: change.staging,
-        Stage.VALIDATION: change.validation,
-    }
-    return results.get(stage)
-
-
-def _next_stage(change: Change) -> Stage:
-    for stage in STAGES:
-        if stage is Stage.DEPLOYMENT or _result_of(change, stage) is None:
-            return stage
-    raise AssertionError("unreachable: deployment is the last stage")
+def _results(change: Change) -> tuple[e.StageResult | None, ...]:
+    """What the stages before deployment came to, in order."""
+    return (change.review, change.tests, change.staging, change.validation)
 
 
 def _assess_winding_down(change: Change) -> Standing | None:
@@ -83,11 +71,24 @@ def _assess_winding_down(change: Change) -> Standing | None:
     return Standing(state=State.DEPLOYING, due=Stage.DEPLOYMENT, reason=why) if why else None
 
 
+def _failed_since_rollback(change: Change) -> e.Gate | None:
+    """The open gate of an agent that failed at taking a deployed change back: a person first, not the agent again."""
+    open_gates = {g.gate_id for g in change.open_gates}
+    for recorded in reversed(change.history):
+        if isinstance(recorded.event, e.RollbackRequested):
+            return None
+        if isinstance(recorded.event, e.RunFailed) and recorded.event.gate.gate_id in open_gates:
+            return recorded.event.gate
+    return None
+
+
 def _assess_ended(change: Change) -> Standing | None:
     if change.taken_back:
         return Standing(state=State.ROLLED_BACK, due=None, reason=change.taken_back.why.rationale)
     if change.deployed:
         if change.rollback_requested:
+            if failed := _failed_since_rollback(change):
+                return Standing(state=State.AWAITING_HUMAN, due=None, reason=failed.triggers[0].summary)
             asked = change.rollback_requested
             return Standing(
                 state=State.DEPLOYING,
@@ -116,13 +117,13 @@ def assess_standing(change: Change, paused: e.Paused | None = None) -> Standing:
     ended = _assess_winding_down(change) or _assess_ended(change)
     if ended:
         return ended
-    for stage in STAGES:
-        result = _result_of(change, stage)
+    results = _results(change)
+    for result in results:
         if result is not None and not result.proceed:
             return Standing(state=State.BLOCKED, due=None, reason=result.why.rationale)
-    stage = _next_stage(change)
-    reached = STAGES.index(stage)
-    waiting = [g for g in change.open_gates if STAGES.index(g.before) <= reached]
+    reached = results.index(None) if None in results else len(results)
+    stage = STAGES[reached]
+    waiting = [g for g in change.open_gates if STAGES.index(g.before) <= reached] if change.gates else []
     in_flight = change.canary is not None or bool(change.promoted)
     if waiting and not in_flight:
         asked = "; ".join(t.summary for g in waiting for t in g.triggers)

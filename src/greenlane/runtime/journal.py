@@ -41,22 +41,23 @@ class Journal:
     def __init__(
         self,
         store: LedgerStore,
-        bus: Bus | None,
         clock: Clock,
         *,
         required_fields: tuple[str, ...],
         lease_ttl_s: float,
-        committed: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
         self.store = store
-        self._bus = bus
         self._clock = clock
         self._required_fields = required_fields
         self._lease_ttl_s = lease_ttl_s
-        self._committed = committed
+        self.bus: Bus | None = None
+        """Where ids go once this process works on runs; before that they stay in the outbox for a worker."""
+        self.committed: Callable[[Sequence[Entry]], None] = lambda _: None
+        """Told of every commit, before the bus is."""
         self._published: list[int] = []
-        self._control: list[Recorded] = []
+        self._paused: dict[str, e.Paused] = {}
         self._control_version = 0
+        self._control_stale = True
 
     async def write(
         self,
@@ -135,6 +136,7 @@ class Journal:
 
     async def write_control(self, event: e.Event, *, writer: Writer, repo: str) -> None:
         """Append to the control stream (pauses, installations), which belongs to no pull request."""
+        self._control_stale = True
         await self._read_control()
         drafts = make_drafts(
             (event,),
@@ -147,31 +149,29 @@ class Journal:
             repo=repo,
         )
         step = Step(stream=CONTROL_STREAM, expected_version=self._control_version, drafts=drafts, status="control")
+        self._control_stale = True
         await self.publish(await self.store.commit(step))
 
     async def publish(self, entries: Sequence[Entry]) -> None:
-        """Hand the ids of committed entries to the bus; their outbox rows go later, together.
-
-        Without a bus (a command that works on nothing itself) they stay in the outbox for a worker.
-        """
+        """Hand the ids of committed entries to the bus; their outbox rows go later, together."""
         if not entries:
             return
-        self._committed(entries)
-        if self._bus is None:
+        self.committed(entries)
+        if self.bus is None:
             return
-        await self._bus.publish([Message(x.seq, x.type, x.stream) for x in entries])
+        await self.bus.publish([Message(x.seq, x.type, x.stream) for x in entries])
         self._published.extend(x.seq for x in entries)
         if len(self._published) >= PUBLISHED_BATCH:
             await self._flush()
 
     async def relay(self) -> int:
         """Publish what the outbox still holds (after a crash, or written by another process); how many."""
-        if self._bus is None:
+        if self.bus is None:
             return 0
         await self._flush()
         items = await self.store.unpublished()
         if items:
-            await self._bus.publish([Message(x.seq, x.type, x.stream) for x in items])
+            await self.bus.publish([Message(x.seq, x.type, x.stream) for x in items])
             await self.store.mark_published([x.seq for x in items])
         return len(items)
 
@@ -193,26 +193,29 @@ class Journal:
     async def pause_of(self, change: Change) -> e.Paused | None:
         """The pause in force for this change, if there is one."""
         await self._read_control()
+        if not self._paused:
+            return None
         services = change.review.services if change.review else ()
-        scopes = ("org", *services)
-        paused: dict[str, e.Paused] = {}
-        for recorded in self._control:
-            match recorded.event:
-                case e.Paused() as event:
-                    paused[event.scope] = event
-                case e.Resumed() as event:
-                    paused.pop(event.scope, None)
-                case _:
-                    pass
-        return next((paused[scope] for scope in scopes if scope in paused), None)
+        return next((self._paused[scope] for scope in ("org", *services) if scope in self._paused), None)
+
+    def look_again(self) -> None:
+        """Another process may have paused or resumed: read the control stream before the next answer."""
+        self._control_stale = True
 
     async def _read_control(self) -> None:
+        if not self._control_stale:
+            return
+        self._control_stale = False
         for entry in await self.store.read_stream(CONTROL_STREAM, self._control_version):
             if entry.version == self._control_version + 1:
                 self._control_version = entry.version
-                recorded = read_back(entry)
-                if isinstance(recorded.event, e.Paused | e.Resumed):
-                    self._control.append(recorded)
+                match read_back(entry).event:
+                    case e.Paused() as event:
+                        self._paused[event.scope] = event
+                    case e.Resumed() as event:
+                        self._paused.pop(event.scope, None)
+                    case _:
+                        pass
 
 
 def _status_of(standing: Standing) -> str:

@@ -121,6 +121,7 @@ class Worker:
 
     async def recover(self) -> None:
         """Publish what is left in the outbox, wake every unfinished run that nobody holds, heed interrupts of ours."""
+        self._journal.look_again()
         await self._journal.relay()
         for info in await self._store.streams(UNFINISHED):
             held = self._holdings.get(info.stream)

@@ -1,0 +1,215 @@
+"""The watch over one canary: from the first request it gets to a verdict. Used by the deployment agent.
+
+Phases: warm-up and watch at the first weight, then a step at each further weight. Each phase that passed is recorded,
+so a worker that takes over goes on with the first one that is not, from its beginning and from weight 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from greenlane.agents.base import Yielded
+from greenlane.agents.production import Notebook, Site, explain, p99_limit_ms
+from greenlane.domain import events as e
+from greenlane.domain.delivery import CanaryJudgement, Counters, Instance, Split, TrafficReading, Verdict
+from greenlane.domain.errors import FencedError, RetryableError
+from greenlane.domain.settings import Service
+from greenlane.policy.canary import Moment, Phase, compute_since, compute_sum, judge_canary, rules_of
+
+RESUMED = "resumed"
+RESTARTED = "restarted"
+
+_CHECKPOINTS = 6
+"""Checkpoints of a phase in the ledger; looks in between are not recorded."""
+_UNREADABLE_TICKS = 2
+"""Looks in a row at which the proxy may fail to answer: longer, and the canary would go unwatched."""
+
+_NOTHING = TrafficReading(stable=Counters(), canary=Counters())
+
+
+class CanaryWatch:
+    """After `run`, `judgement` is how it ended (PASS: every phase passed), and `reading` what it was based on."""
+
+    def __init__(
+        self,
+        site: Site,
+        notebook: Notebook,
+        service: Service,
+        starting: e.CanaryStarting,
+        *,
+        stable: Instance,
+        candidate: Instance,
+    ) -> None:
+        self._site = site
+        self._journal = notebook
+        self._service = service
+        self._starting = starting
+        self._stable = stable
+        self._candidate = candidate
+        self._rules = rules_of(starting)
+        self._unreadable = 0
+        self.reading = _NOTHING
+        self.judgement = CanaryJudgement(verdict=Verdict.PASS, reason="every phase passed before")
+
+    async def run(self) -> AsyncIterator[Yielded]:
+        """The watch, phase by phase. An error on the way ends it as inconclusive: nothing goes on unwatched."""
+        try:
+            for phase, weight in self._phases_left():
+                if weight != self._recorded_weight():
+                    yield self._journal.note(self._promoting(weight))
+                await self._route(weight)
+                async for step in self._watch(phase, weight):
+                    yield step
+                if self.judgement.verdict is not Verdict.PASS:
+                    return
+        except FencedError:
+            raise
+        except Exception as error:
+            reason = f"the watch itself failed: {type(error).__name__}: {error}"
+            self.judgement = CanaryJudgement(verdict=Verdict.INCONCLUSIVE, reason=reason)
+
+    async def take_over(self, *, restarted: bool) -> AsyncIterator[Yielded]:
+        """Record that another worker goes on. `restarted`: the candidate was started again, so all begins anew."""
+        taken = [o for o in self._observed() if o.phase in (RESUMED, RESTARTED)]
+        cap = self._site.settings.orchestration.delivery_cap
+        verdict, text = Verdict.WAIT, "the phase begins again"
+        if len(taken) >= cap:
+            verdict, text = Verdict.INCONCLUSIVE, f"it was taken over {len(taken)} times already (limit {cap})"
+        self.judgement = CanaryJudgement(verdict=verdict, reason=f"another worker took the watch over: {text}")
+        if verdict is Verdict.WAIT:
+            phase = RESTARTED if restarted else RESUMED
+            yield self._journal.note(self._observation(phase, 0.0, 0.0, _NOTHING))
+
+    # ------------------------------------------------------------ what the ledger knows
+
+    def _trail(self) -> tuple[e.CanaryObserved | e.CanaryPromoting, ...]:
+        """Recorded steps of this canary since it last began from the first weight."""
+        trail: list[e.CanaryObserved | e.CanaryPromoting] = []
+        for recorded in self._journal.change.history:
+            event = recorded.event
+            if not isinstance(event, e.CanaryObserved | e.CanaryPromoting):
+                continue
+            if event.deployment_id != self._starting.deployment_id:
+                continue
+            if isinstance(event, e.CanaryObserved) and event.phase == RESTARTED:
+                trail.clear()
+            trail.append(event)
+        return tuple(trail)
+
+    def _observed(self) -> tuple[e.CanaryObserved, ...]:
+        mine = self._journal.change.all_of(e.CanaryObserved)
+        return tuple(o for o in mine if o.deployment_id == self._starting.deployment_id)
+
+    def _passed(self) -> tuple[e.CanaryObserved, ...]:
+        """The observation that ended each phase that passed."""
+        trail = self._trail()
+        return tuple(t for t in trail if isinstance(t, e.CanaryObserved) and t.judgement.verdict is Verdict.PASS)
+
+    def _phases_left(self) -> tuple[tuple[Phase, float], ...]:
+        first = self._starting.weight_percent
+        phases = [(Phase.WARM_UP, first), (Phase.WATCH, first)]
+        phases += [(Phase.STEP, weight) for weight in self._starting.steps_percent]
+        timed = [(phase, weight) for phase, weight in phases if self._rules.duration_s(phase) > 0]
+        return tuple(timed[len(self._passed()) :])
+
+    def _recorded_weight(self) -> float:
+        promoted = [t.weight_percent for t in self._trail() if isinstance(t, e.CanaryPromoting)]
+        return promoted[-1] if promoted else self._starting.weight_percent
+
+    def _judged_before(self) -> Counters:
+        """What the canary showed in the judged phases that passed."""
+        total = Counters()
+        for observed in self._passed():
+            if observed.phase != Phase.WARM_UP:
+                total = compute_sum(total, observed.reading.canary)
+        return total
+
+    # ------------------------------------------------------------ one phase
+
+    async def _watch(self, phase: Phase, weight: float) -> AsyncIterator[Yielded]:
+        clock, tick_s = self._site.clock, self._site.settings.canary.tick_s
+        passed, start = self._judged_before(), await self._site.traffic.read(self._service.name)
+        begun_s = clock.monotonic_s()
+        every_s = max(self._rules.duration_s(phase) / _CHECKPOINTS, tick_s)
+        due_s = 0.0
+        while True:
+            elapsed_s = clock.monotonic_s() - begun_s
+            self.judgement = await self._look(phase, elapsed_s, start, passed)
+            if self.judgement.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
+                return  # recorded with the decision to roll back, so that no time is lost
+            if self.judgement.verdict is Verdict.PASS or elapsed_s >= due_s:
+                yield self._journal.note(self._observation(phase, weight, elapsed_s, self.reading))
+                due_s = elapsed_s + every_s
+            if self.judgement.verdict is Verdict.PASS:
+                return
+            await clock.sleep(tick_s)
+
+    async def _look(self, phase: Phase, elapsed_s: float, start: TrafficReading, passed: Counters) -> CanaryJudgement:
+        try:
+            now = await self._site.traffic.read(self._service.name)
+            alive = await self._site.platform.find(self._starting.deployment_id) is not None
+        except RetryableError as error:
+            self._unreadable += 1
+            if self._unreadable > _UNREADABLE_TICKS:
+                raise
+            return CanaryJudgement(verdict=Verdict.WAIT, reason=f"no reading: {error.message}")
+        self._unreadable = 0
+        since = compute_since(start, now)
+        self.reading = since or now
+        return judge_canary(
+            self._rules, Moment(phase=phase, elapsed_s=elapsed_s, reading=since, passed=passed, alive=alive)
+        )
+
+    async def _route(self, weight: float) -> None:
+        split = Split(stable=self._stable, canary=self._candidate, canary_weight=weight)
+        await route(self._site, self._journal, self._service, split)
+
+    # ------------------------------------------------------------ words
+
+    def _observation(self, phase: str, weight: float, elapsed_s: float, reading: TrafficReading) -> e.CanaryObserved:
+        decision = "pass" if self.judgement.verdict is Verdict.PASS else "watch"
+        return e.CanaryObserved(
+            deployment_id=self._starting.deployment_id,
+            phase=phase,
+            weight_percent=weight,
+            elapsed_s=round(elapsed_s, 3),
+            reading=reading,
+            judgement=self.judgement,
+            why=explain(
+                self._journal.change,
+                decision,
+                f"{self._service.name}, {phase} at {weight:g} %: {self.judgement.reason}.",
+                artifact=self._starting.candidate,
+            ),
+        )
+
+    def _promoting(self, weight: float) -> e.CanaryPromoting:
+        last = self._passed()[-1]
+        return e.CanaryPromoting(
+            deployment_id=self._starting.deployment_id,
+            weight_percent=weight,
+            why=explain(
+                self._journal.change,
+                "promote",
+                f"{self._service.name} goes from {last.weight_percent:g} to {weight:g} %: {last.judgement.reason}.",
+                "canary.phase_passed",
+                artifact=self._starting.candidate,
+            ),
+        )
+
+
+async def route(site: Site, notebook: Notebook, service: Service, split: Split) -> None:
+    """Share a service's production traffic; the histogram's bound is the limit of the running canary."""
+    canary = notebook.change.canary
+    own = canary.p99_limit_ms if canary is not None and canary.service == service.name else None
+    limit = own if own is not None else p99_limit_ms(site.settings, service)
+    await site.traffic.route(service, split, p99_limit_ms=limit, fence=notebook.change.fence)
+
+
+async def stop_canary_traffic(site: Site, notebook: Notebook, service: Service) -> None:
+    """Weight 0 now, the canary still behind the router so that requests in flight are answered."""
+    split = await site.traffic.observe(service.name)
+    if split is not None and split.canary is not None:
+        await route(site, notebook, service, msgspec.structs.replace(split, canary_weight=0.0))

@@ -1,0 +1,113 @@
+"""Rules that hold between values: each value alone is fine, together they make no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+from greenlane.config.document import Document, KeyPath, Problem
+from greenlane.domain.settings import Settings, Thresholds
+
+TIERS = ("critical", "standard", "internal")
+
+
+def detect_contradictions(settings: Settings, document: Document) -> list[Problem]:
+    """A problem for each contradiction, at the place of the value that should move."""
+    found = [
+        *_services(settings),
+        *_steps(settings),
+        *_tiers(settings),
+        *_canary(settings),
+    ]
+    return [Problem(place=document.place_of(_written(path, document)), path=path, text=text) for path, text in found]
+
+
+def _written(path: KeyPath, document: Document) -> KeyPath:
+    """Where a reader has to look: a tier's limit that is not in the file contradicts the one under `thresholds`."""
+    if path[0] == "tiers" and path not in document.values:
+        return ("thresholds", path[-1])
+    return path
+
+
+def _services(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    names: dict[str, int] = {}
+    ports: dict[int, int] = {}
+    for i, service in enumerate(settings.services):
+        if service.name in names:
+            yield ("services", i, "name"), f"{service.name!r} is the name of services[{names[service.name]}] already"
+        names.setdefault(service.name, i)
+        if service.port and service.commands.start and service.port in ports:
+            owner = settings.services[ports[service.port]].name
+            yield (
+                ("services", i, "port"),
+                f"{service.port} is the port of service {owner!r} already: give another one, or 0 for any free one",
+            )
+        if service.commands.start:
+            ports.setdefault(service.port, i)
+
+
+def _steps(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    lists: tuple[tuple[KeyPath, tuple[float, ...]], ...] = (
+        (("canary", "steps_pct"), settings.canary.steps_pct),
+        (("lanes", "integration_steps_pct"), settings.lanes.integration_steps_pct),
+    )
+    for path, steps in lists:
+        words = ", ".join(f"{s:g}" for s in steps)
+        if not steps or steps[-1] != 100:
+            yield path, f"the last step must be 100 (given: {words or 'none'})"
+        elif any(a >= b for a, b in pairwise(steps)):
+            yield path, f"the steps must ascend (given: {words})"
+
+
+def _tiers(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    """The critical tier may not be laxer than the standard one: somebody forgot one of the two."""
+    limits = {tier: effective_thresholds(settings, tier) for tier in TIERS}
+    for field, word in (
+        ("risk_score_max", "higher"),
+        ("error_rate_threshold", "higher"),
+        ("p99_latency_threshold_ms", "higher"),
+        ("canary_traffic_initial_pct", "higher"),
+    ):
+        critical, standard = getattr(limits["critical"], field), getattr(limits["standard"], field)
+        if critical > standard:
+            yield (
+                ("tiers", "critical", field),
+                f"{critical:g} is {word} than {standard:g}, which holds for the standard tier: "
+                f"give {standard:g} or less",
+            )
+
+
+def _canary(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    for tier in TIERS:
+        limits = effective_thresholds(settings, tier)
+        first = settings.canary.steps_pct[0] if settings.canary.steps_pct else 100
+        if limits.canary_traffic_initial_pct > first:
+            yield (
+                _threshold_path(settings, tier, "canary_traffic_initial_pct"),
+                f"{limits.canary_traffic_initial_pct:g} is over the first of canary.steps_pct ({first:g}) "
+                f"for the {tier} tier: give {first:g} or less",
+            )
+        if limits.error_rate_threshold > settings.canary.catastrophic_error_rate:
+            yield (
+                ("canary", "catastrophic_error_rate"),
+                f"{settings.canary.catastrophic_error_rate:g} is under the error_rate_threshold of the {tier} tier "
+                f"({limits.error_rate_threshold:g}): give {limits.error_rate_threshold:g} or more",
+            )
+        watch_s = limits.canary_monitoring_duration_min * 60
+        if settings.canary.warmup_s >= watch_s:
+            yield (
+                ("canary", "warmup_s"),
+                f"{settings.canary.warmup_s:g} s leaves nothing of the {tier} tier's watch of {watch_s:g} s: "
+                f"give less than {watch_s:g}",
+            )
+
+
+def effective_thresholds(settings: Settings, tier: str) -> Thresholds:
+    """`thresholds` with what `tiers.<tier>` puts in its place."""
+    own = getattr(settings.tiers, tier).model_dump(exclude_none=True)
+    return settings.thresholds.model_copy(update=own)
+
+
+def _threshold_path(settings: Settings, tier: str, field: str) -> KeyPath:
+    own = getattr(getattr(settings.tiers, tier), field)
+    return ("tiers", tier, field) if own is not None else ("thresholds", field)

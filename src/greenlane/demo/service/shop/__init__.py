@@ -1,0 +1,1 @@
+"""A tea shop: its catalogue, its prices, its orders, over HTTP."""
