@@ -99,15 +99,16 @@ class SuiteFacts(msgspec.Struct, frozen=True, kw_only=True):
     tests_run: int
     failing: tuple[str, ...] = ()
     unavailable: str = ""
+    absent: bool = False
+    """The service has no tests at all."""
 
 
 def assess_suite(head: SuiteFacts, base: SuiteFacts | None) -> SuiteVerdict:
     """What the suite on the head means, given the suite on the base (None: it was not needed, the head is green)."""
     if head.passed:
         return SuiteVerdict(proceed=True, rule="suite-green", reason=f"the suite passes ({head.tests_run} tests)")
-    if not head.tests_run and not head.failing and (base is None or not base.tests_run):
-        reason = head.unavailable or "the suite runs no test"
-        return SuiteVerdict(proceed=True, rule="suite-absent", reason=f"nothing to hold the change against: {reason}")
+    if head.absent and (base is None or base.absent):
+        return SuiteVerdict(proceed=True, rule="suite-absent", reason="the service has no tests")
     if base is None:
         return SuiteVerdict(
             proceed=False, rule="suite-red", reason="the suite fails on the change", caused=head.failing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -56,9 +57,11 @@ class Gatekeeper:
         covers: dict[str, Lines] = {}
         if sound:
             content = render_file(sound, style).encode()
-            plan = await self._run(scene, path, content, options=("--setup-plan",))
-            first = await self._run(scene, path, content, measure=scene.measured)
-            again = [await self._run(scene, path, content, under=conditions) for conditions in _RERUNS]
+            plan, first, *again = await asyncio.gather(
+                self._run(scene, path, content, options=("--setup-plan",)),
+                self._run(scene, path, content, measure=scene.measured),
+                *(self._run(scene, path, content, under=conditions) for conditions in _RERUNS),
+            )
             for test in sound:
                 covers[test.name] = _covered(first, path, test.name, open_lines)
                 facts[test.name] = msgspec.structs.replace(

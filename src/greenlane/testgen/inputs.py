@@ -20,7 +20,7 @@ _ALLOWED = (
     ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Name, ast.Load, ast.Attribute, ast.Call,
     ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub,
 )  # fmt: skip
-_TEXTS = ("", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
+_TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 _NUMBERS = (0, 1, -1, 2, 10, 100)
 _FLOATS = (0.0, 0.5, -1.5)
 
@@ -235,8 +235,17 @@ def _option_values(param: Param, entry: Function) -> list[str]:
     default = param.default or ""
     if default in {"True", "False"}:
         return ["False" if default == "True" else "True"]
-    guesses = _guesses(param, entry)
-    return [value for value in guesses if value != default][:8]
+    kind = type(ast.literal_eval(default)).__name__ if _is_literal(default) else ""
+    typed = param if param.annotation or kind in {"", "NoneType"} else msgspec.structs.replace(param, annotation=kind)
+    return [value for value in _guesses(typed, entry) if value != default][:8]
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError):
+        return False
+    return True
 
 
 def _variants(text: str, entry: Function) -> Iterator[str]:

@@ -77,10 +77,26 @@ def _test_words(tree: ast.expr, met: bool, observed: Observed) -> tuple[str, str
     subject = ast.unparse(tree)
     if isinstance(tree, ast.Name | ast.Attribute | ast.Subscript):
         return _truth_words(subject, met, observed)
+    if isinstance(tree, ast.Call) and _looked_up(tree) is not None:
+        return _presence_words(tree, met)
     if isinstance(tree, ast.Call):
         verb = "" if met else "not "
         return f"{verb}{words_of(subject)}", f"`{subject}` is {'true' if met else 'false'}"
     return None
+
+
+def _looked_up(tree: ast.Call) -> str | None:
+    """The key in `x.get("key")`."""
+    key = tree.args[0] if tree.args else None
+    plain = isinstance(tree.func, ast.Attribute) and tree.func.attr == "get" and isinstance(key, ast.Constant)
+    return key.value if plain and isinstance(key, ast.Constant) and isinstance(key.value, str) else None
+
+
+def _presence_words(tree: ast.Call, met: bool) -> tuple[str, str]:
+    key = _looked_up(tree)
+    holder = ast.unparse(tree.func).rpartition(".")[0]
+    verb = "has" if met else "has no"
+    return f"{words_of(holder)} {verb} {words_of(key or '')}", f"`{holder}` {verb} `{key}`"
 
 
 def _comparison_words(tree: ast.Compare, met: bool) -> tuple[str, str] | None:
