@@ -106,9 +106,10 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
     if entry.kind == "static" and entry.owner:
         imports |= {(entry.module, entry.owner)}
     arguments: list[tuple[str | None, str]] = []
+    plain = len(call.positional) <= len(entry.params)  # no *args, before which nothing can be left out
     for number, value in enumerate(call.positional):
         param = entry.params[number] if number < len(entry.params) else None
-        if value is None or (param is not None and param.default == value.text and not call.keywords):
+        if value is None or (param is not None and param.default == value.text and plain):
             continue  # a default that was not given, as far as one can see
         gap = len([name for name, _ in arguments if name is None]) < number
         arguments.append((param.name if param is not None and gap else None, value.text))
