@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - doubles take what their ports give and leave out what they do not model
 """The outside world in memory: a double of every port that a rollout needs, and a clock that jumps when slept on.
 
 Ships with the package, so that agents can be tried without processes, a proxy or a repository: a canary of ten
@@ -54,7 +55,7 @@ class MemoryClock:
         heapq.heappush(self._sleepers, mine)
         try:
             await asyncio.sleep(0)
-            while self._sleepers[0] != mine:
+            while self._sleepers[0] != mine:  # noqa: ASYNC110 - the others move on in this loop; no event tells when
                 await asyncio.sleep(0)
             self._now_s = max(self._now_s, mine[0])
         finally:
@@ -93,6 +94,8 @@ class World:
         self.behaviours: dict[str, Behaviour] = {}
         self.effects: list[str] = []
         self.on_effect: Callable[[str], None] | None = None
+        self.outage: BaseException | None = None
+        """Raised, while set, by every call that would change something."""
         self.builder = MemoryBuilder(self)
         self.platform = MemoryPlatform(self)
         self.traffic = MemoryTraffic(self)
@@ -101,6 +104,11 @@ class World:
 
     def behaviour_of(self, artifact: Artifact) -> Behaviour:
         return self.behaviours.get(artifact.commit, Behaviour())
+
+    def reach(self) -> None:
+        """Each effect asks first whether it can be had."""
+        if self.outage is not None:
+            raise self.outage
 
     def did(self, effect: str) -> None:
         self.effects.append(effect)
@@ -162,6 +170,7 @@ class MemoryPlatform:
         self.starts: list[str] = []
 
     async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+        self._world.reach()
         self._fences.check(spec.deployment_id, fence)
         if found := self.running.get(spec.deployment_id):
             return found
@@ -192,6 +201,7 @@ class MemoryPlatform:
         return instance
 
     async def retire(self, deployment_id: str, *, fence: int) -> None:
+        self._world.reach()
         self._fences.check(deployment_id, fence)
         if self.running.pop(deployment_id, None):
             self._world.did(f"retire {deployment_id}")
@@ -234,6 +244,7 @@ class MemoryTraffic:
         """Raised by the next calls of `read`, one each."""
 
     async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+        self._world.reach()
         self._fences.check(service.name, fence)
         flow = self._flow(service.name)
         before = flow.split.canary.deployment_id if flow.split and flow.split.canary else None

@@ -32,6 +32,7 @@ TOKEN_VARIABLE = "GREENLANE_TREE"
 """In the environment of every process of a tree: by it, what lost its supervisor is still found."""
 GRACE_S = 3.0
 POLL_S = 0.02
+LOCK_WAIT_S = 120.0
 LOG_TAIL_BYTES = 64 * 1024
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -107,20 +108,32 @@ def read_struct(path: Path, kind: type[T]) -> T | None:
 
 
 @contextlib.asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
-    """Exclusive over tasks and processes; freed by the system when its holder dies."""
+async def locked(path: Path, *, wait_s: float = LOCK_WAIT_S) -> AsyncIterator[None]:
+    """Exclusive over tasks and processes; freed by the system when its holder dies.
+
+    Raises RetryableError after `wait_s`: its holder may be stopped, or hang.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + wait_s
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(POLL_S)
+        while not _take(descriptor):
+            if time.monotonic() > until:
+                raise RetryableError(
+                    f"another worker has held {path} for {wait_s:g} s", hint=f"`fuser {path}` shows which one"
+                )
+            await asyncio.sleep(POLL_S)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 # ------------------------------------------------------------------ a tree
@@ -164,7 +177,7 @@ async def start_tree(folder: Path, spec: TreeSpec) -> TreeStatus:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
-        env={"PATH": SYSTEM_PATH},
+        env={"PATH": SYSTEM_PATH, TOKEN_VARIABLE: spec.token},
     )
     until = time.monotonic() + 10
     while time.monotonic() < until:
@@ -308,7 +321,7 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
-        env={"PATH": SYSTEM_PATH},
+        env={"PATH": SYSTEM_PATH, TOKEN_VARIABLE: spec.token},
     )
     try:
         await process.wait()

@@ -31,7 +31,7 @@ from greenlane.ports.traffic import Traffic
 _TAIL_LINES = 5
 
 
-class Journal:
+class Notebook:
     """The change as it is once the yielded events are recorded: an agent reads its own events back from here.
 
     The ledger stamps the real entries; the ones made here live only as long as the act, and differ by milliseconds.

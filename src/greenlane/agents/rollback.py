@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.canary_watch import route, stop_canary_traffic
-from greenlane.agents.production import Journal, Site, ensure_running, explain, position_of, service_named
+from greenlane.agents.production import Notebook, Site, ensure_running, explain, position_of, service_named
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import CanaryJudgement, Instance, Split, TrafficReading, Verdict
 from greenlane.domain.errors import BaseMovedError, FinalError, GreenlaneError, RetryableError
 from greenlane.domain.settings import Service
-from greenlane.pages.incident import IncidentFacts, find_hypotheses, render_incident_markdown
+from greenlane.pages.incident import IncidentFacts, find_hypotheses, render_markdown
 from greenlane.policy.staging import extract_signatures
 
 
@@ -33,17 +33,17 @@ def winding_down(change: Change) -> tuple[str, str] | None:
 
 
 def rolling_back(
-    journal: Journal, starting: e.CanaryStarting, trigger: str, reading: TrafficReading, judgement: CanaryJudgement
+    notebook: Notebook, starting: e.CanaryStarting, trigger: str, reading: TrafficReading, judgement: CanaryJudgement
 ) -> Yielded:
     """The decision to take the canary's traffic away."""
-    return journal.note(
+    return notebook.note(
         e.CanaryRollingBack(
             deployment_id=starting.deployment_id,
             trigger=trigger,
             reading=reading,
             judgement=judgement,
             why=explain(
-                journal.change,
+                notebook.change,
                 "roll-back",
                 f"{starting.service} goes back to {starting.stable.artifact.commit[:10]} with all traffic: "
                 f"{judgement.reason}.",
@@ -54,22 +54,22 @@ def rolling_back(
     )
 
 
-async def end_canary(site: Site, journal: Journal, starting: e.CanaryStarting) -> AsyncIterator[Yielded]:
+async def end_canary(site: Site, notebook: Notebook, starting: e.CanaryStarting) -> AsyncIterator[Yielded]:
     """Carry out a recorded `canary.rolling_back`, and take back what this change promoted before."""
     service = service_named(site.settings, starting.service)
-    rolling = journal.change.last_of(e.CanaryRollingBack)
+    rolling = notebook.change.last_of(e.CanaryRollingBack)
     assert rolling is not None, "the decision to roll back comes first"
-    await stop_canary_traffic(site, journal, service)
+    await stop_canary_traffic(site, notebook, service)
     observed = await _verify_no_canary(site, service.name)
-    promoted = journal.change.promoted
-    async for step in restore(site, journal, promoted, f"the canary of {starting.service} did not pass"):
+    promoted = notebook.change.promoted
+    async for step in restore(site, notebook, promoted, f"the canary of {starting.service} did not pass"):
         yield step
-    facts = await _gather_evidence(site, journal.change, starting.deployment_id, starting.stable)
+    facts = await _gather_evidence(site, notebook.change, starting.deployment_id, starting.stable)
     await site.clock.sleep(site.settings.canary.tick_s)  # requests in flight are answered before the process goes
-    await _drop(site, journal, service, starting)
-    if _is_inconclusive(journal.change, rolling):
+    await _drop(site, notebook, service, starting)
+    if _is_inconclusive(notebook.change, rolling):
         assert rolling.judgement is not None, "an inconclusive end has a judgement"
-        yield journal.note(_inconclusive(journal.change, starting, rolling.judgement))
+        yield notebook.note(_inconclusive(notebook.change, starting, rolling.judgement))
         return
     back = e.CanaryRolledBack(
         deployment_id=starting.deployment_id,
@@ -77,7 +77,7 @@ async def end_canary(site: Site, journal: Journal, starting: e.CanaryStarting) -
         artifact_digest=starting.candidate.digest,
         observed_weight_percent=observed,
         why=explain(
-            journal.change,
+            notebook.change,
             "rolled-back",
             f"The router reports {observed:g} % for the canary of {starting.service}; its artifact is quarantined: "
             "only a new commit can bring the change back.",
@@ -85,57 +85,57 @@ async def end_canary(site: Site, journal: Journal, starting: e.CanaryStarting) -
             artifact=starting.candidate,
         ),
     )
-    yield _with_incident(journal, (back, *_taken_back(journal.change, promoted)), facts)
+    yield _with_incident(notebook, (back, *_taken_back(notebook.change, promoted)), facts)
 
 
-async def end_promotions(site: Site, journal: Journal, words: str) -> AsyncIterator[Yielded]:
+async def end_promotions(site: Site, notebook: Notebook, words: str) -> AsyncIterator[Yielded]:
     """Take back services that have all traffic while the base branch is not moved yet, for a reason from outside."""
-    promoted = journal.change.promoted
-    facts = await _gather_evidence(site, journal.change, promoted[-1].deployment_id, promoted[-1].previous)
-    async for step in restore(site, journal, promoted, words):
+    promoted = notebook.change.promoted
+    facts = await _gather_evidence(site, notebook.change, promoted[-1].deployment_id, promoted[-1].previous)
+    async for step in restore(site, notebook, promoted, words):
         yield step
-    yield _with_incident(journal, _taken_back(journal.change, promoted), facts)
+    yield _with_incident(notebook, _taken_back(notebook.change, promoted), facts)
 
 
 async def restore(
-    site: Site, journal: Journal, promoted: tuple[e.CanaryPromoted, ...], words: str
+    site: Site, notebook: Notebook, promoted: tuple[e.CanaryPromoted, ...], words: str
 ) -> AsyncIterator[Yielded]:
     """All traffic of these services back to their previous versions, newest first; their candidates are stopped."""
     replaced = tuple(p for p in promoted if p.previous.deployment_id != p.stable.deployment_id)
     if not replaced:
         return
-    if position_of(journal.change, e.RollbackStarting) < position_of(journal.change, e.CanaryPromoted):
-        yield journal.note(_starting_rollback(journal.change, tuple(p.previous for p in replaced), words))
+    if position_of(notebook.change, e.RollbackStarting) < position_of(notebook.change, e.CanaryPromoted):
+        yield notebook.note(_starting_rollback(notebook.change, tuple(p.previous for p in replaced), words))
     for done in reversed(replaced):
-        await _put_back(site, journal, done.previous)
+        await _put_back(site, notebook, done.previous)
     await site.clock.sleep(site.settings.canary.tick_s)
     for done in replaced:
-        await site.platform.retire(done.deployment_id, fence=journal.change.fence)
+        await site.platform.retire(done.deployment_id, fence=notebook.change.fence)
 
 
-async def take_back(site: Site, journal: Journal) -> AsyncIterator[Yielded]:
+async def take_back(site: Site, notebook: Notebook) -> AsyncIterator[Yielded]:
     """A person wants the previous version of a deployed change back: traffic first, then the base branch."""
-    change = journal.change
+    change = notebook.change
     deployed, asked = change.deployed, change.rollback_requested
     assert deployed is not None, "only what was deployed is taken back"
     assert asked is not None, "somebody asked"
     if position_of(change, e.RollbackStarting) < position_of(change, e.RollbackRequested):
         await _refuse_if_not_on_top(site, deployed)
         words = f"{asked.by} asked for a rollback: {asked.reason}"
-        yield journal.note(_starting_rollback(change, deployed.previous, words))
-    restored = [await _put_back(site, journal, previous) for previous in deployed.previous]
-    base_sha = await _revert_base(site, journal.change, deployed.merge_sha)
+        yield notebook.note(_starting_rollback(change, deployed.previous, words))
+    restored = [await _put_back(site, notebook, previous) for previous in deployed.previous]
+    base_sha = await _revert_base(site, notebook.change, deployed.merge_sha)
     await site.clock.sleep(site.settings.canary.tick_s)
     kept = {i.deployment_id for i in restored}
     for instance in deployed.deployments:
         if instance.deployment_id not in kept:
             await site.platform.retire(instance.deployment_id, fence=change.fence)
-    yield journal.note(
+    yield notebook.note(
         e.DeploymentRolledBack(
             base_sha=base_sha,
             restored=tuple(restored),
             why=explain(
-                journal.change,
+                notebook.change,
                 "rolled-back",
                 f"Production runs {_names(tuple(restored)) or 'what it ran before'} again, as {asked.by} asked "
                 f"({asked.reason}); the base branch {change.opened.base_branch} is at {base_sha[:10]} with that tree.",
@@ -145,14 +145,14 @@ async def take_back(site: Site, journal: Journal) -> AsyncIterator[Yielded]:
     )
 
 
-async def report_incident(site: Site, journal: Journal) -> AsyncIterator[Yielded]:
+async def report_incident(site: Site, notebook: Notebook) -> AsyncIterator[Yielded]:
     """The report of a rollback that was recorded without one: the evidence may be gone with the process by now."""
-    back = journal.change.rolled_back
-    starting = journal.change.last_of(e.CanaryStarting)
+    back = notebook.change.rolled_back
+    starting = notebook.change.last_of(e.CanaryStarting)
     assert back is not None, "there is a rollback to report"
     assert starting is not None, "what was rolled back was begun"
-    facts = await _gather_evidence(site, journal.change, back.deployment_id, starting.stable)
-    yield _with_incident(journal, (), facts)
+    facts = await _gather_evidence(site, notebook.change, back.deployment_id, starting.stable)
+    yield _with_incident(notebook, (), facts)
 
 
 # ------------------------------------------------------------------ effects
@@ -170,21 +170,21 @@ async def _verify_no_canary(site: Site, service: str) -> float:
     return weight
 
 
-async def _drop(site: Site, journal: Journal, service: Service, starting: e.CanaryStarting) -> None:
+async def _drop(site: Site, notebook: Notebook, service: Service, starting: e.CanaryStarting) -> None:
     """The canary leaves the router, and its process is stopped."""
     split = await site.traffic.observe(service.name)
     if split is not None and split.canary is not None:
-        await route(site, journal, service, Split(stable=split.stable))
-    await site.platform.retire(starting.deployment_id, fence=journal.change.fence)
+        await route(site, notebook, service, Split(stable=split.stable))
+    await site.platform.retire(starting.deployment_id, fence=notebook.change.fence)
 
 
-async def _put_back(site: Site, journal: Journal, previous: Instance) -> Instance:
+async def _put_back(site: Site, notebook: Notebook, previous: Instance) -> Instance:
     """The previous version with all traffic, started again if it is not hot any more."""
     service = service_named(site.settings, previous.service)
-    running = await ensure_running(service, previous, "production", platform=site.platform, fence=journal.change.fence)
+    running = await ensure_running(service, previous, "production", platform=site.platform, fence=notebook.change.fence)
     split = await site.traffic.observe(service.name)
     if split != Split(stable=running):
-        await route(site, journal, service, Split(stable=running))
+        await route(site, notebook, service, Split(stable=running))
     return running
 
 
@@ -276,7 +276,7 @@ def _inconclusive(change: Change, starting: e.CanaryStarting, judgement: CanaryJ
         why=explain(
             change,
             "ask-human",
-            f"No data is never success: {judgement.reason}. The previous version of {starting.service} has all traffic.",
+            f"No data is never success: {judgement.reason}. {starting.service} runs its previous version alone.",
             "canary.inconclusive",
             artifact=starting.candidate,
         ),
@@ -311,15 +311,15 @@ def _words_taken_back(done: e.CanaryPromoted) -> str:
     )
 
 
-def _with_incident(journal: Journal, backs: tuple[e.CanaryRolledBack, ...], facts: IncidentFacts) -> Yielded:
+def _with_incident(notebook: Notebook, backs: tuple[e.CanaryRolledBack, ...], facts: IncidentFacts) -> Yielded:
     """The end of the rollback and its report in one transaction. A run that is superseded or rejected needs none."""
-    change = journal.change
+    change = notebook.change
     if backs and (change.superseded or change.rejected):
-        return journal.note(*backs)
-    preview = Journal(change, journal.clock)
+        return notebook.note(*backs)
+    preview = Notebook(change, notebook.clock)
     if backs:
         preview.note(*backs)
-    title, markdown = render_incident_markdown(preview.change, facts)
+    title, markdown = render_markdown(preview.change, facts)
     report = e.IncidentReported(
         incident_id=f"incident-{change.run}-{len(change.all_of(e.IncidentReported)) + 1}",
         title=title,
@@ -328,7 +328,7 @@ def _with_incident(journal: Journal, backs: tuple[e.CanaryRolledBack, ...], fact
         hypotheses=facts.hypotheses,
         why=explain(change, "report", title, "incident.reported"),
     )
-    return journal.note(*backs, report)
+    return notebook.note(*backs, report)
 
 
 def _starting_rollback(change: Change, restore_to: tuple[Instance, ...], words: str) -> e.RollbackStarting:

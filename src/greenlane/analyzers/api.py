@@ -15,7 +15,6 @@ import griffe
 
 from greenlane.analyzers import files, openapi, routes
 from greenlane.analyzers.base import AnalysisResult, ReviewInput, SourceRoot
-from greenlane.domain.diff import FileDiff
 from greenlane.domain.events import SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 
@@ -138,12 +137,12 @@ def _is_private(dotted: str) -> bool:
 
 def _position(review: ReviewInput, breakage: griffe.Breakage) -> tuple[str, int, bool]:
     """(path in the repository, line, whether it is the base's) of what broke."""
-    located = breakage.obj
-    if isinstance(located, griffe.Alias):
-        line = located.alias_lineno or 0
-        file = located.parent.filepath if located.parent is not None else None
+    broken: object = breakage.obj
+    if isinstance(broken, griffe.Alias):
+        line = broken.alias_lineno or 0
+        file = broken.parent.filepath if broken.parent is not None else None
     else:
-        line, file = located.lineno or 0, located.filepath
+        line, file = breakage.obj.lineno or 0, breakage.obj.filepath
     path = file if isinstance(file, Path) else Path()
     for tree, at_base in ((review.head, False), (review.base, True)):
         if path.is_relative_to(tree):

@@ -78,13 +78,16 @@ class Analyzer(Protocol):
 
 
 class CoverageReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Which changed lines the existing tests run. `unavailable` says why it could not be measured, if so."""
+    """Changed executable lines per file, and how the suite went. `output` is the tail of what the suite printed;
+    `unavailable` says why nothing could be measured (then every changed line counts as uncovered)."""
 
     files: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     tests_run: int = 0
     output: str = ""
     unavailable: str = ""
+    failing: tuple[str, ...] = ()
+    """Names of the tests that failed, as far as the suite reports them."""
 
 
 class CoverageMeter(Protocol):

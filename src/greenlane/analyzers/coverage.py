@@ -13,8 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-import msgspec
-
+from greenlane.analyzers.base import CoverageReport
 from greenlane.domain.findings import FileCoverage
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import Environments
@@ -24,19 +23,6 @@ from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 
 MAX_SOURCE_BYTES = 2 << 20
 """A larger source file is generated or hostile; it is said to be unread, never taken for covered."""
-
-
-class CoverageReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Changed executable lines per file, and how the suite went. `output` is the tail of what the suite printed;
-    `unavailable` says why nothing could be measured (then every changed line counts as uncovered)."""
-
-    files: tuple[FileCoverage, ...]
-    suite_passed: bool
-    tests_run: int
-    output: str
-    unavailable: str = ""
-    failing: tuple[str, ...] = ()
-    """Names of the tests that failed, as far as the suite reports them."""
 
 
 class SandboxedCoverage:

@@ -52,6 +52,12 @@ class Flow:
                 self._bind(target, value, scope)
             case ast.For(target=target, iter=values) | ast.comprehension(target=target, iter=values):
                 self._bind(target, values, scope)
+            case _:
+                self._record_names(node, scope)
+
+    def _record_names(self, node: ast.AST, scope: ast.AST) -> None:
+        """Names that come to be without an assignment."""
+        match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self.functions.setdefault(node.name, []).append(node)
                 self._bind_arguments(node)
@@ -146,34 +152,15 @@ class _Question:
 
     def _composite(self, node: ast.expr) -> bool:
         match node:
-            case ast.Constant():
+            case ast.Constant() | ast.Compare() | ast.UnaryOp(op=ast.Not()):
                 return True
-            case ast.JoinedStr(values=values):
-                return all(self.ask(v) for v in values)
             case ast.FormattedValue(value=value, format_spec=spec):
                 return _is_numeric_format(spec) or self.ask(value)
             case ast.BinOp(op=ast.Mult(), left=left, right=right):
                 return self.ask(left) or self.ask(right)  # '?, ' * n
-            case ast.BinOp(left=left, right=right):
-                return self.ask(left) and self.ask(right)
-            case ast.IfExp(body=body, orelse=other):
-                return self.ask(body) and self.ask(other)
-            case ast.BoolOp(values=values):
-                return all(self.ask(v) for v in values)
-            case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
-                return all(self.ask(v) for v in elements)
-            case ast.Dict(values=values):
-                return all(self.ask(v) for v in values)
-            case ast.GeneratorExp(elt=element) | ast.ListComp(elt=element) | ast.SetComp(elt=element):
-                return self.ask(element)
-            case ast.Subscript(value=value) | ast.Starred(value=value) | ast.Await(value=value):
-                return self.ask(value)  # a table of constants, whatever the key
-            case ast.Compare() | ast.UnaryOp(op=ast.Not()):
-                return True
-            case ast.UnaryOp(operand=operand):
-                return self.ask(operand)
             case _:
-                return False
+                parts = _parts_of(node)
+                return parts is not None and all(self.ask(part) for part in parts)
 
     def _named(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
@@ -196,6 +183,23 @@ class _Question:
             and (self.ask(node.func.value))
             and all(self.ask(a) for a in given[1:])
         )
+
+
+def _parts_of(node: ast.expr) -> list[ast.expr] | None:
+    """The expressions whose being constant makes this one constant; None if nothing does."""
+    match node:
+        case ast.JoinedStr(values=parts) | ast.BoolOp(values=parts) | ast.Dict(values=parts):
+            return parts
+        case ast.Tuple(elts=parts) | ast.List(elts=parts) | ast.Set(elts=parts):
+            return parts
+        case ast.BinOp(left=one, right=other) | ast.IfExp(body=one, orelse=other):
+            return [one, other]
+        case ast.GeneratorExp(elt=part) | ast.ListComp(elt=part) | ast.SetComp(elt=part) | ast.UnaryOp(operand=part):
+            return [part]
+        case ast.Subscript(value=part) | ast.Starred(value=part) | ast.Await(value=part):
+            return [part]  # a table of constants, whatever the key
+        case _:
+            return None
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)

@@ -59,7 +59,7 @@ def effects_of(sql: str) -> Iterator[Effect]:
             yield from _effects(statement)
 
 
-def _parse(sql: str) -> list[exp.Expression | None] | None:
+def _parse(sql: str) -> list[exp.Expr | None] | None:
     for dialect in _DIALECTS:
         try:
             return list(sqlglot.parse(sql, read=dialect))
@@ -68,7 +68,7 @@ def _parse(sql: str) -> list[exp.Expression | None] | None:
     return None
 
 
-def _effects(statement: exp.Expression) -> Iterator[Effect]:
+def _effects(statement: exp.Expr) -> Iterator[Effect]:
     match statement:
         case exp.Drop():
             kind = str(statement.args.get("kind") or "object").lower()
@@ -93,7 +93,7 @@ def _effects(statement: exp.Expression) -> Iterator[Effect]:
             return
 
 
-def _alter(action: exp.Expression) -> Effect:
+def _alter(action: exp.Expr) -> Effect:
     match action:
         case exp.ColumnDef():
             constraints = [c.args.get("kind") for c in action.args.get("constraints") or []]

@@ -33,19 +33,30 @@ class Kind(StrEnum):
     """Documents, data, templates, configuration: read by the analyzers of text."""
 
 
-_CODE = frozenset(
-    """.js .mjs .cjs .jsx .ts .tsx .mts .cts .coffee .go .java .kt .kts .scala .groovy .gradle .rb .php .rs .c .h .cc
-    .cpp .cxx .hpp .hh .cs .fs .vb .swift .m .mm .sh .bash .zsh .fish .ksh .ps1 .psm1 .bat .cmd .vbs .pl .pm .lua .r .jl
-    .ex .exs .erl .hs .ml .clj .cljs .dart .vue .svelte .pyx .pxd .pxi .ipynb .tf .hcl .sol .asm .s .wat .wasm .pth
-    .awk .tcl .nim .zig .cr .elm .f90 .f .cu .proto .rego .xsh""".split()
-)
-_MEDIA = frozenset(
-    ".png .jpg .jpeg .gif .ico .webp .avif .bmp .woff .woff2 .ttf .otf .eot .pdf .mp3 .mp4 .webm".split()
-)
-_MEDIA_FOLDERS = frozenset("docs doc static _static assets images img media fonts public screenshots artwork".split())
-_DOCUMENT = frozenset(".md .rst .txt .adoc .markdown".split())
+_CODE = frozenset({
+    ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".coffee", ".go", ".java", ".kt", ".kts",
+    ".scala", ".groovy", ".gradle", ".rb", ".php", ".rs", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh",
+    ".cs", ".fs", ".vb", ".swift", ".m", ".mm", ".sh", ".bash", ".zsh", ".fish", ".ksh", ".ps1", ".psm1",
+    ".bat", ".cmd", ".vbs", ".pl", ".pm", ".lua", ".r", ".jl", ".ex", ".exs", ".erl", ".hs", ".ml", ".clj",
+    ".cljs", ".dart", ".vue", ".svelte", ".pyx", ".pxd", ".pxi", ".ipynb", ".tf", ".hcl", ".sol", ".asm",
+    ".s", ".wat", ".wasm", ".pth", ".awk", ".tcl", ".nim", ".zig", ".cr", ".elm", ".f90", ".f", ".cu",
+    ".proto", ".rego", ".xsh",
+})  # fmt: skip
+_MEDIA = frozenset({
+    ".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".avif", ".bmp", ".woff", ".woff2", ".ttf", ".otf",
+    ".eot", ".pdf", ".mp3", ".mp4", ".webm",
+})  # fmt: skip
+_MEDIA_FOLDERS = frozenset({
+    "docs", "doc", "static", "_static", "assets", "images", "img", "media", "fonts", "public", "screenshots",
+    "artwork",
+})  # fmt: skip
+_DOCUMENT = frozenset({
+    ".md", ".rst", ".txt", ".adoc", ".markdown",
+})  # fmt: skip
 _TEST_NAME = re.compile(r"^(test_.*|.*_test|conftest|tests)\.pyi?$")
-_SUPPORT_FOLDERS = frozenset("tests test docs doc examples example benchmarks bench benchmark".split())
+_SUPPORT_FOLDERS = frozenset({
+    "tests", "test", "docs", "doc", "examples", "example", "benchmarks", "bench", "benchmark",
+})  # fmt: skip
 _LOCK = re.compile(
     r"(^|/)(poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|package-lock\.json|yarn\.lock|pnpm-lock\.yaml|Cargo\.lock"
     r"|go\.sum|composer\.lock|Gemfile\.lock|requirements[^/]*\.lock|[^/]*\.lock|conda-lock\.yml)$"

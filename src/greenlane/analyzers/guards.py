@@ -64,6 +64,7 @@ _ESCAPE_CALL = re.compile(
 _VALIDATION_CALL = re.compile(
     r"(^|\.)(full_clean|is_valid|validate\w*|check_\w*valid\w*|is_relative_to|safe_join|commonpath)$"
 )
+_DEMAND = re.compile(r"(require|check|verify|ensure|assert|enforce)_")
 _LIMITS = frozenset(
     {"max_length", "max_size", "max_content_length", "max_redirects", "max_bytes", "limit", "page_size"}
 )
@@ -99,7 +100,7 @@ def _lost_guards(base: files.PythonFile, head: files.PythonFile, removed: set[in
         now = after.get(name)
         if now is None:
             continue
-        had, has = list(_guards(function, base)), list(_guards(now, head))
+        had, has = list(_guards(function)), list(_guards(now))
         kept = Counter(g.kind for g in has)
         texts = Counter(g.text for g in has)
         for kind, count in Counter(g.kind for g in had).items():
@@ -133,7 +134,7 @@ def _functions(tree: ast.Module) -> Iterator[tuple[str, Function | ast.ClassDef]
                 pending.append((prefix, child))
 
 
-def _guards(node: Function | ast.ClassDef, file: files.PythonFile) -> Iterator[Guard]:
+def _guards(node: Function | ast.ClassDef) -> Iterator[Guard]:
     for decorator in node.decorator_list:
         text = ast.unparse(decorator)
         if _ACCESS.search(text) and not _EXEMPTION.search(text):
@@ -186,9 +187,7 @@ def _call_guards(call: ast.Call) -> Iterator[Guard]:
         yield Guard(Kind.ESCAPE, call.lineno, ast.unparse(call))
     elif _VALIDATION_CALL.search(name):
         yield Guard(Kind.VALIDATION, call.lineno, ast.unparse(call))
-    elif re.match(r"(require|check|verify|ensure|assert|enforce)_", last) and _ACCESS.search(last):
-        yield Guard(Kind.ACCESS, call.lineno, ast.unparse(call))
-    elif last == "compare_digest":
+    elif last == "compare_digest" or (_DEMAND.match(last) and _ACCESS.search(last)):
         yield Guard(Kind.ACCESS, call.lineno, ast.unparse(call))
     for keyword in call.keywords:
         if isinstance(keyword.value, ast.Constant) and keyword.value.value is None:

@@ -33,15 +33,16 @@ _RIGHTS = (
      "the workflow gains the right to write"),
     (re.compile(r"\b(pull_request_target|workflow_run)\s*:?"), "privileged-trigger",
      "the workflow runs with secrets for code of strangers"),
-    (re.compile(r"^\s*privileged:\s*true|--privileged\b|/var/run/docker\.sock|cap_add\b|--cap-add"), "privileged-container",
-     "a container gets rights over its host"),
+    (re.compile(r"^\s*privileged:\s*true|--privileged\b|/var/run/docker\.sock|cap_add\b|--cap-add"),
+     "privileged-container", "a container gets rights over its host"),
     (re.compile(r"(curl|wget)\b[^|;&]*\|\s*(sudo\s+)?(ba|z|da)?sh\b"), "download-and-run",
      "something is downloaded and run unchecked"),
 )  # fmt: skip
 _NOTED = (
     (re.compile(r"\$\{\{\s*secrets\.(?!GITHUB_TOKEN)\w+"), "secret-used", "the workflow uses a secret"),
     (re.compile(r"^\s*USER\s+(root|0)\b", re.IGNORECASE), "runs-as-root", "the container runs as root"),
-    (re.compile(r"^\s*-?\s*uses:\s*(?!actions/|github/|\./)[\w.-]+/[\w./-]+"), "third-party-action", "an action of somebody else runs"),
+    (re.compile(r"^\s*-?\s*uses:\s*(?!actions/|github/|\./)[\w.-]+/[\w./-]+"),
+     "third-party-action", "an action of somebody else runs"),
 )  # fmt: skip
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import re
-
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -28,7 +27,8 @@ _HARMLESS_HOST = re.compile(
     r"(^|\.)(localhost|local|test|invalid|example|internal|example\.(com|org|net)|w3\.org|xmlsoap\.org|json-schema\.org"
     r"|schema\.org|openxmlformats\.org|purl\.org|python\.org|readthedocs\.io|readthedocs\.org|rfc-editor\.org|ietf\.org"
     r"|wikipedia\.org|stackoverflow\.com|creativecommons\.org|opensource\.org|spdx\.org|mozilla\.org|whatwg\.org"
-    r"|testserver)$|^(github\.com|gitlab\.com|www\.apache\.org|pypi\.org)$|^(docs?|schemas?|ns|developers?|help|support|errors)\.",
+    r"|testserver)$|^(github\.com|gitlab\.com|www\.apache\.org|pypi\.org)$"
+    r"|^(docs?|schemas?|ns|developers?|help|support|errors)\.",
     re.IGNORECASE,
 )
 _PRIVATE_ADDRESS = re.compile(r"^(127\.|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|0\.0\.0\.0|169\.254\.|\[?::)")
@@ -45,7 +45,8 @@ _ALIASES = {
     "dateutil": "python-dateutil", "jwt": "pyjwt", "dotenv": "python-dotenv", "jose": "python-jose",
     "attr": "attrs", "psycopg2": "psycopg2-binary", "mysqldb": "mysqlclient", "git": "gitpython", "redis": "redis",
     "crypto": "pycryptodome", "openssl": "pyopenssl", "serial": "pyserial", "magic": "python-magic",
-    "google": "google-api-core", "pkg-resources": "setuptools", "slugify": "python-slugify", "rest-framework": "djangorestframework",
+    "google": "google-api-core", "pkg-resources": "setuptools", "slugify": "python-slugify",
+    "rest-framework": "djangorestframework",
 }  # fmt: skip
 """Import names whose distribution is called otherwise, for those that are met most."""
 

@@ -168,37 +168,29 @@ def _sql_findings(path: str, text: str) -> Iterator[Finding]:
 
 def _ddl_strings(file: files.PythonFile, within: ast.AST) -> Iterator[tuple[str, Finding]]:
     """(statement without white space, finding) for the DDL in string constants; docstrings are prose."""
-    ignored = {id(n.body[0].value) for n in ast.walk(file.tree) if _has_docstring(n)}
+    ignored = _docstrings(file.tree)
     ignored |= {id(v) for n in ast.walk(within) if isinstance(n, ast.JoinedStr) for v in n.values}
     for node in ast.walk(within):
-        text = _text_of(node)
-        if text is None or id(node) in ignored:
+        if not isinstance(node, ast.Constant | ast.JoinedStr) or id(node) in ignored:
             continue
-        for statement in text.split(";"):
-            if not ddl.STARTS_WITH_DDL.match(statement):
-                continue
-            for effect in ddl.effects_of(statement):
-                yield (
-                    "".join(statement.split()),
-                    _finding(
-                        effect.rule, effect.severity, effect.message, file.path, node.lineno, file.quote(node.lineno)
-                    ),
-                )
+        line, quotation = node.lineno, file.quote(node.lineno)
+        for statement in _text_of(node).split(";"):
+            if ddl.STARTS_WITH_DDL.match(statement):
+                for effect in ddl.effects_of(statement):
+                    found = _finding(effect.rule, effect.severity, effect.message, file.path, line, quotation)
+                    yield "".join(statement.split()), found
 
 
-def _text_of(node: ast.AST) -> str | None:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
+def _text_of(node: ast.Constant | ast.JoinedStr) -> str:
+    """The text of a string; what is spliced into it stands as a name."""
     if isinstance(node, ast.JoinedStr):
         return "".join(str(v.value) if isinstance(v, ast.Constant) else "x" for v in node.values)
-    return None
+    return node.value if isinstance(node.value, str) else ""
 
 
-def _has_docstring(node: ast.AST) -> bool:
-    if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
-        return False
-    first = node.body[0]
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+def _docstrings(tree: ast.Module) -> set[int]:
+    """String constants that stand alone as a statement: prose."""
+    return {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
 
 
 def _alembic_scope(file: files.PythonFile) -> ast.AST:

@@ -145,7 +145,7 @@ def _severity(path: str, text: str, kind: str, value: str) -> Severity | None:
     """None for what is no secret: an example, a name of something, a local default."""
     if kind == "Private Key":
         return Severity.MEDIUM if files.is_support(path) else Severity.CRITICAL
-    if _PLACEHOLDER.search(value) or _entropy(value) < _MIN_ENTROPY_BITS and kind != "Basic Auth Credentials":
+    if _PLACEHOLDER.search(value) or (_entropy(value) < _MIN_ENTROPY_BITS and kind != "Basic Auth Credentials"):
         return None
     if kind == "Basic Auth Credentials" and (_LOCAL_HOST.search(text) or len(value) < 6):
         return None

@@ -32,10 +32,10 @@ _REMOTE_WORD = re.compile(
 )
 
 
-_BENIGN_KEYWORDS = frozenset(
-    "shell cwd env check timeout text stdin stdout stderr capture_output universal_newlines encoding errors bufsize"
-    " start_new_session close_fds".split()
-)
+_BENIGN_KEYWORDS = frozenset({
+    "shell", "cwd", "env", "check", "timeout", "text", "stdin", "stdout", "stderr", "capture_output",
+    "universal_newlines", "encoding", "errors", "bufsize", "start_new_session", "close_fds",
+})  # fmt: skip
 """Arguments of a subprocess that are no part of its command."""
 
 

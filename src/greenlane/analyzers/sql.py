@@ -2,7 +2,8 @@
 
 The tools report any text that looks like SQL and miss text that reaches a driver by a name or a helper. This follows
 the argument of `.execute()` and its kind back to where it was built. Bound parameters and text made of constants are
-harmless; a table name from an attribute of the object is weak evidence; anything else is an injection until shown not to be.
+harmless; a table name from an attribute of the object is weak evidence; anything else is an injection until shown
+otherwise.
 """
 
 from __future__ import annotations
@@ -179,8 +180,8 @@ def _parts(node: ast.expr, flow: Flow, seen: set[int]) -> Iterator[Part]:
         case ast.Constant(value=value):
             yield Part(text=str(value))
         case ast.JoinedStr(values=values):
-            for value in values:
-                yield from _parts(value, flow, seen)
+            for piece in values:
+                yield from _parts(piece, flow, seen)
         case ast.FormattedValue():
             yield from _spliced(node.value, flow, seen, whole=node)
         case ast.BinOp(op=ast.Add(), left=left, right=right):

@@ -51,7 +51,7 @@ def locate(finding: Finding, file: PythonFile) -> Located:
         if isinstance(around, Scope):
             names.append(around.name)
             scope = around
-        level = [c for c in _statements_below(around)]
+        level = _statements_below(around)
     return Located(
         finding=finding,
         scope=".".join(names),

@@ -77,6 +77,13 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
     )
 
 
+async def stop_leftovers(root: Path) -> int:
+    """Stop every service and router that runs for this repository, by process id; how many there were."""
+    from greenlane.adapters.local_platform import shutdown
+
+    return await shutdown(root.resolve() / STATE_DIR)
+
+
 async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
     """The rules as the base branch has them: a pull request that edits them is judged by the old ones.
 

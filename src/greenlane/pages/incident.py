@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
-from jinja2 import Environment, PackageLoader, select_autoescape
 
 from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded
 from greenlane.domain.delivery import Counters, TrafficReading
+from greenlane.pages import site
 
 _SHOWN_MAX = 10
 """Signatures, hypotheses and paths that a report lists: a reader wants the first few."""
@@ -68,7 +68,7 @@ class _Report(msgspec.Struct, frozen=True, kw_only=True):
     next_steps: tuple[str, ...]
 
 
-def render_incident_markdown(change: Change, facts: IncidentFacts) -> tuple[str, str]:
+def render_markdown(change: Change, facts: IncidentFacts) -> tuple[str, str]:
     """Title and Markdown of the report on the last rollback of this run."""
     report = _gather(change, facts)
     lines = [f"# {_inline(report.title)}", "", _inline(report.summary), ""]
@@ -93,19 +93,14 @@ def render_incident_markdown(change: Change, facts: IncidentFacts) -> tuple[str,
     return report.title, "\n".join(lines)
 
 
-def render_incident_html(change: Change) -> str:
+def render_html(change: Change) -> str:
     """The report as one HTML file without outside parts, with a plot; ValueError if the run has no incident."""
     incident = change.last_of(e.IncidentReported)
     if incident is None:
         raise ValueError(f"{change.run} has no incident")
     facts = IncidentFacts(signatures=incident.error_signatures, hypotheses=incident.hypotheses)
-    template = _environment().get_template("incident.html")
-    return template.render(report=_gather(change, facts), plot=_plot(change), incident_id=incident.incident_id)
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=PackageLoader("greenlane.pages"), autoescape=select_autoescape(default=True), trim_blocks=True
+    return site.render(
+        "incident.html.j2", report=_gather(change, facts), plot=_plot(change), incident_id=incident.incident_id
     )
 
 
@@ -172,8 +167,9 @@ def _of(count: int, counters: Counters) -> str:
 
 
 _ROLLOUT = (
-    e.StagingComplete, e.StagingValidated, e.HumanApproved, e.DeploymentAssessed, e.ServiceInstalling, e.CanaryStarting,
-    e.CanaryObserved, e.CanaryPromoting, e.CanaryPromoted, e.CanaryRollingBack, e.CanaryRolledBack, e.CanaryInconclusive,
+    e.StagingComplete, e.StagingValidated, e.HumanApproved, e.DeploymentAssessed, e.ServiceInstalling,
+    e.CanaryStarting, e.CanaryObserved, e.CanaryPromoting, e.CanaryPromoted, e.CanaryRollingBack, e.CanaryRolledBack,
+    e.CanaryInconclusive,
     e.RollbackRequested, e.RollbackStarting, e.HumanRejected, e.RunSuperseded, e.RunFailed,
 )  # fmt: skip
 
@@ -194,7 +190,7 @@ def _time(recorded: Recorded) -> str:
 
 def _next_steps(trigger: str, change: Change) -> tuple[str, ...]:
     first = {
-        "error_rate": "Reproduce one of the failed requests against the merge on staging; the errors above say where to look.",
+        "error_rate": "Reproduce one of the failed requests against the merge on staging; the errors above say where.",
         "p99_latency": "Profile the slow requests of the merge on staging with production-like data.",
         "process_gone": "Find out why the process ended: its last log lines, memory and exit are the first places.",
         "did_not_start": "Compare the configuration and data of production with those of staging, where it did start.",

@@ -200,7 +200,7 @@ class _Share(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge_canary(rules: Rules, moment: Moment) -> CanaryJudgement:
-    """The verdict at this moment. PASS ends the phase well; WAIT lets it go on; FAIL and INCONCLUSIVE end the canary."""
+    """The verdict now. PASS ends the phase well; WAIT lets it go on; FAIL and INCONCLUSIVE end the canary."""
     if not moment.alive:
         return CanaryJudgement(verdict=Verdict.FAIL, reason="the canary's process is gone")
     if moment.reading is None:
@@ -216,7 +216,9 @@ def judge_canary(rules: Rules, moment: Moment) -> CanaryJudgement:
     duration = rules.duration_s(moment.phase)
     requests = moment.reading.canary.requests
     if moment.elapsed_s < duration:
-        reason = f"{moment.phase}: {moment.elapsed_s:.0f} of {duration:.0f} s, {requests} of {needed} requests"
+        reason = f"{moment.elapsed_s:.0f} of {duration:.0f} s, {requests} requests" + (
+            f" of {needed}" if needed else ""
+        )
         return _answer(Verdict.WAIT, reason, running, moment, needed)
     if moment.phase is Phase.WARM_UP:
         return _answer(Verdict.PASS, "the warm-up is over; its requests are left out", running, moment, needed)

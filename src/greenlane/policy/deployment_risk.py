@@ -55,10 +55,8 @@ def gather_deployment_facts(
 ) -> DeploymentFacts:
     """The facts of a change that passed validation, from its history and the configuration of its services."""
     approved = {a.gate_id for a in change.approvals}
-    review_gates = {
-        r.event.gate.gate_id for r in change.history
-        if isinstance(r.event, HumanRequested) and not all(t.rule.startswith("deployment.") for t in r.event.gate.triggers)
-    }  # fmt: skip
+    asked = [r.event.gate for r in change.history if isinstance(r.event, HumanRequested)]
+    review_gates = {g.gate_id for g in asked if not all(t.rule.startswith("deployment.") for t in g.triggers)}
     general = settings.thresholds.risk_score_max
     limits = [getattr(settings.tiers, s.tier).risk_score_max or general for s in services]
     comparisons = [c for s in (change.validation.services if change.validation else ()) for c in s.comparisons]

@@ -71,11 +71,24 @@ def _assess_winding_down(change: Change) -> Standing | None:
     return Standing(state=State.DEPLOYING, due=Stage.DEPLOYMENT, reason=why) if why else None
 
 
+def _failed_since_rollback(change: Change) -> e.Gate | None:
+    """The open gate of an agent that failed at taking a deployed change back: a person first, not the agent again."""
+    open_gates = {g.gate_id for g in change.open_gates}
+    for recorded in reversed(change.history):
+        if isinstance(recorded.event, e.RollbackRequested):
+            return None
+        if isinstance(recorded.event, e.RunFailed) and recorded.event.gate.gate_id in open_gates:
+            return recorded.event.gate
+    return None
+
+
 def _assess_ended(change: Change) -> Standing | None:
     if change.taken_back:
         return Standing(state=State.ROLLED_BACK, due=None, reason=change.taken_back.why.rationale)
     if change.deployed:
         if change.rollback_requested:
+            if failed := _failed_since_rollback(change):
+                return Standing(state=State.AWAITING_HUMAN, due=None, reason=failed.triggers[0].summary)
             asked = change.rollback_requested
             return Standing(
                 state=State.DEPLOYING,

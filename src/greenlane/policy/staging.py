@@ -44,7 +44,7 @@ class StagingVerdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def extract_signatures(log: str) -> tuple[str, ...]:
-    """Exceptions and error lines of a log, without what varies (numbers, addresses, quoted text); each once, in order."""
+    """Exceptions and error lines of a log, each once, without what varies (numbers, addresses, quoted text)."""
     found: dict[str, None] = {}
     for line in log.splitlines():
         text = _CONTROL.sub("", line).strip()

@@ -274,6 +274,16 @@ async def test_an_altered_artifact_is_not_started(
         await platform.deploy(make_service(), make_spec(artifact, "s-1"), fence=1)
 
 
+async def test_an_id_names_one_artifact_for_ever(
+    source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
+) -> None:
+    first = await builder.build(make_service(), source("1"), "a" * 40)
+    other = await builder.build(make_service(), source("2"), "b" * 40)
+    await platform.deploy(make_service(), make_spec(first, "s-1"), fence=1)
+    with pytest.raises(FinalError, match="deployment s-1 is sha256:"):
+        await platform.deploy(make_service(), make_spec(other, "s-1"), fence=1)
+
+
 async def test_an_id_that_is_a_path_is_refused(
     source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
 ) -> None:
@@ -343,7 +353,9 @@ async def test_services_outlive_the_controller_and_are_found_again(
     os.kill(status.pid, signal.SIGKILL)  # its supervisor is gone: what it left is swept, and it is started anew
     assert eventually(lambda: not is_alive(state / "deployments/p-1"))
     assert await platform.find("p-1") is None
-    again = await platform.deploy(make_service(), make_spec(artifact, "p-1", "production"), fence=2)
+    assert [again.deployment_id for again in await platform.revive([make_service()])] == ["p-1"]
+    again = await platform.find("p-1")
+    assert again is not None
     assert get(again).text == "5"
     assert not is_here(status.child)
 

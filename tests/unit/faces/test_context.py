@@ -11,11 +11,13 @@ import pytest
 
 from greenlane.adapters.reports import FileNotifier
 from greenlane.domain import events as e
+from greenlane.domain.change import Change
+from greenlane.domain.delivery import Comparison
 from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Settings
 from greenlane.pages.context import render_html
 from greenlane.pages.words import clean, duration_words
-from greenlane.policy.context import compute_context_package
+from greenlane.policy.context import compute_baseline, compute_context_package
 from greenlane.policy.overview import compute_run_view
 
 from . import changes as c
@@ -51,6 +53,25 @@ def test_figures_stand_beside_what_is_normal_in_production() -> None:
     assert figures["rss_mb", "staging"].candidate == 41.2
 
 
+def test_each_kind_of_comparison_shows_the_limit_that_it_was_held_against() -> None:
+    def of(metric: str, current: float, limit: float) -> Comparison:
+        return Comparison(
+            metric=metric, current=current, candidate=2, ratio=1, low=1, high=1, limit=limit, regressed=False
+        )
+
+    comparisons = (
+        of("p99_ms", 10, 1.2), of("error_rate_increase", 0.01, 0.005), of("rss_mb (advisory)", 40, 1.2),
+        of("p99_ms (no current version)", 800, 1.0),
+    )  # fmt: skip
+    services = (e.ServiceComparison(service="shop", comparisons=comparisons),)
+    validated = e.StagingValidated(why=c.why("proceed", "fine"), proceed=True, services=services)
+    found = compute_baseline(c.change_of(validated))
+    assert [(m.metric, m.unit, m.current, m.limit) for m in found] == [
+        ("p99_ms", "ms", 10, 12), ("error_rate_increase", "share", 0.01, 0.015), ("rss_mb", "mb", 40, None),
+        ("p99_ms", "ms", None, 800),
+    ]  # fmt: skip
+
+
 def test_parts_that_the_configuration_leaves_out_are_left_out() -> None:
     change = c.change_of(c.reviewed(), c.asked())
     off = {"include_diff_summary": False, "include_baseline_metrics": False, "include_agent_reasoning": False}
@@ -80,7 +101,7 @@ class Tags(HTMLParser):
         self.attributes |= {name for name, _ in attrs}
 
 
-def hostile_change() -> object:
+def hostile_change() -> Change:
     trigger = e.Trigger(rule=HOSTILE, summary=HOSTILE, evidence=(HOSTILE, "</pre>" + HOSTILE), clears_when=HOSTILE)
     reviewed = c.reviewed(
         summary=(HOSTILE,),
@@ -92,7 +113,7 @@ def hostile_change() -> object:
 
 
 def test_nothing_that_a_change_says_becomes_part_of_the_page() -> None:
-    page = render_html(compute_context_package(hostile_change(), Settings()))  # type: ignore[arg-type]
+    page = render_html(compute_context_package(hostile_change(), Settings()))
     tags = Tags()
     tags.feed(page)
     assert not tags.seen & {"script", "img", "iframe", "svg", "link", "form", "object"}

@@ -172,6 +172,7 @@ def listeners(routes: ServiceRoutes, folder: Path, timeout_s: float) -> list[Res
                 "config_source": {"path_config_source": {"path": str(folder / f"routes-{routes.service}.json")}},
             },
             "use_remote_address": True,
+            "preserve_external_request_id": True,
         },
     )
     return [front, *(_inner(routes.service, name, timeout_s) for name in routes.instances())]

@@ -15,7 +15,7 @@ from greenlane.adapters.envoy.guard import Guard
 from greenlane.adapters.envoy.record import Arm, Past, Raw, Routes, ServiceRoutes, Since, remember_fence
 from greenlane.adapters.envoy.router import Router
 from greenlane.adapters.processes import locked
-from greenlane.adapters.sockets import LOOPBACK, find_free_port, is_free
+from greenlane.adapters.sockets import LOOPBACK, find_free_port, find_obstacle
 from greenlane.domain.delivery import Counters, Instance, Split, TrafficReading
 from greenlane.domain.errors import FencedError, InputError, RetryableError
 from greenlane.domain.settings import Service
@@ -109,6 +109,12 @@ class EnvoyTraffic:
             raise InputError(f"nothing is routed for service {service} yet", hint="deploy it first")
         return f"http://{LOOPBACK}:{record.port}"
 
+    async def revive(self) -> None:
+        """Start the router again if it is gone (the machine was started anew): stable versions alone. For `up`."""
+        async with locked(self._lock_path):
+            if self._router.read().services:
+                await self._router.ensure()
+
     async def close(self) -> None:
         """Watch nothing any more: canaries fall back to stable. Envoy and the services go on."""
         for _, guard in self._guards.values():
@@ -195,7 +201,10 @@ class EnvoyTraffic:
         error = await Admin(routes.admin_socket).listener_error(record.service)
         if error:
             self._router.forget_listeners()
-            raise InputError(f"{_port_in_use(record.service, record.port)}: {error}", hint=_port_hint(record.service))
+            obstacle = find_obstacle(record.port) or "was refused by the router"
+            raise InputError(
+                f"port {record.port} of service {record.service} {obstacle}: {error}", hint=_port_hint(record.service)
+            )
 
     async def _arm(self, routes: Routes, record: ServiceRoutes) -> tuple[Routes, ServiceRoutes]:
         """Hold a switch in this process and wait until Envoy hears it. The canary is at weight 0 meanwhile."""
@@ -295,13 +304,9 @@ def _claim_port(service: Service, old: ServiceRoutes | None) -> int:
     if old is not None and service.port in (0, old.port):
         return old.port
     port = service.port or find_free_port()
-    if not is_free(port):
-        raise InputError(_port_in_use(service.name, port), hint=_port_hint(service.name))
+    if obstacle := find_obstacle(port):
+        raise InputError(f"port {port} of service {service.name} {obstacle}", hint=_port_hint(service.name))
     return port
-
-
-def _port_in_use(service: str, port: int) -> str:
-    return f"port {port} of service {service} is in use by another program"
 
 
 def _port_hint(service: str) -> str:

@@ -33,11 +33,14 @@ class LocalGit:
 
     async def read_file(self, branch: str, path: str) -> bytes | None:
         """A file as it stands on a branch; None if the branch or the file is not there."""
-        args = ("cat-file", "blob", f"refs/heads/{branch}:{path}")
-        try:
-            return await asyncio.to_thread(self._git.run, *args)
-        except GitFailedError:
-            return None
+
+        def read() -> bytes | None:
+            try:
+                return self._git.run("cat-file", "blob", f"{pulls.branch_ref(self._git, branch)}:{path}")
+            except GitFailedError:
+                return None
+
+        return await asyncio.to_thread(read)
 
     async def pull_request(self, ref: str) -> PullRequest:
         return await asyncio.to_thread(pulls.read_pull_request, self._git, self.name, ref, self._base_branch)
