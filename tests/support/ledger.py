@@ -80,7 +80,8 @@ def step(stream: str, version: int, count: int = 1, **changes: Any) -> Step:
 def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
     """Run code in a Python of its own that can import what tests can; its stdin and stdout are pipes."""
     root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
+    places = [str(root / "src"), str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
