@@ -57,6 +57,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 OUT = Path(__file__).resolve().parent / "out"
+BAR_EVERY_S = 0.5
 MAX_PLOT_SAMPLES = 2_000  # a cumulative curve looks the same with more, and the report stays small
 
 Value = float | int | str | bool | None
@@ -142,15 +143,25 @@ class Bench:
 
     @contextmanager
     def progress(self, what: str, total: float) -> Iterator[Callable[..., None]]:
-        """A bar on stderr; the value is a function that moves it on by one, or by its argument."""
+        """A bar on stderr; the value is a function that moves it on by one, or by its argument.
+
+        It is drawn inside of that call, at most every BAR_EVERY_S: a thread of its own would disturb what is measured.
+        """
         columns = (TextColumn("{task.description:<34}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console, refresh_per_second=5) as bar:
+        drawn_at = 0.0
+        with Progress(*columns, console=self.console, auto_refresh=False) as bar:
             task = bar.add_task(what, total=total)
 
             def advance(steps: float = 1) -> None:
+                nonlocal drawn_at
                 bar.advance(task, steps)
+                now = time.monotonic()
+                if now - drawn_at > BAR_EVERY_S:
+                    drawn_at = now
+                    bar.refresh()
 
             yield advance
+            bar.refresh()
 
     @property
     def met(self) -> bool:

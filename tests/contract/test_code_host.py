@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import resource
 import subprocess
@@ -109,6 +110,16 @@ async def test_a_branch_is_a_pull_request_with_a_stable_number(house: House) -> 
     )
     assert (await house.host.pull_request("#2")).branch == "other"
     assert await house.host.head_of("feature") == first
+
+
+async def test_branches_that_are_taken_up_at_once_get_numbers_of_their_own(one_house: House) -> None:
+    branches = [f"feature-{n}" for n in range(6)]
+    for branch in branches:
+        one_house.change(branch, content=f"def price():\n    return '{branch}'\n")
+    hosts = [LocalGit(one_house.path) for _ in range(12)]
+    seen = await asyncio.gather(*(host.pull_request(branch) for host, branch in zip(hosts, branches * 2, strict=True)))
+    assert sorted({pull.number for pull in seen}) == [1, 2, 3, 4, 5, 6]
+    assert len({(pull.branch, pull.number) for pull in seen}) == 6
 
 
 async def test_everybody_who_had_a_hand_in_it_is_an_author(one_house: House) -> None:
@@ -330,6 +341,15 @@ async def test_an_export_that_would_be_too_large_writes_nothing(
     with pytest.raises(InputError, match="files of"):
         await one_house.host.export(one_house.base, into)
     assert not into.exists()
+
+
+async def test_a_file_is_read_as_it_stands_on_a_branch(one_house: House) -> None:
+    one_house.change()
+    assert await one_house.host.read_file("feature", "app.py") == b"def price():\n    return 2\n"
+    assert await one_house.host.read_file("main", "app.py") == b"def price():\n    return 1\n"
+    assert await one_house.host.read_file("main", "absent.py") is None
+    assert await one_house.host.read_file("absent", "app.py") is None
+    assert await one_house.host.read_file("main", "tests") is None
 
 
 # ------------------------------------------------------------------ merging

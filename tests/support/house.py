@@ -44,9 +44,8 @@ class House:
         self.store = store
         self.settings = settings
         self.bus = InProcessBus()
-        self.journal = Journal(
-            store, self.bus, clock, required_fields=settings.audit.required_fields, lease_ttl_s=limits.lease_s
-        )
+        self.journal = Journal(store, clock, required_fields=settings.audit.required_fields, lease_ttl_s=limits.lease_s)
+        self.journal.bus = self.bus
         self.holdings = Holdings(
             store, owner=owner or make_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s
         )

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import os
 import re
 import tempfile
@@ -17,6 +16,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded
 from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Settings
+from greenlane.pages import incident as incident_page
 from greenlane.pages.context import render_html
 from greenlane.policy.context import compute_context_package
 
@@ -60,18 +60,7 @@ class FileNotifier:
     def _write_incident(self, change: Change, incident: e.IncidentReported) -> None:
         folder = self._folder(change.run)
         write_atomically(folder / INCIDENT_TEXT, incident.markdown)
-        page = _render_incident_page(change)
-        if page is not None:
-            write_atomically(folder / INCIDENT_PAGE, page)
-
-
-def _render_incident_page(change: Change) -> str | None:
-    try:
-        module = importlib.import_module("greenlane.pages.incident")
-    except ModuleNotFoundError:
-        return None
-    render = getattr(module, "render_html", None)
-    return str(render(change)) if render else None
+        write_atomically(folder / INCIDENT_PAGE, incident_page.render_html(change))
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_application
+from greenlane.cli.session import JsonFlag, RunName, ledger_path_of, resolve_run, with_application
 from greenlane.cli.sink import CORRUPT, OK, say
 
 if TYPE_CHECKING:
-    from greenlane.cli.doctor import Diagnosis
+    from greenlane.cli.diagnosis import Diagnosis
     from greenlane.domain.change import Change
     from greenlane.ledger.report import VerifyReport
     from greenlane.ports.application import Application
@@ -32,14 +31,14 @@ Checkpoints = Annotated[
 
 
 def _ledger_path(ctx: typer.Context, given: Path | None) -> Path:
-    """The ledger that was named, or the one of this repository. Needs no readable ledger, only its name."""
-    if given is not None:
-        return given
+    """The ledger that was named, or the one of this repository. Raises InputError if there is none."""
+    from greenlane.domain.errors import InputError
 
-    async def path(application: Application) -> Path:
-        return application.ledger_path
-
-    return with_application(ctx, path, read_only=True)
+    if given is None:
+        return ledger_path_of(ctx)
+    if not given.is_file():
+        raise InputError(f"there is no file {given}", hint="check the path")
+    return given
 
 
 @app.command()
@@ -115,9 +114,7 @@ def verify(
     from greenlane.ledger.export import verify_export
     from greenlane.ledger.verify import verify as verify_ledger
 
-    path = export or _ledger_path(ctx, ledger)
-    if not path.is_file():
-        raise InputError(f"there is no file {path}", hint="`greenlane run BRANCH` begins a ledger")
+    path = _ledger_path(ctx, export or ledger)
     check = verify_export if export else verify_ledger
     try:
         report = check(path, expected_head=expect, checkpoints=checkpoints)
@@ -170,8 +167,6 @@ def export(
     from greenlane.ledger.export import write_export
 
     path = _ledger_path(ctx, ledger)
-    if not path.is_file():
-        raise InputError(f"there is no ledger {path}", hint="`greenlane run BRANCH` begins one")
     try:
         if str(to) == "-":
             head = write_export(path, sys.stdout.buffer)
@@ -197,6 +192,8 @@ def proof(
 
     As JSON; the hashes are an inclusion proof by RFC 6962, 2.1.1.
     """
+    import asyncio
+
     from greenlane.pages.terminal import print_json
 
     path = _ledger_path(ctx, ledger)
@@ -209,8 +206,6 @@ async def _prove(path: Path, seq: int, size: int | None) -> dict[str, object]:
     from greenlane.ledger.merkle import hash_leaf
     from greenlane.ledger.sqlite import SqliteLedger
 
-    if not path.is_file():
-        raise InputError(f"there is no ledger {path}", hint="`greenlane run BRANCH` begins one")
     async with SqliteLedger.open(path, read_only=True) as store:
         head = await store.head()
         whole = size or head.size
@@ -233,7 +228,7 @@ async def _prove(path: Path, seq: int, size: int | None) -> dict[str, object]:
 
 def check_ledger(path: Path) -> Diagnosis:
     """For the doctor: whether the ledger is what was written."""
-    from greenlane.cli.doctor import Diagnosis
+    from greenlane.cli.diagnosis import Diagnosis
     from greenlane.ledger.verify import verify as verify_ledger
 
     report = verify_ledger(path)

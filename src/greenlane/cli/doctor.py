@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import os
 import re
 import shutil
@@ -12,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import psutil
 
-from greenlane.cli.session import open_application
+from greenlane.adapters.sandbox import choose_sandbox
+from greenlane.bootstrap import LEDGER, STATE_DIR
+from greenlane.cli.audit import check_ledger
+from greenlane.cli.diagnosis import Diagnosis
 from greenlane.config import CONFIG_NAME, LoadedSettings, find_config, load_settings
 from greenlane.domain.errors import GreenlaneError
 
@@ -28,15 +27,6 @@ MIN_FREE_MB = 1024
 PROGRAM_TIMEOUT_S = 30
 OLDEST_SANE_YEAR = 2025
 CLOCK_SLACK = timedelta(minutes=2)
-
-
-class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check found. `fix` says what to do, and is empty if all is well."""
-
-    name: str
-    ok: bool
-    detail: str
-    fix: str = ""
 
 
 def examine(start: Path) -> list[Diagnosis]:
@@ -105,8 +95,7 @@ def check_clock(now: datetime | None = None, newest_entry: datetime | None = Non
 
 def check_sandbox() -> Diagnosis:
     """Chooses the sandbox as a run would: it must hold against a job that tries to get out."""
-    chooser: Any = importlib.import_module("greenlane.adapters.sandbox.choose")
-    return Diagnosis(name="sandbox", ok=True, detail=f"{chooser.choose_sandbox().kind} holds")
+    return Diagnosis(name="sandbox", ok=True, detail=f"{choose_sandbox().kind} holds")
 
 
 def check_proxy() -> Diagnosis:
@@ -229,27 +218,13 @@ def check_writable(path: Path) -> Diagnosis:
 
 
 def _check_ledger(root: Path) -> Iterator[Diagnosis]:
-    """Opens the application for reading, as every looking command does, and verifies what is there."""
-
-    async def places() -> tuple[Path, Path]:
-        application = await open_application(root, read_only=True)
-        try:
-            return application.state_dir, application.ledger_path
-        finally:
-            await application.close()
-
-    try:
-        state_dir, ledger = asyncio.run(places())
-    except Exception as error:
-        yield _explained("ledger", error)
-        return
-    yield check_disk(
-        state_dir, psutil.disk_usage(str(next(p for p in (state_dir, *state_dir.parents) if p.exists()))).free
-    )
+    """The folder in which everything is kept, and whether the ledger there is what was written."""
+    state_dir = root / STATE_DIR
+    ledger = state_dir / LEDGER
+    there = next(p for p in (state_dir, *state_dir.parents) if p.exists())
+    yield check_disk(state_dir, psutil.disk_usage(str(there)).free)
     yield guarded("ledger file", lambda: check_writable(ledger))
     if ledger.exists():
-        from greenlane.cli.audit import check_ledger
-
         yield guarded("ledger", lambda: check_ledger(ledger))
 
 

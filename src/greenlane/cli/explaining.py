@@ -31,8 +31,8 @@ def render_explanation(view: RunView, package: ContextPackage) -> RenderableType
     """Everything that `greenlane explain` prints."""
     parts: list[RenderableType] = [_header(view, package), _stages(view)]
     parts += _why(package)
-    parts += _what_next(package)
     parts += _what_changes(package)
+    parts += _what_next(package)
     parts += _risk(package)
     parts += _baseline(package)
     parts += _reasoning(package)
@@ -65,7 +65,7 @@ def _stages(view: RunView) -> Text:
 
 def _why(p: ContextPackage) -> list[RenderableType]:
     if not p.gates:
-        return [_heading("Where it stands"), Padding(Text(clean(p.reason)), INDENT)]
+        return [_heading("Where it stands"), Padding(Text(clean(p.reason)), INDENT, expand=False)]
     parts: list[RenderableType] = [_heading("Why a person is asked")]
     for gate in p.gates:
         for trigger in gate.triggers:
@@ -79,7 +79,7 @@ def _why(p: ContextPackage) -> list[RenderableType]:
             if trigger.clears_when:
                 text.append("clears when ", "green").append(clean(trigger.clears_when))
             text.rstrip()
-            parts.append(Padding(text, INDENT))
+            parts.append(Padding(text, INDENT, expand=False))
     return parts
 
 
@@ -92,7 +92,7 @@ def _what_next(p: ContextPackage) -> list[RenderableType]:
     for what, command in p.commands:
         text.append(f"{what + ':':<10} ", "dim").append(f"{command}\n", "bold")
     text.rstrip()
-    return [_heading("What next"), Padding(text, INDENT)]
+    return [_heading("What next"), Padding(text, INDENT, expand=False)]
 
 
 def _what_changes(p: ContextPackage) -> list[RenderableType]:
@@ -104,10 +104,10 @@ def _what_changes(p: ContextPackage) -> list[RenderableType]:
             text.append("; findings: " + ", ".join(f"{n} {c.replace('_', ' ')}" for c, n in d.findings))
         for line in d.purposes:
             text.append(f"\n- {clean(line)}")
-        parts += [_heading("What changes"), Padding(text, INDENT)]
+        parts += [_heading("What changes"), Padding(text, INDENT, expand=False)]
     if p.not_read:
         text = Text("\n".join(f"- {clean(s.path)}: {clean(s.reason)} ({clean(s.analyzer)})" for s in p.not_read))
-        parts += [_heading("What was not read"), Padding(text, INDENT)]
+        parts += [_heading("What was not read"), Padding(text, INDENT, expand=False)]
     return parts
 
 
@@ -120,7 +120,7 @@ def _risk(p: ContextPackage) -> list[RenderableType]:
     table = _table()
     for point in p.risk_points:
         table.add_row(Text(f"{point.points:+.1f}"), Text(clean(point.rule), "dim"), Text(clean(point.reason)))
-    return [heading, Padding(table, INDENT)] if p.risk_points else [heading]
+    return [heading, Padding(table, INDENT, expand=False)] if p.risk_points else [heading]
 
 
 def _baseline(p: ContextPackage) -> list[RenderableType]:
@@ -128,7 +128,7 @@ def _baseline(p: ContextPackage) -> list[RenderableType]:
         return []
     if not p.baseline:
         told = Text("nothing was measured yet: the change has not reached staging", "dim")
-        return [_heading("Baseline"), Padding(told, INDENT)]
+        return [_heading("Baseline"), Padding(told, INDENT, expand=False)]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("service", "metric"):
         table.add_column(name, no_wrap=True)
@@ -145,7 +145,7 @@ def _baseline(p: ContextPackage) -> list[RenderableType]:
             Text(figure_words(m.limit, m.unit)),
             Text(clean(m.source), "dim"),
         )
-    return [_heading("Baseline"), Padding(table, INDENT)]
+    return [_heading("Baseline"), Padding(table, INDENT, expand=False)]
 
 
 def _reasoning(p: ContextPackage) -> list[RenderableType]:
@@ -159,7 +159,7 @@ def _reasoning(p: ContextPackage) -> list[RenderableType]:
         text.append(clean_lines(r.rationale))
         if r.model_id:
             text.append(f"\nwith the model {clean(r.model_id)}, whose words are not verified", "dim")
-        parts.append(Padding(text, INDENT))
+        parts.append(Padding(text, INDENT, expand=False))
     return parts if len(parts) > 1 else []
 
 

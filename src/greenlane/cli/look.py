@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_application
+from greenlane.cli.session import JsonFlag, RunName, resolve_run, state_dir_of, with_application
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
     from greenlane.policy.context import ContextPackage
     from greenlane.ports.application import Application, RunView
+
+MIN_REASON_WIDTH = 24
+TIME_COLUMN = 3
 
 
 def register(app: typer.Typer) -> None:
@@ -26,6 +29,7 @@ def list_runs(
     json_: JsonFlag = False,
 ) -> None:
     """Show every run: lane, state, time, and the reason."""
+    from greenlane.bootstrap import LEDGER
     from greenlane.domain.errors import InputError
     from greenlane.policy.lifecycle import State
 
@@ -36,7 +40,8 @@ def list_runs(
     async def act(application: Application) -> list[RunView]:
         return [v for v in await application.runs() if state in (None, v.state)]
 
-    views = with_application(ctx, act, read_only=True)
+    begun = (state_dir_of(ctx) / LEDGER).exists()
+    views = with_application(ctx, act, read_only=True) if begun else []
     if json_:
         from greenlane.pages.terminal import print_json
 
@@ -48,30 +53,29 @@ def list_runs(
 
 
 def _print_table(views: list[RunView]) -> None:
-    from rich.table import Table
+    """Aligned columns; names are never cut, since people copy them, and the reason gets what room is left."""
     from rich.text import Text
 
     from greenlane.pages.terminal import LANE_STYLES, STATE_STYLES, console
-    from greenlane.pages.words import clean, duration_words, state_words
+    from greenlane.pages.words import clean, duration_words, shorten, state_words
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("run", no_wrap=True)
-    table.add_column("lane", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    table.add_column("time", no_wrap=True, justify="right")
-    table.add_column("title: reason", overflow="ellipsis", no_wrap=True, ratio=1)
-    for v in views:
-        told = Text(clean(v.title))
-        if v.reason:
-            told.append(f": {clean(v.reason)}", "dim")
-        table.add_row(
-            Text(v.run),
-            Text(v.lane or "–", LANE_STYLES.get(v.lane or "", "dim")),
-            Text(state_words(v.state), STATE_STYLES.get(v.state, "")),
-            Text(duration_words(v.seconds)),
-            told,
-        )
-    console().print(table)
+    head = ("run", "lane", "state", "time")
+    rows = [(v.run, v.lane or "–", state_words(v.state), duration_words(v.seconds)) for v in views]
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    out = console()
+    room = max(MIN_REASON_WIDTH, out.width - sum(widths) - 2 * len(widths))
+
+    def line(row: tuple[str, ...], styles: tuple[str, ...]) -> Text:
+        text = Text(no_wrap=True, overflow="ignore")
+        for i, (word, style) in enumerate(zip(row, styles, strict=True)):
+            text.append(word.rjust(widths[i]) if i == TIME_COLUMN else word.ljust(widths[i]), style).append("  ")
+        return text
+
+    out.print(line(head, ("bold",) * len(head)).append("title: reason", "bold"))
+    for v, row in zip(views, rows, strict=True):
+        styles = ("", LANE_STYLES.get(v.lane or "", "dim"), STATE_STYLES.get(v.state, ""), "")
+        told = f"{clean(v.title)}: {clean(v.reason)}" if v.reason else v.title
+        out.print(line(row, styles).append(shorten(told, room)), crop=False, overflow="ignore")
 
 
 def explain(

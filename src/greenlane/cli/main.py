@@ -50,14 +50,14 @@ def root(
 
 
 @app.command()
-def demo(
-    ctx: typer.Context,
-    json_: JsonFlag = False,
-    fast: Annotated[bool, typer.Option("--fast", help="Shorten the waiting further.")] = False,
-) -> None:
-    """Send seven pull requests through the whole pipeline, live."""
+def demo(ctx: typer.Context, json_: JsonFlag = False) -> None:
+    """Send seven pull requests through the whole pipeline, live.
+
+    Of a small service of its own, in a fresh folder (`-C DIR`: in DIR/greenlane-demo): nothing of yours is touched.
+    """
+    # By name: the demo composes everything, which no `--help` should wait for.
     command: Any = importlib.import_module("greenlane.demo.command")
-    raise typer.Exit(command.run_demo(json_output=json_, fast=fast, directory=ctx.find_root().params.get("directory")))
+    raise typer.Exit(command.run_demo(json_output=json_, directory=ctx.find_root().params.get("directory")))
 
 
 setup.register(app)

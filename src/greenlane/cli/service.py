@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import importlib
 import os
 import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import psutil
 import uvicorn
 
+from greenlane.adapters.local_platform import shutdown
+from greenlane.adapters.reports import write_atomically
 from greenlane.cli.sink import say
 from greenlane.domain.errors import FinalError, InputError
+from greenlane.pages.words import count_words
 from greenlane.web.app import create_app
 
 if TYPE_CHECKING:
@@ -48,7 +50,7 @@ class _Server(uvicorn.Server):
 async def serve(application: Application, *, host: str, port: int) -> None:
     """Work and show until SIGINT or SIGTERM. Raises InputError if the port is taken or another service runs here."""
     note_path = application.state_dir / NOTE
-    other = _running(note_path)
+    other = read_note(note_path)
     if other:
         raise InputError(f"a service runs here already: {other.url} (process {other.pid})", hint="`greenlane down`")
     listener = bind(host, port)
@@ -57,7 +59,7 @@ async def serve(application: Application, *, host: str, port: int) -> None:
         create_app(application, host=host), log_level="warning", access_log=False, lifespan="off", server_header=False
     )
     server = _Server(config)
-    write_note(note_path, url)
+    write_note(note_path, own_note(url))
     say(f"greenlane is up: {url}  (Ctrl-C stops it; unfinished runs go on at the next start)")
     try:
         await _until_stopped(application, server, listener)
@@ -109,13 +111,16 @@ def _url_of(host: str, port: int) -> str:
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-def write_note(path: Path, url: str) -> None:
+def own_note(url: str) -> ServiceNote:
     process = psutil.Process(os.getpid())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(msgspec.json.encode(ServiceNote(pid=process.pid, created=process.create_time(), url=url)))
+    return ServiceNote(pid=process.pid, created=process.create_time(), url=url)
 
 
-def _running(path: Path) -> ServiceNote | None:
+def write_note(path: Path, note: ServiceNote) -> None:
+    write_atomically(path, msgspec.json.encode(note).decode())
+
+
+def read_note(path: Path) -> ServiceNote | None:
     """The service that the note names, if exactly that process is still alive."""
     try:
         note = msgspec.json.decode(path.read_bytes(), type=ServiceNote)
@@ -128,7 +133,7 @@ def _running(path: Path) -> ServiceNote | None:
 
 async def stop_service(state_dir: Path) -> tuple[str, ...]:
     """End the service of this folder, if one runs; what was ended. Raises FinalError if it does not end."""
-    note = _running(state_dir / NOTE)
+    note = read_note(state_dir / NOTE)
     if note is None or note.pid == os.getpid():
         return ()
     process = psutil.Process(note.pid)
@@ -142,7 +147,8 @@ async def stop_service(state_dir: Path) -> tuple[str, ...]:
     return (f"the service at {note.url} (process {note.pid})",)
 
 
-async def stop_leftovers(root: Path) -> tuple[str, ...]:
-    """End deployed processes and proxies that outlive the service on purpose; what was ended."""
-    bootstrap: Any = importlib.import_module("greenlane.bootstrap")
-    return tuple(await bootstrap.stop_leftovers(root))
+async def stop_everything(state_dir: Path) -> tuple[str, ...]:
+    """End the service of this folder, then the deployments and the proxy that outlive it on purpose; what was ended."""
+    stopped = await stop_service(state_dir)
+    trees = await shutdown(state_dir)
+    return (*stopped, count_words(trees, "process tree") + " (deployments, proxy)") if trees else stopped

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
@@ -19,7 +17,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run: its name, a unique beginning of it, or #PR.")]
+RunName = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run: its name, a unique beginning of it, #PR or branch.")
+]
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides. It is kept in the ledger.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept in the ledger.")]
 MAX_CANDIDATES = 12
@@ -50,18 +50,39 @@ def load_config(ctx: typer.Context) -> LoadedSettings:
     return load_settings(config_path_of(ctx))
 
 
-async def open_application(root: Path, *, read_only: bool) -> Application:
-    # By name: the composition imports every adapter, which no `--help` should wait for, and tests put a double there.
-    bootstrap: Any = importlib.import_module("greenlane.bootstrap")
-    return cast("Application", await bootstrap.open_application(root, read_only=read_only))
+def state_dir_of(ctx: typer.Context) -> Path:
+    """Where Greenlane keeps what it knows of this repository; need not exist yet."""
+    from greenlane.bootstrap import STATE_DIR
+
+    return config_path_of(ctx).parent / STATE_DIR
+
+
+def ledger_path_of(ctx: typer.Context) -> Path:
+    """The ledger of this repository, also if it can't be opened. Raises InputError if there is none yet."""
+    from greenlane.bootstrap import LEDGER
+
+    path = state_dir_of(ctx) / LEDGER
+    if not path.exists():
+        raise InputError("there is no run yet", hint="`greenlane run BRANCH` begins one")
+    return path
 
 
 def with_application(ctx: typer.Context, act: Callable[[Application], Awaitable[T]], *, read_only: bool = False) -> T:
-    """Run a coroutine with the application of this folder, which is closed whatever happens."""
+    """Run a coroutine with the application of this folder, which is closed whatever happens.
+
+    Raises InputError if it is only to look, and there is nothing to look at yet.
+    """
+    import asyncio
+
+    # By name at call time: the composition imports every adapter, which no `--help` should wait for.
+    from greenlane import bootstrap
+
     root = config_path_of(ctx).parent
+    if read_only:
+        ledger_path_of(ctx)
 
     async def session() -> T:
-        application = await open_application(root, read_only=read_only)
+        application = await bootstrap.open_application(root, read_only=read_only)
         try:
             return await act(application)
         finally:
@@ -86,13 +107,14 @@ async def resolve_run(application: Application, typed: str) -> RunView:
 
 
 def match_runs(views: list[RunView], typed: str) -> list[RunView]:
-    """By name, by pull request (`12`, `#12`: its newest run), by beginning; the first way that finds any."""
+    """By name, pull request (`12`, `#12`) or branch (their newest run), or beginning: the first way that finds any."""
     wanted = typed.strip()
     exact = [v for v in views if v.run == wanted]
     number = wanted.removeprefix("#")
     by_number = [v for v in views if number.isdigit() and v.pr_number == int(number)]
+    by_branch = [v for v in views if v.branch == wanted]
     begins = [v for v in views if wanted and v.run.startswith(wanted)]
-    return exact or by_number[-1:] or begins
+    return exact or by_number[-1:] or by_branch[-1:] or begins
 
 
 def _listed(views: list[RunView]) -> str:

@@ -10,7 +10,7 @@ from greenlane.cli.session import JsonFlag, config_path_of, directory_of, load_c
 from greenlane.cli.sink import FAILED, OK, say
 
 if TYPE_CHECKING:
-    from greenlane.cli.doctor import Diagnosis
+    from greenlane.cli.diagnosis import Diagnosis
 
 SCHEMA_FILE = "greenlane.schema.json"
 config_app = typer.Typer(help="The configuration: check it, show it, print its schema.", no_args_is_help=True)

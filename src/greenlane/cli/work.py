@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -79,6 +78,8 @@ def watch(
     Ctrl-C ends it. Without a terminal, each event is a line.
     """
 
+    import asyncio
+
     async def act(application: Application) -> None:
         from greenlane.pages.live import show_progress
 
@@ -110,17 +111,13 @@ def up(
 def down(ctx: typer.Context, json_: JsonFlag = False) -> None:
     """Stop what runs here: the service, deployments, the proxy."""
 
-    async def act(application: Application) -> tuple[str, ...]:
-        from greenlane.cli.service import stop_service
+    import asyncio
 
-        return await stop_service(application.state_dir)
-
-    from greenlane.cli.service import stop_leftovers
-    from greenlane.cli.session import config_path_of
+    from greenlane.cli.service import stop_everything
+    from greenlane.cli.session import state_dir_of
     from greenlane.pages.terminal import print_json, print_line
 
-    stopped = with_application(ctx, act, read_only=True)
-    stopped += asyncio.run(stop_leftovers(config_path_of(ctx).parent))
+    stopped = asyncio.run(stop_everything(state_dir_of(ctx)))
     if json_:
         print_json({"stopped": stopped})
         return

@@ -19,7 +19,15 @@ from greenlane.config.shape import json_schema
 from greenlane.domain.errors import ConfigError
 from greenlane.domain.settings import Settings
 
-__all__ = ["CONFIG_NAME", "LoadedSettings", "effective_thresholds", "find_config", "json_schema", "load_settings"]
+__all__ = [
+    "CONFIG_NAME",
+    "LoadedSettings",
+    "effective_thresholds",
+    "find_config",
+    "json_schema",
+    "load_settings",
+    "parse_settings",
+]
 
 CONFIG_NAME = "greenlane.yaml"
 MAX_PROBLEMS_SHOWN = 50
@@ -48,11 +56,16 @@ def find_config(start: Path) -> Path | None:
 
 def load_settings(path: Path) -> LoadedSettings:
     """Read and validate a configuration. Raises ConfigError that tells every problem, one a line."""
-    data = read_bytes(path)
-    document = parse(decode(data, str(path)), str(path))
+    return parse_settings(read_bytes(path), path)
+
+
+def parse_settings(data: bytes, path: Path, name: str = "") -> LoadedSettings:
+    """Validate a configuration's bytes; errors call it `name` (the path if empty). Raises ConfigError."""
+    name = name or str(path)
+    document = parse(decode(data, name), name)
     settings, problems = _validate(document)
     if settings is None or problems:
-        raise _error_of(problems, str(path))
+        raise _error_of(problems, name)
     return LoadedSettings(settings=settings, sha256=hashlib.sha256(data).hexdigest(), path=path)
 
 

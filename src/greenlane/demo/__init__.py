@@ -1,4 +1,4 @@
-"""The demo: a tea shop (`service/`), seven pull requests to it (`pulls/`), and the whole pipeline at work on them.
+"""The demo: a tea shop (`service/`), seven pull requests to it (`patches/`), and the whole pipeline at work on them.
 
-`service/` and `pulls/` are data: the shop's files as they stand in its repository, and each change as a mailed patch.
+`service/` and `patches/` are data: the shop's files as they stand in its repository, and each change as a mailed patch.
 """

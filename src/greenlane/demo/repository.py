@@ -1,4 +1,4 @@
-"""Makes the demo's git repository: the shop on `main`, and a branch for each patch in `pulls/`."""
+"""Makes the demo's git repository: the shop on `main`, and a branch for each patch in `patches/`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from greenlane.domain.errors import FinalError, InputError
 
 HERE = Path(__file__).parent
 SERVICE = HERE / "service"
-PATCHES = HERE / "pulls"
+PATCHES = HERE / "patches"
 
 _OWNER = ("Priya Raman", "priya.raman@teashop.example")
 _BEGUN = "2025-03-01T08:00:00+0100"
@@ -69,6 +69,12 @@ def make_repository(folder: Path) -> tuple[str, ...]:
     return tuple(patch.branch for patch in patches)
 
 
+def write_commit(folder: Path, commit: str, path: Path) -> None:
+    """Write a commit, message and diff, into a file."""
+    shown = _Repository(folder).run("show", "--no-color", "--no-ext-diff", "--no-textconv", "--end-of-options", commit)
+    path.write_bytes(shown)
+
+
 class _Repository:
     """Git in the folder that is being made; nobody's settings have a part in it."""
 
@@ -88,7 +94,7 @@ class _Repository:
         }
         self.run("commit", "--quiet", "--no-verify", "--file=-", stdin=message.encode(), people=people)
 
-    def run(self, *args: str, stdin: bytes = b"", people: dict[str, str] | None = None) -> None:
+    def run(self, *args: str, stdin: bytes = b"", people: dict[str, str] | None = None) -> bytes:
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": "/nonexistent",
@@ -107,3 +113,4 @@ class _Repository:
         if done.returncode != 0:
             words = done.stderr.decode("utf-8", "replace").strip()
             raise FinalError(f"git {args[0]} failed in {self._folder}: {words}", hint="is the disk full?")
+        return done.stdout

@@ -135,6 +135,22 @@ class Escalation(Section):
     context_package: ContextPackageSettings = ContextPackageSettings()
 
 
+class Review(Section):
+    analyzer_timeout_s: float = Field(120, gt=0, le=3600)
+    """Time for each analyzer, in seconds; one that needs more is an analysis that did not happen."""
+    max_files: int = Field(5000, ge=1)
+    """Files of a change that are read; those beyond are not analysed, and the change goes to a human."""
+    max_added_lines: int = Field(200_000, ge=1)
+    """Added lines of a change that are read, likewise."""
+    max_file_kb: int = Field(1024, ge=1)
+    """Largest file that is read, in KiB."""
+    sensitive_paths: tuple[str, ...] = (
+        "**/auth/**", "**/auth*.py", "**/*login*", "**/*password*", "**/*permission*", "**/*crypto*", "**/*security*",
+        "**/*payment*", "**/*billing*", "**/*session*", "**/*token*", "**/middleware*", "**/settings*.py",
+    )  # fmt: skip
+    """Globs of files where a mistake costs more; a change to one of them adds to the risk score."""
+
+
 class Lanes(Section):
     performance_critical_paths: tuple[str, ...] = ()
     """Globs; a change to one of them gets a longer and stricter canary."""
@@ -265,6 +281,7 @@ class Settings(Section):
     audit: Audit = Audit()
     validation: Validation = Validation()
     escalation: Escalation = Escalation()
+    review: Review = Review()
     lanes: Lanes = Lanes()
     canary: Canary = Canary()
     staging: Staging = Staging()

@@ -56,11 +56,15 @@ MARK_DELAY_S = 0.02
 MARK_RETRY_S = 1.0
 
 
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return not connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+
+
 def _create_tables(connection: sqlite3.Connection) -> None:
     """Make a new file a ledger; if another process just did, leave it."""
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+        if _is_empty(connection):
             for statement in queries.schema_statements():
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {queries.APPLICATION_ID}")
@@ -94,12 +98,14 @@ def _open_writer(path: Path) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA busy_timeout = {WRITER_BUSY_MS}")
         connection.execute(f"PRAGMA page_size = {queries.PAGE_SIZE}")
+        if not _is_empty(connection):
+            check_identity(connection, path)  # before anything is changed: it may be another program's
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        if connection.execute("PRAGMA application_id").fetchone()[0] == 0:
+        if _is_empty(connection):
             _create_tables(connection)
         check_identity(connection, path)
     except BaseException:

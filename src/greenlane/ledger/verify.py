@@ -264,7 +264,8 @@ def _check_schema(connection: sqlite3.Connection, findings: Findings) -> bool:
 
 def _check_entries(connection: sqlite3.Connection, findings: Findings, heads: HeadCheck, edge: Edge) -> bool:
     """Every entry against its columns, its hash and the stored tree. False if entries are missing in between."""
-    nodes: Iterator[tuple[int, bytes]] = connection.execute(queries.VERIFY_NODES)
+    stored = _StoredNodes(connection.execute(queries.VERIFY_NODES))
+    bad_until = 0  # the last entry that something is wrong with: hashes over it differ as a consequence
     sizes = heads.sizes
     if 0 in sizes:
         heads.passed(0, EMPTY_ROOT.hex())
@@ -279,24 +280,44 @@ def _check_entries(connection: sqlite3.Connection, findings: Findings, heads: He
         stream = row[2].decode(errors="replace")
         if leaf != computed:
             findings.add(seq, stream, "its bytes have not the hash that is stored with them")
+            bad_until = seq
         what = _differing(row, data)
         if what:
             findings.add(seq, stream, what)
+            bad_until = seq
         position = node_count(edge.size)
         for level, node in enumerate(edge.append(leaf if isinstance(leaf, bytes) and len(leaf) == 32 else computed), 1):
             position += 1
-            if next(nodes, None) != (position, node):
-                _add_node(findings, seq, level)
+            first = seq - (1 << level) + 1
+            if stored.take(position) != node and first > bad_until:
+                findings.add(first, "", f"the stored hash over the entries {first} to {seq} is missing or not theirs")
+                bad_until = seq
         if seq in sizes:
             heads.passed(seq, edge.root().hex())
-    if next(nodes, None) is not None:
+    if stored.more:
         findings.add(edge.size + 1, "", "the stored tree goes on after the last entry: entries are missing at the end")
     return True
 
 
-def _add_node(findings: Findings, seq: int, level: int) -> None:
-    first = seq - (1 << level) + 1
-    findings.add(first, "", f"the stored hash over the entries {first} to {seq} is not theirs")
+class _StoredNodes:
+    """The stored inner nodes, taken in the order of their positions; one that is missing does not shift the rest."""
+
+    def __init__(self, rows: Iterator[tuple[int, bytes]]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+
+    def take(self, position: int) -> bytes | None:
+        while self._next is not None and self._next[0] < position:
+            self._next = next(self._rows, None)
+        if self._next is None or self._next[0] != position:
+            return None
+        stored = self._next[1]
+        self._next = next(self._rows, None)
+        return stored
+
+    @property
+    def more(self) -> bool:
+        return self._next is not None
 
 
 def _differing(row: tuple[int, int, bytes, bytes, bytes, bytes, bytes], data: bytes) -> str:

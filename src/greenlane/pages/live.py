@@ -37,6 +37,8 @@ DRAW_S = 0.2
 SYNC_S = 2.0
 """How often runs are read anew without an event: a pause, or an event that was missed."""
 LINES_PER_RUN = 2
+MIN_REASON_WIDTH = 20
+"""In less room than this a reason says nothing; the top line has it."""
 ENDED_STATES = frozenset(s.value for s in ENDED)
 
 
@@ -65,7 +67,6 @@ class Board:
     def render(self, *, width: int, height: int) -> RenderableType:
         """The tree, cut to a terminal of this size: runs that still move come before those that ended."""
         from rich.console import Group
-        from rich.table import Table
 
         room = max(1, (height - 4) // LINES_PER_RUN)
         shown = list(self._views.values())
@@ -73,14 +74,14 @@ class Board:
             moving = [x for x in shown if x[0].state not in ENDED_STATES]
             ended = [x for x in shown if x[0].state in ENDED_STATES]
             shown = (ended[-max(0, room - len(moving)) :] if room > len(moving) else []) + moving[:room]
-        table = Table.grid(padding=(0, 1))
-        table.add_column(no_wrap=True)
-        table.add_column(no_wrap=True, justify="right")
+        lines = [self.headline(width)]
         for view, read_at in shown:
-            self._add(table, view, time.monotonic() - read_at, width)
+            age_s = time.monotonic() - read_at
+            lines += [self._title(view, age_s, width), self._stages(view, age_s, width)]
         hidden = len(self._views) - len(shown)
-        below = [_text(f"and {count_words(hidden, 'more run')}", "dim")] if hidden else []
-        return Group(self.headline(width), table, *below)
+        if hidden:
+            lines.append(_text(f"and {count_words(hidden, 'more run')}", "dim"))
+        return Group(*lines)
 
     def headline(self, width: int) -> Text:
         """What needs attention, in one line."""
@@ -90,6 +91,13 @@ class Board:
             first = waiting[0]
             words = f"{count_words(len(waiting), 'change')} {'waits' if len(waiting) == 1 else 'wait'} for a human: "
             return _text(shorten(f"{words}#{first.pr_number} {first.reason}", width), STATE_STYLES["awaiting_human"])
+        asked = [v for v in views if v.asked and v.state not in ENDED_STATES]
+        if asked:
+            first = asked[0]
+            words = (
+                f"{count_words(len(asked), 'change')} on the way will need a human: #{first.pr_number} {first.asked}"
+            )
+            return _text(shorten(words, width), STATE_STYLES["awaiting_human"])
         paused = [v for v in views if v.state == State.PAUSED.value]
         if paused:
             return _text(shorten(f"automation is paused: {paused[0].reason}", width), STATE_STYLES["paused"])
@@ -98,26 +106,34 @@ class Board:
             return _text(f"{count_words(working, 'change')} on the way, nobody is asked for anything", "bold")
         return _text(f"{count_words(len(views), 'change')}, all at their end" if views else "no change yet", "bold")
 
-    def _add(self, table: object, view: RunView, age_s: float, width: int) -> None:
-        from rich.table import Table
-        from rich.text import Text
-
-        assert isinstance(table, Table)
+    def _title(self, view: RunView, age_s: float, width: int) -> Text:
+        """Number, title and lane on the left; state and time on the right."""
         ended = view.state in ENDED_STATES
-        title = Text()
-        title.append(f"#{view.pr_number} ", "bold")
-        title.append(shorten(view.title, max(20, width - 30)), "bold" if not ended else "")
-        title.append(f"  {view.lane or ''}", LANE_STYLES.get(view.lane or "", ""))
         seconds = view.seconds if ended else view.seconds + age_s
-        right = Text(f"{state_words(view.state)} {duration_words(seconds)}", STATE_STYLES.get(view.state, ""))
-        table.add_row(title, right)
-        line = Text("   ")
+        right = f"{state_words(view.state)} {duration_words(seconds)}"
+        lane = f"  {view.lane}" if view.lane else ""
+        number = f"#{view.pr_number} "
+        room = max(8, width - len(number) - len(lane) - len(right) - 2)
+        line = _text(number, "bold")
+        line.append(shorten(view.title, room), "" if ended else "bold")
+        line.append(lane, LANE_STYLES.get(view.lane or "", ""))
+        line.append(" " * max(2, width - line.cell_len - len(right)))
+        line.append(right, STATE_STYLES.get(view.state, ""))
+        line.truncate(width, overflow="ellipsis")
+        return line
+
+    def _stages(self, view: RunView, age_s: float, width: int) -> Text:
+        """The five stages, and behind them why it does not go on, or what is asked meanwhile."""
+        line = _text("   ", "")
         for stage in view.stages:
             line.append_text(self._stage(stage, age_s)).append("  ")
-        reason_room = max(0, width - line.cell_len - 4)
-        if view.state in STATE_STYLES and reason_room > 20:
-            line.append(shorten(view.reason, reason_room), "dim")
-        table.add_row(line, "")
+        stopped = view.state in STATE_STYLES
+        told = view.reason if stopped else f"asked: {view.asked}" if view.asked else ""
+        room = width - line.cell_len
+        if told and room >= MIN_REASON_WIDTH:
+            line.append(shorten(told, room), "dim" if stopped else STATE_STYLES["awaiting_human"])
+        line.truncate(width, overflow="ellipsis")
+        return line
 
     def _stage(self, stage: StageView, age_s: float) -> Text:
         style = MARK_STYLES[stage.mark]

@@ -75,7 +75,7 @@ def print_line(text: str = "") -> None:
 def prints_unicode(encoding: str | None) -> bool:
     """Whether this encoding can print the signs of the stages."""
     try:
-        "✓▶⏸✗↩·".encode(encoding or "ascii")
+        "✓▶◆✗◀·".encode(encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

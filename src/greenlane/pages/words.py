@@ -12,10 +12,10 @@ from greenlane.ports.application import Mark
 GLYPHS: dict[Mark, str] = {
     "pending": "·",
     "running": "▶",
-    "waiting": "⏸",
+    "waiting": "◆",
     "passed": "✓",
     "failed": "✗",
-    "undone": "↩",
+    "undone": "◀",
 }
 ASCII_GLYPHS: dict[Mark, str] = {
     "pending": ".", "running": ">", "waiting": "?", "passed": "+", "failed": "x", "undone": "<",
@@ -50,6 +50,8 @@ METRIC_WORDS: dict[str, str] = {
     "p95_ms": "latency, p95",
     "p99_ms": "latency, p99",
     "error_rate": "failed requests",
+    "error_rate_increase": "failed requests",
+    "p99_latency": "latency, p99",
     "rss_mb": "memory",
     "cpu_s": "CPU time",
 }

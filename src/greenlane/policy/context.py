@@ -15,7 +15,7 @@ import msgspec
 
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.delivery import Counters
+from greenlane.domain.delivery import Comparison, Counters
 from greenlane.domain.settings import Settings
 from greenlane.policy.lifecycle import State, assess_standing
 
@@ -156,19 +156,7 @@ def compute_baseline(change: Change) -> tuple[BaselineMetric, ...]:
     if change.staging:
         metrics += _staging_figures(change.staging)
     if change.validation:
-        for compared in change.validation.services:
-            metrics += [
-                BaselineMetric(
-                    service=compared.service,
-                    metric=c.metric,
-                    unit=_unit_of(c.metric),
-                    current=c.current,
-                    candidate=c.candidate,
-                    limit=c.current * c.limit if c.metric.endswith("_ms") else None,
-                    source="validation: both versions under the same load",
-                )
-                for c in compared.comparisons
-            ]
+        metrics += [_compared(s.service, c) for s in change.validation.services for c in s.comparisons]
     starting, observed = change.last_of(e.CanaryStarting), change.last_of(e.CanaryObserved)
     if starting and observed:
         metrics += _canary_figures(starting, observed)
@@ -226,11 +214,36 @@ def p99_bound_ms(counters: Counters) -> float | None:
     return next((bound for bound, count in counters.histogram if count >= 0.99 * total), None)
 
 
+def _compared(service: str, c: Comparison) -> BaselineMetric:
+    """A comparison as figures of both versions. Its limit is of the ratio (latency), or of the increase (failures);
+    marks in brackets say how it is meant: advisory figures have no limit, and without a current version that of
+    production stands in its place."""
+    name, _, mark = c.metric.partition(" (")
+    unit = _unit_of(name)
+    alone = mark.startswith("no current")
+    limit: float | None
+    if mark.startswith("advisory"):
+        limit = None
+    elif alone:
+        limit = c.current
+    else:
+        limit = c.current + c.limit if name.startswith("error_rate") else c.current * c.limit
+    told = f", {mark.rstrip(')')}" if mark else ""
+    return BaselineMetric(
+        service=service,
+        metric=name,
+        unit=unit,
+        current=None if alone else c.current,
+        candidate=c.candidate,
+        limit=limit,
+        source=f"validation: {'under load' if alone else 'both versions under the same load'}{told}",
+    )
+
+
 def _unit_of(metric: str) -> str:
-    if metric.endswith("_ms"):
-        return "ms"
-    if metric.endswith("_mb"):
-        return "mb"
+    for suffix, unit in (("_ms", "ms"), ("_mb", "mb"), ("_s", "s")):
+        if metric.endswith(suffix):
+            return unit
     return "share" if "rate" in metric else ""
 
 

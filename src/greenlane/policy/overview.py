@@ -42,6 +42,7 @@ def compute_run_view(change: Change, *, now: datetime, paused: e.Paused | None =
         risk_score=review.risk_score if review else None,
         tests_added=len(change.tests.written) if change.tests and change.tests.commit_sha else 0,
         stages=stages,
+        asked="" if standing.ended else "; ".join(t.summary for g in change.open_gates for t in g.triggers),
     )
 
 

@@ -85,7 +85,8 @@ def detect_program(person: str) -> bool:
 
 def _fold(text: str) -> str:
     """Without case, accents, whitespace, punctuation and invisible characters: what is left of a name to compare."""
-    decomposed = unicodedata.normalize("NFKD", text).casefold()
+    # Upper-casing first makes one of letters that only differ in small writing (the dotless i of Turkish).
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).upper().casefold())
     return "".join(c for c in decomposed if unicodedata.category(c)[0] in "LN")
 
 

@@ -48,6 +48,8 @@ class RunView(msgspec.Struct, frozen=True, kw_only=True):
     risk_score: float | None
     tests_added: int
     stages: tuple[StageView, ...] = ()
+    asked: str = ""
+    """What a human is asked now; the run may still go on with the stages before that gate."""
 
 
 class Application(Protocol):

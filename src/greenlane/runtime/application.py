@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 from greenlane.bus.protocol import Bus
 from greenlane.domain.change import Change, Recorded
+from greenlane.domain.events import Event
 from greenlane.domain.ids import CONTROL_STREAM
 from greenlane.domain.settings import Settings
 from greenlane.ledger.entry import Entry
@@ -29,7 +30,28 @@ FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
 RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
 
 
+class Crew(Protocol):
+    """What works: put together by `bootstrap`, with every adapter that agents act through."""
+
+    @property
+    def bus(self) -> Bus: ...
+
+    @property
+    def worker(self) -> Worker: ...
+
+    @property
+    def notices(self) -> Notices: ...
+
+    async def keep_house(self) -> None:
+        """Retire what is kept for a while only (previous versions), until cancelled."""
+
+    async def install(self, record: Callable[[Event], Awaitable[None]]) -> dict[str, str]:
+        """Bring services up in production; `record` writes the decision down first. Names to addresses."""
+
+
 class Application:
+    """Implements `ports.application.Application`. `work` may be called once; everything else at any time."""
+
     def __init__(
         self,
         *,
@@ -37,38 +59,34 @@ class Application:
         state_dir: Path,
         ledger_path: Path,
         store: LedgerStore,
-        bus: Bus | None,
         journal: Journal,
         desk: Desk,
-        worker: Worker | None,
-        notices: Notices | None,
         doorbell: Doorbell,
         clock: Clock,
-        installer: Any = None,
+        make_crew: Callable[[], Crew],
     ) -> None:
         self.settings = settings
         self.state_dir = state_dir
         self.ledger_path = ledger_path
         self.desk = desk
         self._store = store
-        self._bus = bus
         self._journal = journal
-        self._worker = worker
-        self._notices = notices
         self._doorbell = doorbell
         self._clock = clock
-        self._installer = installer
+        self._make_crew = make_crew
+        self._crew: Crew | None = None
         self._grown = asyncio.Event()
         self._listening = False
+        journal.committed = self._committed
 
     # -------------------------------------------------------------- work
 
     async def work(self, *, until: Collection[str] | None = None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
-        if self._worker is None or self._notices is None:
-            raise RuntimeError("this application was opened for reading only")
+        crew = self.crew
+        self._journal.bus = crew.bus
         self._listen()
-        tasks = [asyncio.ensure_future(self._worker.run()), asyncio.ensure_future(self._notices.run())]
+        tasks = [asyncio.ensure_future(work) for work in (crew.worker.run(), crew.notices.run(), crew.keep_house())]
         waiting = asyncio.ensure_future(self._until(until))
         try:
             done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -78,6 +96,19 @@ class Application:
             for task in (waiting, *tasks):
                 task.cancel()
             await asyncio.gather(waiting, *tasks, return_exceptions=True)
+            self._journal.bus = None
+            await crew.bus.close()
+
+    @property
+    def crew(self) -> Crew:
+        """Agents and adapters, put together when first asked for: most commands never need them."""
+        if self._crew is None:
+            self._crew = self._make_crew()
+        return self._crew
+
+    async def install(self) -> dict[str, str]:
+        """Bring every service that nothing serves yet into production, at the base's version; their addresses."""
+        return await self.crew.install(self.desk.record_control)
 
     async def _until(self, runs: Collection[str] | None) -> None:
         while True:
@@ -147,7 +178,7 @@ class Application:
 
     # -------------------------------------------------------------- life
 
-    def committed(self, entries: Sequence[Entry]) -> None:
+    def _committed(self, entries: Sequence[Entry]) -> None:
         """Called after each commit of this process: show it, and wake the neighbours."""
         del entries
         self._announce()
@@ -160,8 +191,8 @@ class Application:
 
     def _heard(self) -> None:
         self._announce()
-        if self._worker is not None:
-            self._worker.ring()
+        if self._crew is not None:
+            self._crew.worker.ring()
 
     def _announce(self) -> None:
         """Everybody who waits looks now; who looks later waits for the next time."""
@@ -175,6 +206,4 @@ class Application:
 
     async def close(self) -> None:
         self._doorbell.close()
-        if self._bus is not None:
-            await self._bus.close()
         await self._store.close()

@@ -41,19 +41,19 @@ class Journal:
     def __init__(
         self,
         store: LedgerStore,
-        bus: Bus | None,
         clock: Clock,
         *,
         required_fields: tuple[str, ...],
         lease_ttl_s: float,
-        committed: Callable[[Sequence[Entry]], None] = lambda _: None,
     ) -> None:
         self.store = store
-        self._bus = bus
         self._clock = clock
         self._required_fields = required_fields
         self._lease_ttl_s = lease_ttl_s
-        self._committed = committed
+        self.bus: Bus | None = None
+        """Where ids go once this process works on runs; before that they stay in the outbox for a worker."""
+        self.committed: Callable[[Sequence[Entry]], None] = lambda _: None
+        """Told of every commit, before the bus is."""
         self._published: list[int] = []
         self._paused: dict[str, e.Paused] = {}
         self._control_version = 0
@@ -153,28 +153,25 @@ class Journal:
         await self.publish(await self.store.commit(step))
 
     async def publish(self, entries: Sequence[Entry]) -> None:
-        """Hand the ids of committed entries to the bus; their outbox rows go later, together.
-
-        Without a bus (a command that works on nothing itself) they stay in the outbox for a worker.
-        """
+        """Hand the ids of committed entries to the bus; their outbox rows go later, together."""
         if not entries:
             return
-        self._committed(entries)
-        if self._bus is None:
+        self.committed(entries)
+        if self.bus is None:
             return
-        await self._bus.publish([Message(x.seq, x.type, x.stream) for x in entries])
+        await self.bus.publish([Message(x.seq, x.type, x.stream) for x in entries])
         self._published.extend(x.seq for x in entries)
         if len(self._published) >= PUBLISHED_BATCH:
             await self._flush()
 
     async def relay(self) -> int:
         """Publish what the outbox still holds (after a crash, or written by another process); how many."""
-        if self._bus is None:
+        if self.bus is None:
             return 0
         await self._flush()
         items = await self.store.unpublished()
         if items:
-            await self._bus.publish([Message(x.seq, x.type, x.stream) for x in items])
+            await self.bus.publish([Message(x.seq, x.type, x.stream) for x in items])
             await self.store.mark_published([x.seq for x in items])
         return len(items)
 

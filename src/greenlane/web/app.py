@@ -21,7 +21,7 @@ from greenlane import __version__
 from greenlane.domain.errors import GreenlaneError, InputError
 from greenlane.pages.site import content_security_policy, render
 from greenlane.policy.context import compute_context_package
-from greenlane.policy.lifecycle import ENDED, State
+from greenlane.policy.lifecycle import ENDED
 from greenlane.ports.application import Application
 
 REFRESH_S = 3
@@ -35,7 +35,7 @@ def create_app(application: Application, *, host: str = "127.0.0.1") -> ASGIApp:
 
     async def index(_: Request) -> Response:
         views = await application.runs()
-        waiting = sum(v.state == State.AWAITING_HUMAN.value for v in views)
+        waiting = sum(bool(v.asked) for v in views)
         repo = application.settings.repository.name or "Greenlane"
         return HTMLResponse(render("runs.html.j2", views=views[::-1], waiting=waiting, repo=repo, refresh_s=REFRESH_S))
 

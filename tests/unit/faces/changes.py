@@ -109,7 +109,7 @@ def approved(gate: str = "review-1", by: str = "Grace Hopper") -> e.HumanApprove
     return e.HumanApproved(why=why("approve", "read it, it is fine"), gate_id=gate, by=by, head_sha=HEAD)
 
 
-def tests_ran(*, written: int = 2, commit: str | None = None, proceed: bool = True) -> e.TestsComplete:
+def ran_tests(*, written: int = 2, commit: str | None = None, proceed: bool = True) -> e.TestsComplete:
     tests = tuple(
         e.WrittenTest(path="tests/test_cart.py", name=f"test_total_{i}", purpose="rounds", covers=("shop/cart.py:31",))
         for i in range(written)
@@ -190,7 +190,7 @@ def deployed() -> e.DeploymentComplete:
     return e.DeploymentComplete(why=why("deployed", "100 % of traffic, base branch moved"), merge_sha=MERGE)
 
 
-GREEN_WAY: tuple[e.AnyEvent, ...] = (reviewed(), tests_ran(), staged(), validated())
+GREEN_WAY: tuple[e.AnyEvent, ...] = (reviewed(), ran_tests(), staged(), validated())
 
 
 def recorded(*happened: e.AnyEvent, start: datetime = START) -> tuple[Recorded, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from greenlane.adapters.git import commits, pulls
 from greenlane.adapters.git.diffs import read_diff
 from greenlane.adapters.git.export import export_tree
-from greenlane.adapters.git.process import Git, require_object
+from greenlane.adapters.git.process import Git, GitFailedError, require_object
 from greenlane.domain.diff import Diff
 from greenlane.ports.code_host import PullRequest
 
@@ -30,6 +30,17 @@ class LocalGit:
         self.root = self._git.root
         self.name = name or self.root.name.removesuffix(".git")
         self._base_branch = base_branch
+
+    async def read_file(self, branch: str, path: str) -> bytes | None:
+        """A file as it stands on a branch; None if the branch or the file is not there."""
+
+        def read() -> bytes | None:
+            try:
+                return self._git.run("cat-file", "blob", f"{pulls.branch_ref(self._git, branch)}:{path}")
+            except GitFailedError:
+                return None
+
+        return await asyncio.to_thread(read)
 
     async def pull_request(self, ref: str) -> PullRequest:
         return await asyncio.to_thread(pulls.read_pull_request, self._git, self.name, ref, self._base_branch)

@@ -1,0 +1,87 @@
+"""What is routed, as it is kept in `<state>/envoy/routes.json`. Written before Envoy is told."""
+
+from __future__ import annotations
+
+import msgspec
+
+from greenlane.domain.delivery import Instance
+
+KEPT_FENCES = 64
+"""Highest fences are remembered for this many deployments of a service, the latest ones."""
+
+
+class Arm(msgspec.Struct, frozen=True, kw_only=True):
+    """One arming of the dead-man switch: the port that the watching process holds, and the word it must answer.
+
+    A new one for each watch: an old port that somebody else opens later answers with the wrong word.
+    """
+
+    number: int
+    canary_id: str
+    stable_id: str
+    port: int
+    word: str
+
+
+class Raw(msgspec.Struct, frozen=True, kw_only=True):
+    """Envoy's counters of one version since Envoy started. `under` holds (bucket, requests at or under it)."""
+
+    requests: int = 0
+    errors: int = 0
+    timeouts: int = 0
+    under: dict[float, int] = {}
+    active: int = 0
+
+
+class Since(msgspec.Struct, frozen=True, kw_only=True):
+    """The counters when a canary was first routed. `epoch` names the run of Envoy in which they were read."""
+
+    canary_id: str
+    stable_id: str
+    epoch: str
+    canary: Raw
+    stable: Raw
+
+
+class Past(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that had traffic until `dropped_at` (seconds, epoch): kept for what it still answers."""
+
+    dropped_at: float
+    instance: Instance
+
+
+class ServiceRoutes(msgspec.Struct, frozen=True, kw_only=True):
+    """One service's listener and its versions. `weight` is the canary's, in percent."""
+
+    service: str
+    port: int
+    stable: Instance
+    canary: Instance | None = None
+    weight: float = 0.0
+    arm: Arm | None = None
+    limit_ms: float = 0.0
+    since: Since | None = None
+    past: tuple[Past, ...] = ()
+    fences: dict[str, int] = {}
+
+    def instances(self) -> dict[str, Instance]:
+        """Every version that Envoy knows, by deployment id; the present ones win."""
+        known = {past.instance.deployment_id: past.instance for past in self.past}
+        known |= {version.deployment_id: version for version in (self.stable, self.canary) if version}
+        return known
+
+
+class Routes(msgspec.Struct, frozen=True, kw_only=True):
+    """All services of one router."""
+
+    token: str = ""
+    admin_socket: str = ""
+    arms: int = 0
+    services: dict[str, ServiceRoutes] = {}
+
+
+def remember_fence(fences: dict[str, int], deployment_id: str, fence: int) -> dict[str, int]:
+    """The highest fence of each deployment, this one the latest."""
+    highest = max(fence, fences.get(deployment_id, fence))
+    kept = [item for item in fences.items() if item[0] != deployment_id]
+    return dict([*kept, (deployment_id, highest)][-KEPT_FENCES:])

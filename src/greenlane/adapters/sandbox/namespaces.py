@@ -1,0 +1,61 @@
+"""`NamespaceSandbox`: jobs in namespaces that Greenlane's own launcher makes, where bubblewrap is not installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from greenlane.adapters.sandbox.process import INSIDE_ID, Command, ProcessSandbox, environment_of, limits_of
+from greenlane.adapters.sandbox.seccomp import compute_filter
+from greenlane.adapters.sandbox.view import Mount
+from greenlane.ports.sandbox import SandboxJob
+
+_PROGRAM = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r}); import launch; sys.exit(launch.main())"
+"""Imported rather than run as a file, so that its compiled form is cached; the folder holds nothing but our own."""
+
+
+class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What the launcher is told, as JSON in its one argument. Read by `launch.py`, which can't import this."""
+
+    parent: int
+    status_fd: int
+    network: bool
+    uid: int
+    gid: int
+    cwd: str
+    argv: tuple[str, ...]
+    env: tuple[tuple[str, str], ...]
+    limits: tuple[tuple[str, int], ...]
+    view: tuple[Mount, ...]
+    seccomp: str
+
+
+class NamespaceSandbox(ProcessSandbox):
+    """Needs nothing but Python and a kernel (5.12 or later) that allows unprivileged user namespaces."""
+
+    @property
+    def kind(self) -> str:
+        return "namespaces"
+
+    @contextlib.contextmanager
+    def _command(self, job: SandboxJob, view: tuple[Mount, ...], status: int) -> Iterator[Command]:
+        spec = LaunchSpec(
+            parent=os.getpid(),
+            status_fd=status,
+            network=job.network,
+            uid=INSIDE_ID,
+            gid=INSIDE_ID,
+            cwd=str(job.workdir.resolve()),
+            argv=job.argv,
+            env=environment_of(job),
+            limits=limits_of(job),
+            view=view,
+            seccomp=compute_filter().hex(),
+        )
+        launcher = (sys.executable, "-I", "-S", "-c", _PROGRAM, msgspec.json.encode(spec).decode())
+        yield Command(argv=launcher, inherited=(status,))

@@ -1,0 +1,85 @@
+"""What the review agent says: its rationale in full sentences with the figures that were compared. For `review.py`."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from greenlane.analyzers.base import CoverageReport
+from greenlane.domain.diff import Diff
+from greenlane.domain.events import Input, PrOpened, SkippedFile
+from greenlane.domain.findings import Finding, Severity
+from greenlane.policy.review import ReviewVerdict
+
+
+def explain_review(
+    diff: Diff,
+    findings: tuple[Finding, ...],
+    skipped: tuple[SkippedFile, ...],
+    coverage: CoverageReport,
+    verdict: ReviewVerdict,
+) -> str:
+    limit = verdict.limit
+    if limit.is_reached(verdict.risk.score):
+        compared = f"reaches the limit of {limit.value:g} set by {limit.source}"
+    else:
+        compared = f"is under the limit of {limit.value:g} set by {limit.source}"
+    lanes = "; ".join(
+        f"{lane}: {reason}" for lane, reason in zip(verdict.lane.lanes_matched, verdict.lane.reasons, strict=True)
+    )
+    return " ".join(
+        (
+            f"The risk score {verdict.risk.score:g} {compared}.",
+            f"The lane is {verdict.lane.lane} ({lanes}).",
+            f"Read were {len(diff.files)} files with {diff.added_count} lines added and {diff.removed_count} removed.",
+            _findings(findings),
+            _coverage(coverage),
+            _gaps(skipped),
+        )
+    )
+
+
+def _findings(findings: tuple[Finding, ...]) -> str:
+    if not findings:
+        return "The analyzers found nothing."
+    counts = Counter(f.severity for f in findings)
+    parts = ", ".join(f"{counts[s]} {s}" for s in reversed(Severity) if counts[s])
+    worst = findings[0]
+    where = f"{worst.path}:{worst.line}" if worst.line else worst.path
+    return f"The analyzers found {parts}; the worst is {worst.rule} at {where}."
+
+
+def _coverage(coverage: CoverageReport) -> str:
+    if coverage.unavailable:
+        return f"Coverage could not be measured: {coverage.unavailable}."
+    covered = sum(len(c.covered) for c in coverage.files)
+    measured = covered + sum(len(c.uncovered) for c in coverage.files)
+    if not measured:
+        return "No executable line changed."
+    suite = "pass" if coverage.suite_passed else "fail"
+    return f"The {coverage.tests_run} existing tests {suite} and run {covered} of {measured} changed lines."
+
+
+def _gaps(skipped: tuple[SkippedFile, ...]) -> str:
+    if not skipped:
+        return "Everything was analysed."
+    shown = "; ".join(f"{s.path} ({s.analyzer}: {s.reason})" for s in skipped[:3])
+    more = f" and {len(skipped) - 3} more" if len(skipped) > 3 else ""
+    return f"Not analysed: {shown}{more}."
+
+
+def name_inputs(opened: PrOpened, diff: Diff) -> tuple[Input, ...]:
+    """What the review read, by digest: the difference as it was read, and the commits of both trees."""
+    digest = diff.sha256 if ":" in diff.sha256 else f"sha256:{diff.sha256}"
+    return (
+        Input("diff", digest),
+        Input("merge-base", opened.merge_base_sha),
+        Input("head", opened.head_sha),
+    )
+
+
+def name_rules(findings: tuple[Finding, ...], verdict: ReviewVerdict) -> tuple[str, ...]:
+    """Every rule that had a part in the decision, once, in the order of its weight."""
+    counted = (f.rule for f in findings if f.severity is not Severity.INFO)
+    points = (f"risk.{p.rule}" for p in verdict.risk.points if p.rule != "base")
+    asked = (t.rule for gate in verdict.gates for t in gate.triggers)
+    return tuple(dict.fromkeys((*asked, *points, *counted, f"lane.{verdict.lane.lane}")))

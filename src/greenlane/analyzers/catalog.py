@@ -1,0 +1,36 @@
+"""All analyzers that come with Greenlane, each in a process of its own. Called by the one place that composes."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+from greenlane.analyzers.base import Analyzer
+from greenlane.analyzers.isolated import IsolatedAnalyzer
+from greenlane.analyzers.worker import ANALYZERS
+
+_OWN_VERSION = "1"
+"""Raised whenever an analyzer's rules change, so that a decision names the rules that it was made by."""
+_TOOLS = {
+    "security": ("ruff", "bandit"),
+    "secrets": ("detect-secrets",),
+    "api": ("griffe",),
+    "schema": ("sqlglot",),
+    "integrations": ("packaging",),
+}
+
+
+def build_analyzers(timeout_s: float) -> tuple[Analyzer, ...]:
+    """One of each; `timeout_s` is the time that each may take for one change."""
+    return tuple(IsolatedAnalyzer(name, _version(name), timeout_s=timeout_s) for name in ANALYZERS)
+
+
+def _version(name: str) -> str:
+    tools = ", ".join(f"{tool} {_installed(tool)}" for tool in _TOOLS.get(name, ()))
+    return f"{_OWN_VERSION} ({tools})" if tools else _OWN_VERSION
+
+
+def _installed(tool: str) -> str:
+    try:
+        return version(tool)
+    except PackageNotFoundError:
+        return "?"

@@ -1,0 +1,112 @@
+"""Which changed lines the existing tests run: the service's suite, in the sandbox, under coverage.
+
+Called by the review agent (to see the gap) and by the test agent (to see it before and after its own tests).
+
+What is trusted: which lines were changed and which of them can be executed is computed here, from the tree as it was
+exported, without running anything. That a line was *covered*, and that the suite *passed*, is said by a process in the
+sandbox which also ran the change's own code and could forge it. A forged answer can hide a coverage gap of the very
+change; it can't lower a risk score below its floors, approve anything, or reach outside the sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
+
+from greenlane.analyzers.base import CoverageReport
+from greenlane.domain.findings import FileCoverage
+from greenlane.domain.settings import Service, Settings
+from greenlane.ports.environments import Environments
+from greenlane.ports.sandbox import Sandbox
+from greenlane.suite.lines import UnreadableSourceError, changed_statements
+from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
+
+MAX_SOURCE_BYTES = 2 << 20
+"""A larger source file is generated or hostile; it is said to be unread, never taken for covered."""
+
+
+class SandboxedCoverage:
+    def __init__(self, sandbox: Sandbox, environments: Environments, settings: Settings) -> None:
+        self._environments = environments
+        self._runner = SuiteRunner(sandbox, settings)
+
+    async def measure(self, service: Service, tree: Path, changed: Mapping[str, frozenset[int]]) -> CoverageReport:
+        """Run the suite on a copy of `tree`; `changed` maps paths in the tree to 1-based changed lines.
+
+        Raises ChangeError if the project's dependencies can't be installed.
+        """
+        statements, unread = read_statements(tree, changed)
+        environment = await self._environments.prepare(service, tree)
+        run = await self._runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements)))
+        return describe_run(run, statements, unread)
+
+
+def read_statements(
+    tree: Path, changed: Mapping[str, frozenset[int]]
+) -> tuple[dict[str, frozenset[int]], tuple[str, ...]]:
+    """Executable changed lines of each changed source file that is Python and no test; and the files not readable."""
+    statements: dict[str, frozenset[int]] = {}
+    unread: list[str] = []
+    for path, lines in sorted(changed.items()):
+        if not path.endswith(".py") or is_test_file(path):
+            continue
+        try:
+            text = read_source(tree, path)
+            if text is not None and (found := changed_statements(text, lines)):
+                statements[path] = found
+        except UnreadableSourceError as error:
+            unread.append(f"{path}: {error}")
+    return statements, tuple(unread)
+
+
+def read_source(tree: Path, path: str) -> str | None:
+    """The text of a file of the tree; None if it is gone. Raises UnreadableSourceError if it is no reasonable text."""
+    file = tree / path
+    if not file.resolve().is_relative_to(tree.resolve()):
+        raise UnreadableSourceError("it leads out of the tree")
+    if not file.is_file():
+        return None
+    if file.stat().st_size > MAX_SOURCE_BYTES:
+        raise UnreadableSourceError(f"it is larger than {MAX_SOURCE_BYTES} bytes")
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableSourceError("it is not UTF-8") from error
+
+
+def is_test_file(path: str) -> bool:
+    """Whether a path holds tests rather than code that ships."""
+    parts = PurePosixPath(path).parts
+    name = parts[-1]
+    named = name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+    return named or any(part in {"tests", "test"} for part in parts[:-1])
+
+
+def describe_run(run: SuiteRun, statements: Mapping[str, frozenset[int]], unread: Iterable[str] = ()) -> CoverageReport:
+    """The report of one run of the suite."""
+    files = []
+    for path, lines in statements.items():
+        covered = lines & run.executed(path)
+        files.append(FileCoverage(path=path, covered=tuple(sorted(covered)), uncovered=tuple(sorted(lines - covered))))
+    reasons = [_unavailable(run, statements), *(f"not read: {reason}" for reason in unread)]
+    return CoverageReport(
+        files=tuple(files),
+        suite_passed=run.passed,
+        tests_run=run.tests_run,
+        output=run.output,
+        unavailable="; ".join(reason for reason in reasons if reason),
+        failing=run.failing,
+    )
+
+
+def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str:
+    if run.no_tests:
+        return "the service has no tests"
+    if run.result.stopped:
+        limits = {"time": "takes longer than validation.test_timeout_s allows", "memory": "uses too much memory"}
+        return f"the test suite {limits.get(run.result.stopped, f'went over its limit of {run.result.stopped}')}"
+    if not run.passed and not run.tests_run:
+        return f"the test suite did not start (exit code {run.result.exit_code})"
+    if statements and not run.contexts and not run.outcomes:
+        return "the test command measured no coverage: it may not run Python from {python}"
+    return ""

@@ -1,0 +1,229 @@
+"""What a file is, and how it is read: kinds of paths, bounded reading, and parsing of Python that no author can trick.
+
+Used by every analyzer. A file that can't be read raises `UnreadableError`; `reading.py` reports it, once.
+"""
+
+from __future__ import annotations
+
+import ast
+import codecs
+import io
+import re
+import tokenize
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+MAX_DEPTH = 400
+"""Deepest nesting of a syntax tree that is analysed; visitors recurse, and real code stays under 100."""
+
+
+class UnreadableError(Exception):
+    """The file can't be analysed; the text says why."""
+
+
+class Kind(StrEnum):
+    PYTHON = "python"
+    STUB = "stub"
+    SQL = "sql"
+    CODE = "code"
+    """Code in a language that no analyzer reads."""
+    MEDIA = "media"
+    TEXT = "text"
+    """Documents, data, templates, configuration: read by the analyzers of text."""
+
+
+_CODE = frozenset({
+    ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".coffee", ".go", ".java", ".kt", ".kts",
+    ".scala", ".groovy", ".gradle", ".rb", ".php", ".rs", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh",
+    ".cs", ".fs", ".vb", ".swift", ".m", ".mm", ".sh", ".bash", ".zsh", ".fish", ".ksh", ".ps1", ".psm1",
+    ".bat", ".cmd", ".vbs", ".pl", ".pm", ".lua", ".r", ".jl", ".ex", ".exs", ".erl", ".hs", ".ml", ".clj",
+    ".cljs", ".dart", ".vue", ".svelte", ".pyx", ".pxd", ".pxi", ".ipynb", ".tf", ".hcl", ".sol", ".asm",
+    ".s", ".wat", ".wasm", ".pth", ".awk", ".tcl", ".nim", ".zig", ".cr", ".elm", ".f90", ".f", ".cu",
+    ".proto", ".rego", ".xsh",
+})  # fmt: skip
+_MEDIA = frozenset({
+    ".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".avif", ".bmp", ".woff", ".woff2", ".ttf", ".otf",
+    ".eot", ".pdf", ".mp3", ".mp4", ".webm",
+})  # fmt: skip
+_MEDIA_FOLDERS = frozenset({
+    "docs", "doc", "static", "_static", "assets", "images", "img", "media", "fonts", "public", "screenshots",
+    "artwork",
+})  # fmt: skip
+_DOCUMENT = frozenset({
+    ".md", ".rst", ".txt", ".adoc", ".markdown",
+})  # fmt: skip
+_TEST_NAME = re.compile(r"^(test_.*|.*_test|conftest|tests)\.pyi?$")
+_SUPPORT_FOLDERS = frozenset({
+    "tests", "test", "docs", "doc", "examples", "example", "benchmarks", "bench", "benchmark",
+})  # fmt: skip
+_LOCK = re.compile(
+    r"(^|/)(poetry\.lock|uv\.lock|pdm\.lock|Pipfile\.lock|package-lock\.json|yarn\.lock|pnpm-lock\.yaml|Cargo\.lock"
+    r"|go\.sum|composer\.lock|Gemfile\.lock|requirements[^/]*\.lock|[^/]*\.lock|conda-lock\.yml)$"
+)
+
+
+def kind_of(path: str, first_line: str = "") -> Kind:
+    """The kind of a file by its name, and by its `#!` line where the name says nothing."""
+    suffix = PurePosixPath(path).suffix.lower()
+    if suffix in (".py", ".pyw"):
+        return Kind.PYTHON
+    if suffix == ".pyi":
+        return Kind.STUB
+    if suffix == ".sql":
+        return Kind.SQL
+    if suffix in _CODE:
+        return Kind.CODE
+    if suffix in _MEDIA:
+        return Kind.MEDIA
+    if first_line.startswith("#!"):
+        return Kind.PYTHON if "python" in first_line else Kind.CODE
+    return Kind.TEXT
+
+
+def is_test(path: str) -> bool:
+    """Test code, by the conventions of pytest and unittest."""
+    parts = PurePosixPath(path).parts
+    return any(p in ("tests", "test") for p in parts[:-1]) or bool(_TEST_NAME.match(parts[-1]))
+
+
+def is_support(path: str) -> bool:
+    """Code that production does not run: tests, documentation, examples, benchmarks."""
+    return is_test(path) or any(p.lower() in _SUPPORT_FOLDERS for p in PurePosixPath(path).parts[:-1])
+
+
+def is_document(path: str) -> bool:
+    """Prose. `requirements.txt` and its like are not."""
+    name = PurePosixPath(path).name.lower()
+    return PurePosixPath(path).suffix.lower() in _DOCUMENT and "requirement" not in name and "constraint" not in name
+
+
+def is_lock_file(path: str) -> bool:
+    return bool(_LOCK.search(path))
+
+
+def is_harmless_media(path: str) -> bool:
+    """An image, font or document in a folder that is only served: it has no code that runs."""
+    parts = PurePosixPath(path).parts
+    return kind_of(path) is Kind.MEDIA and any(p.lower() in _MEDIA_FOLDERS for p in parts[:-1])
+
+
+def read_bytes(tree: Path, path: str, limit: int) -> bytes:
+    """The bytes of a plain file inside the tree. Raises UnreadableError: absent, a link, not plain, too large."""
+    full = tree / path
+    try:
+        if full.is_symlink():
+            raise UnreadableError("it is a symbolic link")
+        if not full.resolve().is_relative_to(tree.resolve()):
+            raise UnreadableError("it leads out of the repository")
+        if not full.is_file():
+            raise UnreadableError("it is not a plain file")
+        if full.stat().st_size > limit:
+            raise UnreadableError(f"it is larger than {limit // 1024} KiB")
+        return full.read_bytes()
+    except OSError as error:
+        raise UnreadableError(f"it can't be read ({error.strerror})") from error
+
+
+def read_text(tree: Path, path: str, limit: int) -> str:
+    """The text of a UTF-8 file. Raises UnreadableError."""
+    data = read_bytes(tree, path, limit)
+    if b"\x00" in data:
+        raise UnreadableError("it is not text (it holds NUL bytes)")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableError("it is not UTF-8") from error
+
+
+class PythonFile:
+    """A parsed Python file: its text, its lines and its syntax tree."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self.lines = re.split(r"\r\n|\r|\n", text)  # as Python counts lines; str.splitlines knows more ends
+        self.tree = parse_python(text)
+
+    @cached_property
+    def _statements(self) -> dict[int, ast.stmt]:
+        """The innermost statement of each line: ast.walk goes level by level, so inner ones come later."""
+        found: dict[int, ast.stmt] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.stmt):
+                found.update(dict.fromkeys(range(node.lineno, (node.end_lineno or node.lineno) + 1), node))
+        return found
+
+    @cached_property
+    def _starts(self) -> dict[tuple[int, int], ast.expr]:
+        """The expression that starts at each place: the innermost call, else the innermost of all."""
+        found: dict[tuple[int, int], ast.expr] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.expr):
+                place = (node.lineno, node.col_offset)
+                if isinstance(node, ast.Call) or not isinstance(found.get(place), ast.Call):
+                    found[place] = node
+        return found
+
+    def statement_at(self, line: int) -> ast.stmt | None:
+        return self._statements.get(line)
+
+    def expression_at(self, line: int, column: int) -> ast.expr | None:
+        """The innermost call that starts at this place (0-based column), or else the innermost expression."""
+        return self._starts.get((line, column))
+
+    def quote(self, line: int) -> str:
+        """The line, stripped; empty if there is none."""
+        return self.lines[line - 1].strip()[:300] if 0 < line <= len(self.lines) else ""
+
+
+def parse_python(text: str) -> ast.Module:
+    """The syntax tree. Raises UnreadableError: for a syntax error, and for what would fool or crash an analyzer.
+
+    A declared encoding other than UTF-8 makes Python read other characters than the analyzers do, so it counts as
+    unreadable unless the file is plain ASCII under an encoding that contains ASCII.
+    """
+    _check_encoding(text)
+    try:
+        tree = ast.parse(text)
+    except SyntaxError as error:
+        raise UnreadableError(f"syntax error in line {error.lineno or 0}: {error.msg}") from error
+    except (ValueError, RecursionError, MemoryError, OverflowError) as error:
+        raise UnreadableError(f"it can't be parsed ({type(error).__name__})") from error
+    _check_depth(tree)
+    return tree
+
+
+_ASCII_COMPATIBLE = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
+
+
+def _check_encoding(text: str) -> None:
+    try:
+        declared, _ = tokenize.detect_encoding(io.BytesIO(text.encode("utf-8")).readline)
+        name = codecs.lookup(declared).name
+    except (SyntaxError, LookupError) as error:
+        raise UnreadableError(f"its declared encoding is unknown ({error})") from error
+    if name != "utf-8" and not (name in _ASCII_COMPATIBLE and text.isascii()):
+        raise UnreadableError(f"it declares the encoding {declared}")
+
+
+def _check_depth(tree: ast.Module) -> None:
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return
+    raise UnreadableError(f"it is nested deeper than {MAX_DEPTH} levels")
+
+
+def read_python(tree: Path, path: str, limit: int) -> PythonFile:
+    """Raises UnreadableError."""
+    return PythonFile(path, read_text(tree, path, limit))
+
+
+def first_line(tree: Path, path: str, limit: int) -> str:
+    """The first line of a text file; empty if it can't be read."""
+    try:
+        return read_text(tree, path, limit).partition("\n")[0]
+    except UnreadableError:
+        return ""

@@ -1,0 +1,123 @@
+"""The one place where ports meet adapters.
+
+`open_application` is what the faces call. Adapters that only agents need are put together when work begins, so that
+`greenlane list` pays for none of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from greenlane import __version__
+from greenlane.adapters.clock import SystemClock
+from greenlane.adapters.git import LocalGit
+from greenlane.config import CONFIG_NAME, LoadedSettings, load_settings, parse_settings
+from greenlane.domain.errors import ConfigError
+from greenlane.ledger.sqlite import SqliteLedger
+from greenlane.runtime.application import Application
+from greenlane.runtime.desk import Desk
+from greenlane.runtime.doorbell import Doorbell
+from greenlane.runtime.journal import Journal
+from greenlane.runtime.recording import Writer
+
+if TYPE_CHECKING:
+    from greenlane.bootstrap.crew import LocalCrew
+
+STATE_DIR = ".greenlane"
+LEDGER = "ledger.db"
+
+
+async def open_application(root: Path, *, read_only: bool = False) -> Application:
+    """Greenlane for the repository at `root`, with its ledger in `<root>/.greenlane`.
+
+    Raises ConfigError (with file and line), InputError (no repository), LedgerUnavailableError, LedgerCorruptError.
+    """
+    root = root.resolve()
+    loaded, git = await load_base_settings(root)
+    settings = loaded.settings
+    state_dir = root / STATE_DIR
+    if not read_only:
+        _make_state_dir(state_dir)
+    ledger_path = state_dir / LEDGER
+    store = SqliteLedger.open(ledger_path, read_only=read_only)
+    clock = SystemClock()
+    journal = Journal(
+        store,
+        clock,
+        required_fields=settings.audit.required_fields,
+        lease_ttl_s=settings.orchestration.lease_s,
+    )
+    writer = Writer(
+        agent="greenlane",
+        agent_version=__version__,
+        policy_digest=_policy_digest(),
+        config_digest=f"sha256:{loaded.sha256}",
+    )
+    desk = Desk(store, journal, git, git, clock, writer=writer, repo=git.name)
+
+    def make_crew() -> LocalCrew:
+        from greenlane.bootstrap.crew import LocalCrew
+
+        return LocalCrew(
+            settings=settings, state_dir=state_dir, git=git, store=store, journal=journal, clock=clock, writer=writer
+        )
+
+    return Application(
+        settings=settings,
+        state_dir=state_dir,
+        ledger_path=ledger_path,
+        store=store,
+        journal=journal,
+        desk=desk,
+        doorbell=Doorbell(state_dir),
+        clock=clock,
+        make_crew=make_crew,
+    )
+
+
+async def stop_leftovers(root: Path) -> int:
+    """Stop every service and router that runs for this repository, by process id; how many there were."""
+    from greenlane.adapters.local_platform import shutdown
+
+    return await shutdown(root.resolve() / STATE_DIR)
+
+
+async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
+    """The rules as the base branch has them: a pull request that edits them is judged by the old ones.
+
+    The file in the working tree only names the base branch, and stands in for it while the base branch has none.
+    """
+    here = load_settings(root / CONFIG_NAME)
+    base = here.settings.repository.base_branch
+    git = LocalGit(root, name=here.settings.repository.name, base_branch=base)
+    inside = (
+        root.relative_to(git.root).joinpath(CONFIG_NAME).as_posix() if root.is_relative_to(git.root) else CONFIG_NAME
+    )
+    data = await git.read_file(base, inside)
+    if data is None:
+        return here, git
+    loaded = parse_settings(data, root / CONFIG_NAME, f"{CONFIG_NAME} on {base}")
+    if loaded.settings.repository != here.settings.repository:
+        raise ConfigError(
+            f"{CONFIG_NAME} here and on {base} name different repositories or base branches",
+            hint=f"the base branch decides: bring the section `repository` in line with it (git show {base}:{inside})",
+        )
+    return loaded, git
+
+
+def _make_state_dir(state_dir: Path) -> None:
+    state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ignore = state_dir / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("# Greenlane's own: the ledger, artifacts, reports\n*\n", encoding="utf-8")
+
+
+def _policy_digest() -> str:
+    """The digest of the policies that decide: their source, file by file."""
+    folder = Path(__file__).parent.parent / "policy"
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.py")):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,195 @@
+"""The crew: the five agents with everything they act through, on one machine, without a server.
+
+Put together when work begins. To move a part elsewhere (another platform, another bus) is to name another adapter here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from greenlane.adapters.environments import VenvEnvironments
+from greenlane.adapters.envoy import EnvoyTraffic
+from greenlane.adapters.git import LocalGit
+from greenlane.adapters.load import HttpLoad
+from greenlane.adapters.local_builder import LocalBuilder
+from greenlane.adapters.local_platform import LocalPlatform
+from greenlane.adapters.probe import HttpProbe
+from greenlane.adapters.reports import FileNotifier
+from greenlane.adapters.sandbox import choose_sandbox
+from greenlane.agents.base import Agent
+from greenlane.agents.deployment import DeploymentAgent
+from greenlane.agents.production import install_production, retire_previous, retire_staging
+from greenlane.agents.review import ReviewAgent
+from greenlane.agents.staging import StagingAgent
+from greenlane.agents.testing import TestAgent
+from greenlane.agents.validation import ValidationAgent
+from greenlane.analyzers.catalog import build_analyzers
+from greenlane.analyzers.coverage import SandboxedCoverage
+from greenlane.bus.memory import InProcessBus
+from greenlane.domain import events as e
+from greenlane.domain.change import Change
+from greenlane.domain.errors import GreenlaneError
+from greenlane.domain.settings import Settings
+from greenlane.ledger.store import LedgerStore
+from greenlane.ports.clock import Clock
+from greenlane.runtime.holding import Holdings, make_owner
+from greenlane.runtime.journal import Journal
+from greenlane.runtime.notices import Notices
+from greenlane.runtime.recording import Writer
+from greenlane.runtime.worker import Worker
+from greenlane.testgen import TestGenerator
+
+log = logging.getLogger(__name__)
+HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
+ANALYZER_TIMEOUT_S = 120.0  # one that takes longer has not read the change, and is said so
+REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
+
+
+class LocalCrew:
+    """Implements `runtime.application.Crew`."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        state_dir: Path,
+        git: LocalGit,
+        store: LedgerStore,
+        journal: Journal,
+        clock: Clock,
+        writer: Writer,
+    ) -> None:
+        self._settings = settings
+        self._git = git
+        self._store = store
+        self._clock = clock
+        self._work_dir = state_dir / "work"
+        self._sandbox = choose_sandbox(settings)
+        self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
+        self._builder = LocalBuilder(state_dir, self._environments, settings)
+        self._platform = LocalPlatform(state_dir, self._environments, settings)
+        self._traffic = EnvoyTraffic(state_dir)
+        self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
+        limits = settings.orchestration
+        self._holdings = Holdings(store, owner=make_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
+        self.bus = InProcessBus()
+        self.worker = Worker(
+            store=store,
+            bus=self.bus,
+            journal=journal,
+            holdings=self._holdings,
+            agents=self._make_agents(),
+            clock=clock,
+            settings=settings,
+            writer=writer,
+            tidier=self,
+        )
+        self.notices = Notices(store, self.bus, self._holdings, FileNotifier(state_dir / "reports", settings))
+
+    def _make_agents(self) -> Sequence[Agent]:
+        settings, clock, git = self._settings, self._clock, self._git
+        probe = HttpProbe()
+        return (
+            ReviewAgent(
+                source=git,
+                coverage=SandboxedCoverage(self._sandbox, self._environments, settings),
+                analyzers=build_analyzers(ANALYZER_TIMEOUT_S),
+                settings=settings,
+                work_dir=self._work_dir,
+            ),
+            TestAgent(
+                code_host=git,
+                source=git,
+                sandbox=self._sandbox,
+                environments=self._environments,
+                generator=TestGenerator(self._sandbox, settings),
+                settings=settings,
+                work_dir=self._work_dir,
+            ),
+            StagingAgent(
+                source=git,
+                code_host=git,
+                builder=self._builder,
+                platform=self._platform,
+                traffic=self._traffic,
+                probe=probe,
+                clock=clock,
+                settings=settings,
+                work_dir=self._work_dir,
+            ),
+            ValidationAgent(builder=self._builder, platform=self._platform, load=HttpLoad(), settings=settings),
+            DeploymentAgent(
+                code_host=git,
+                source=git,
+                builder=self._builder,
+                platform=self._platform,
+                traffic=self._traffic,
+                clock=clock,
+                settings=settings,
+                work_dir=self._work_dir,
+            ),
+        )
+
+    # -------------------------------------------------------------- around the runs
+
+    async def install(self, record: Callable[[e.Event], Awaitable[None]]) -> dict[str, str]:
+        """Bring up in production, at the base's version, each service that nothing serves yet; name to address."""
+        addresses = {}
+        commit = await self._git.head_of(self._settings.repository.base_branch)
+        for service in self._settings.services:
+            if not service.commands.start:
+                continue
+            if await self._traffic.observe(service.name) is None:
+                why = e.Reasoning(
+                    decision="install",
+                    rationale=f"Nothing serves {service.name} yet: {commit[:10]}, the head of the base branch, is "
+                    "built, started and given all traffic, so that changes have a version to be compared with.",
+                )
+                await record(e.ServiceInstalling(why=why, service=service.name, commit=commit))
+            await install_production(
+                service,
+                commit,
+                source=self._git,
+                builder=self._builder,
+                platform=self._platform,
+                traffic=self._traffic,
+                settings=self._settings,
+                work_dir=self._work_dir,
+            )
+            addresses[service.name] = await self._traffic.address(service.name)
+        return addresses
+
+    async def tidy(self, change: Change) -> None:
+        """An ended run leaves no staging instance and no work folder behind."""
+        await retire_staging(change, platform=self._platform, fence=change.fence)
+        await asyncio.to_thread(shutil.rmtree, self._work_dir / change.run, ignore_errors=True)
+        if change.deployed is not None and change.deployed.previous:
+            self._deployed.append(change)
+
+    async def keep_house(self) -> None:
+        """Retire previous versions that were kept hot long enough, until cancelled."""
+        for info in (await self._store.streams(("ended",)))[-REMEMBERED_RUNS:]:
+            change = await self._holdings.read(info.stream)
+            if change.deployed is not None and change.deployed.previous:
+                self._deployed.append(change)
+        while True:
+            for change in tuple(self._deployed):
+                try:
+                    await self._retire_previous(change)
+                except GreenlaneError as error:
+                    log.warning("a previous version could not be retired: %s", error.message)
+            await self._clock.sleep(HOUSEKEEPING_S)
+
+    async def _retire_previous(self, change: Change) -> None:
+        await retire_previous(
+            change, platform=self._platform, traffic=self._traffic, clock=self._clock, settings=self._settings
+        )
+        assert change.deployed is not None, "only deployed changes are remembered"
+        gone = [await self._platform.find(x.deployment_id) is None for x in change.deployed.previous]
+        if all(gone):
+            self._deployed.remove(change)

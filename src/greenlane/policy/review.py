@@ -1,0 +1,52 @@
+"""The verdict of a review: score, limit, lane and gates from what was read. Composes the policies beside it; pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from greenlane.domain.events import Gate
+from greenlane.domain.settings import Service, Settings
+from greenlane.policy.escalation import EscalationFacts, assess_escalation
+from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane
+from greenlane.policy.paths import match_paths
+from greenlane.policy.risk import RiskFacts, RiskScore, assess_risk
+from greenlane.policy.signals import RiskLimit, Signals, read_signals, risk_limit
+
+
+class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
+    risk: RiskScore
+    limit: RiskLimit
+    signals: Signals
+    lane: LaneDecision
+    gates: tuple[Gate, ...]
+
+
+def assess_review(
+    facts: RiskFacts,
+    *,
+    paths: tuple[str, ...],
+    labels: tuple[str, ...],
+    services: tuple[Service, ...],
+    settings: Settings,
+) -> ReviewVerdict:
+    """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request."""
+    risk = assess_risk(facts)
+    limit = risk_limit(settings, services)
+    signals = read_signals(facts.findings, facts.skipped)
+    audited = {label.lower() for label in settings.lanes.compliance_labels}
+    compliance = (
+        *match_paths(settings.lanes.compliance_paths, paths),
+        *(f"label {label}" for label in labels if label.lower() in audited),
+    )
+    lane = decide_lane(
+        LaneFacts(
+            risk_score=risk.score,
+            limit=limit,
+            signals=signals,
+            compliance=compliance,
+            performance_paths=match_paths(settings.lanes.performance_critical_paths, paths),
+            breaking_api_asks="breaking_api_contract" in settings.escalation.auto_route_to_human,
+        )
+    )
+    gates = assess_escalation(EscalationFacts(risk=risk, limit=limit, signals=signals, compliance=compliance), settings)
+    return ReviewVerdict(risk=risk, limit=limit, signals=signals, lane=lane, gates=gates)

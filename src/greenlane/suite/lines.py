@@ -1,0 +1,62 @@
+"""Which lines of a source file can be executed, and which statement a changed line belongs to. Parses, never runs."""
+
+from __future__ import annotations
+
+import ast
+import tempfile
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import coverage
+from coverage.exceptions import CoverageException
+
+
+class UnreadableSourceError(ValueError):
+    """The file is not Python that this interpreter can parse."""
+
+
+def parse_source(text: str) -> ast.Module:
+    """Raises UnreadableSourceError for whatever hostile text does to a parser."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise UnreadableSourceError(str(error)) from error
+
+
+def executable_lines(text: str) -> frozenset[int]:
+    """First lines of all statements that can run, as coverage.py counts them; `# pragma: no cover` changes nothing,
+    but what stands under `if TYPE_CHECKING:` never runs and is left out. Raises UnreadableSourceError."""
+    parse_source(text)
+    with tempfile.TemporaryDirectory(prefix="greenlane-lines-") as folder:
+        path = Path(folder, "source.py")
+        path.write_text(text, encoding="utf-8", newline="\n", errors="surrogateescape")
+        measure = coverage.Coverage(data_file=None, config_file=False)
+        measure.set_option("report:exclude_lines", [r"if (typing\.)?TYPE_CHECKING:"])
+        try:
+            _, statements, _, _, _ = measure.analysis2(str(path))
+        except (CoverageException, RecursionError, MemoryError, UnicodeError) as error:
+            raise UnreadableSourceError(str(error)) from error
+    return frozenset(statements)
+
+
+def changed_statements(text: str, changed: Iterable[int]) -> frozenset[int]:
+    """The executable lines that a change touches: a changed line inside a long statement counts as that statement's
+    first line; comments, blank lines and docstrings count as nothing. Raises UnreadableSourceError."""
+    executable = executable_lines(text)
+    owners = {line: first for first, line in _owned_lines(parse_source(text))}
+    touched = {line if line in executable else owners.get(line, 0) for line in changed}
+    return frozenset(touched & executable)
+
+
+def _owned_lines(tree: ast.Module) -> Iterator[tuple[int, int]]:
+    """(first line of a statement, line that belongs to it and to no statement inside it)."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.stmt):
+            continue
+        body = getattr(node, "body", None)
+        end = body[0].lineno - 1 if isinstance(body, list) and body else node.end_lineno or node.lineno
+        for line in range(node.lineno + 1, end + 1):
+            yield node.lineno, line

@@ -1,0 +1,331 @@
+"""`SuiteRunner`: runs tests of a copy of a source tree in the sandbox, and reads outcomes and coverage back.
+
+What comes back was written by the process that also ran the code under test, so that code could forge it: a pass, a
+count, a covered line. Forged results can make a change look better tested than it is, and nothing more: what they
+decide is which generated tests are kept and whether a gap is called closed. Parsing is done with typed, bounded
+decoders outside.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from greenlane.domain.errors import InputError
+from greenlane.domain.settings import Service, Settings
+from greenlane.ports.environments import PythonEnvironment
+from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
+
+_INSIDE = Path(__file__).with_name("inside")
+_IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
+_MAX_REPORT_BYTES = 64 << 20
+_MAX_TESTS = 200_000
+_USAGE_ERROR = 4  # pytest's exit code for options it does not know
+_NO_TESTS = 5
+_OUTPUT_TAIL = 4000
+_PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_randomly', '-p no:randomly'))"
+"""Options that keep a plugin from spreading the suite over processes, or from measuring and shuffling on its own."""
+
+
+class TestOutcome(msgspec.Struct, frozen=True):
+    """One line of the report: a test (pytest's node id), the phase, `passed`, `failed` or `skipped`, and the reason."""
+
+    __test__ = False
+
+    test: str
+    when: str
+    outcome: str
+    detail: str = ""
+    xfail: bool = False
+
+
+class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to run. `select` names test files or node ids (empty: the service's own command, the whole suite);
+    `measure` names source files whose lines are traced; `extra` are files put into the copy, by path."""
+
+    measure: tuple[str, ...] = ()
+    select: tuple[str, ...] = ()
+    extra: tuple[tuple[str, bytes], ...] = ()
+    plugins: tuple[str, ...] = ()
+    plugin_folders: tuple[Path, ...] = ()
+    plugin_input: bytes = b""
+    """Given to the plugins as the file `$GREENLANE_INPUT`, `{tree}` replaced by the folder of the copy; they may write
+    `$GREENLANE_OUTPUT`."""
+    options: tuple[str, ...] = ()
+    hash_seed: int = 0
+    timezone: str = "UTC"
+    reverse: bool = False
+    timeout_s: float | None = None
+
+
+class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of it. `contexts` maps file, then line, to the tests that ran it ('' stands for import time)."""
+
+    passed: bool
+    outcomes: tuple[TestOutcome, ...]
+    no_tests: bool
+    output: str
+    result: SandboxResult
+    contexts: Mapping[str, Mapping[int, frozenset[str]]]
+    plugin_output: bytes = b""
+
+    @property
+    def tests_run(self) -> int:
+        return len({o.test for o in self.outcomes if o.outcome != "skipped" and o.when != "collect"})
+
+    @property
+    def failing(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(o.test for o in self.outcomes if o.outcome == "failed"))
+
+    def executed(self, path: str) -> frozenset[int]:
+        """Lines of one source file that ran."""
+        return frozenset(self.contexts.get(path, {}))
+
+    def lines_of(self, test: str) -> dict[str, frozenset[int]]:
+        """Lines that ran while this test did (all parameters of it together), by file."""
+        found = {}
+        for path, lines in self.contexts.items():
+            ran = {n for n, tests in lines.items() if any(t == test or t.startswith(f"{test}[") for t in tests)}
+            if ran:
+                found[path] = frozenset(ran)
+        return found
+
+
+class _MeasuredFile(msgspec.Struct):
+    executed_lines: list[int]
+    contexts: dict[str, list[str]] = {}
+
+
+class _Measured(msgspec.Struct):
+    files: dict[str, _MeasuredFile]
+
+
+class SuiteRunner:
+    """Each run gets a fresh copy of the tree, so that no run can leave anything to the next."""
+
+    def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
+        self._sandbox = sandbox
+        self._settings = settings
+
+    async def run(
+        self, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest
+    ) -> SuiteRun:
+        """Run the tests; once more without the project's own pytest options if those can't be understood."""
+        run = await self._run_once(service, environment, tree, request, bare=False)
+        if run.result.exit_code == _USAGE_ERROR and not run.tests_run and "pytest" in service.commands.test:
+            again = await self._run_once(service, environment, tree, request, bare=True)
+            return again if again.result.exit_code != _USAGE_ERROR else run
+        return run
+
+    async def _run_once(
+        self, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest, *, bare: bool
+    ) -> SuiteRun:
+        with work_folder() as folder:
+            await asyncio.to_thread(_lay_out, folder, tree, request)
+            job = self._job(service, environment, folder, request, bare=bare)
+            result = await self._sandbox.run(job)
+            return await asyncio.to_thread(_read_run, folder, result)
+
+    def _job(
+        self, service: Service, environment: PythonEnvironment, folder: Path, request: SuiteRequest, *, bare: bool
+    ) -> SandboxJob:
+        limits = self._settings.sandbox
+        python = shlex.quote(str(environment.python))
+        if request.select:
+            command = shlex.join([str(environment.python), "-m", "pytest", "-q", *request.options, *request.select])
+        else:
+            command = service.commands.test.replace("{python}", python)
+        script = _SCRIPT.format(
+            command=command,
+            python=python,
+            options=_pytest_options(request, bare=bare),
+            plugins=_PLUGIN_OPTIONS,
+            measure="1" if request.measure else "",
+        )
+        return SandboxJob(
+            argv=("/bin/sh", "-c", script),
+            workdir=folder,
+            read_only=environment.read_only,
+            env=tuple(_variables(service, folder, request).items()),
+            timeout_s=request.timeout_s or self._settings.validation.test_timeout_s,
+            memory_mb=limits.memory_mb,
+            max_processes=limits.max_processes,
+            max_file_mb=limits.max_file_mb,
+            max_output_bytes=limits.max_output_kb << 10,
+        )
+
+
+_SCRIPT = """\
+cd tree || exit 97
+extra=$(env -u COVERAGE_PROCESS_START {python} -I -c "import importlib.util as u
+print(' '.join(o for m, o in {plugins} if u.find_spec(m)))")
+export PYTEST_ADDOPTS="{options} $extra"
+{command}
+code=$?
+unset COVERAGE_PROCESS_START PYTEST_ADDOPTS
+if [ -n "{measure}" ]; then
+  {python} ../out/inside/greenlane_collect.py ../out >/dev/null 2>&1
+fi
+exit $code
+"""
+
+
+def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
+    options = ["--rootdir=.", "-p", "greenlane_report", "-p", "no:cacheprovider", *(w for p in request.plugins for w in ("-p", p))]
+    if bare:
+        options += ["-o", "addopts=", "-o", "required_plugins="]
+    return " ".join(options)
+
+
+def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[str, str]:
+    tree, out = folder / "tree", folder / "out"
+    roots = [str(tree / root) for root in import_roots(service, tree)]
+    variables = {
+        "PYTHONPATH": os.pathsep.join([str(out / "inside"), *roots]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": str(request.hash_seed),
+        "TZ": request.timezone,
+        "GREENLANE_REPORT": str(out / "report.jsonl"),
+        "GREENLANE_INPUT": str(out / "input"),
+        "GREENLANE_OUTPUT": str(out / "output"),
+    }
+    if request.measure:
+        variables["COVERAGE_PROCESS_START"] = str(out / "rc")
+    if request.reverse:
+        variables["GREENLANE_ORDER"] = "reverse"
+    return variables
+
+
+def import_roots(service: Service, tree: Path) -> tuple[str, ...]:
+    """Folders of the tree that go on the import path: those of the service, and `src` where it is plainly one."""
+    source = tree / "src"
+    plain = source.is_dir() and not (source / "__init__.py").exists()
+    return tuple(dict.fromkeys((*(("src",) if plain else ()), *service.source_roots)))
+
+
+@contextlib.contextmanager
+def work_folder() -> Iterator[Path]:
+    """A folder for one job, removed afterwards whatever the job did to it."""
+    folder = Path(tempfile.mkdtemp(prefix="greenlane-job-")).resolve()
+    try:
+        yield folder
+    finally:
+        remove_tree(folder)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder even if the job took permissions away from parts of it."""
+
+    def unlock(_function: object, path: str, _error: object) -> None:
+        with contextlib.suppress(OSError):
+            failed = Path(path)
+            failed.parent.chmod(stat.S_IRWXU)
+            if stat.S_ISDIR(failed.lstat().st_mode):  # never through a link: its target is not ours
+                failed.chmod(stat.S_IRWXU)
+                shutil.rmtree(failed, ignore_errors=True)
+            else:
+                failed.unlink()
+
+    shutil.rmtree(folder, onerror=unlock)
+
+
+def copy_tree(tree: Path, into: Path) -> None:
+    """Copy a source tree without version control, caches and environments; links stay links and lead nowhere inside."""
+    shutil.copytree(tree, into, symlinks=True, ignore=shutil.ignore_patterns(*_IGNORED))
+
+
+def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
+    copy_tree(tree, folder / "tree")
+    out = folder / "out"
+    out.mkdir()
+    for folder_of_plugins in (_INSIDE, *request.plugin_folders):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(folder_of_plugins, out / "inside", ignore=ignored, dirs_exist_ok=True)
+    for path, content in request.extra:
+        target = folder / "tree" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.is_symlink() or (folder / "tree") not in target.parent.resolve().joinpath("x").parents:
+            raise InputError(f"{path} leads out of the source tree", hint="remove the link from the change")
+        target.write_bytes(content)
+    (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
+    (out / "rc").write_text(_coverage_settings(folder, request.measure), encoding="utf-8")
+
+
+def _coverage_settings(folder: Path, measure: Iterable[str]) -> str:
+    """Our own coverage configuration: the project's could leave lines out. Excluded lines count (`a^` matches none)."""
+    included = "\n".join(f"    {_literal(folder / 'tree' / path)}" for path in measure)
+    return (
+        f"[run]\nparallel = true\nsigterm = true\ndata_file = {folder}/out/data\ninclude =\n{included}\n"
+        "[report]\nexclude_lines =\n    a^\nignore_errors = true\n"
+    )
+
+
+def _literal(path: Path) -> str:
+    """A path as a pattern that matches itself alone."""
+    return "".join(f"[{c}]" if c in "*?[" else "[\\]]" if c == "]" else c for c in str(path))
+
+
+def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
+    outcomes = _read_outcomes(folder / "out" / "report.jsonl")
+    failed = any(o.outcome == "failed" for o in outcomes)
+    ran = any(o.when != "collect" for o in outcomes)
+    output = (result.stdout + result.stderr).strip()[-_OUTPUT_TAIL:]
+    return SuiteRun(
+        passed=result.exit_code == 0 and not failed and not result.stopped,
+        outcomes=outcomes,
+        no_tests=result.exit_code == _NO_TESTS and not ran and not failed,
+        output=output,
+        result=result,
+        contexts=_read_contexts(folder / "out" / "coverage.json"),
+        plugin_output=_read_bytes(folder / "out" / "output"),
+    )
+
+
+def _read_bytes(path: Path) -> bytes:
+    """A file that code in the sandbox may have made: follows no link, reads nothing huge, waits for nothing."""
+    if path.parent.resolve() != path.parent:
+        return b""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            return b""
+        return file.read(_MAX_REPORT_BYTES)
+
+
+def _read_outcomes(path: Path) -> tuple[TestOutcome, ...]:
+    decoder = msgspec.json.Decoder(TestOutcome)
+    outcomes = []
+    for line in _read_bytes(path).splitlines()[:_MAX_TESTS]:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            outcomes.append(decoder.decode(line))
+    return tuple(outcomes)
+
+
+def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
+    data = _read_bytes(path)
+    if not data:
+        return {}
+    try:
+        measured = msgspec.json.decode(data, type=_Measured)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    found: dict[str, dict[int, frozenset[str]]] = {}
+    for name, file in measured.files.items():
+        lines = {number: frozenset({""}) for number in file.executed_lines}
+        for number, tests in file.contexts.items():
+            if number.isdecimal():
+                lines[int(number)] = frozenset(tests)
+        found[name] = lines
+    return found
