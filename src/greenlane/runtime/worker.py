@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from typing import Any, Protocol, cast
 
@@ -85,6 +86,7 @@ class Worker:
         self._tidier = tidier
         self._sweep_s = sweep_s
         self._locks: dict[str, asyncio.Lock] = {}
+        self._attending: Counter[str] = Counter()
         self._acting: dict[str, asyncio.Task[Any]] = {}
         self._interrupted: set[str] = set()
         self._deliveries: dict[str, Delivery] = {}
@@ -228,6 +230,7 @@ class Worker:
     async def _attend(self, run: str, stage: e.Stage | None, seq: int) -> bool:
         """Let the agent of this stage act if it is due. False: the run is held elsewhere, try again later."""
         lock = self._locks.setdefault(run, asyncio.Lock())
+        self._attending[run] += 1
         try:
             async with lock:
                 held = await self._holdings.take(run)
@@ -240,8 +243,10 @@ class Worker:
                     raise
                 return True
         finally:
-            if not lock.locked() and self._holdings.get(run) is None:
-                self._locks.pop(run, None)
+            # a lock that was released looks free although somebody waits for it: count instead
+            self._attending[run] -= 1
+            if not self._attending[run]:
+                del self._attending[run], self._locks[run]
 
     async def _attend_held(self, held: Held, stage: e.Stage | None, seq: int) -> None:
         standing = assess_standing(held.change, await self._journal.pause_of(held.change))
