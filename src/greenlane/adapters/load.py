@@ -130,7 +130,10 @@ class TrafficSource:
             if self._process.stdin is not None:
                 self._process.stdin.close()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._listener, STOP_TIMEOUT_S)
+                async with asyncio.timeout(STOP_TIMEOUT_S):
+                    await self._listener
+                    await self._process.wait()
+            self._listener.cancel()
             await _kill(self._process)
             self._process = None
         return self._latest
@@ -196,8 +199,9 @@ async def _start_worker(plan: LoadPlan) -> asyncio.subprocess.Process:
 
 
 async def _kill(process: asyncio.subprocess.Process) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        process.kill()
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, signal.SIGKILL)  # its own kill() may collect the child before asyncio does
     await asyncio.shield(process.wait())
 
 
@@ -243,6 +247,8 @@ def main() -> None:
     def stop_on_signals(generator: Generator) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, generator.stopped.set)
+        sys.stderr.write(f"sending {arguments.rate:g} requests a second to {arguments.url}; stop with Ctrl-C\n")
+        sys.stderr.flush()
 
     sys.stdout.write(msgspec.json.encode(_to_totals(run_until_stopped(plan, stop_on_signals))).decode() + "\n")
 

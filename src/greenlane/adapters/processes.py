@@ -327,7 +327,7 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
         await process.wait()
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            os.kill(process.pid, signal.SIGTERM)
         await asyncio.shield(process.wait())
         raise
     finally:

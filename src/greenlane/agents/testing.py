@@ -1,0 +1,313 @@
+"""The test agent: closes coverage gaps on the changed lines with tests that it ran before it commits them.
+
+It runs the change's own suite first: red on the change and green on the base blocks. Then it has tests generated for
+the changed lines that no test runs, holds each against the gates, and puts what is left on the change's branch in one
+commit. A gap that stays open is said, with its lines.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+
+import greenlane
+from greenlane.agents.base import Yielded
+from greenlane.agents.testing_text import commit_message, explain_tests
+from greenlane.analyzers.coverage import describe_run, read_statements
+from greenlane.domain.change import Change
+from greenlane.domain.errors import FinalError
+from greenlane.domain.events import (
+    DroppedTest,
+    Event,
+    Input,
+    Reasoning,
+    ReviewComplete,
+    Stage,
+    TestsCommitting,
+    TestsComplete,
+    WrittenTest,
+)
+from greenlane.domain.findings import FileCoverage
+from greenlane.domain.settings import Service, Settings
+from greenlane.policy.paths import match_paths
+from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
+from greenlane.ports.code_host import CodeHost, SourceControl
+from greenlane.ports.environments import Environments
+from greenlane.ports.sandbox import Sandbox
+from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, remove_tree
+from greenlane.testgen import GeneratedFile, Generation, TestGenerator
+from greenlane.testgen.neighbours import MARKER
+
+RULE_GAP = "coverage-gap-open"
+RULE_OFF = "test-execution-off"
+
+
+class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out and written for one service."""
+
+    service: str
+    verdict: SuiteVerdict
+    tests_run: int
+    before: tuple[FileCoverage, ...] = ()
+    after: tuple[FileCoverage, ...] = ()
+    files: tuple[GeneratedFile, ...] = ()
+    written: tuple[WrittenTest, ...] = ()
+    dropped: tuple[DroppedTest, ...] = ()
+    suite_passed: bool = True
+    environment: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def uncovered_before(self) -> int:
+        return sum(len(file.uncovered) for file in self.before)
+
+    @property
+    def open_lines(self) -> tuple[str, ...]:
+        return tuple(f"{file.path}:{line}" for file in self.after for line in file.uncovered)
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it, as it is kept between the decision to commit and the commit: a crash there repeats nothing."""
+
+    services: tuple[ServiceTests, ...]
+    seconds: float
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        return tuple(file for service in self.services for file in service.files)
+
+
+class TestAgent:
+    """Listens to `review.complete`; ends with `tests.complete`."""
+
+    __test__ = False
+
+    def __init__(
+        self,
+        code_host: CodeHost,
+        source: SourceControl,
+        sandbox: Sandbox,
+        environments: Environments,
+        generator: TestGenerator,
+        settings: Settings,
+        work_dir: Path,
+    ) -> None:
+        self._code_host = code_host
+        self._source = source
+        self._sandbox = sandbox
+        self._environments = environments
+        self._generator = generator
+        self._settings = settings
+        self._work_dir = work_dir
+        self._runner = SuiteRunner(sandbox, settings)
+
+    @property
+    def stage(self) -> Stage:
+        return Stage.TEST
+
+    @property
+    def version(self) -> str:
+        return greenlane.__version__
+
+    @property
+    def listens_to(self) -> tuple[type[Event], ...]:
+        return (ReviewComplete,)
+
+    async def act(self, change: Change) -> AsyncIterator[Yielded]:
+        """Raises FinalError if the branch moved before the generated tests could be committed."""
+        if change.tests is not None:
+            return
+        begun = change.last_of(TestsCommitting)
+        bundle = self._recall(change, begun) if begun else None
+        if bundle is None:
+            bundle = await self._work(change)
+        commit = None
+        if bundle.files:
+            intent = begun if begun and begun.files == _digests(bundle) else _intend(change, bundle)
+            if intent is not begun:
+                self._keep(change, bundle)
+                yield intent
+            commit = await self._commit(change, intent, bundle)
+        yield self._complete(change, bundle, commit)
+        await asyncio.to_thread(self._bundle_path(change).unlink, missing_ok=True)
+
+    # -------------------------------------------------------------- finding out
+
+    async def _work(self, change: Change) -> Bundle:
+        started = time.monotonic()
+        folder = self._work_dir / f"{change.run}-tests"
+        await asyncio.to_thread(_clear, folder)
+        try:
+            head = folder / "head"
+            await self._source.export(change.head_sha, head)
+            diff = await self._source.diff(change.opened.merge_base_sha, change.head_sha)
+            changed = {f.path: frozenset(line.number for line in f.added) for f in diff.files if f.added}
+            results = []
+            for service in self._services(change):
+                alone = len(self._settings.services) == 1
+                own = tuple(changed) if alone else match_paths(service.paths, changed)
+                lines = {path: changed[path] for path in own}
+                results.append(await self._test_service(change, service, head, lines, folder))
+        finally:
+            await asyncio.to_thread(_clear, folder)
+        return Bundle(services=tuple(results), seconds=round(time.monotonic() - started, 3))
+
+    def _services(self, change: Change) -> tuple[Service, ...]:
+        named = change.review.services if change.review else ()
+        return tuple(service for service in self._settings.services if service.name in named)
+
+    async def _test_service(
+        self, change: Change, service: Service, head: Path, changed: dict[str, frozenset[int]], folder: Path
+    ) -> ServiceTests:
+        statements, unread = read_statements(head, changed)
+        environment = await self._environments.prepare(service, head)
+        request = SuiteRequest(measure=tuple(statements))
+        run = await self._runner.run(service, environment, head, request)
+        verdict = await self._judge_suite(change, service, run, folder)
+        before = describe_run(run, statements, unread)
+        gaps = {file.path: frozenset(file.uncovered) for file in before.files if file.uncovered}
+        generation, notes = Generation(), list(unread)
+        if gaps and verdict.proceed:
+            if not self._settings.validation.test_execution_required:
+                notes.append(RULE_OFF)
+            elif not run.result.stopped:
+                generation = await self._generator.generate(service, environment, head, gaps, run)
+        after = describe_run(generation.suite, statements).files if generation.suite else before.files
+        return ServiceTests(
+            service=service.name,
+            verdict=verdict,
+            tests_run=run.tests_run,
+            before=before.files,
+            after=after,
+            files=_allowed(service, head, generation.files),
+            written=generation.written,
+            dropped=generation.dropped,
+            suite_passed=generation.suite.passed if generation.suite else run.passed,
+            environment=environment.digest,
+            notes=tuple(notes),
+        )
+
+    async def _judge_suite(self, change: Change, service: Service, run: SuiteRun, folder: Path) -> SuiteVerdict:
+        head = _suite_facts(run)
+        if head.passed:
+            return assess_suite(head, None)
+        base_tree = folder / f"base-{service.name}"
+        await self._source.export(change.opened.merge_base_sha, base_tree)
+        environment = await self._environments.prepare(service, base_tree)
+        base = await self._runner.run(service, environment, base_tree, SuiteRequest())
+        return assess_suite(head, _suite_facts(base))
+
+    # -------------------------------------------------------------- committing
+
+    async def _commit(self, change: Change, intent: TestsCommitting, bundle: Bundle) -> str:
+        written = [test for service in bundle.services for test in service.written]
+        return await self._code_host.commit_files(
+            change.opened.branch,
+            expected_head=intent.expected_head,
+            files={file.path: file.content for file in bundle.files},
+            message=commit_message(change, written),
+            key=intent.key,
+        )
+
+    def _bundle_path(self, change: Change) -> Path:
+        return self._work_dir / f"{change.run}-tests.json"
+
+    def _keep(self, change: Change, bundle: Bundle) -> None:
+        path = self._bundle_path(change)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_bytes(msgspec.json.encode(bundle))
+        partial.replace(path)
+
+    def _recall(self, change: Change, begun: TestsCommitting) -> Bundle | None:
+        """The bundle that an earlier attempt decided to commit, if it is still there and is what was decided."""
+        try:
+            bundle = msgspec.json.decode(self._bundle_path(change).read_bytes(), type=Bundle)
+        except (OSError, msgspec.MsgspecError):
+            return None
+        return bundle if _digests(bundle) == begun.files else None
+
+    def _complete(self, change: Change, bundle: Bundle, commit: str | None) -> TestsComplete:
+        proceed = all(service.verdict.proceed for service in bundle.services)
+        rules = [service.verdict.rule for service in bundle.services]
+        rules += [RULE_OFF for service in bundle.services if RULE_OFF in service.notes]
+        rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
+        rules += ["tests-committed"] if commit else []
+        environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
+        return TestsComplete(
+            why=Reasoning(
+                decision="proceed" if proceed else "block",
+                rationale=explain_tests(bundle.services, self._sandbox.kind, commit),
+                rules_fired=tuple(dict.fromkeys(rules)),
+                risk_score=change.risk_score,
+                inputs=(Input("head", change.head_sha), Input("diff", change.opened.diff_sha256), *environments),
+            ),
+            proceed=proceed,
+            written=tuple(test for service in bundle.services for test in service.written) if commit else (),
+            dropped=tuple(test for service in bundle.services for test in service.dropped),
+            commit_sha=commit,
+            coverage_before=tuple(file for service in bundle.services for file in service.before),
+            coverage_after=tuple(file for service in bundle.services for file in service.after),
+            suite_passed=all(service.suite_passed for service in bundle.services),
+            seconds=bundle.seconds,
+        )
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        remove_tree(folder)
+
+
+def _digests(bundle: Bundle) -> tuple[Input, ...]:
+    return tuple(
+        Input(file.path, f"sha256:{hashlib.sha256(file.content).hexdigest()}")
+        for file in sorted(bundle.files, key=lambda file: file.path)
+    )
+
+
+def _intend(change: Change, bundle: Bundle) -> TestsCommitting:
+    files = _digests(bundle)
+    key = hashlib.sha256("\n".join([change.run, *(f"{f.name} {f.digest}" for f in files)]).encode()).hexdigest()[:20]
+    count = sum(len(service.written) for service in bundle.services)
+    return TestsCommitting(
+        why=Reasoning(
+            decision="commit-tests",
+            rationale=f"{count} generated {'test' if count == 1 else 'tests'} in {len(files)} "
+            f"{'file' if len(files) == 1 else 'files'} passed every gate in the sandbox and "
+            "cover changed lines that no test ran.",
+            rules_fired=("tests-validated",),
+            risk_score=change.risk_score,
+            inputs=files,
+        ),
+        expected_head=change.head_sha,
+        files=files,
+        key=f"tests-{key}",
+    )
+
+
+def _suite_facts(run: SuiteRun) -> SuiteFacts:
+    stopped = f"it was stopped ({run.result.stopped})" if run.result.stopped else ""
+    return SuiteFacts(
+        passed=run.passed,
+        tests_run=run.tests_run,
+        failing=run.failing,
+        unavailable=stopped or ("" if run.passed else f"it ended with exit code {run.result.exit_code}"),
+        absent=run.no_tests,
+    )
+
+
+def _allowed(service: Service, tree: Path, files: tuple[GeneratedFile, ...]) -> tuple[GeneratedFile, ...]:
+    """Only new files, or ours from before, in the service's folder of tests; anything else is a fault of ours."""
+    folder = (tree / service.tests_dir).resolve()
+    for file in files:
+        target = tree / file.path
+        inside = folder in target.resolve().parents and tree.resolve() in target.resolve().parents
+        ours = not target.exists() or MARKER in target.read_text(encoding="utf-8", errors="replace")[:500]
+        if not inside or not ours:
+            raise FinalError(f"a generated test was to be written to {file.path}, which is not its place")
+    return files

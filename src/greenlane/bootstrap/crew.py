@@ -107,7 +107,7 @@ class LocalCrew:
                 source=git,
                 sandbox=self._sandbox,
                 environments=self._environments,
-                generator=TestGenerator(),
+                generator=TestGenerator(self._sandbox, settings),
                 settings=settings,
                 work_dir=self._work_dir,
             ),

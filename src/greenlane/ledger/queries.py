@@ -72,7 +72,9 @@ PUT_LEASE = (
     "INSERT OR REPLACE INTO leases (stream, owner, token, expires_at, takeovers, version_at_acquire)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-OTHER_HOLDERS = "SELECT owner FROM leases WHERE owner IS NOT NULL AND expires_at > ? AND stream <> ?"
+HELD_LEASES = (
+    "SELECT stream, owner, token, expires_at, takeovers, version_at_acquire FROM leases WHERE owner IS NOT NULL"
+)
 RENEW_ALL = "UPDATE leases SET expires_at = ? WHERE owner = ?"
 SLOT = "SELECT stream FROM slots WHERE service = ?"
 TAKE_SLOT = "INSERT INTO slots (service, stream) VALUES (?, ?)"

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from typing import Any, Protocol, cast
 
@@ -33,6 +32,7 @@ from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.outcome import decide_failure, make_failure, retry_due
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.turns import Turns
 
 log = logging.getLogger(__name__)
 INTERRUPTS = ("run.superseded", "human.rejected", "rollback.requested")
@@ -85,8 +85,7 @@ class Worker:
         }
         self._tidier = tidier
         self._sweep_s = sweep_s
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._attending: Counter[str] = Counter()
+        self._turns = Turns()
         self._acting: dict[str, asyncio.Task[Any]] = {}
         self._interrupted: set[str] = set()
         self._deliveries: dict[str, Delivery] = {}
@@ -128,7 +127,7 @@ class Worker:
         for info in await self._store.streams(UNFINISHED):
             held = self._holdings.get(info.stream)
             if held is None:
-                if info.stream not in self._locks:
+                if info.stream not in self._turns:
                     self._spawn(self._wake(info.stream))
             elif info.version > held.change.version:
                 missed = await self._store.read_stream(info.stream, held.change.version)
@@ -229,24 +228,19 @@ class Worker:
 
     async def _attend(self, run: str, stage: e.Stage | None, seq: int) -> bool:
         """Let the agent of this stage act if it is due. False: the run is held elsewhere, try again later."""
-        lock = self._locks.setdefault(run, asyncio.Lock())
-        self._attending[run] += 1
-        try:
-            async with lock:
-                held = await self._holdings.take(run)
-                if held is None:
-                    return False
-                try:
-                    await self._attend_held(held, stage, seq)
-                except Exception:
-                    await self._let_go(held)
-                    raise
-                return True
-        finally:
-            # a lock that was released looks free although somebody waits for it: count instead
-            self._attending[run] -= 1
-            if not self._attending[run]:
-                del self._attending[run], self._locks[run]
+        async with self._turns.of(run):
+            held = await self._holdings.take(run)
+            if held is None:
+                return False
+            try:
+                await self._attend_held(held, stage, seq)
+            except LeaseLostError:
+                self._holdings.forget(run)
+                self._later(BUSY_RETRY_S, run)
+            except Exception:
+                await self._let_go(held)
+                raise
+            return True
 
     async def _attend_held(self, held: Held, stage: e.Stage | None, seq: int) -> None:
         standing = assess_standing(held.change, await self._journal.pause_of(held.change))
@@ -312,10 +306,7 @@ class Worker:
                 await self._record(held, (), stage, mark)
             except OvertakenError:
                 self._later(0, run)
-            except LeaseLostError:
-                self._holdings.forget(run)
-                self._later(BUSY_RETRY_S, run)
-            except LedgerUnavailableError:
+            except (LeaseLostError, LedgerUnavailableError):
                 raise
             except Exception as error:
                 await yields.aclose()

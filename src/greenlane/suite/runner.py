@@ -56,8 +56,10 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     select: tuple[str, ...] = ()
     extra: tuple[tuple[str, bytes], ...] = ()
     plugins: tuple[str, ...] = ()
+    plugin_folders: tuple[Path, ...] = ()
     plugin_input: bytes = b""
-    """Given to the plugins as the file `$GREENLANE_INPUT`; they may write `$GREENLANE_OUTPUT`."""
+    """Given to the plugins as the file `$GREENLANE_INPUT`, `{tree}` replaced by the folder of the copy; they may write
+    `$GREENLANE_OUTPUT`."""
     options: tuple[str, ...] = ()
     hash_seed: int = 0
     timezone: str = "UTC"
@@ -171,15 +173,14 @@ export PYTEST_ADDOPTS="{options} $extra"
 code=$?
 unset COVERAGE_PROCESS_START PYTEST_ADDOPTS
 if [ -n "{measure}" ]; then
-  {python} -m coverage combine -q --rcfile=../out/rc >/dev/null 2>&1
-  {python} -m coverage json -q --rcfile=../out/rc --show-contexts -o ../out/coverage.json >/dev/null 2>&1
+  {python} ../out/inside/greenlane_collect.py ../out >/dev/null 2>&1
 fi
 exit $code
 """
 
 
 def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
-    options = ["-p", "greenlane_report", "-p", "no:cacheprovider", *(w for p in request.plugins for w in ("-p", p))]
+    options = ["--rootdir=.", "-p", "greenlane_report", "-p", "no:cacheprovider", *(w for p in request.plugins for w in ("-p", p))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins="]
     return " ".join(options)
@@ -187,7 +188,7 @@ def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
 
 def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[str, str]:
     tree, out = folder / "tree", folder / "out"
-    roots = [str(tree / root) for root in service.source_roots]
+    roots = [str(tree / root) for root in import_roots(service, tree)]
     variables = {
         "PYTHONPATH": os.pathsep.join([str(out / "inside"), *roots]),
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -202,6 +203,13 @@ def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[st
     if request.reverse:
         variables["GREENLANE_ORDER"] = "reverse"
     return variables
+
+
+def import_roots(service: Service, tree: Path) -> tuple[str, ...]:
+    """Folders of the tree that go on the import path: those of the service, and `src` where it is plainly one."""
+    source = tree / "src"
+    plain = source.is_dir() and not (source / "__init__.py").exists()
+    return tuple(dict.fromkeys((*(("src",) if plain else ()), *service.source_roots)))
 
 
 @contextlib.contextmanager
@@ -239,14 +247,16 @@ def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
     copy_tree(tree, folder / "tree")
     out = folder / "out"
     out.mkdir()
-    shutil.copytree(_INSIDE, out / "inside", ignore=shutil.ignore_patterns("__pycache__"))
+    for folder_of_plugins in (_INSIDE, *request.plugin_folders):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(folder_of_plugins, out / "inside", ignore=ignored, dirs_exist_ok=True)
     for path, content in request.extra:
         target = folder / "tree" / path
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_symlink() or (folder / "tree") not in target.parent.resolve().joinpath("x").parents:
             raise InputError(f"{path} leads out of the source tree", hint="remove the link from the change")
         target.write_bytes(content)
-    (out / "input").write_bytes(request.plugin_input)
+    (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
     (out / "rc").write_text(_coverage_settings(folder, request.measure), encoding="utf-8")
 
 

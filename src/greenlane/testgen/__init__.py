@@ -1,0 +1,10 @@
+"""The offline test generator: writes tests for changed lines that no test runs yet, without a language model.
+
+It watches how the existing tests call the changed functions (fixtures included), varies those calls with the constants
+that the code compares, observes in the sandbox what comes of them, and keeps the few calls that reach the open lines.
+What it writes characterises today's behaviour; whether that behaviour is right is for the review to say.
+"""
+
+from greenlane.testgen.generator import GeneratedFile, Generation, TestGenerator
+
+__all__ = ["GeneratedFile", "Generation", "TestGenerator"]

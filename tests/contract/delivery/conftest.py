@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -33,6 +34,14 @@ def make_settings(*, start_timeout_s: float = 15.0, build_timeout_s: float = 20.
         staging=Staging(start_timeout_s=start_timeout_s, build_timeout_s=build_timeout_s),
         sandbox=SandboxSettings(max_file_mb=max_file_mb, max_output_kb=128),
     )
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not happen within 20 s")
 
 
 @pytest.fixture

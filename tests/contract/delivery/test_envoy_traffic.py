@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import make_service, make_spec
+from conftest import make_service, make_spec, until
 
 from greenlane.adapters.envoy import EnvoyTraffic, countable_limit_ms
 from greenlane.adapters.load import TrafficSource
@@ -52,14 +52,6 @@ def deploy(source: Callable[..., Path], builder: LocalBuilder, platform: LocalPl
         return await platform.deploy(SHOP, make_spec(artifact, f"p-{version}", "production"), fence=1)
 
     return run
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
-        if condition():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("it did not happen within 20 s")
 
 
 async def ask(url: str, count: int, path: str = "/version") -> Counter[str]:
@@ -352,7 +344,7 @@ async def test_a_canary_that_nobody_watches_any_more_loses_its_traffic(
         await controller.wait()
     print(f"last canary answer {last_canary_s:.2f} s after {end.name}")
     assert last_canary_s < 2
-    assert totals.requests > 300
+    assert totals.requests > 150
     assert totals.by_status == {"200": totals.requests}
 
     # the next worker finds the weight still configured, and arms anew before it gives any

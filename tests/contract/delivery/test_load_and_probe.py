@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import make_service, make_spec
+from conftest import make_service, make_spec, until
 
 from greenlane.adapters.load import HttpLoad, TrafficSource
 from greenlane.adapters.load_worker import LoadPlan, PlannedRequest, plan_arrivals
@@ -103,9 +103,12 @@ async def test_what_does_not_answer_counts_as_failed() -> None:
 async def test_cancelling_a_run_ends_its_process(start: Callable[..., object]) -> None:
     target = await start("1")
     run = asyncio.create_task(HttpLoad().compare({"it": target}, [LoadRequest()], rate_rps=10, duration_s=60))
-    await asyncio.sleep(0.5)
-    workers = [p for p in psutil.Process().children() if "greenlane.adapters.load_worker" in p.cmdline()]
-    assert len(workers) == 1
+
+    def find_workers() -> list[psutil.Process]:
+        return [p for p in psutil.Process().children() if "greenlane.adapters.load_worker" in p.cmdline()]
+
+    await until(lambda: bool(find_workers()))
+    workers = find_workers()
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
@@ -120,8 +123,7 @@ async def test_user_traffic_runs_until_stopped_and_counts_what_users_saw(start: 
         LoadRequest(path="/x", method="POST", body="{}"),
     ]
     async with TrafficSource(target, requests, rate_rps=100, seed=3) as users:
-        await asyncio.sleep(2)
-        assert users.totals().requests > 50
+        await until(lambda: users.totals().requests > 100)
         totals = await users.stop()
     assert totals.requests == sum(totals.by_status.values())
     assert totals.errors == totals.by_status["500"] > 10
@@ -132,9 +134,11 @@ async def test_user_traffic_runs_until_stopped_and_counts_what_users_saw(start: 
 async def test_the_command_line_prints_its_totals_when_it_is_stopped(start: Callable[..., object]) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "greenlane.adapters.load", "--url", str(await start("1")), "--rate", "50",
-        "--path", "/version", stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        "--path", "/version", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )  # fmt: skip
-    await asyncio.sleep(1.5)
+    assert process.stderr is not None
+    assert b"50 requests a second" in await process.stderr.readline()
+    await asyncio.sleep(0.7)
     process.send_signal(signal.SIGINT)
     totals = json.loads((await process.communicate())[0])
     assert process.returncode == 0

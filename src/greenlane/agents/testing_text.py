@@ -1,0 +1,69 @@
+"""What the test agent says: its rationale with the figures, and the message of its commit. For `testing.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from greenlane.domain.change import Change
+from greenlane.domain.events import WrittenTest
+
+if TYPE_CHECKING:
+    from greenlane.agents.testing import ServiceTests
+
+_MAX_LINES = 12
+_MAX_NAMES = 20
+_WIDTH = 100
+
+
+def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None) -> str:
+    """The rationale of `tests.complete`: full sentences, a service at a time."""
+    if not services:
+        return "The change touches no service of the configuration, so there is no suite to run."
+    parts = [sentence for service in services for sentence in _explain_service(service, commit, len(services) > 1)]
+    return " ".join([*parts, f"All of it ran in the sandbox ({sandbox})."])
+
+
+def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> list[str]:
+    covered = sum(len(file.covered) for file in service.before)
+    total = covered + service.uncovered_before
+    subject = f"{service.service}: " if named else ""
+    said = [f"{subject}{service.verdict.reason[0].upper()}{service.verdict.reason[1:]}."]
+    if not total:
+        return [*said, "No executable line changed."]
+    if not service.uncovered_before:
+        return [*said, f"The suite runs all {total} changed executable lines, so no test was generated."]
+    said.append(f"It runs {covered} of {total} changed executable lines.")
+    if not service.verdict.proceed:
+        return [*said, "No test is generated for a change that breaks its own suite."]
+    if "test-execution-off" in service.notes:
+        said.append(
+            "validation.test_execution_required is off: nothing may be committed that was not run, so nothing is."
+        )
+    if service.written and commit:
+        count = len(service.written)
+        closed = service.uncovered_before - len(service.open_lines)
+        tests = "test covers" if count == 1 else "tests cover"
+        said.append(f"{count} generated {tests} {closed} more and went on the branch as {commit[:10]}.")
+    if service.dropped:
+        first = service.dropped[0]
+        said.append(f"{len(service.dropped)} were dropped, the first because {first.reason}.")
+    if service.open_lines:
+        lines = service.open_lines
+        shown = ", ".join(lines[:_MAX_LINES])
+        more = f" and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
+        said.append(f"The gap stays open at {shown}{more}.")
+    return said
+
+
+def commit_message(change: Change, written: Sequence[WrittenTest]) -> str:
+    """One subject line, and what each test covers."""
+    what = "a test" if len(written) == 1 else f"{len(written)} tests"
+    lines = [f"Add {what} for changed lines that no test ran", ""]
+    lines.append(f"Generated for #{change.opened.pr_number} and run before they were committed. They characterise what")
+    lines += ["the code does today.", ""]
+    for test in written[:_MAX_NAMES]:
+        lines.append(f"- {test.name}: {', '.join(test.covers)}"[:_WIDTH])
+    if len(written) > _MAX_NAMES:
+        lines.append(f"- and {len(written) - _MAX_NAMES} more")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,285 @@
+"""The code under test as facts: functions, their parameters, the constants they compare, and what guards a line.
+
+Pure: reads text, runs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+from typing import Literal, TypeAlias
+
+import msgspec
+
+FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+FunctionKind = Literal["function", "method", "static", "class", "property"]
+Constant: TypeAlias = int | float | str | bytes | None
+_CALLER_LEVELS = 2
+_MAX_CONSTANTS = 24
+
+
+class Param(msgspec.Struct, frozen=True, kw_only=True):
+    """A parameter: its annotation and default as text, and whether it can only be given by name."""
+
+    name: str
+    annotation: str = ""
+    default: str | None = None
+    keyword_only: bool = False
+
+
+class Guard(msgspec.Struct, frozen=True, kw_only=True):
+    """A condition that has to hold for a line to run: its text, whether it is met or not, and where it stands."""
+
+    test: str
+    met: bool
+    line: int
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True):
+    """A function or method at module or class level. `line` is that of its code object (the first decorator's)."""
+
+    path: str
+    module: str
+    name: str
+    owner: str | None
+    kind: FunctionKind
+    line: int
+    first: int
+    last: int
+    params: tuple[Param, ...]
+    asynchronous: bool
+    returns_value: bool
+    constants: tuple[Constant, ...]
+    keys: tuple[str, ...]
+    """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
+    calls: frozenset[str]
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.owner}.{self.name}" if self.owner else self.name
+
+    @property
+    def private(self) -> bool:
+        return self.name.startswith("_") and not self.name.endswith("__")
+
+
+def module_name(path: str, roots: tuple[str, ...]) -> str:
+    """The dotted name under which a file is imported, given the folders on the import path."""
+    best = PurePosixPath(path)
+    for root in roots:
+        if root not in {".", ""} and PurePosixPath(path).is_relative_to(root):
+            shorter = PurePosixPath(path).relative_to(root)
+            best = min(best, shorter, key=lambda p: len(p.parts))
+    parts = list(best.with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
+
+
+def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, ...]:
+    """All functions that can be called from outside: at module level, and methods of classes at module level."""
+    constants = _module_constants(tree)
+    found = []
+    for node in _flat(tree.body):
+        if isinstance(node, FunctionNode):
+            found.append(_describe(node, path, module, None, constants))
+        elif isinstance(node, ast.ClassDef):
+            members = [member for member in _flat(node.body) if isinstance(member, FunctionNode)]
+            found += [_describe(member, path, module, node.name, constants) for member in members]
+    return tuple(found)
+
+
+def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a body and of the `if`/`try` blocks directly in it."""
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try):
+            yield from _flat(node.body)
+            yield from _flat(node.orelse)
+
+
+def _describe(
+    node: FunctionNode, path: str, module: str, owner: str | None, constants: Mapping[str, tuple[Constant, ...]]
+) -> Function:
+    decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
+    kind = _kind(owner, decorators)
+    params = _params(node.args)
+    return Function(
+        path=path,
+        module=module,
+        name=node.name,
+        owner=owner,
+        kind=kind,
+        line=min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]),
+        first=node.lineno,
+        last=node.end_lineno or node.lineno,
+        params=params[1:] if kind in {"method", "class", "property"} else params,
+        asynchronous=isinstance(node, ast.AsyncFunctionDef),
+        returns_value=any(isinstance(n, ast.Return | ast.Yield) and n.value is not None for n in ast.walk(node)),
+        constants=_constants(node, constants),
+        keys=_keys(node),
+        calls=frozenset(_called(node)),
+    )
+
+
+def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
+    if owner is None:
+        return "function"
+    for decorator in decorators:
+        if decorator == "staticmethod":
+            return "static"
+        if decorator == "classmethod":
+            return "class"
+        if decorator.split(".")[-1] in {"property", "cached_property"}:
+            return "property"
+    return "method"
+
+
+def _params(arguments: ast.arguments) -> tuple[Param, ...]:
+    plain = [*arguments.posonlyargs, *arguments.args]
+    missing = [None] * (len(plain) - len(arguments.defaults))
+    pairs: list[tuple[ast.arg, ast.expr | None, bool]] = [
+        (argument, default, False) for argument, default in zip(plain, [*missing, *arguments.defaults], strict=True)
+    ]
+    pairs += [(a, d, True) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+    return tuple(
+        Param(
+            name=argument.arg,
+            annotation=ast.unparse(argument.annotation) if argument.annotation else "",
+            default=ast.unparse(default) if default is not None else None,
+            keyword_only=only,
+        )
+        for argument, default, only in pairs
+    )
+
+
+def _module_constants(tree: ast.Module) -> dict[str, tuple[Constant, ...]]:
+    """Constants that a module gives names to, containers flattened: `CODES = {"A": 1}` gives "A" and 1."""
+    found: dict[str, tuple[Constant, ...]] = {}
+    for node in tree.body:
+        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+            continue
+        values = tuple(_plain(n) for n in ast.walk(node.value) if isinstance(n, ast.Constant))[:_MAX_CONSTANTS]
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and values:
+                found[target.id] = values
+    return found
+
+
+def _plain(node: ast.Constant) -> Constant:
+    return node.value if isinstance(node.value, int | float | str | bytes) else None
+
+
+def _constants(node: FunctionNode, named: Mapping[str, tuple[Constant, ...]]) -> tuple[Constant, ...]:
+    """Constants of a function, those that are compared first; docstrings and messages of exceptions left out."""
+    idle = {id(n) for r in ast.walk(node) if isinstance(r, ast.Raise | ast.JoinedStr) for n in ast.walk(r)}
+    idle |= {id(s.value) for s in ast.walk(node) if isinstance(s, ast.Expr)}
+    compared: list[Constant] = []
+    other: list[Constant] = []
+    tests = {id(n) for t in ast.walk(node) for n in _tested(t)}
+    for part in ast.walk(node):
+        into = compared if id(part) in tests else other
+        if isinstance(part, ast.Constant) and id(part) not in idle:
+            into.append(_plain(part))
+        elif isinstance(part, ast.Name) and part.id in named:
+            into += named[part.id]
+    return tuple(dict.fromkeys((*compared, *other)))[:_MAX_CONSTANTS]
+
+
+def _tested(node: ast.AST) -> Iterator[ast.AST]:
+    if isinstance(node, ast.If | ast.While | ast.IfExp):
+        yield from ast.walk(node.test)
+    elif isinstance(node, ast.Compare):
+        yield from ast.walk(node)
+
+
+def _keys(node: FunctionNode) -> tuple[str, ...]:
+    found: list[object] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Subscript) and isinstance(part.slice, ast.Constant):
+            found.append(part.slice.value)
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in {"get", "pop"}:
+            found += [a.value for a in part.args[:1] if isinstance(a, ast.Constant)]
+        elif isinstance(part, ast.Compare) and isinstance(part.left, ast.Constant):
+            found += [part.left.value] if any(isinstance(op, ast.In | ast.NotIn) for op in part.ops) else []
+    return tuple(dict.fromkeys(key for key in found if isinstance(key, str)))[:_MAX_CONSTANTS]
+
+
+def _called(node: FunctionNode) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call):
+            if isinstance(part.func, ast.Name):
+                yield part.func.id
+            elif isinstance(part.func, ast.Attribute):
+                yield part.func.attr
+
+
+def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
+    """The function that a line stands in."""
+    return next((f for f in functions if f.line <= line <= f.last), None)
+
+
+def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Function, ...]:
+    """Functions whose call can reach `function`, the one that a careful colleague would call first: itself if it is
+    public, else the public ones of its module that call it."""
+    callers: list[Function] = []
+    level = [function]
+    for _ in range(_CALLER_LEVELS):
+        names = {f.name for f in level}
+        level = [f for f in functions if f.calls & names and f not in callers and f != function]
+        callers += level
+    public = [f for f in callers if not f.private and not f.name.startswith("__")]
+    return tuple([*public, function] if function.private else [function, *public])
+
+
+def guards_of(tree: ast.Module, line: int) -> tuple[Guard, ...]:
+    """Conditions around a line, outermost first, within its function."""
+    found: list[Guard] = []
+    body: list[ast.stmt] = list(tree.body)
+    while True:
+        node = next((n for n in body if _first(n) <= line <= (n.end_lineno or n.lineno)), None)
+        if node is None:
+            return tuple(found)
+        if isinstance(node, FunctionNode | ast.ClassDef):
+            found, body = [], node.body
+            continue
+        found += _early_exits(body, node)
+        inside = _block_of(node, line)
+        if inside is None:
+            return tuple(found)
+        guard, body = inside
+        found += [guard] if guard else []
+
+
+def _first(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(d.lineno for d in decorators)])
+
+
+def _early_exits(body: list[ast.stmt], until: ast.stmt) -> list[Guard]:
+    """`if x: return` before a line means that x is not met there."""
+    left = []
+    for node in body:
+        if node is until:
+            break
+        if isinstance(node, ast.If) and not node.orelse and isinstance(node.body[-1], ast.Return | ast.Raise):
+            left.append(Guard(test=ast.unparse(node.test), met=False, line=node.lineno))
+    return left
+
+
+def _block_of(node: ast.stmt, line: int) -> tuple[Guard | None, list[ast.stmt]] | None:
+    """The block of a compound statement that holds the line, and the condition that leads into it."""
+    for name in ("body", "orelse", "finalbody", "handlers"):
+        block = getattr(node, name, None)
+        if not isinstance(block, list) or not block:
+            continue
+        if not block[0].lineno <= line <= (block[-1].end_lineno or block[-1].lineno):
+            continue
+        if name == "handlers":
+            handler = next(h for h in block if h.lineno <= line <= (h.end_lineno or h.lineno))
+            kind = ast.unparse(handler.type) if handler.type else "Exception"
+            return Guard(test=f"except {kind}", met=True, line=handler.lineno), handler.body
+        test = getattr(node, "test", None)
+        guard = Guard(test=ast.unparse(test), met=name == "body", line=node.lineno) if test is not None else None
+        return guard, block
+    return None

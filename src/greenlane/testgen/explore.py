@@ -1,0 +1,217 @@
+"""Carving and exploring: the two questions that the generator asks the sandbox.
+
+*Carve*: with which values do the existing tests call these functions? *Explore*: what comes of these proposed calls,
+and which lines do they run? Both run inside the project's own pytest, so that its fixtures are there. Answers are
+decoded into typed, bounded structs; nothing in them is run or written anywhere before it was checked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from greenlane.domain.settings import Service
+from greenlane.ports.environments import PythonEnvironment
+from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
+from greenlane.testgen.code import Function
+from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless
+
+_INSIDE = Path(__file__).with_name("inside")
+_MAX_RECORDS = 20_000
+_MAX_SELECTED = 300
+PROBE = "test_greenlane_probe.py"
+_STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "collections", "enum"})
+"""Modules of the standard library from which a generated test may import values."""
+
+
+class Attribute(msgspec.Struct, frozen=True, array_like=True):
+    name: str
+    value: Description
+
+
+class Effect(msgspec.Struct, frozen=True, array_like=True):
+    """A visible change: of the `receiver` or the argument `#n`, in an attribute (or as a whole: '')."""
+
+    where: str
+    attribute: str
+    value: Description
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one call, as the sandbox tells it. `case` is its number in the list that was asked."""
+
+    case: int
+    kind: Literal["value", "opaque", "raises", "timeout", "unusable"]
+    value: Description | None = None
+    listed: bool = False
+    dated: bool = False
+    attributes: tuple[Attribute, ...] = ()
+    changes: tuple[Effect, ...] = ()
+    error: tuple[str, str] | None = None
+    importable: bool = False
+    deliberate: bool = False
+    message: str = ""
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with its outcome and the lines of the measured files that ran, by file."""
+
+    case: Case
+    outcome: Outcome
+    lines: Mapping[str, frozenset[int]]
+
+
+class Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """Where all this happens: the service, its environment, its tree, the folder of the tests to come, the modules
+    of the project (top-level names), and the files whose lines are measured."""
+
+    service: Service
+    environment: PythonEnvironment
+    tree: Path
+    folder: str
+    modules: frozenset[str]
+    measured: tuple[str, ...]
+
+
+class Explorer:
+    def __init__(self, runner: SuiteRunner) -> None:
+        self._runner = runner
+
+    async def carve(self, scene: Scene, functions: Sequence[Function], tests: Iterable[str]) -> list[CarvedCall]:
+        """Calls of these functions by these tests (node ids; none: the whole suite), with the target as `path:line`."""
+        selected = tuple(sorted({test.split("[")[0] for test in tests}))[:_MAX_SELECTED]
+        given = _Given(scene)
+        targets = [[f"{given.root}/{f.path}", f.name, f.line] for f in functions]
+        request = SuiteRequest(
+            select=selected or (scene.service.tests_dir,),
+            plugins=("greenlane_carve",),
+            plugin_folders=(_INSIDE,),
+            plugin_input=given.encode(targets=targets),
+        )
+        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
+        return [call for call in _decode(run.plugin_output, CarvedCall) if _is_allowed(call, scene)]
+
+    async def explore(self, scene: Scene, cases: Sequence[Case], *, again: bool = False) -> list[Observed]:
+        """What comes of these calls. `again` asks under another hash seed, time zone and order."""
+        if not cases:
+            return []
+        groups: dict[frozenset[str], list[int]] = {}
+        for number, case in enumerate(cases):
+            groups.setdefault(case.fixtures, []).append(number)
+        given = _Given(scene)
+        encoded = [[_encode_case(number, cases[number]) for number in numbers] for numbers in groups.values()]
+        probe = f"{scene.folder}/{PROBE}" if scene.folder else PROBE
+        request = SuiteRequest(
+            measure=() if again else scene.measured,
+            select=(probe,),
+            extra=((probe, _probe_text(list(groups)).encode()),),
+            plugin_folders=(_INSIDE,),
+            plugin_input=given.encode(groups=encoded),
+            hash_seed=4711 if again else 0,
+            timezone="Asia/Kathmandu" if again else "UTC",
+            reverse=again,
+        )
+        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
+        return _join(cases, run, probe, list(groups), scene)
+
+
+class _Given:
+    """What the programs inside are told; paths are those of the copy, which they learn as they run."""
+
+    root = "{tree}"
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+
+    def encode(self, **more: object) -> bytes:
+        given = {
+            "project": self.root,
+            "tests": f"{self.root}/{self._scene.service.tests_dir.strip('/')}",
+            "near": self._scene.folder,
+        }
+        return msgspec.json.encode(given | more)
+
+
+def _encode_case(number: int, case: Case) -> dict[str, Any]:
+    return {
+        "id": number,
+        "module": case.entry.module,
+        "function": case.entry.name,
+        "receiver": case.receiver,
+        "attribute": case.entry.kind == "property",
+        "arguments": case.arguments,
+        "imports": sorted(case.imports),
+        "asynchronous": case.entry.asynchronous,
+    }
+
+
+def _probe_text(groups: list[frozenset[str]]) -> str:
+    lines = ["import greenlane_explore", "import pytest", ""]
+    for number, fixtures in enumerate(groups):
+        names = sorted(fixtures)
+        values = ", ".join(f"{name!r}: {name}" for name in names)
+        lines += [
+            "",
+            f"@pytest.mark.parametrize('case', greenlane_explore.cases({number}), ids=lambda case: str(case['id']))",
+            f"def test_probe_{number}({', '.join(['case', *names])}):",
+            f"    greenlane_explore.run(case, {{{values}}})",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _decode(data: bytes, kind: type[Any]) -> list[Any]:
+    decoder = msgspec.json.Decoder(kind)
+    found = []
+    for line in data.splitlines()[:_MAX_RECORDS]:
+        with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            found.append(decoder.decode(line))
+    return found
+
+
+def _may_import(description: Description, scene: Scene) -> bool:
+    return all(m.split(".")[0] in scene.modules or m in _STANDARD for m, _ in description.imports)
+
+
+def _is_allowed(call: CarvedCall, scene: Scene) -> bool:
+    parts = [call.receiver, *call.positional, *(value for _, value in call.keywords)]
+    names = [name for name, _ in call.keywords]
+    return all(name.isidentifier() for name in names) and all(
+        part is None or _may_import(part, scene) for part in parts
+    )
+
+
+def _join(
+    cases: Sequence[Case], run: SuiteRun, probe: str, groups: list[frozenset[str]], scene: Scene
+) -> list[Observed]:
+    ran: dict[str, dict[str, set[int]]] = {}
+    for path, lines in run.contexts.items():
+        for line, tests in lines.items():
+            for test in tests:
+                ran.setdefault(test, {}).setdefault(path, set()).add(line)
+    place = {fixtures: number for number, fixtures in enumerate(groups)}
+    found: dict[int, Observed] = {}
+    for outcome in _decode(run.plugin_output, Outcome):
+        if not 0 <= outcome.case < len(cases) or not _is_sound(outcome, scene):
+            continue
+        case = cases[outcome.case]
+        reached = ran.get(f"{probe}::test_probe_{place[case.fixtures]}[{outcome.case}]", {})
+        found[outcome.case] = Observed(
+            case=case, outcome=outcome, lines={path: frozenset(numbers) for path, numbers in reached.items()}
+        )
+    return [found[number] for number in sorted(found)]
+
+
+def _is_sound(outcome: Outcome, scene: Scene) -> bool:
+    """Whether everything that a test would quote of it is a plain expression over allowed names."""
+    values = [a.value for a in outcome.attributes] + [c.value for c in outcome.changes]
+    values += [outcome.value] if outcome.value else []
+    names = [a.name for a in outcome.attributes] + [c.attribute for c in outcome.changes if c.attribute]
+    if outcome.error is not None:
+        module, kind = outcome.error
+        names += [*module.split("."), *kind.split(".")]
+    return all(n.isidentifier() for n in names) and all(is_harmless(v) and _may_import(v, scene) for v in values)

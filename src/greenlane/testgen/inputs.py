@@ -1,0 +1,349 @@
+"""Inputs for a function: those that existing tests give it, and variations of them. Pure, and the same each time.
+
+An input is text: Python expressions for the receiver and each argument. What comes out of the sandbox is checked here
+before it is used: only literals, containers, names and calls of names may stand in it.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from greenlane.testgen.code import Constant, Function, Param
+
+MAX_EXPRESSION = 500
+_ALLOWED = (
+    ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Name, ast.Load, ast.Attribute, ast.Call,
+    ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub,
+)  # fmt: skip
+_TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
+_NUMBERS = (0, 1, -1, 2, 10, 100)
+_FLOATS = (0.0, 0.5, -1.5)
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A value as the sandbox wrote it down: an expression, what it imports (module, name), the fixtures it names."""
+
+    text: str
+    imports: tuple[tuple[str, str], ...] = ()
+    fixtures: tuple[str, ...] = ()
+
+
+class CarvedCall(msgspec.Struct, frozen=True):
+    """A call that an existing test made; None stands for a value that could not be written down."""
+
+    target: str
+    receiver: Description | None
+    positional: tuple[Description | None, ...]
+    keywords: tuple[tuple[str, Description | None], ...]
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """A proposed call. `arguments` are (name or None, expression); `steps` counts how far it is from a real call,
+    `rank` orders entries (0: the function that a colleague would call first)."""
+
+    entry: Function
+    receiver: str | None
+    arguments: tuple[tuple[str | None, str], ...]
+    imports: frozenset[tuple[str, str]]
+    fixtures: frozenset[str]
+    carved: bool
+    steps: int = 0
+    rank: int = 0
+
+    @property
+    def key(self) -> str:
+        return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}"
+
+    @property
+    def length(self) -> int:
+        return len(self.receiver or "") + sum(len(text) for _, text in self.arguments)
+
+
+def is_harmless(description: Description) -> bool:
+    """Whether a description from the sandbox is a plain expression over names that it declares."""
+    if len(description.text) > MAX_EXPRESSION:
+        return False
+    names = {name for _, name in description.imports} | set(description.fixtures)
+    names |= {"set", "frozenset", "float"}
+    try:
+        tree = ast.parse(description.text, mode="eval")
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    identifiers = [*(part for module, _ in description.imports for part in module.split(".")), *names]
+    return all(identifier.isidentifier() for identifier in identifiers) and all(
+        isinstance(node, _ALLOWED)
+        and (not isinstance(node, ast.Name) or node.id in names)
+        and (not isinstance(node, ast.Attribute) or not node.attr.startswith("__"))
+        for node in ast.walk(tree)
+    )
+
+
+def seed_cases(entry: Function, calls: Iterable[CarvedCall], rank: int, limit: int) -> list[Case]:
+    """The calls that existing tests made, shortest first; or made-up ones if there were none that could be used."""
+    cases = [case for call in calls if (case := _from_call(entry, call, rank)) is not None]
+    unique = {case.key: case for case in cases}
+    seeds = sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
+    if seeds or entry.kind in {"method", "property"}:
+        return seeds
+    return _made_up(entry, rank, limit)
+
+
+def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
+    parts = [*call.positional, *(value for _, value in call.keywords)]
+    bound = entry.kind in {"method", "class", "property"}
+    if bound:
+        parts.append(call.receiver)
+    if any(part is None or not is_harmless(part) for part in parts):
+        return None
+    used = [part for part in parts if part is not None]
+    receiver = call.receiver.text if bound and call.receiver else entry.owner if entry.kind == "static" else None
+    imports = frozenset(pair for part in used for pair in part.imports)
+    if entry.kind == "static" and entry.owner:
+        imports |= {(entry.module, entry.owner)}
+    arguments: list[tuple[str | None, str]] = []
+    for number, value in enumerate(call.positional):
+        param = entry.params[number] if number < len(entry.params) else None
+        if value is None or (param is not None and param.default == value.text and not call.keywords):
+            continue  # a default that was not given, as far as one can see
+        gap = len([name for name, _ in arguments if name is None]) < number
+        arguments.append((param.name if param is not None and gap else None, value.text))
+    defaults = {param.name: param.default for param in entry.params}
+    arguments += [(n, v.text) for n, v in call.keywords if v is not None and defaults.get(n) != v.text]
+    return Case(
+        entry=entry,
+        receiver=receiver,
+        arguments=tuple(arguments),
+        imports=imports,
+        fixtures=frozenset(name for part in used for name in part.fixtures),
+        carved=True,
+        rank=rank,
+    )
+
+
+def _made_up(entry: Function, rank: int, limit: int) -> list[Case]:
+    """Calls of a function that no test calls: from its annotations and the constants that it compares."""
+    owner = entry.kind in {"static", "class"}
+    pools = [_guesses(param, entry)[:6] for param in entry.params if param.default is None]
+    names = [param.name if param.keyword_only else None for param in entry.params if param.default is None]
+    found = []
+    for values in itertools.islice(itertools.product(*pools), limit * 4):
+        found.append(
+            Case(
+                entry=entry,
+                receiver=entry.owner if owner else None,
+                arguments=tuple(zip(names, values, strict=True)),
+                imports=frozenset({(entry.module, entry.owner)} if owner and entry.owner else ()),
+                fixtures=frozenset(),
+                carved=False,
+                steps=1,
+                rank=rank,
+            )
+        )
+    return found
+
+
+def _guesses(param: Param, entry: Function) -> list[str]:
+    """Values for a parameter, most telling first, by its annotation or else by what the function compares."""
+    numbers = [repr(n) for n in _near_numbers(entry.constants)]
+    texts = [repr(c) for c in entry.constants if isinstance(c, str)]
+    kinds = {
+        "int": [*numbers, *map(repr, _NUMBERS)],
+        "float": [*map(repr, _FLOATS), *numbers, *map(repr, _NUMBERS)],
+        "str": [*texts, *map(repr, _TEXTS)],
+        "bool": ["True", "False"],
+        "bytes": ["b''", "b'abc'"],
+        "list": ["[]", "[1, 2, 3]", "['a', 'b']"],
+        "tuple": ["()", "(1, 2)"],
+        "dict": ["{}", *(_record(entry) if entry.keys else []), "{'a': 1}"],
+        "set": ["set()", "{1, 2}"],
+        "None": ["None"],
+    }
+    annotation = param.annotation.strip("'\"")
+    named = [kind for kind in kinds if kind in annotation.replace("Sequence", "list").replace("Mapping", "dict")]
+    found = [value for kind in named for value in kinds[kind]]
+    if not named:
+        found = [*numbers[:4], *texts[:6], *map(repr, _TEXTS[:5]), *map(repr, _NUMBERS[:4]), "None", "[]", "[1, 2, 3]"]
+        found += kinds["dict"][:2]
+    elif "Optional" in annotation:
+        found.append("None")
+    return list(dict.fromkeys(found))
+
+
+def _record(entry: Function) -> list[str]:
+    """A dict with the keys that the function looks up."""
+    return ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+
+
+def _near_numbers(constants: Iterable[Constant]) -> list[int | float]:
+    """Numbers of the code and their neighbours: faults live at boundaries."""
+    found: list[int | float] = []
+    for constant in constants:
+        if isinstance(constant, bool) or not isinstance(constant, int | float):
+            continue
+        step = 1 if isinstance(constant, int) else 0.01
+        found += [constant, constant + step, constant - step]
+    return list(dict.fromkeys(found))
+
+
+# ------------------------------------------------------------------ variations
+
+
+def vary(case: Case, limit: int) -> list[Case]:
+    """Calls that differ from this one in one place, most telling first."""
+    texts = ([case.receiver] if case.receiver else []) + [text for _, text in case.arguments]
+    streams = [_variants(text, case.entry) for text in texts]
+    found: list[Case] = []
+    offset = 1 if case.receiver else 0
+    for row in itertools.zip_longest(*streams):  # one variation of each argument in turn
+        for place, text in enumerate(row):
+            if text is None or len(text) > MAX_EXPRESSION:
+                continue
+            if case.receiver and place == 0:
+                found.append(msgspec.structs.replace(case, receiver=text, carved=False, steps=case.steps + 1))
+            else:
+                arguments = list(case.arguments)
+                arguments[place - offset] = (arguments[place - offset][0], text)
+                changed = msgspec.structs.replace(case, arguments=tuple(arguments), carved=False, steps=case.steps + 1)
+                found.append(changed)
+        if len(found) > limit:
+            break
+    added = list(_with_option(case))
+    half = max(limit - len(added), limit // 2)
+    unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
+    return list(unique.values())[:limit]
+
+
+def _with_option(case: Case) -> Iterator[Case]:
+    """The same call with one optional argument given that it left out."""
+    given = {name for name, _ in case.arguments}
+    count = len([1 for name, _ in case.arguments if name is None])
+    for param in case.entry.params[count:]:
+        if param.default is None or param.name in given:
+            continue
+        for value in _option_values(param, case.entry):
+            yield msgspec.structs.replace(
+                case, arguments=(*case.arguments, (param.name, value)), carved=False, steps=case.steps + 1
+            )
+
+
+def _option_values(param: Param, entry: Function) -> list[str]:
+    default = param.default or ""
+    if default in {"True", "False"}:
+        return ["False" if default == "True" else "True"]
+    kind = type(ast.literal_eval(default)).__name__ if _is_literal(default) else ""
+    typed = param if param.annotation or kind in {"", "NoneType"} else msgspec.structs.replace(param, annotation=kind)
+    return [value for value in _guesses(typed, entry) if value != default][:8]
+
+
+def _is_literal(text: str) -> bool:
+    try:
+        ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError):
+        return False
+    return True
+
+
+def _variants(text: str, entry: Function) -> Iterator[str]:
+    """The expression with one node of it replaced."""
+    try:
+        tree = ast.parse(text, mode="eval")
+    except SyntaxError:
+        return
+    places = [node for node in ast.walk(tree) if _is_place(node)]
+    streams = [_replacements(node, entry) for node in places]
+    seen = {text}
+    for row in itertools.zip_longest(*streams):
+        for number, replacement in enumerate(row):
+            if replacement is None:
+                continue
+            changed = ast.unparse(_replace(tree, places[number], replacement))
+            if changed not in seen:
+                seen.add(changed)
+                yield changed
+
+
+def _is_place(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict)
+
+
+def _replace(tree: ast.Expression, old: ast.AST, new: ast.expr) -> ast.Expression:
+    class Replacing(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return new if node is old else self.generic_visit(node)
+
+    memo = {id(old): old}  # the one node that is to be found again in the copy
+    copied: ast.Expression = copy.deepcopy(tree, memo)
+    replaced = Replacing().visit(copied)
+    assert isinstance(replaced, ast.Expression)
+    return ast.fix_missing_locations(replaced)
+
+
+def _replacements(node: ast.AST, entry: Function) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Constant):
+        yield from (_constant(value) for value in _other_constants(node.value, entry))
+        return
+    if isinstance(node, ast.Dict):
+        yield from _other_dicts(node, entry)
+        return
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        items = node.elts
+        yield _rebuilt(node, [])
+        if len(items) > 1:
+            yield _rebuilt(node, items[:1])
+            yield _rebuilt(node, items[:-1])
+            yield _rebuilt(node, items[::-1])
+        if items:
+            yield _rebuilt(node, [*items, items[-1]])
+
+
+def _constant(value: object) -> ast.expr:
+    return ast.parse(repr(value), mode="eval").body
+
+
+def _rebuilt(node: ast.List | ast.Tuple | ast.Set, items: list[ast.expr]) -> ast.expr:
+    if isinstance(node, ast.Set):
+        return ast.Set(elts=items) if items else ast.parse("set()", mode="eval").body
+    return type(node)(elts=items, ctx=ast.Load())
+
+
+def _other_constants(value: object, entry: Function) -> list[object]:
+    numbers = _near_numbers(entry.constants)
+    texts = [c for c in entry.constants if isinstance(c, str)]
+    found: list[object]
+    if isinstance(value, bool):
+        found = [not value]
+    elif isinstance(value, int):
+        found = [*(n for n in numbers if isinstance(n, int)), 0, -1, 1, value + 1, value - 1, -value, value * 10]
+        found += [n for n in numbers if isinstance(n, float)]
+    elif isinstance(value, float):
+        found = [*numbers, 0.0, -1.0, value + 1, -value, value * 100]
+    elif isinstance(value, str):
+        joined = [t + value for t in texts[:4]] + [value + t for t in texts[:4]]
+        found = [*texts, "", *joined, value.upper(), value.lower(), f" {value} ", value + value, value[:1], *_TEXTS]
+    elif isinstance(value, bytes):
+        found = [*(c for c in entry.constants if isinstance(c, bytes)), b"", b"abc", value + value]
+    else:
+        found = [*numbers[:4], *texts[:4], 0, 1, "", "a", True]
+    if None in entry.constants and value is not None:
+        found.insert(min(4, len(found)), None)
+    return [other for other in found if (other != value or type(other) is not type(value))]
+
+
+def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
+    present = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+    for key in entry.keys:
+        if key in present:
+            continue
+        for value in (*[c for c in entry.constants if c not in entry.keys][:4], 1, "a", True):
+            yield ast.Dict(keys=[*node.keys, _constant(key)], values=[*node.values, _constant(value)])
+    for number in range(len(node.keys)):
+        keys, values = list(node.keys), list(node.values)
+        del keys[number], values[number]
+        yield ast.Dict(keys=keys, values=values)
+    if node.keys:
+        yield ast.Dict(keys=[], values=[])

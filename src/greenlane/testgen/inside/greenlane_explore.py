@@ -1,0 +1,194 @@
+"""Runs inside the sandbox: calls functions with proposed inputs and writes down what came of each call.
+
+A case is `{"id", "module", "function", "receiver", "arguments": [[name or null, expression], ...], "imports",
+"asynchronous"}`; expressions were checked outside. Imported by a probe file that stands among the project's tests, so
+that the project's fixtures can be used.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import importlib
+import inspect
+import itertools
+import json
+import os
+import signal
+import time
+import traceback
+from typing import Any
+
+from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
+
+_CALL_S = 1.0
+_MAX_LISTED = 12
+_SIMPLE = (type(None), bool, int, float, str, bytes)
+
+with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
+    _GIVEN = json.load(_file)
+_raises: dict[str, set[int]] = {}
+
+
+class CallTimeout(BaseException):
+    """The call took too long: not an Exception, so that the code under test does not swallow it."""
+
+
+def cases(group: int) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _GIVEN["groups"][group]
+    return found
+
+
+def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
+    record = {"case": case["id"], **_observe(case, fixtures)}
+    with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
+        file.write(json.dumps(record) + "\n")
+
+
+def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
+    names: dict[str, Any] = dict(fixtures)
+    try:
+        for module, name in case["imports"]:
+            names[name] = getattr(importlib.import_module(module), name)
+        function, values = _prepare(case, names)
+    except Exception as error:
+        return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
+    describer = Describer(forbidden=(_GIVEN["tests"],))
+    before = {name: _state(value, describer) for name, value in values.items()}
+    positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
+    keywords = {name: values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is not None}
+    try:
+        outcome = _call(function, positional, keywords, bool(case["asynchronous"]))
+    except CallTimeout:
+        return {"kind": "timeout"}
+    except Exception as error:
+        return _describe_error(error)
+    record = _describe_value(outcome, describer)
+    record["changes"] = _changes(before, {name: _state(value, describer) for name, value in values.items()})
+    return record
+
+
+def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    module = importlib.import_module(case["module"])
+    values = {f"#{i}": eval(text, dict(names)) for i, (_, text) in enumerate(case["arguments"])}
+    if case["receiver"] is None:
+        function: Any = module
+        for part in case["function"].split("."):
+            function = getattr(function, part)
+        return function, values
+    values["receiver"] = eval(case["receiver"], dict(names))
+    if case["attribute"]:
+        return (lambda: getattr(values["receiver"], case["function"])), values
+    return getattr(values["receiver"], case["function"]), values
+
+
+def _call(function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool) -> Any:
+    def stop(*_: Any) -> None:
+        raise CallTimeout
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, _CALL_S)
+    try:
+        outcome = function(*positional, **keywords)
+        if asynchronous and inspect.isawaitable(outcome):
+            outcome = asyncio.run(_await(outcome))
+        if inspect.isgenerator(outcome) or type(outcome) in (map, filter, zip, reversed):
+            return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
+        return outcome
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+async def _await(awaitable: Any) -> Any:
+    return await awaitable
+
+
+class _Listed:
+    """What a generator gave, so that it can be told apart from a list."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
+def _describe_value(outcome: Any, describer: Describer) -> dict[str, Any]:
+    listed = isinstance(outcome, _Listed)
+    value = outcome.items if isinstance(outcome, _Listed) else outcome
+    if listed and len(value) > _MAX_LISTED:
+        return {"kind": "opaque", "attributes": []}
+    described = describer.describe(value)
+    if described is not None and _is_faithful(described, value):
+        return {"kind": "value", "value": described, "listed": listed, "dated": _is_dated(described["text"])}
+    attributes = [
+        [name, shown]
+        for name, item in sorted(vars(value).items() if hasattr(value, "__dict__") else ())
+        if not name.startswith("_") and isinstance(item, _SIMPLE)
+        for shown in [describer.describe(item)]
+        if shown is not None and not _is_dated(shown["text"])
+    ]
+    return {"kind": "opaque", "attributes": attributes[:4]}
+
+
+def _is_faithful(described: dict[str, Any], value: Any) -> bool:
+    names = {name: getattr(importlib.import_module(module), name) for module, name in described["imports"]}
+    try:
+        again = eval(described["text"], names)
+        return type(again) is type(value) and bool(again == value) and not _has_default_repr(value)
+    except Exception:
+        return False
+
+
+def _has_default_repr(value: Any) -> bool:
+    return " at 0x" in repr(value)
+
+
+def _is_dated(text: str) -> bool:
+    """Whether the text seems to hold the present day or a path of this very run."""
+    now = time.gmtime()
+    return f"{now.tm_year}" in text or str(int(time.time()))[:5] in text or "greenlane-job-" in text
+
+
+def _describe_error(error: Exception) -> dict[str, Any]:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    deliberate = last.filename.startswith(_GIVEN["project"] + os.sep) and last.lineno in _raise_lines(last.filename)
+    kind = type(error)
+    top = kind.__qualname__.split(".")[0]
+    return {
+        "kind": "raises",
+        "error": [kind.__module__, kind.__qualname__],
+        "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
+        "message": str(error)[:200],
+        "dated": _is_dated(str(error)) or " at 0x" in str(error),
+        "deliberate": deliberate,
+    }
+
+
+def _raise_lines(path: str) -> set[int]:
+    if path not in _raises:
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - a traceback's plain path
+            tree = ast.parse(file.read())
+        _raises[path] = {
+            line
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Raise)
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+        }
+    return _raises[path]
+
+
+def _state(value: Any, describer: Describer) -> dict[str, Any]:
+    """What can be seen of a mutable value from outside: itself if it is a container, else its public attributes."""
+    if isinstance(value, (list, dict, set)):
+        return {"": describer.describe(value)}
+    if isinstance(value, _SIMPLE) or not hasattr(value, "__dict__") or isinstance(value, type):
+        return {}
+    return {name: describer.describe(item) for name, item in sorted(vars(value).items()) if not name.startswith("_")}
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:
+    return [
+        [where, attribute, shown]
+        for where, state in after.items()
+        for attribute, shown in state.items()
+        if shown is not None and before[where].get(attribute) != shown and not _is_dated(shown["text"])
+    ]

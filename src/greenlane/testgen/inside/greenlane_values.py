@@ -1,0 +1,203 @@
+"""Runs inside the sandbox: says how a value is written in Python, so that a test can make it again.
+
+A description is `{"text": expression, "imports": [[module, name], ...], "fixtures": [name, ...]}`, or None for a value
+that can't be written down faithfully and shortly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import decimal
+import enum
+import fractions
+import importlib
+import pathlib
+import types
+import uuid
+from typing import Any
+
+MAX_TEXT = 400
+MAX_ITEMS = 16
+MAX_DEPTH = 5
+MAX_INT_BITS = 80
+_PLAIN = (type(None), bool, str, bytes)
+_FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType)
+
+
+class Unwritable(Exception):
+    """This value has no faithful, short form."""
+
+
+class Describer:
+    """Describes values. `fixtures` are named objects that may be referred to; `constructed` says how objects were made
+    (by id: class, positional arguments and keywords as descriptions); `forbidden` are modules no test may import."""
+
+    def __init__(
+        self,
+        fixtures: dict[str, Any] | None = None,
+        constructed: dict[int, tuple[Any, ...]] | None = None,
+        forbidden: tuple[str, ...] = (),
+    ) -> None:
+        self._fixtures = fixtures or {}
+        self._constructed = constructed or {}
+        self._forbidden = forbidden
+
+    def describe(self, value: Any) -> dict[str, Any] | None:
+        imports: set[tuple[str, str]] = set()
+        fixtures: set[str] = set()
+        try:
+            text = self._write(value, imports, fixtures, 0)
+        except Unwritable:
+            return None
+        except Exception:  # a hostile or broken __repr__, property, __eq__
+            return None
+        if len(text) > MAX_TEXT:
+            return None
+        return {"text": text, "imports": sorted(map(list, imports)), "fixtures": sorted(fixtures)}
+
+    def _write(self, value: Any, imports: set[tuple[str, str]], fixtures: set[str], depth: int) -> str:
+        if depth > MAX_DEPTH:
+            raise Unwritable
+        kind = type(value)
+        if kind in _PLAIN:
+            if kind in (str, bytes) and len(value) > MAX_TEXT:
+                raise Unwritable
+            return repr(value)
+        if kind is int:
+            if value.bit_length() > MAX_INT_BITS:
+                raise Unwritable
+            return repr(value)
+        if kind is float:
+            return repr(value) if value == value and abs(value) != float("inf") else f'float("{value}")'
+        for name, fixture in self._fixtures.items():
+            if value is fixture:
+                fixtures.add(name)
+                return name
+        if kind in (list, tuple, set, frozenset, dict):
+            return self._container(value, imports, fixtures, depth)
+        return self._object(value, imports, fixtures, depth)
+
+    def _container(self, value: Any, imports: set[tuple[str, str]], fixtures: set[str], depth: int) -> str:
+        if len(value) > MAX_ITEMS:
+            raise Unwritable
+
+        def write(item: Any) -> str:
+            return self._write(item, imports, fixtures, depth + 1)
+
+        if type(value) is dict:
+            return "{" + ", ".join(f"{write(k)}: {write(v)}" for k, v in value.items()) + "}"
+        if type(value) is list:
+            return "[" + ", ".join(map(write, value)) + "]"
+        if type(value) is tuple:
+            return "(" + ", ".join(map(write, value)) + ("," if len(value) == 1 else "") + ")"
+        items = sorted(map(write, value))
+        if type(value) is set:
+            return "{" + ", ".join(items) + "}" if items else "set()"
+        return "frozenset({" + ", ".join(items) + "})" if items else "frozenset()"
+
+    def _object(self, value: Any, imports: set[tuple[str, str]], fixtures: set[str], depth: int) -> str:
+        kind = type(value)
+
+        def write(item: Any) -> str:
+            return self._write(item, imports, fixtures, depth + 1)
+
+        if isinstance(value, enum.Enum) and not isinstance(value, enum.Flag):
+            return f"{self._name(kind, imports)}.{value.name}"
+        if isinstance(value, _FUNCTIONS):
+            return self._name(value, imports)
+        if isinstance(value, pathlib.PurePath):
+            return self._path(value, imports, fixtures)
+        if kind in (datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone):
+            return self._moment(value, imports)
+        if kind in (decimal.Decimal, fractions.Fraction, uuid.UUID):
+            self._name(kind, imports)
+            return repr(value)
+        if isinstance(value, tuple) and hasattr(kind, "_fields"):
+            shown = ", ".join(f"{name}={write(item)}" for name, item in zip(kind._fields, value, strict=True))
+            return f"{self._name(kind, imports)}({shown})"
+        if dataclasses.is_dataclass(value):
+            return self._dataclass(value, imports, write)
+        made = self._constructed.get(id(value))
+        if made is not None:
+            return self._construction(kind, made, imports, fixtures)
+        return self._round_trip(value, imports)
+
+    def _dataclass(self, value: Any, imports: set[tuple[str, str]], write: Any) -> str:
+        shown = []
+        for field in dataclasses.fields(value):
+            given = getattr(value, field.name)
+            if not field.init:
+                continue
+            if field.default is not dataclasses.MISSING and given == field.default:
+                continue
+            factory = field.default_factory
+            if factory is not dataclasses.MISSING and given == factory():
+                continue
+            shown.append(f"{field.name}={write(given)}")
+        return f"{self._name(type(value), imports)}({', '.join(shown)})"
+
+    def _construction(self, kind: Any, made: tuple[Any, ...], imports: set[tuple[str, str]], fixtures: set[str]) -> str:
+        _, positional, keywords = made
+        parts = []
+        for name, described in [*((None, item) for item in positional), *keywords]:
+            if described is None:
+                raise Unwritable
+            imports.update((module, top) for module, top in described["imports"])
+            fixtures.update(described["fixtures"])
+            parts.append(described["text"] if name is None else f"{name}={described['text']}")
+        return f"{self._name(kind, imports)}({', '.join(parts)})"
+
+    def _round_trip(self, value: Any, imports: set[tuple[str, str]]) -> str:
+        """An object whose own repr makes an equal one again."""
+        kind = type(value)
+        own: list[Any] = [kind.__repr__, kind.__eq__]
+        if own[0] is object.__repr__ or own[1] is object.__eq__:
+            raise Unwritable
+        text = repr(value)
+        name = kind.__name__
+        if len(text) > MAX_TEXT or not text.startswith(f"{name}("):
+            raise Unwritable
+        again = eval(text, {"__builtins__": {}, name: kind})  # its own repr, inside the sandbox
+        if type(again) is not kind or not again == value:
+            raise Unwritable
+        self._name(kind, imports)
+        return text
+
+    def _name(self, thing: Any, imports: set[tuple[str, str]]) -> str:
+        """How a class or function is called once its outermost name is imported."""
+        module, qualified = getattr(thing, "__module__", None), getattr(thing, "__qualname__", "")
+        if not module or not qualified or "<" in qualified or module == "__main__":
+            raise Unwritable
+        top = qualified.split(".")[0]
+        found: Any = importlib.import_module(module)
+        file = getattr(found, "__file__", None) or ""
+        if module.split(".")[-1] == "conftest" or any(file.startswith(folder) for folder in self._forbidden):
+            raise Unwritable
+        for part in qualified.split("."):
+            found = getattr(found, part, None)
+        if found is not thing:
+            raise Unwritable
+        if module != "builtins":
+            imports.add((module, top))
+        return qualified
+
+    def _path(self, value: pathlib.PurePath, imports: set[tuple[str, str]], fixtures: set[str]) -> str:
+        for name, fixture in self._fixtures.items():
+            if isinstance(fixture, pathlib.PurePath) and fixture in value.parents:
+                fixtures.add(name)
+                return f"{name} / {value.relative_to(fixture).as_posix()!r}"
+        if value.is_absolute():
+            raise Unwritable
+        name = "Path" if isinstance(value, pathlib.Path) else "PurePath"
+        imports.add(("pathlib", name))
+        return f"{name}({value.as_posix()!r})"
+
+    def _moment(self, value: Any, imports: set[tuple[str, str]]) -> str:
+        text = repr(value)
+        if text.count("datetime.") > text.count("datetime.timezone.utc") + text.count("datetime.timedelta") + 1:
+            raise Unwritable  # a time zone of another make
+        for name in ("datetime", "date", "time", "timedelta", "timezone"):
+            if f"datetime.{name}(" in text or f"datetime.{name}." in text:
+                imports.add(("datetime", name))
+        return text.replace("datetime.", "") if not text.startswith("datetime.datetime.") else text

@@ -1,0 +1,216 @@
+"""Names and sentences for tests: what a call shows, and under which condition. Pure."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import re
+from collections.abc import Sequence
+
+from greenlane.testgen.code import Function, Guard
+from greenlane.testgen.explore import Observed
+
+_MAX_NAME = 90
+_MAX_CONDITION_WORDS = 9
+_EMPTY = {"''", '""', "[]", "{}", "()", "set()", "b''"}
+_COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
+    ast.Gt: ("is over", "is at most"),
+    ast.GtE: ("is at least", "is under"),
+    ast.Lt: ("is under", "is at least"),
+    ast.LtE: ("is at most", "is over"),
+    ast.Eq: ("is", "is not"),
+    ast.NotEq: ("is not", "is"),
+    ast.Is: ("is", "is not"),
+    ast.IsNot: ("is not", "is"),
+    ast.In: ("is in", "is not in"),
+    ast.NotIn: ("is not in", "is in"),
+}
+
+
+def words_of(text: str) -> str:
+    """A piece of code as words: `self.total_cents` gives `total cents`."""
+    text = re.sub(r"\bself\.|\bcls\.", "", text)
+    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
+    text = re.sub(r"(?<![\w)\]])-(?=\d)", "minus ", text)
+    text = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
+    return " ".join(re.findall(r"[A-Za-z]+|\d+", text)).lower()
+
+
+def slug(words: str) -> str:
+    return re.sub(r"\W+", "_", words.lower()).strip("_")
+
+
+def describe_condition(guards: Sequence[Guard], observed: Observed) -> tuple[str, str]:
+    """The condition under which the line runs, as code words for a name and as a sentence with code in it."""
+    for guard in reversed(guards):
+        described = _guard_words(guard, observed)
+        if described is not None and len(described[0].split()) <= _MAX_CONDITION_WORDS:
+            return described
+    return _argument_words(observed)
+
+
+def _guard_words(guard: Guard, observed: Observed) -> tuple[str, str] | None:
+    if guard.test.startswith("except "):
+        kind = guard.test.removeprefix("except ")
+        names = re.findall(r"[A-Za-z]+", kind)
+        shown = " or ".join(names)
+        return (f"after {words_of(shown)}", f"after a {shown}") if names else None
+    try:
+        tree = ast.parse(guard.test, mode="eval").body
+    except SyntaxError:
+        return None
+    return _test_words(tree, guard.met, observed)
+
+
+def _test_words(tree: ast.expr, met: bool, observed: Observed) -> tuple[str, str] | None:
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not):
+        return _test_words(tree.operand, not met, observed)
+    if isinstance(tree, ast.BoolOp):
+        decisive = isinstance(tree.op, ast.And) == met  # every part is known: `a and b` met, `a or b` not met
+        parts = [_test_words(value, met, observed) for value in tree.values]
+        if decisive and all(part is not None for part in parts) and len(parts) == 2:
+            shown = [part for part in parts if part is not None]
+            return " and ".join(p[0] for p in shown), " and ".join(p[1] for p in shown)
+        return None
+    if isinstance(tree, ast.Compare) and len(tree.ops) == 1:
+        return _comparison_words(tree, met)
+    subject = ast.unparse(tree)
+    if isinstance(tree, ast.Name | ast.Attribute | ast.Subscript):
+        return _truth_words(subject, met, observed)
+    if isinstance(tree, ast.Call) and _looked_up(tree) is not None:
+        return _presence_words(tree, met)
+    if isinstance(tree, ast.Call):
+        verb = "" if met else "not "
+        return f"{verb}{words_of(subject)}", f"`{subject}` is {'true' if met else 'false'}"
+    return None
+
+
+def _looked_up(tree: ast.Call) -> str | None:
+    """The key in `x.get("key")`."""
+    key = tree.args[0] if tree.args else None
+    plain = isinstance(tree.func, ast.Attribute) and tree.func.attr == "get" and isinstance(key, ast.Constant)
+    return key.value if plain and isinstance(key, ast.Constant) and isinstance(key.value, str) else None
+
+
+def _presence_words(tree: ast.Call, met: bool) -> tuple[str, str]:
+    key = _looked_up(tree)
+    holder = ast.unparse(tree.func).rpartition(".")[0]
+    verb = "has" if met else "has no"
+    return f"{words_of(holder)} {verb} {words_of(key or '')}", f"`{holder}` {verb} `{key}`"
+
+
+def _comparison_words(tree: ast.Compare, met: bool) -> tuple[str, str] | None:
+    verbs = _COMPARISONS.get(type(tree.ops[0]))
+    if verbs is None:
+        return None
+    verb = verbs[0] if met else verbs[1]
+    left, right = ast.unparse(tree.left), ast.unparse(tree.comparators[0])
+    right_words = "zero" if right == "0" else "empty" if right in _EMPTY else words_of(right)
+    left_words = words_of(left).removeprefix("len ")
+    if left.startswith("len(") and right == "0" and verb in {"is", "is not"}:
+        right_words = "empty"
+    if isinstance(tree.ops[0], ast.Lt) and met and right == "0":
+        return f"{left_words} is negative", f"`{left}` is negative"
+    if not left_words or not right_words:
+        return None
+    return f"{left_words} {verb} {right_words}", f"`{left}` {verb} `{right}`"
+
+
+def _truth_words(subject: str, met: bool, observed: Observed) -> tuple[str, str]:
+    given = dict(_named_arguments(observed))
+    value = given.get(subject)
+    words = words_of(subject)
+    if met:
+        return f"{words} is set" if value not in {"True"} else words, f"`{subject}` is set"
+    if value in _EMPTY:
+        return f"{words} is empty", f"`{subject}` is empty"
+    if value == "0":
+        return f"{words} is zero", f"`{subject}` is 0"
+    if value == "None":
+        return f"{words} is none", f"`{subject}` is None"
+    if value == "False":
+        return f"not {words}", f"`{subject}` is false"
+    return f"no {words}", f"there is no `{subject}`"
+
+
+def _named_arguments(observed: Observed) -> list[tuple[str, str]]:
+    params = observed.case.entry.params
+    named = []
+    for number, (name, text) in enumerate(observed.case.arguments):
+        shown = name or (params[number].name if number < len(params) else f"argument {number + 1}")
+        named.append((shown, text))
+    return named
+
+
+def _argument_words(observed: Observed) -> tuple[str, str]:
+    """No condition to name: say with what it was called."""
+    named = [(n, t) for n, t in _named_arguments(observed) if t not in observed.case.fixtures]
+    short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
+    if not short:
+        return "", ""
+    name, text = short[-1]
+    value = "empty" if text in _EMPTY else words_of(text)
+    shown = f"`{name}` is `{text}`"
+    return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
+
+
+def describe_outcome(observed: Observed) -> tuple[str, str]:
+    """What the call does, as words for a name and as a sentence part: `is zero`, `returns \\`0\\``."""
+    outcome = observed.outcome
+    if outcome.kind == "raises" and outcome.error is not None:
+        kind = outcome.error[1].split(".")[-1]
+        return f"raises {words_of(kind)}", f"raises `{kind}`"
+    if outcome.changes:
+        where, attribute, _ = outcome.changes[0].where, outcome.changes[0].attribute, None
+        changed = attribute or _argument_name(observed, where)
+        return f"changes {words_of(changed)}", f"changes `{changed}`"
+    if outcome.kind == "opaque":
+        shown = outcome.attributes[0].name
+        return f"sets {words_of(shown)}", f"gives an object with this `{shown}`"
+    return _value_words(outcome.value.text if outcome.value else "None", listed=outcome.listed)
+
+
+def _argument_name(observed: Observed, where: str) -> str:
+    if where == "receiver":
+        return (observed.case.entry.owner or "receiver").lower()
+    number = int(where[1:]) if where[1:].isdecimal() else 0
+    named = _named_arguments(observed)
+    return named[number][0] if number < len(named) else "argument"
+
+
+def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
+    verb = "yields" if listed else "returns"
+    if text in _EMPTY:
+        return ("yields nothing", "yields nothing") if listed else ("is empty", f"returns `{text}`")
+    if text == "0":
+        return "is zero", "returns 0"
+    if text in {"True", "False", "None"}:
+        return f"is {text.lower()}", f"returns {text}"
+    words = words_of(text)
+    short = words and len(words.split()) <= 3 and len(text) <= 24
+    return (f"is {words}" if short and not listed else ""), f"{verb} `{text}`" if len(text) <= 40 else f"{verb} a value"
+
+
+def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) -> str:
+    """A name that says the behaviour; shortened, and numbered if it is taken. Adds it to `taken`."""
+    subject = slug(entry.name.strip("_")) or "call"
+    if entry.owner:
+        subject = f"{slug(words_of(entry.owner))}_{subject}"
+    joint = "" if not condition else condition if condition.startswith(("after", "given")) else f"when {condition}"
+    parts = [subject, slug(outcome), slug(joint)]
+    name = "_".join(part for part in parts if part)
+    if len(name) > _MAX_NAME:
+        name = "_".join(part for part in (subject, slug(joint)) if part)[:_MAX_NAME].rstrip("_")
+    name, number = f"test_{name}", 2
+    base = name
+    while name in taken or keyword.iskeyword(name):
+        name, number = f"{base}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def describe_test(entry: Function, outcome: str, condition: str, parameters: int) -> str:
+    """The docstring: one sentence."""
+    does = outcome if parameters == 1 else "returns what it returns today"
+    joint = "" if not condition else condition if condition.startswith("after") else f"when {condition}"
+    return f"`{entry.qualified}` {does}{' ' + joint if joint else ''}."

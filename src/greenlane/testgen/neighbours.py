@@ -1,0 +1,150 @@
+"""How the tests beside the changed code look, so that generated ones look alike. Reads files, runs nothing."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import msgspec
+
+from greenlane.domain.settings import Service
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+
+MARKER = "Characterisation tests, written by Greenlane"
+"""How a file that Greenlane wrote begins: only such a file is ever replaced."""
+_MAX_FILES = 500
+_MAX_BYTES = 1 << 20
+_DEFAULT_LINE_LENGTH = 88
+
+Form = Literal["function", "class", "unittest"]
+ImportForm = Literal["names", "module", "package"]
+
+
+class Style(msgspec.Struct, frozen=True, kw_only=True):
+    """`names`: `from shop.pricing import price`; `package`: `from shop import pricing`; `module`: `import
+    shop.pricing`. `folder` is where the nearest test file lies, relative to the tree."""
+
+    form: Form = "function"
+    imports: ImportForm = "names"
+    folder: str
+    line_length: int = _DEFAULT_LINE_LENGTH
+    name_last: bool = False
+    """Files are called `pricing_test.py` rather than `test_pricing.py`."""
+
+
+def read_style(service: Service, tree: Path, path: str, module: str) -> Style:
+    """The style of the test file nearest to a source file: one that imports it, or is named after it."""
+    folder = service.tests_dir.strip("/") or "."
+    best: tuple[int, str, ast.Module] | None = None
+    votes: dict[Form, int] = {}
+    for name, parsed in _test_files(tree, folder):
+        form = _form_of(parsed)
+        votes[form] = votes.get(form, 0) + 1
+        score = _nearness(name, parsed, path, module)
+        if score and (best is None or score > best[0]):
+            best = (score, name, parsed)
+    length = _line_length(tree)
+    by_command: Form | None = "unittest" if "unittest" in service.commands.test else None
+    if best is None:
+        common: Form = max(votes, key=lambda form: votes[form]) if votes else "function"
+        return Style(form=by_command or common, folder=folder, line_length=length)
+    return Style(
+        form=by_command or _form_of(best[2]),
+        imports=_imports_of(best[2], module),
+        folder=str(PurePosixPath(best[1]).parent),
+        line_length=length,
+        name_last=best[1].endswith("_test.py") and not PurePosixPath(best[1]).name.startswith("test_"),
+    )
+
+
+def free_path(tree: Path, style: Style, module: str) -> str:
+    """A path for the new test file: none that exists is touched."""
+    stem = re.sub(r"\W", "_", module.split(".")[-1].strip("_")) or "module"
+    number = 1
+    while True:
+        suffix = "" if number == 1 else f"_{number}"
+        name = f"{stem}_generated{suffix}_test.py" if style.name_last else f"test_{stem}_generated{suffix}.py"
+        path = str(PurePosixPath(style.folder) / name)
+        if not (tree / path).exists() and not (tree / path).is_symlink():
+            return path
+        number += 1
+
+
+def _test_files(tree: Path, folder: str) -> Iterator[tuple[str, ast.Module]]:
+    root = tree / folder
+    if not root.is_dir() or not root.resolve().is_relative_to(tree.resolve()):
+        return
+    for number, file in enumerate(sorted(root.rglob("*.py"))):
+        if number >= _MAX_FILES:
+            return
+        if file.is_symlink() or file.stat().st_size > _MAX_BYTES:
+            continue
+        if not (file.name.startswith("test") or file.name.endswith(("_test.py", "_tests.py"))):
+            continue
+        try:
+            text = file.read_text(encoding="utf-8-sig")
+            if MARKER not in text[:500]:
+                yield file.relative_to(tree).as_posix(), parse_source(text)
+        except (UnreadableSourceError, UnicodeDecodeError):
+            continue
+
+
+def _form_of(parsed: ast.Module) -> Form:
+    counts: dict[Form, int] = {"function": 0, "class": 0, "unittest": 0}
+    for node in parsed.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+            counts["function"] += 1
+        elif isinstance(node, ast.ClassDef):
+            bases = [ast.unparse(base) for base in node.bases]
+            form: Form = "unittest" if any(base.endswith("TestCase") for base in bases) else "class"
+            members = (m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef))
+            counts[form] += sum(member.name.startswith("test") for member in members)
+    return max(counts, key=lambda form: counts[form])
+
+
+def _nearness(name: str, parsed: ast.Module, path: str, module: str) -> int:
+    base = PurePosixPath(path).stem.strip("_")
+    stem = PurePosixPath(name).stem
+    score = 2 if stem in {f"test_{base}", f"{base}_test", f"tests_{base}"} else 0
+    return score + (3 if _imports_module(parsed, module) else 0)
+
+
+def _imports_module(parsed: ast.Module, module: str) -> bool:
+    package, _, last = module.rpartition(".")
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.ImportFrom):
+            if node.module == module or (node.module == package and any(a.name == last for a in node.names)):
+                return True
+        elif isinstance(node, ast.Import) and any(alias.name == module for alias in node.names):
+            return True
+    return False
+
+
+def _imports_of(parsed: ast.Module, module: str) -> ImportForm:
+    package, _, last = module.rpartition(".")
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.ImportFrom):
+            if node.module == module:
+                return "names"
+            if node.module == package and any(alias.name == last and not alias.asname for alias in node.names):
+                return "package"
+        elif isinstance(node, ast.Import) and any(a.name == module and not a.asname for a in node.names):
+            return "module"
+    return "names"
+
+
+def _line_length(tree: Path) -> int:
+    """The project's own line length (ruff or black), so that its formatter leaves the file alone."""
+    try:
+        settings = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
+        for tool in ("ruff", "black"):
+            length = settings.get(tool, {}).get("line-length")
+            if isinstance(length, int) and 60 <= length <= 200:
+                return length
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError):
+        pass
+    return _DEFAULT_LINE_LENGTH

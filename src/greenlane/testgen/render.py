@@ -1,0 +1,327 @@
+"""Chosen calls as the text of a test file. Pure, apart from the formatter at the end, which reads that text alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import ruff  # type: ignore[import-untyped]  # the package only finds its program
+
+from greenlane.testgen.choose import Chosen
+from greenlane.testgen.code import Function
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.inputs import Description
+from greenlane.testgen.naming import slug, words_of
+from greenlane.testgen.neighbours import MARKER, Style
+
+_FORMAT_S = 30
+_MAX_MATCH = 80
+_MAX_INLINE = 70
+
+Import = tuple[str, str]
+
+
+class WrittenCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A test with its name and its sentence; rendered as often as the file is."""
+
+    name: str
+    purpose: str
+    chosen: Chosen
+
+    @property
+    def entry(self) -> Function:
+        return self.chosen.calls[0].case.entry
+
+
+class _Body:
+    """The lines of one test's body, in the assertion style of the file."""
+
+    def __init__(self, style: Style, prefixes: dict[str, str]) -> None:
+        self.unittest = style.form == "unittest"
+        self.prefixes = prefixes
+        self.lines: list[str] = []
+        self.imports: set[Import] = set()
+        self.parameters: list[tuple[str, list[str]]] = []
+
+    def write(self, description_text: str) -> str:
+        """An expression with names of the tested module spelled as the file imports them."""
+        tree = ast.parse(description_text, mode="eval")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Name) and self.prefixes.get(node.id):
+                node.id = f"{self.prefixes[node.id]}{node.id}"
+        return ast.unparse(tree)
+
+    def equal(self, left: str, right: str) -> str:
+        if right in {"None", "True", "False"}:
+            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs"}
+            if self.unittest:
+                return f"self.{methods[right]}({left}{'' if right == 'None' else f', {right}'})"
+            return f"assert {left} is {right}"
+        if self.unittest:
+            return f"self.assertEqual({left}, {right})"
+        if _is_rough(right):
+            self.imports.add(("pytest", ""))
+            return f"assert {left} == pytest.approx({right})"
+        return f"assert {left} == {right}"
+
+    def raises(self, error: str, message: str) -> str:
+        pattern = _pattern(message)
+        if self.unittest:
+            return (
+                f"with self.assertRaisesRegex({error}, {pattern}):" if pattern else f"with self.assertRaises({error}):"
+            )
+        self.imports.add(("pytest", ""))
+        return f"with pytest.raises({error}{f', match={pattern}' if pattern else ''}):"
+
+
+def _is_rough(text: str) -> bool:
+    """A number (or a flat collection of numbers) with more digits than anybody means."""
+    tree = ast.parse(text, mode="eval").body
+    numbers = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, float)]
+    flat = isinstance(tree, ast.Constant | ast.UnaryOp) or (
+        isinstance(tree, ast.List | ast.Tuple)
+        and all(isinstance(item, ast.Constant) and isinstance(item.value, int | float) for item in tree.elts)
+    )
+    return flat and any(len(repr(number).replace(".", "").strip("0")) > 6 for number in numbers)
+
+
+def _pattern(message: str) -> str:
+    line = message.splitlines()[0][:_MAX_MATCH].strip() if message.strip() else ""
+    if not line:
+        return ""
+    escaped = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", line)
+    if "\\" not in escaped:
+        return repr(escaped)
+    quote = "'" if '"' in escaped else '"'
+    return repr(escaped) if quote in escaped or escaped.endswith("\\") else f"r{quote}{escaped}{quote}"
+
+
+def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
+    """The whole file: a docstring that says what it is, imports, and the tests. Formatted."""
+    imports: set[Import] = set()
+    blocks: dict[str, list[str]] = {}
+    for test in tests:
+        prefixes, needed = _prefixes(test, style)
+        imports |= needed
+        body = _Body(style, prefixes)
+        source = _render_test(test, style, body)
+        imports |= body.imports
+        title = "".join(word.capitalize() for word in re.split(r"\W|_", test.entry.qualified) if word)
+        blocks.setdefault(title, []).append(source)
+    if style.form == "unittest":
+        imports.add(("unittest", ""))
+    project = {test.entry.module.split(".")[0] for test in tests}
+    paths = ", ".join(sorted({test.entry.path for test in tests}))
+    head = f'"""{MARKER} for changed lines of `{paths}` that no test ran.\n\n'
+    head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
+    text = head + '"""\n\n' + _import_lines(imports, project) + "\n\n" + _arrange(blocks, style)
+    return format_source(text, style.line_length)
+
+
+def _arrange(blocks: dict[str, list[str]], style: Style) -> str:
+    if style.form == "function":
+        return "\n\n".join(source for sources in blocks.values() for source in sources)
+    parts = []
+    for title, sources in blocks.items():
+        head = f"class {title}Test(unittest.TestCase):" if style.form == "unittest" else f"class Test{title}:"
+        parts.append(f"{head}\n" + "\n".join(_indent(source) for source in sources))
+    return "\n\n".join(parts)
+
+
+def _indent(text: str) -> str:
+    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
+
+
+def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Import]]:
+    """How names of the tested module are spelled, and what has to be imported for that."""
+    entry = test.entry
+    used = {pair for observed in test.chosen.calls for pair in _needed(observed)}
+    own = {name for module, name in used if module == entry.module}
+    others = {pair for pair in used if pair[0] != entry.module}
+    package, _, last = entry.module.rpartition(".")
+    if style.imports == "package" and package:
+        return dict.fromkeys(own, f"{last}."), others | {(package, last)}
+    if style.imports == "module" or (style.imports == "package" and not package):
+        return dict.fromkeys(own, f"{entry.module}."), others | {(entry.module, "")}
+    return {}, others | {(entry.module, name) for name in own}
+
+
+def _needed(observed: Observed) -> Iterable[Import]:
+    case, outcome = observed.case, observed.outcome
+    yield from case.imports
+    if case.receiver is None:
+        yield case.entry.module, case.entry.name
+    described: list[Description] = [effect.value for effect in outcome.changes[:1]]
+    described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
+    described += [outcome.value] if outcome.value is not None else []
+    for description in described:
+        yield from description.imports
+    if outcome.error is not None and outcome.error[0] != "builtins":
+        yield outcome.error[0], outcome.error[1].split(".")[0]
+
+
+def _render_test(test: WrittenCase, style: Style, body: _Body) -> str:
+    calls = test.chosen.calls
+    if len(calls) == 1:
+        _single(calls[0], body)
+    else:
+        _parametrised(calls, body)
+    fixtures = sorted(calls[0].case.fixtures)
+    first = ["self"] if style.form != "function" else []
+    names = [] if body.unittest else [name for name, _ in body.parameters]
+    signature = ", ".join([*first, *fixtures, *names])
+    lines = [f"def {test.name}({signature}):", f'    """{_docstring(test.purpose)}"""']
+    if body.parameters and body.unittest:
+        lines += [f"    {line}" for line in _subtests(body)]
+    else:
+        lines += [f"    {line}" for line in body.lines]
+        if body.parameters:
+            body.imports.add(("pytest", ""))
+            lines.insert(0, _parametrize(body.parameters))
+    return "\n".join(lines) + "\n"
+
+
+def _docstring(purpose: str) -> str:
+    return purpose.replace("\\", "\\\\").replace('"""', "'''")
+
+
+def _parametrize(parameters: list[tuple[str, list[str]]]) -> str:
+    names = ", ".join(repr(name) for name, _ in parameters)
+    rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in parameters), strict=True)]
+    return f"@pytest.mark.parametrize(({names}), [{', '.join(rows)}])"
+
+
+def _subtests(body: _Body) -> list[str]:
+    names = [name for name, _ in body.parameters]
+    rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in body.parameters), strict=True)]
+    shown = ", ".join(f"{name}={name}" for name in names if name != "expected")
+    head = [f"for {', '.join(names)} in [{', '.join(rows)}]:", f"    with self.subTest({shown}):"]
+    return head + [f"        {line}" for line in body.lines]
+
+
+def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequence[str]) -> str:
+    case, entry = observed.case, observed.case.entry
+    target = f"{body.prefixes.get(entry.name, '')}{entry.name}" if receiver is None else f"{receiver}.{entry.name}"
+    if entry.kind == "property":
+        return target
+    given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
+    call = f"{target}({', '.join(given)})"
+    if entry.asynchronous:
+        body.imports.add(("asyncio", ""))
+        call = f"asyncio.run({call})"
+    return f"list({call})" if observed.outcome.listed else call
+
+
+def _single(observed: Observed, body: _Body) -> None:
+    case, outcome = observed.case, observed.outcome
+    receiver = body.write(case.receiver) if case.receiver else None
+    arguments = [body.write(text) for _, text in case.arguments]
+    effect = outcome.changes[0] if outcome.changes and outcome.kind != "raises" else None
+    bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
+    if receiver is not None and bound and (effect is not None or len(receiver) > _MAX_INLINE // 2):
+        name = _variable(case.entry.owner or "receiver", case.fixtures)
+        body.lines.append(f"{name} = {receiver}")
+        receiver = name
+    changed = ""
+    if effect is not None and effect.where.startswith("#") and effect.where[1:].isdecimal():
+        changed = _bind_argument(observed, arguments, int(effect.where[1:]), body)
+    call = _call(observed, body, receiver, arguments)
+    if outcome.kind == "raises" and outcome.error is not None:
+        error = body.write(outcome.error[1])
+        body.lines += [body.raises(error, outcome.message), f"    {call}"]
+    elif effect is not None:
+        holder = changed or receiver or ""
+        shown = f"{holder}.{effect.attribute}" if effect.attribute else holder
+        body.lines += [call, body.equal(shown, body.write(effect.value.text))]
+    elif outcome.kind == "opaque":
+        body.lines.append(f"result = {call}")
+        body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
+    elif outcome.value is not None:
+        _assert_value(call, body.write(outcome.value.text), body)
+
+
+def _assert_value(call: str, value: str, body: _Body) -> None:
+    if len(call) + len(value) <= _MAX_INLINE or len(call) <= _MAX_INLINE:
+        body.lines.append(body.equal(call, value))
+    else:
+        body.lines += [f"result = {call}", body.equal("result", value)]
+
+
+def _bind_argument(observed: Observed, arguments: list[str], number: int, body: _Body) -> str:
+    """Give a changed argument a name, so that it can be looked at afterwards."""
+    if arguments[number].isidentifier():
+        return arguments[number]
+    params = observed.case.entry.params
+    given = observed.case.arguments[number][0]
+    wanted = given or (params[number].name if number < len(params) else "value")
+    name = _variable(wanted, observed.case.fixtures)
+    body.lines.append(f"{name} = {arguments[number]}")
+    arguments[number] = name
+    return name
+
+
+def _variable(wanted: str, taken: Iterable[str]) -> str:
+    name = slug(words_of(wanted)) or "value"
+    return f"{name}_value" if name in taken or name in sys.builtin_module_names else name
+
+
+def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
+    first = calls[0].case
+    columns = [[body.write(o.case.arguments[n][1]) for o in calls] for n in range(len(first.arguments))]
+    arguments = []
+    taken = {*first.fixtures, first.entry.name, "expected"}
+    for number, column in enumerate(columns):
+        if len(set(column)) == 1:
+            arguments.append(column[0])
+            continue
+        given, params = first.arguments[number][0], first.entry.params
+        name = given or (params[number].name if number < len(params) else f"value_{number + 1}")
+        name = f"{name}_value" if name in taken else name
+        taken.add(name)
+        body.parameters.append((name, column))
+        arguments.append(name)
+    values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
+    body.parameters.append(("expected", values))
+    receiver = body.write(first.receiver) if first.receiver else None
+    call = _call(calls[0], body, receiver, arguments)
+    right = "expected"
+    if any(_is_rough(value) for value in values) and not body.unittest:
+        body.imports.add(("pytest", ""))
+        right = "pytest.approx(expected)"
+    body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")
+
+
+def _import_lines(imports: set[Import], project: set[str]) -> str:
+    """Standard library, third parties, the project; each sorted, names of one module together."""
+    groups: list[dict[str, set[str]]] = [{}, {}, {}]
+    for module, name in sorted(imports):
+        top = module.split(".")[0]
+        place = 2 if top in project else 0 if top in sys.stdlib_module_names else 1
+        groups[place].setdefault(module, set()).add(name)
+    blocks = []
+    for group in groups:
+        plain = [f"import {module}" for module, names in sorted(group.items()) if "" in names]
+        named = [
+            f"from {module} import {', '.join(sorted(names - {''}))}"
+            for module, names in sorted(group.items())
+            if names - {""}
+        ]
+        if plain or named:
+            blocks.append("\n".join([*plain, *named]))
+    return "\n\n".join(blocks)
+
+
+def format_source(text: str, line_length: int) -> str:
+    """The text as ruff formats it; as it is if ruff can't."""
+    command = [ruff.find_ruff_bin(), "format", "--isolated", "--quiet", "--line-length", str(line_length), "-"]
+    try:
+        done = subprocess.run(
+            command, input=text.encode(), capture_output=True, timeout=_FORMAT_S, check=True, env={}, cwd="/"
+        )
+    except (subprocess.SubprocessError, OSError):
+        return text
+    return done.stdout.decode()
