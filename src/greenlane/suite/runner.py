@@ -180,7 +180,14 @@ exit $code
 
 
 def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
-    options = ["--rootdir=.", "-p", "greenlane_report", "-p", "no:cacheprovider", *(w for p in request.plugins for w in ("-p", p))]
+    options = [
+        "--rootdir=.",
+        "-p",
+        "greenlane_report",
+        "-p",
+        "no:cacheprovider",
+        *(w for p in request.plugins for w in ("-p", p)),
+    ]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins="]
     return " ".join(options)
