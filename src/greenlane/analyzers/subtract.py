@@ -101,14 +101,16 @@ def subtract(head: Iterable[Located], base: Iterable[Located], added: Mapping[st
         else:
             fresh.append(found)
     vanished: Counter[Key] = Counter()
+    edited: dict[Key, list[Located]] = {}
     for left in pool:
         if before[_place(left)]:
             before[_place(left)] -= 1
             vanished.update([_within_file(left), _within_function(left)])
-    return [_settle(found, vanished) for found in fresh]
+            edited.setdefault(_same_spot(left), []).append(left)
+    return [_settle(found, vanished, edited.get(_same_spot(found), [])) for found in fresh]
 
 
-def _settle(found: Located, vanished: Counter[Key]) -> Finding:
+def _settle(found: Located, vanished: Counter[Key], edited: list[Located]) -> Finding:
     for key in (_within_function(found), _within_file(found)):
         if vanished[key] and (found.body or key[0] == "file"):
             vanished[key] -= 1
@@ -117,7 +119,28 @@ def _settle(found: Located, vanished: Counter[Key]) -> Finding:
                 severity=Severity.INFO,
                 message=f"{found.finding.message} (it stood elsewhere in the base: moved)",
             )
+    for old in edited:
+        if not _names(found.statement) - _names(old.statement):
+            edited.remove(old)
+            return msgspec.structs.replace(
+                found.finding,
+                severity=min(found.finding.severity, Severity.MEDIUM, key=list(Severity).index),
+                message=f"{found.finding.message} (the base had it here too; its statement was edited)",
+            )
     return found.finding
+
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTING = re.compile(r"quote|escape|ident", re.IGNORECASE)
+
+
+def _names(statement: str) -> set[str]:
+    """Every word of a statement: one with no new word lets nothing new in. Quoting helpers are no danger."""
+    return {word for word in _WORD.findall(statement) if not _QUOTING.search(word)}
+
+
+def _same_spot(at: Located) -> Key:
+    return ("spot", at.finding.rule, at.finding.severity, at.finding.path, at.scope)
 
 
 def _place(at: Located) -> Key:

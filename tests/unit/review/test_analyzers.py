@@ -367,6 +367,5 @@ def test_a_guard_that_is_gone_is_found_and_one_that_changed_is_not(make_review, 
 def test_removed_middleware_is_a_removed_guard(make_review) -> None:
     base = 'MIDDLEWARE = [\n    "django.middleware.csrf.CsrfViewMiddleware",\n    "a.b.CommonMiddleware",\n]\n'
     head = 'MIDDLEWARE = [\n    "a.b.CommonMiddleware",\n]\n'
-    assert found("guards", make_review({"app/settings.py": base}, {"app/settings.py": head})) == [
-        "guards.access-removed"
-    ]
+    review = make_review({"app/settings.py": base}, {"app/settings.py": head})
+    assert found("guards", review) == ["guards.access-removed"]

@@ -1,4 +1,4 @@
-"""Security: what is dangerous is found with its place, what is harmless is not, and nothing an author writes silences it."""
+"""Security: danger is found with its place, harmless code is not, and nothing that an author writes silences it."""
 
 from __future__ import annotations
 
