@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import Tree, diff_of, write_tree
+from review_trees import Tree, diff_of, write_tree
 
 from greenlane.agents.review import ReviewAgent
 from greenlane.analyzers.base import AnalysisResult, CoverageReport, ReviewInput
@@ -98,7 +98,7 @@ async def review(tmp_path, base: Tree, head: Tree, *, settings=SETTINGS, meter=N
 
 APP = {
     "shop/__init__.py": "",
-    "shop/store.py": 'import sqlite3\n\n\ndef find(c, name):\n    return c.execute("SELECT * FROM t WHERE n = ?", (name,))\n',
+    "shop/store.py": 'def find(c, name):\n    return c.execute("SELECT * FROM t WHERE n = ?", (name,))\n',
     "README.md": "# Shop\n",
     "requirements.txt": "httpx==0.27.0\n",
     "tests/test_store.py": "def test_find():\n    assert True\n",
@@ -106,7 +106,8 @@ APP = {
 
 HARMLESS = {
     "refactoring": {
-        "shop/store.py": 'import sqlite3\n\nQUERY = "SELECT * FROM t WHERE n = ?"\n\n\ndef lookup(c, name):\n    """Rows of that name."""\n    return c.execute(QUERY, (name,))\n'
+        "shop/store.py": 'QUERY = "SELECT * FROM t WHERE n = ?"\n\n\n'
+        'def lookup(c, name):\n    """Rows of that name."""\n    return c.execute(QUERY, (name,))\n'
     },
     "documents": {
         "README.md": "# Shop\n\nSee https://acme.io. DROP TABLE users; password = hunter2\n",
@@ -147,7 +148,9 @@ async def test_an_injection_asks_a_human_before_staging_with_proof(tmp_path) -> 
 SILENCED = {
     "inline": {"shop/store.py": INJECTION + "  # noqa  # nosec\n"},
     "whole file": {"shop/store.py": "# ruff: noqa\n# @generated\n" + INJECTION + "\n"},
-    "tool configuration": {"shop/store.py": INJECTION + "\n", "ruff.toml": 'exclude = ["*"]\n', ".bandit": "[bandit]\nskips: B608\n"},
+    "tool configuration": {
+        "shop/store.py": INJECTION + "\n", "ruff.toml": 'exclude = ["*"]\n', ".bandit": "[bandit]\nskips: B608\n",
+    },
     "own configuration": {"greenlane.yaml": "thresholds: {risk_score_max: 10}\n"},
     "syntax error": {"shop/store.py": INJECTION + "\n\ndef x(:\n"},
     "newer syntax": {"shop/store.py": INJECTION + "\n\n\nclass A[T = int]: ...\n"},
