@@ -355,6 +355,22 @@ async def test_a_canary_that_nobody_watches_any_more_loses_its_traffic(
     assert (await ask(url, 40))["2"] > 5
 
 
+async def test_a_canary_that_is_let_go_loses_its_traffic_though_its_process_lives(
+    deploy: Deploy, traffic: EnvoyTraffic
+) -> None:
+    one, two = await deploy("1"), await deploy("2")
+    split = Split(stable=one, canary=two, canary_weight=50)
+    await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
+    url = await traffic.address("shop")
+    assert (await ask(url, 40))["2"] > 5
+    await traffic.let_go("shop")
+    await traffic.let_go("shop")  # again: nothing
+    await asyncio.sleep(2)
+    assert await ask(url, 40) == {"1": 40}
+    await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
+    assert (await ask(url, 40))["2"] > 5
+
+
 def test_limits_are_counted_exactly_or_stricter() -> None:
     exact = {800.0: 800.0, 95.0: 95.0, 1200.0: 1200.0, 1.0: 1.0, 60000.0: 60000.0}
     stricter = {125.0: 120.0, 999.0: 990.0, 95.5: 95.0, 90000.0: 60000.0}

@@ -66,6 +66,12 @@ class EnvoyTraffic:
             self._drop_guard_unless(service.name, split)
         await self._drain(routes, old, target)
 
+    async def let_go(self, service: str) -> None:
+        """Close our end of the switch: Envoy finds nobody watching within a second. Not held by us: nothing."""
+        _, guard = self._guards.pop(service, (0, None))
+        if guard is not None:
+            guard.close()
+
     async def observe(self, service: str) -> Split | None:
         """The shares of Envoy's own route table. They stand while the dead-man switch sends all to stable."""
         routes = self._router.read()
