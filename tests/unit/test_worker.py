@@ -17,6 +17,7 @@ from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError, RefusedError, RetryableError
 from greenlane.domain.settings import Settings
 from greenlane.policy.lifecycle import State
+from greenlane.runtime.holding import Held
 
 FIVE = ["review", "test", "staging", "validation", "deployment"]
 
@@ -267,3 +268,27 @@ def test_events_survive_their_encoding() -> None:
         assert e.decode_event(e.encode_event(event)) == event
     with pytest.raises(msgspec.ValidationError):
         e.decode_event(b'{"type":"no.such"}')
+
+
+async def test_a_run_that_is_woken_again_and_again_has_one_task_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work, most = 0, 0
+    async with open_house(tmp_path, plain_agents()) as house:
+        run = await house.open(opened())
+
+        async def attend_held(held: Held, *_: object) -> None:
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            await asyncio.sleep(0.002)
+            await house.holdings.give_back(run)
+            at_work -= 1
+
+        monkeypatch.setattr(house.worker, "_attend_held", attend_held)
+        tasks = []
+        for _ in range(30):
+            tasks.append(asyncio.create_task(house.worker._attend(run, e.Stage.REVIEW, 1)))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*tasks)
+    assert most == 1

@@ -75,10 +75,10 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 class LocalPlatform:
     def __init__(self, state_dir: Path, environments: Environments, settings: Settings) -> None:
-        self._state = state_dir
+        self._state = state_dir.resolve()
         self._environments = environments
         self._settings = settings
-        self._store = ArtifactStore(state_dir / "artifacts")
+        self._store = ArtifactStore(self._state / "artifacts")
 
     # ------------------------------------------------------------------ the port
 

@@ -350,8 +350,8 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
 
 async def shutdown(state_dir: Path) -> int:
     """Stop every process tree recorded in this state folder (services, router); how many there were."""
-    folders = [lock.parent for lock in state_dir.glob("*/supervisor.lock")]
-    folders += [lock.parent for lock in state_dir.glob("*/*/supervisor.lock")]
+    folders = [lock.parent for lock in state_dir.resolve().glob("*/supervisor.lock")]
+    folders += [lock.parent for lock in state_dir.resolve().glob("*/*/supervisor.lock")]
     alive = [folder for folder in folders if is_alive(folder)]
     await asyncio.gather(*(_stop_recorded(folder) for folder in alive))
     return len(alive)

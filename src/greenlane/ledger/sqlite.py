@@ -279,6 +279,11 @@ class SqliteLedger:
             await asyncio.sleep(0)
         return entries
 
+    async def read_bytes(self, seq: int) -> bytes | None:
+        with self._reading() as connection:
+            row = connection.execute(queries.BYTES, (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
     async def streams(self, statuses: Sequence[str] = ()) -> list[StreamInfo]:
         with self._reading() as connection:
             query = queries.streams_with(len(statuses)) if statuses else queries.ALL_STREAMS

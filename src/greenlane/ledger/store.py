@@ -125,6 +125,9 @@ class LedgerStore(Protocol):
 
     async def read(self, after_seq: int = 0, limit: int = 1000) -> list[Entry]: ...
 
+    async def read_bytes(self, seq: int) -> bytes | None:
+        """An entry exactly as it was hashed, for whoever checks a proof; None if there is none with this seq."""
+
     async def streams(self, statuses: Sequence[str] = ()) -> list[StreamInfo]:
         """Streams with one of these statuses (all if empty), oldest first."""
 

@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 MAX_GROUP = 512
 """Requests in one transaction: bounds how long the first of them waits for the last."""
 
+CLOSE_BUSY_MS = 200
+"""How long the end waits for other processes; the last of them to close leaves the file in order."""
+
 CHECKPOINT_EVERY = 1_000
 """Entries between two lines of the checkpoint file."""
 
@@ -182,6 +185,7 @@ class Writer(threading.Thread):
         """Note the head, bring everything into the one file, seal it if no other process has it open, and close."""
         self._note_head(every=1)
         try:
+            self._connection.execute(f"PRAGMA busy_timeout = {CLOSE_BUSY_MS}")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute(
                 "BEGIN IMMEDIATE"
@@ -190,7 +194,8 @@ class Writer(threading.Thread):
                 self._write_seal()
             self._connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
-            log.warning("%s was closed without a seal: %s", self._path, error)
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # who has it open seals it later
+            log.log(logging.DEBUG if busy else logging.WARNING, "%s was closed without a seal: %s", self._path, error)
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
 

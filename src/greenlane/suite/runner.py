@@ -180,7 +180,8 @@ exit $code
 
 
 def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
-    options = ["--rootdir=.", "-p", "greenlane_report", "-p", "no:cacheprovider", *(w for p in request.plugins for w in ("-p", p))]
+    plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
+    options = ["--rootdir=.", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins="]
     return " ".join(options)

@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import ThisPython, make_service, make_settings, make_spec
+from delivery_service import ThisPython, make_service, make_settings, make_spec
 
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.processes import is_alive, read_status
@@ -314,7 +314,7 @@ CONTROLLER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from conftest import ThisPython, make_service, make_settings, make_spec
+from delivery_service import ThisPython, make_service, make_settings, make_spec
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 
 async def main():

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.support.agents import WHY, ask
+from tests.support.rollout import Scene, service, settings
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_previous
@@ -17,8 +19,6 @@ from greenlane.domain.delivery import Verdict
 from greenlane.domain.errors import FencedError, RetryableError
 from greenlane.domain.settings import Canary, Commands, Thresholds
 from greenlane.policy.lifecycle import State
-from tests.support.agents import WHY, ask
-from tests.support.rollout import Scene, service, settings
 
 FAILS_IN_PRODUCTION = Behaviour(
     production_error_rate=0.2, log='Traceback\n  File "/srv/app.py", line 2, in price\nKeyError: 12\n'

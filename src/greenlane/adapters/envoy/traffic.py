@@ -37,7 +37,7 @@ class EnvoyTraffic:
 
     def __init__(self, state_dir: Path, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         self._router = Router(state_dir, request_timeout_s)
-        self._lock_path = state_dir / "locks" / "envoy.lock"
+        self._lock_path = state_dir.resolve() / "locks" / "envoy.lock"
         self._guards: dict[str, tuple[int, Guard]] = {}
         """The switches that this process holds, with the number of the arm, by service."""
 
