@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,11 @@ import yaml
 
 from greenlane import bootstrap
 from greenlane.adapters.envoy import EnvoyTraffic
-from greenlane.adapters.load import TrafficSource, TrafficTotals
+from greenlane.adapters.load import TrafficSource
 from greenlane.demo.repository import make_repository
 from greenlane.demo.traffic import CUSTOMERS
 from greenlane.domain import events as e
-from greenlane.domain.change import Change
+from greenlane.domain.change import Change, Recorded
 from greenlane.domain.errors import GreenlaneError
 from greenlane.ledger.verify import verify
 from greenlane.policy.lifecycle import assess_standing
@@ -42,6 +42,9 @@ CHILD = Path(__file__).with_name("crash_child.py")
 SOURCE = Path(bootstrap.__file__).parent.parent.parent
 USERS_RPS = 60.0
 UNWATCHED_LOOK_S = 0.1
+LOOK_S = 0.1
+FIRST_COMMITS = 2
+"""The shop as it was, and the shorter figures."""
 WORKER_TIMEOUT_S = 240.0
 AGAIN_AND_AGAIN = frozenset({"canary.observed", "canary.promoting", "agent.retrying"})
 """What a worker that takes over may write once more: a phase that begins anew is observed anew."""
@@ -69,7 +72,7 @@ class Outcome:
     base_moves: int
     branch_commits: int
     tests_added: int
-    production_starts: dict[str, int]
+    production_starts: tuple[tuple[str, int], ...]
     serves_candidate: bool
 
 
@@ -128,7 +131,7 @@ class Scene:
             if code == 0:
                 return
             assert code == -signal.SIGKILL, f"a worker ended with {code}:\n{self.logs[-1][-4000:]}"
-            await self._note_kill(passed.read_text(encoding="utf-8").splitlines()[-1])
+            await self.note_kill(passed.read_text(encoding="utf-8").splitlines()[-1])
             if progress:
                 progress()
 
@@ -146,12 +149,12 @@ class Scene:
             if code == 0:
                 return
             assert code == -signal.SIGKILL, f"a worker ended with {code}:\n{self.logs[-1][-4000:]}"
-            await self._note_kill("at random")
+            await self.note_kill("at random")
             if progress:
                 progress()
         await self.finish()
 
-    async def _note_kill(self, where: str) -> None:
+    async def note_kill(self, where: str) -> None:
         self.kills.append(Kill(where, await self.measure_unwatched()))
 
     async def measure_unwatched(self, for_s: float = 3.0) -> float | None:
@@ -161,12 +164,11 @@ class Scene:
         if split is None or split.canary is None or not split.canary_weight:
             return None
         last_s, count = 0.0, (await self.traffic.read("shop")).canary.requests
-        while (now_s := time.monotonic() - began) < for_s:
+        while time.monotonic() - began < for_s:
             await asyncio.sleep(UNWATCHED_LOOK_S)
             seen = (await self.traffic.read("shop")).canary.requests
             if seen > count:
                 last_s, count = time.monotonic() - began, seen
-            del now_s
         return last_s
 
     async def _observe(self) -> Any:
@@ -175,8 +177,37 @@ class Scene:
         except GreenlaneError:
             return None
 
-    async def canary_requests(self) -> int:
-        return (await self.traffic.read("shop")).canary.requests
+    async def until(self, holds: Callable[[], object], seconds: float = WORKER_TIMEOUT_S) -> None:
+        """Wait until `holds()` (may be a coroutine function) is true."""
+        async with asyncio.timeout(seconds):
+            while True:
+                answer = holds()
+                if asyncio.iscoroutine(answer):
+                    answer = await answer
+                if answer:
+                    return
+                await asyncio.sleep(LOOK_S)
+
+    async def until_recorded(self, wanted: Callable[[e.Event], object]) -> None:
+        """Wait until such an event stands in the ledger."""
+
+        async def there() -> bool:
+            return any(wanted(r.event) for r in await self.history())
+
+        await self.until(there)
+
+    async def until_canary_answers(self) -> None:
+        """Wait until the canary is watched at its first weight and has answered somebody."""
+        await self.until_recorded(lambda o: isinstance(o, e.CanaryObserved) and o.reading.canary.requests > 0)
+
+    async def history(self) -> tuple[Recorded, ...]:
+        """Everything that happened to the one run so far; nothing before it begins."""
+        application = await bootstrap.open_application(self.root, read_only=True)
+        try:
+            runs = await application.runs()
+            return (await application.change(runs[0].run)).history if runs else ()
+        finally:
+            await application.close()
 
     # -------------------------------------------------------------- what came of it
 
@@ -200,14 +231,14 @@ class Scene:
             base_moves=int(self.git("rev-list", "--first-parent", "--count", "main")) - FIRST_COMMITS,
             branch_commits=int(self.git("rev-list", "--first-parent", "--count", self.branch)),
             tests_added=len(change.tests.written) if change.tests else 0,
-            production_starts=self.production_starts(),
+            production_starts=tuple(sorted(self.production_starts().items())),
             serves_candidate=split is not None and split.stable.deployment_id in candidates,
         )
 
     def production_starts(self) -> dict[str, int]:
         """How often a process of each production deployment was started, as the service itself wrote it down."""
         lines = (self.root / ".greenlane" / "data" / "shop" / "starts").read_text(encoding="utf-8").splitlines()
-        return dict(Counter(_kind_of(line) for line in lines))
+        return dict(Counter(lines))
 
     def git(self, *words: str) -> str:
         return _git(self.root, *words)
@@ -215,24 +246,21 @@ class Scene:
     def verify_ledger(self) -> Any:
         return verify(self.root / ".greenlane" / "ledger.db")
 
-    async def user_totals(self) -> TrafficTotals:
-        return await self.users.stop()
+    async def user_failures(self) -> tuple[int, int]:
+        """(requests, failures that no version of the service answered with): users are sent home by this.
 
-
-FIRST_COMMITS = 2
-
-
-def _kind_of(deployment_id: str) -> str:
-    """`base` for the version that stood there first; for others the id without the commit, which differs by nothing."""
-    return "base" if deployment_id.startswith("base") or "-base-" in deployment_id else "candidate"
+        A faulty canary answers 500; what the router counted as its errors is not due to a kill.
+        """
+        totals = await self.users.stop()
+        own = (await self.traffic.read("shop")).canary.errors
+        return totals.requests, totals.errors - min(own, totals.by_status.get("500", 0))
 
 
 def _git(root: Path, *words: str) -> str:
-    env = {
-        "PATH": os.environ["PATH"], "HOME": "/nonexistent", "GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null",
-        **{f"GIT_{r}_{k}": v for r in ("AUTHOR", "COMMITTER")
-           for k, v in (("NAME", "Priya Raman"), ("EMAIL", "priya@teashop.example"), ("DATE", "2025-03-02T08:00:00Z"))},
-    }  # fmt: skip
+    person = {"NAME": "Priya Raman", "EMAIL": "priya.raman@teashop.example", "DATE": "2025-03-02T08:00:00Z"}
+    env = {f"GIT_{role}_{what}": value for role in ("AUTHOR", "COMMITTER") for what, value in person.items()}
+    env |= {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    env |= {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": "/dev/null"}
     done = subprocess.run(["git", *words], cwd=root, env=env, capture_output=True, text=True, check=True, timeout=30)
     return done.stdout.strip()
 
@@ -280,3 +308,48 @@ async def open_scene(folder: Path, branch: str, *, approve: bool = False) -> Asy
 
 def kills_with_canary(kills: Sequence[Kill]) -> list[float]:
     return [k.unwatched_s for k in kills if k.unwatched_s is not None]
+
+
+# ------------------------------------------------------------------ workers that are not killed
+
+
+async def two_at_once(scene: Scene) -> None:
+    """Two workers on the same state folder from beginning to end."""
+    first = scene.start_worker()
+    await scene.until(lambda: (scene.root / ".greenlane" / "ledger.db").exists())
+    second = scene.start_worker()
+    codes = await asyncio.gather(scene.reap(first), scene.reap(second))
+    assert codes == [0, 0], f"the workers ended with {codes}:\n{scene.logs[-1][-2000:]}\n{scene.logs[-2][-2000:]}"
+
+
+async def stopped_and_continued(scene: Scene) -> None:
+    """A worker is frozen during its canary, longer than its lease; another takes over; the first one thaws."""
+    zombie = scene.start_worker()
+    try:
+        await scene.until_canary_answers()
+        zombie.send_signal(signal.SIGSTOP)
+        await scene.note_kill("SIGSTOP")
+        second = scene.start_worker()
+        await scene.until_recorded(lambda o: isinstance(o, e.CanaryObserved) and o.phase == "resumed")
+    finally:
+        zombie.send_signal(signal.SIGCONT)
+    codes = await asyncio.gather(scene.reap(zombie), scene.reap(second))
+    assert codes == [0, 0], f"the workers ended with {codes}:\n{scene.logs[-1][-2000:]}\n{scene.logs[-2][-2000:]}"
+
+
+async def ledger_gone_for_a_while(scene: Scene, away_s: float) -> float:
+    """The ledger takes no write from the middle of a canary on; for how long the canary still got requests (seconds).
+
+    The worker lives. When the ledger is back, the same worker goes on.
+    """
+    worker = scene.start_worker()
+    await scene.until_canary_answers()
+    worker.send_signal(signal.SIGUSR1)
+    began = time.monotonic()
+    unwatched_s = await scene.measure_unwatched(away_s)
+    assert unwatched_s is not None, "the canary had no weight"
+    await asyncio.sleep(max(0.0, away_s - (time.monotonic() - began)))
+    worker.send_signal(signal.SIGUSR2)
+    code = await scene.reap(worker)
+    assert code == 0, f"the worker ended with {code}:\n{scene.logs[-1][-4000:]}"
+    return unwatched_s

@@ -1,4 +1,4 @@
-"""One worker of a crash test: `python crash_child.py ROOT [options]`. A real process of its own, so that it can be killed.
+"""One worker of a crash test: `python crash_child.py ROOT [options]`, a real process that can be killed.
 
 It opens the application of ROOT, takes up a pull request and works until its run rests. With `--boundaries FILE` it
 kills itself (SIGKILL) at the first boundary that the file does not name yet, and adds it to the file. A boundary is the
@@ -86,7 +86,7 @@ def install(application: Application, tripwire: Tripwire) -> None:
 
         return checked
 
-    for name in ("acquire", "heartbeat", "release", "acquire_slot", "mark_published"):
+    for name in ("acquire", "heartbeat", "release", "acquire_slot"):
         setattr(store, name, guarded(getattr(store, name)))
     store.commit = tripwire.commit
     loop = asyncio.get_running_loop()
