@@ -219,7 +219,7 @@ class Worker:
         """Attend to whatever is due in a run, whether or not a message said so."""
         change = await self._holdings.read(run)
         standing = assess_standing(change, await self._journal.pause_of(change))
-        due = retry_due(change, standing.due) if standing.due else None
+        due = retry_due(change, standing.due, self._settings.orchestration) if standing.due else None
         wait_s = (due - self._clock.now()).total_seconds() if due else 0.0
         if wait_s > 0:
             self._later(wait_s, run)
@@ -331,10 +331,7 @@ class Worker:
         )
         retrying = isinstance(event, e.AgentRetrying)
         await self._record(held, (event,), stage, () if retrying else mark, release=True)
-        if retrying:
-            due = retry_due(held.change, stage)
-            assert due is not None
-            self._later((due - self._clock.now()).total_seconds(), held.change.run)
+        self._later(0, held.change.run)  # looks at the history: retries when it is time, or lets the run wait
 
     async def _record(
         self,

@@ -15,9 +15,9 @@ from tests.support.rollout import Scene, service, settings
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_previous
 from greenlane.domain import events as e
-from greenlane.domain.delivery import Verdict
+from greenlane.domain.delivery import DeploymentSpec, Instance, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
-from greenlane.domain.settings import Canary, Commands, Thresholds
+from greenlane.domain.settings import Canary, Commands, Service, Thresholds
 from greenlane.policy.lifecycle import State
 
 FAILS_IN_PRODUCTION = Behaviour(
@@ -389,3 +389,23 @@ async def test_ten_minutes_of_canary_take_ten_minutes_of_the_clock(tmp_path: Pat
     assert (await scene.driver.drive()).state is State.DEPLOYED
     took = scene.world.clock.now() - began
     assert timedelta(seconds=60 + 600 + 3 * 30) <= took <= timedelta(seconds=60 + 600 + 3 * 30 + 60)
+
+
+async def test_an_agent_that_breaks_in_a_canary_ends_it_before_people_are_asked(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    deploy = scene.world.platform.deploy
+    broken = [RuntimeError("a bug")]
+
+    async def deploy_badly(service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+        if spec.deployment_id.startswith("production") and spec.artifact.commit != scene.base and broken:
+            raise broken.pop()
+        return await deploy(service, spec, fence=fence)
+
+    scene.world.platform.deploy = deploy_badly  # type: ignore[method-assign]  # breaks once
+    standing = await scene.driver.drive()
+    assert standing.state is State.AWAITING_HUMAN
+    assert scene.driver.types[-2:] == ["canary.rolling_back", "canary.inconclusive"]
+    assert await scene.stable_commit() == scene.base
+    while scene.driver.change.open_gates:
+        scene.driver.put(scene.approve())
+    assert (await scene.driver.drive()).state is State.DEPLOYED
