@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tests.support.crash import (
+    DELICATE,
     PR_ASKS,
     PR_FAILS,
     PR_SHIPS,
@@ -48,18 +49,6 @@ AT_ONCE = 2
 """Runs at the same time: a killed run mostly waits."""
 LEDGER_AWAY_S = 14.0
 """Longer than the worker's patience with a ledger that can't be written (10 s)."""
-DELICATE = (
-    "after tests.committing",
-    "after staging.starting",
-    "after canary.starting",
-    "before canary.observed watch",
-    "after canary.promoting 50",
-    "after canary.promoted",
-    "before canary.promoted",
-    "after base.advancing",
-    "before deployment.complete",
-)
-
 Disturb = Callable[[Scene], Awaitable[object]]
 
 

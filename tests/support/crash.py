@@ -41,6 +41,17 @@ PR_FAILS = "pr-7-say-what-is-saved"
 CHILD = Path(__file__).with_name("crash_child.py")
 SOURCE = Path(bootstrap.__file__).parent.parent.parent
 USERS_RPS = 60.0
+DELICATE = (
+    "after tests.committing",
+    "after staging.starting",
+    "after canary.starting",
+    "after canary.observed watch",
+    "after canary.promoting 50",
+    "after canary.promoted",
+    "after base.advancing",
+    "before deployment.complete",
+)
+"""Where a crash is worst: something is decided and not done yet, or done and not written down."""
 UNWATCHED_LOOK_S = 0.1
 LOOK_S = 0.1
 FIRST_COMMITS = 2
@@ -95,6 +106,7 @@ class Scene:
     approve: bool = False
     run: str = ""
     kills: list[Kill] = field(default_factory=list)
+    workers: list[subprocess.Popen[str]] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
 
     # -------------------------------------------------------------- workers
@@ -102,7 +114,8 @@ class Scene:
     def start_worker(self, *options: str) -> subprocess.Popen[str]:
         """A worker of its own process; its words end up in `logs` when it is reaped."""
         more = ("--approve",) if self.approve else ()
-        return start_child(self.root, "--branch", self.branch, *more, *options)
+        self.workers.append(start_child(self.root, "--branch", self.branch, *more, *options))
+        return self.workers[-1]
 
     async def reap(self, worker: subprocess.Popen[str]) -> int:
         """Wait for a worker's end; its exit code (negative: the signal)."""
@@ -139,11 +152,9 @@ class Scene:
         """Workers that are killed from outside at random instants, so many times at most; the last one finishes."""
         for _ in range(times):
             worker = self.start_worker()
-            died = False
-            with contextlib.suppress(subprocess.TimeoutExpired):
+            try:
                 await asyncio.to_thread(worker.wait, draw.uniform(0.2, longest_s))
-                died = True
-            if not died:
+            except subprocess.TimeoutExpired:
                 worker.kill()
             code = await self.reap(worker)
             if code == 0:
@@ -157,7 +168,7 @@ class Scene:
     async def note_kill(self, where: str) -> None:
         self.kills.append(Kill(where, await self.measure_unwatched()))
 
-    async def measure_unwatched(self, for_s: float = 3.0) -> float | None:
+    async def measure_unwatched(self, for_s: float = 2.5) -> float | None:
         """How long from now on the canary still answers requests, watched for so long; None if it has no weight."""
         began = time.monotonic()
         split = await self._observe()
@@ -301,7 +312,12 @@ async def open_scene(folder: Path, branch: str, *, approve: bool = False) -> Asy
         assert child.returncode == 0, err[-4000:]
         url = json.loads(out)["shop"]
         async with TrafficSource(url, CUSTOMERS, rate_rps=USERS_RPS, seed=7) as users:
-            yield Scene(root, branch, users, EnvoyTraffic(root / ".greenlane"), approve=approve)
+            scene = Scene(root, branch, users, EnvoyTraffic(root / ".greenlane"), approve=approve)
+            try:
+                yield scene
+            finally:
+                for worker in scene.workers:
+                    worker.kill()  # one that was collected already is left alone
     finally:
         await bootstrap.stop_leftovers(root)
 
@@ -322,19 +338,22 @@ async def two_at_once(scene: Scene) -> None:
     assert codes == [0, 0], f"the workers ended with {codes}:\n{scene.logs[-1][-2000:]}\n{scene.logs[-2][-2000:]}"
 
 
-async def stopped_and_continued(scene: Scene) -> None:
-    """A worker is frozen during its canary, longer than its lease; another takes over; the first one thaws."""
+async def stopped_and_continued(scene: Scene, dying: Sequence[str] = ()) -> None:
+    """A worker is frozen during its canary, longer than its lease; another takes over; the first one thaws.
+
+    The workers that take over die at the boundaries `dying` on top. What thawed goes on living beside them.
+    """
     zombie = scene.start_worker()
     try:
         await scene.until_canary_answers()
         zombie.send_signal(signal.SIGSTOP)
         await scene.note_kill("SIGSTOP")
-        second = scene.start_worker()
+        others = asyncio.create_task(scene.die_at_boundaries(*dying) if dying else scene.finish())
         await scene.until_recorded(lambda o: isinstance(o, e.CanaryObserved) and o.phase == "resumed")
     finally:
         zombie.send_signal(signal.SIGCONT)
-    codes = await asyncio.gather(scene.reap(zombie), scene.reap(second))
-    assert codes == [0, 0], f"the workers ended with {codes}:\n{scene.logs[-1][-2000:]}\n{scene.logs[-2][-2000:]}"
+    code, _ = await asyncio.gather(scene.reap(zombie), others)
+    assert code == 0, f"the worker that thawed ended with {code}:\n{scene.logs[-1][-4000:]}"
 
 
 async def ledger_gone_for_a_while(scene: Scene, away_s: float) -> float:
