@@ -72,7 +72,7 @@ class Filler:
         stream = f"shop-{self._runs}-{self._random.getrandbits(32):08x}"
         for version in range(0, entries, each):
             count = min(each, entries - version)
-            drafts = tuple(draft(f"{self._random.getrandbits(128):032x}") for _ in range(count))
+            drafts = tuple(draft(f"{stream}/{version + place}") for place in range(1, count + 1))
             await self._ledger.commit(Step(stream=stream, expected_version=version, drafts=drafts))
 
     async def fill(self, entries: int, *, each: int, in_flight: int, advance: object = None) -> None:

@@ -138,6 +138,16 @@ class LocalCrew:
 
     # -------------------------------------------------------------- around the runs
 
+    async def begin(self) -> None:
+        """After a restart of the machine: production is brought back as it was, before any agent acts."""
+        await self._platform.revive(self._settings.services)
+        await self._traffic.revive()
+
+    async def end(self) -> None:
+        """Watch nothing any more; the router sends what is left of a canary's traffic to stable."""
+        await self._traffic.close()
+        await self.bus.close()
+
     async def install(self, record: Callable[[e.Event], Awaitable[None]]) -> dict[str, str]:
         """Bring up in production, at the base's version, each service that nothing serves yet; name to address."""
         addresses = {}

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from greenlane.adapters.envoy.admin import Admin, compute_counters
-from greenlane.adapters.envoy.config import version_cluster
+from greenlane.adapters.envoy.config import target_clusters, version_cluster
 from greenlane.adapters.envoy.guard import Guard
 from greenlane.adapters.envoy.record import Arm, Past, Raw, Routes, ServiceRoutes, Since, remember_fence
 from greenlane.adapters.envoy.router import Router
@@ -203,18 +203,28 @@ class EnvoyTraffic:
         leaving = before.arm if before is not None and before.arm != record.arm else None
         routes = msgspec.structs.replace(routes, services={**routes.services, record.service: record})
         self._router.write(routes)
-        await self._router.apply_targets(routes, record, leaving)
-        await self._check_listener(routes, record)
-        shares = await self._router.apply_shares(routes, record)
+        if await self._knows_already(routes, record):
+            shares = await self._router.apply_shares(routes, record)  # a roll-back is one write, before all else
+            await self._router.apply_targets(routes, record, None)
+            await self._check_listener(routes, record)
+        else:
+            await self._router.apply_targets(routes, record, leaving)
+            await self._check_listener(routes, record)
+            shares = await self._router.apply_shares(routes, record)
+            if leaving is not None:
+                await self._router.drop_leavers(routes, record)
         stable = shares.get(version_cluster(record.service, record.stable.deployment_id), 0.0)
         if abs(100 - record.weight - stable) > 0.01:
             raise RetryableError(
                 f"the router reports {stable:g} % for the stable version of {record.service}, "
                 f"not the {100 - record.weight:g} % it was told"
             )
-        if leaving is not None:
-            await self._router.drop_leavers(routes, record)
         return routes, record
+
+    async def _knows_already(self, routes: Routes, record: ServiceRoutes) -> bool:
+        """Whether Envoy's route table names every cluster that is to get requests, so that nothing need be added."""
+        applied = (await Admin(routes.admin_socket).applied_routes()).get(record.service)
+        return applied is not None and all(name in applied.shares for name in target_clusters(record))
 
     async def _check_listener(self, routes: Routes, record: ServiceRoutes) -> None:
         error = await Admin(routes.admin_socket).listener_error(record.service)
