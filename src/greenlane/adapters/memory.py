@@ -253,6 +253,9 @@ class MemoryTraffic:
         flow.split, flow.armed = split, True
         self._world.did(f"route {service.name} {split.canary_weight if split.canary else 0:g}")
 
+    async def let_go(self, service: str) -> None:
+        self._flow(service).armed = False
+
     async def observe(self, service: str) -> Split | None:
         return self._flow(service).split
 

@@ -47,6 +47,7 @@ from greenlane.testgen import TestGenerator
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
 ANALYZER_TIMEOUT_S = 120.0  # one that takes longer has not read the change, and is said so
+WATCH_SLACK_S = 1.0  # a look at a canary that is later than this is none: its traffic goes to stable until the next one
 REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
 
 
@@ -73,7 +74,7 @@ class LocalCrew:
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
         self._builder = LocalBuilder(state_dir, self._environments, settings)
         self._platform = LocalPlatform(state_dir, self._environments, settings)
-        self._traffic = EnvoyTraffic(state_dir)
+        self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
         self._holdings = Holdings(store, owner=make_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)

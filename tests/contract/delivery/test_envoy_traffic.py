@@ -358,6 +358,44 @@ async def test_a_canary_that_nobody_watches_any_more_loses_its_traffic(
     assert (await ask(url, 40))["2"] > 5
 
 
+async def test_a_canary_that_is_let_go_loses_its_traffic_though_its_process_lives(
+    deploy: Deploy, traffic: EnvoyTraffic
+) -> None:
+    one, two = await deploy("1"), await deploy("2")
+    split = Split(stable=one, canary=two, canary_weight=50)
+    await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
+    url = await traffic.address("shop")
+    assert (await ask(url, 40))["2"] > 5
+    await traffic.let_go("shop")
+    await traffic.let_go("shop")  # again: nothing
+    await asyncio.sleep(2)
+    assert await ask(url, 40) == {"1": 40}
+    await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
+    assert (await ask(url, 40))["2"] > 5
+
+
+async def test_a_canary_whose_counters_nobody_reads_gets_nothing_until_they_are_read_again(
+    deploy: Deploy, traffic: EnvoyTraffic, state: Path
+) -> None:
+    one, two = await deploy("1"), await deploy("2")
+    watching = EnvoyTraffic(state, watch_gap_s=1.5)
+    try:
+        await watching.route(SHOP, Split(stable=one, canary=two, canary_weight=50), p99_limit_ms=LIMIT_MS, fence=1)
+        url = await traffic.address("shop")
+        for _ in range(10):
+            await watching.read("shop")
+            await asyncio.sleep(0.2)
+        assert (await ask(url, 40))["2"] > 5
+        await asyncio.sleep(3.5)
+        assert await ask(url, 40) == {"1": 40}
+        for _ in range(5):
+            await watching.read("shop")
+            await asyncio.sleep(0.2)
+        assert (await ask(url, 40))["2"] > 5
+    finally:
+        await watching.close()
+
+
 def test_limits_are_counted_exactly_or_stricter() -> None:
     exact = {800.0: 800.0, 95.0: 95.0, 1200.0: 1200.0, 1.0: 1.0, 60000.0: 60000.0}
     stricter = {125.0: 120.0, 999.0: 990.0, 95.5: 95.0, 90000.0: 60000.0}

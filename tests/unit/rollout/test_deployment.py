@@ -341,6 +341,31 @@ async def test_an_interrupted_watch_leaves_no_weight_on_the_canary(tmp_path: Pat
     assert scene.world.effects[-1] == "route shop 0"
 
 
+@pytest.mark.parametrize("unrecorded", [e.CanaryObserved, e.CanaryPromoting, e.CanaryPromoted])
+async def test_a_worker_that_can_not_record_lets_the_canary_go_though_the_router_is_silent(
+    tmp_path: Path, unrecorded: type[e.Event]
+) -> None:
+    scene = Scene(tmp_path)
+    deployment = scene.driver._agents[e.Stage.DEPLOYMENT]
+    for stage in (e.Stage.STAGING, e.Stage.VALIDATION):
+        async for step in scene.driver._agents[stage].act(scene.driver.change):
+            scene.driver.put(step)  # type: ignore[arg-type]  # these two yield single events
+    steps = cast(AsyncGenerator[e.Event, None], deployment.act(scene.driver.change))
+    async for step in steps:
+        if isinstance(step, unrecorded):
+            break
+        scene.driver.put(step)
+    before = await scene.world.traffic.read("shop")
+    scene.world.outage = RetryableError("no answer")
+    await steps.aclose()
+    await scene.world.clock.sleep(60)
+    after = await scene.world.traffic.read("shop")
+    assert after.canary.requests == before.canary.requests
+    assert after.stable.requests > before.stable.requests
+    scene.world.outage = None
+    assert (await scene.driver.drive()).state is State.DEPLOYED
+
+
 async def _never(seconds: float) -> None:
     await asyncio.Event().wait()
 

@@ -33,9 +33,16 @@ FLUSH_S = 0.25
 
 
 class EnvoyTraffic:
-    """One router per state folder. Every method may be called from several processes at once."""
+    """One router per state folder. Every method may be called from several processes at once.
 
-    def __init__(self, state_dir: Path, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+    `watch_gap_s`: a canary whose counters this process has not read for so long counts as unwatched, and gets nothing
+    until they are read again. None: it is watched for as long as the process lives and does not let go.
+    """
+
+    def __init__(
+        self, state_dir: Path, *, request_timeout_s: float = REQUEST_TIMEOUT_S, watch_gap_s: float | None = None
+    ) -> None:
+        self._watch_gap_s = watch_gap_s
         self._router = Router(state_dir, request_timeout_s)
         self._lock_path = state_dir.resolve() / "locks" / "envoy.lock"
         self._guards: dict[str, tuple[int, Guard]] = {}
@@ -64,7 +71,14 @@ class EnvoyTraffic:
                 routes, target = await self._arm(routes, target)
             routes, target = await self._apply(routes, msgspec.structs.replace(target, weight=split.canary_weight))
             self._drop_guard_unless(service.name, split)
+            self._saw(service.name)
         await self._drain(routes, old, target)
+
+    async def let_go(self, service: str) -> None:
+        """Close our end of the switch: Envoy finds nobody watching within a second. Not held by us: nothing."""
+        _, guard = self._guards.pop(service, (0, None))
+        if guard is not None:
+            guard.close()
 
     async def observe(self, service: str) -> Split | None:
         """The shares of Envoy's own route table. They stand while the dead-man switch sends all to stable."""
@@ -97,6 +111,7 @@ class EnvoyTraffic:
             stable = compute_counters(raw[stable_id], Raw(), record.limit_ms)
             return TrafficReading(stable=stable, canary=Counters())
         raw = await admin.read_versions(service, (since.stable_id, since.canary_id))
+        self._saw(service)
         same = since.epoch == self._router.epoch()
         return TrafficReading(
             stable=compute_counters(raw[since.stable_id], since.stable if same else Raw(), record.limit_ms),
@@ -151,6 +166,10 @@ class EnvoyTraffic:
             and arm.canary_id == record.canary.deployment_id
             and arm.stable_id == record.stable.deployment_id
         )
+
+    def _saw(self, service: str) -> None:
+        if service in self._guards:
+            self._guards[service][1].saw()
 
     def _drop_guard_unless(self, service: str, split: Split) -> None:
         if (split.canary is None or split.canary_weight <= 0) and service in self._guards:
@@ -221,7 +240,7 @@ class EnvoyTraffic:
         assert record.canary is not None
         if record.service in self._guards:
             self._guards.pop(record.service)[1].close()
-        guard = await Guard.open(uuid4().hex)
+        guard = await Guard.open(uuid4().hex, self._watch_gap_s)
         number = routes.arms + 1
         arm = Arm(
             number=number,
@@ -237,6 +256,7 @@ class EnvoyTraffic:
         name = f"cluster.{record.service}/hop/{number}.membership_healthy"
         until = time.monotonic() + ARM_TIMEOUT_S
         while time.monotonic() < until:
+            guard.saw()
             if (await admin.values(f"^{name}$".replace(".", r"\."))).get(name) == 1:
                 return routes, record
             await asyncio.sleep(POLL_S)
