@@ -369,7 +369,8 @@ class Worker:
         if written.released:
             self._holdings.forget(held.change.run)
         if written.standing.ended or (written.released and events):
-            self._spawn(self._after(self._tidying.begin(written.change, written.standing)))
+            self._tidying.begin(written.change, written.standing)
+            self._spawn(self._wake_queued())
 
     async def _check_still_due(self, held: Held, stage: e.Stage | None) -> None:
         """Somebody appended meanwhile. If this stage is still due, the event is appended after theirs."""
@@ -378,12 +379,8 @@ class Worker:
         if stage is not None and standing.due is not stage and standing.state is not State.PAUSED:
             raise OvertakenError
 
-    async def _after(self, tidied: asyncio.Future[None]) -> None:
-        """A run has ended or waits: when it is cleared up, wake whoever waits for its place or production slot."""
-        await tidied
-        await self._wake_queued()
-
     async def _wake_queued(self) -> None:
+        """A place or a production slot may be free: wake who waits for one."""
         for info in await self._store.streams(("queued",)):
             if self._holdings.get(info.stream) is None:
                 await self._wake(info.stream)
