@@ -19,7 +19,6 @@ from greenlane.domain.change import Change, fold
 from greenlane.ledger.store import Lease, LedgerStore, LedgerUnavailableError
 from greenlane.runtime.recording import read_back
 
-
 log = logging.getLogger(__name__)
 
 
