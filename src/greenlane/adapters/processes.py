@@ -302,7 +302,8 @@ def tail_log(folder: Path, max_bytes: int = LOG_TAIL_BYTES) -> str:
 
 
 def last_lines(text: str, count: int = 15, max_chars: int = 2000) -> str:
-    return "\n".join(text.strip().splitlines()[-count:])[-max_chars:]
+    """The end of a log, for a message: each line marked, so that they can be told apart where a face joins them."""
+    return "\n".join(f"| {line}" for line in text.strip()[-max_chars:].splitlines()[-count:])
 
 
 # ------------------------------------------------------------------ commands that end with the controller

@@ -262,7 +262,8 @@ def _inconclusive(change: Change, starting: e.CanaryStarting, judgement: CanaryJ
         rule="canary.inconclusive",
         summary=f"the canary of {starting.service} could not decide: {judgement.reason}",
         evidence=tuple(m.reason for m in judgement.metrics),
-        clears_when="a person approves another canary, or rejects the change",
+        clears_when="enough requests reach the service in production and a person approves another canary; or a person "
+        "rejects the change",
     )
     return e.CanaryInconclusive(
         deployment_id=starting.deployment_id,

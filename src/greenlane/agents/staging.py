@@ -335,7 +335,8 @@ def _nothing_to_stage(change: Change, base: str, merge: str, services: tuple[Ser
 
 
 def _blocked(change: Change, base: str, merge: str, error: ChangeError, log: tuple[str, ...]) -> e.StagingComplete:
-    parts = [error.message, error.hint, *(f"Last lines of its log:\n{text}" for text in log)]
+    told = [text for text in log if text.splitlines()[-1] not in error.message]
+    parts = [error.message, error.hint, *(f"Last lines of its log:\n{text}" for text in told)]
     rule = "staging.merge_conflict" if isinstance(error, MergeConflictError) else f"staging.{type(error).__name__}"
     return e.StagingComplete(
         proceed=False,

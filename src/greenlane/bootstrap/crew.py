@@ -175,12 +175,21 @@ class LocalCrew:
             addresses[service.name] = await self._traffic.address(service.name)
         return addresses
 
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
+        names = [s.name for s in self._settings.services if s.commands.start]
+        return {name: await self._traffic.address(name) for name in names if await self._traffic.observe(name)}
+
     async def tidy(self, change: Change) -> None:
         """An ended run leaves no staging instance and no work folder behind."""
         await retire_staging(change, platform=self._platform, fence=change.fence)
         await asyncio.to_thread(shutil.rmtree, self._work_dir / change.run, ignore_errors=True)
         if change.deployed is not None and change.deployed.previous:
             self._deployed.append(change)
+
+    async def rest(self, change: Change) -> None:
+        """A run that nobody works on keeps no staging instance running; the agents start them again."""
+        await retire_staging(change, platform=self._platform, fence=change.fence)
 
     async def keep_house(self) -> None:
         """Stop what a crash left behind, then previous versions that were kept hot long enough, until cancelled."""

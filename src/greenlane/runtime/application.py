@@ -54,6 +54,9 @@ class Crew(Protocol):
     async def install(self, record: Callable[[Event], Awaitable[None]]) -> dict[str, str]:
         """Bring services up in production; `record` writes the decision down first. Names to addresses."""
 
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
+
 
 class Application:
     """Implements `ports.application.Application`. `work` may be called once; everything else at any time."""
@@ -116,6 +119,10 @@ class Application:
     async def install(self) -> dict[str, str]:
         """Bring every service that nothing serves yet into production, at the base's version; their addresses."""
         return await self.crew.install(self.desk.record_control)
+
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
+        return await self.crew.addresses()
 
     async def _until(self, runs: Collection[str] | None) -> None:
         while True:

@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from greenlane.agents.base import Agent, Yielded
 from greenlane.bus.protocol import Bus, Delivery
 from greenlane.domain import events as e
-from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError, RetryableError
 from greenlane.domain.settings import Settings
 from greenlane.ledger.store import (
@@ -32,6 +31,7 @@ from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.outcome import decide_failure, make_failure, retry_due
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.tidying import Tidier, Tidying
 from greenlane.runtime.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,6 @@ BUSY_RETRY_S = 0.5  # another process holds the run or the last place: look agai
 LEDGER_RETRY_S = 1.0  # a ledger that can't be written is tried again this often, until LEDGER_PATIENCE_S
 LEDGER_PATIENCE_S = 10.0  # then the agent is stopped, so that no canary goes on behind a ledger that can't be written
 UNFINISHED = ("open", "queued", "paused")
-
-
-class Tidier(Protocol):
-    async def tidy(self, change: Change) -> None:
-        """Remove what an ended run left behind (staging instances, work folders). May be repeated."""
 
 
 class OvertakenError(Exception):
@@ -83,7 +78,7 @@ class Worker:
             )
             for a in agents
         }
-        self._tidier = tidier
+        self._tidying = Tidying(tidier)
         self._sweep_s = sweep_s
         self._turns = Turns()
         self._acting: dict[str, asyncio.Task[Any]] = {}
@@ -142,6 +137,12 @@ class Worker:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(GreenlaneError):
+            for run in self._holdings.runs:
+                if (held := self._holdings.get(run)) is not None:
+                    change = await self._holdings.refresh(held)
+                    self._tidying.begin(change, assess_standing(change), stopping=True)
+        await self._tidying.finish()
         with contextlib.suppress(GreenlaneError):
             for run in self._holdings.runs:
                 await self._holdings.give_back(run)
@@ -320,7 +321,8 @@ class Worker:
             await self._holdings.give_back(run)
 
     async def _fail(self, held: Held, stage: e.Stage, error: Exception, mark: tuple[Handled, ...]) -> None:
-        log.warning("the %s agent of %s raised", stage, held.change.run, exc_info=error)
+        if not isinstance(error, GreenlaneError):  # those explain themselves, and the entry holds what they say
+            log.warning("the %s agent of %s raised", stage, held.change.run, exc_info=error)
         event = decide_failure(
             error,
             held.change,
@@ -366,10 +368,8 @@ class Worker:
         held.change = written.change
         if written.released:
             self._holdings.forget(held.change.run)
-        if written.standing.ended:
-            self._spawn(self._after_end(written.change))
-        elif written.released and events:
-            self._spawn(self._wake_queued())
+        if written.standing.ended or (written.released and events):
+            self._spawn(self._after(self._tidying.begin(written.change, written.standing)))
 
     async def _check_still_due(self, held: Held, stage: e.Stage | None) -> None:
         """Somebody appended meanwhile. If this stage is still due, the event is appended after theirs."""
@@ -378,13 +378,9 @@ class Worker:
         if stage is not None and standing.due is not stage and standing.state is not State.PAUSED:
             raise OvertakenError
 
-    async def _after_end(self, change: Change) -> None:
-        """A run has ended: tidy up after it, and wake whoever waits for its production slot."""
-        if self._tidier is not None:
-            try:
-                await self._tidier.tidy(change)
-            except Exception:
-                log.warning("tidying up after %s failed", change.run, exc_info=True)
+    async def _after(self, tidied: asyncio.Future[None]) -> None:
+        """A run has ended or waits: when it is cleared up, wake whoever waits for its place or production slot."""
+        await tidied
         await self._wake_queued()
 
     async def _wake_queued(self) -> None:
