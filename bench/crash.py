@@ -17,7 +17,6 @@ import math
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,8 +44,6 @@ KILLS = 200
 QUICK_KILLS = 12
 RANDOM_KILLS_A_RUN = 20
 LONGEST_LIFE_S = 8.0
-AT_ONCE = 2
-"""Runs at the same time: a killed run mostly waits."""
 LEDGER_AWAY_S = 14.0
 """Longer than the worker's patience with a ledger that can't be written (10 s)."""
 Disturb = Callable[[Scene], Awaitable[object]]
@@ -97,39 +94,38 @@ def _difference(expected: Outcome, seen: Outcome) -> str:
     return "; ".join(parts)
 
 
-async def disturbed(tally: Tally, branch: str, name: str, disturb: Disturb) -> None:
+async def disturbed(bench: Bench, tally: Tally, branch: str, name: str, disturb: Disturb) -> None:
     """One run from the opened pull request to its rest, with `disturb` in its way."""
     with tempfile.TemporaryDirectory(prefix="greenlane-crash-", ignore_cleanup_errors=True) as folder:
         async with open_scene(Path(folder), branch, approve=branch == PR_ASKS) as scene:
             try:
                 await disturb(scene)
                 await tally.take(f"{branch}, {name}", scene)
+                bench.console.print(f"{branch}, {name}: {len(scene.kills)} kills")
             except (AssertionError, TimeoutError) as error:
                 tally.kills += scene.kills
                 tally.differing.append(f"{branch}, {name}: {error}")
+                bench.console.print(tally.differing[-1][:300])
 
 
 async def measure(bench: Bench) -> None:
     tally = Tally()
     goal = QUICK_KILLS if bench.quick else KILLS
-    began = time.monotonic()
     with bench.progress("undisturbed", total=3 - bench.quick) as advance:
         for branch in (PR_SHIPS, PR_FAILS) if bench.quick else (PR_SHIPS, PR_FAILS, PR_ASKS):
-            await disturbed(tally, branch, "undisturbed", Scene.finish)
+            await disturbed(bench, tally, branch, "undisturbed", Scene.finish)
             advance()
-    seconds = {"undisturbed": time.monotonic() - began}
     with bench.progress("killed", total=goal) as advance:
         await _kill_all(bench, tally, goal, advance)
-    seconds["killed"] = time.monotonic() - began - seconds["undisturbed"]
     with bench.progress("two workers, frozen, no ledger", total=3) as advance:
         for name, disturb in (("two at once", two_at_once), ("frozen and thawed", stopped_and_continued)):
-            await disturbed(tally, PR_SHIPS, name, disturb)
+            await disturbed(bench, tally, PR_SHIPS, name, disturb)
             advance()
 
         async def ledger_gone(scene: Scene) -> None:
             tally.ledger_gone_s = await ledger_gone_for_a_while(scene, LEDGER_AWAY_S)
 
-        await disturbed(tally, PR_SHIPS, "ledger gone", ledger_gone)
+        await disturbed(bench, tally, PR_SHIPS, "ledger gone", ledger_gone)
         advance()
     _report(bench, tally, goal)
 
@@ -137,13 +133,17 @@ async def measure(bench: Bench) -> None:
 async def _kill_all(bench: Bench, tally: Tally, goal: int, advance: Callable[[], None]) -> None:
     """Boundaries first, then random instants until there are enough kills."""
     at_boundaries = [(PR_SHIPS, DELICATE)] if bench.quick else [(PR_SHIPS, ()), (PR_FAILS, ()), (PR_ASKS, ())]
-    places = asyncio.Semaphore(1 if bench.quick else AT_ONCE)
+    places = asyncio.Semaphore(1 if bench.quick else bench.args.at_once)
     begun = 0
 
     async def boundaries(branch: str, only: tuple[str, ...]) -> None:
         async with places:
             await disturbed(
-                tally, branch, "killed at boundaries", lambda s: s.die_at_boundaries(*only, progress=advance)
+                bench,
+                tally,
+                branch,
+                "killed at boundaries",
+                lambda s: s.die_at_boundaries(*only, progress=advance),
             )
 
     async def at_random(number: int, times: int) -> None:
@@ -151,6 +151,7 @@ async def _kill_all(bench: Bench, tally: Tally, goal: int, advance: Callable[[],
         draw = random.Random(bench.args.seed + number)
         async with places:
             await disturbed(
+                bench,
                 tally,
                 branch,
                 f"killed at random ({bench.args.seed + number})",
@@ -160,7 +161,7 @@ async def _kill_all(bench: Bench, tally: Tally, goal: int, advance: Callable[[],
     await asyncio.gather(*(boundaries(branch, only) for branch, only in at_boundaries))
     while len(tally.kills) < goal and begun < KILLS:
         missing = goal - len(tally.kills)
-        batch = min(1 if bench.quick else AT_ONCE, math.ceil(missing / RANDOM_KILLS_A_RUN))
+        batch = min(1 if bench.quick else bench.args.at_once, math.ceil(missing / RANDOM_KILLS_A_RUN))
         each = min(RANDOM_KILLS_A_RUN, math.ceil(missing / batch))
         await asyncio.gather(*(at_random(begun + place, each) for place in range(batch)))
         begun += batch
@@ -198,6 +199,7 @@ def _report(bench: Bench, tally: Tally, goal: int) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the random instants")
+    parser.add_argument("--at-once", type=int, default=2, help="runs at the same time: one that is killed mostly waits")
 
 
 if __name__ == "__main__":

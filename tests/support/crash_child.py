@@ -24,7 +24,7 @@ from typing import Any
 from greenlane import bootstrap
 from greenlane.ledger.entry import Draft
 from greenlane.ledger.store import LedgerUnavailableError, Step
-from greenlane.policy.lifecycle import State
+from greenlane.policy.lifecycle import ENDED, State
 from greenlane.runtime.application import Application
 
 MANAGER = "Robin Vale <robin.vale@teashop.example>"
@@ -95,11 +95,21 @@ def install(application: Application, tripwire: Tripwire) -> None:
 
 
 async def approve(application: Application, run: str) -> None:
-    """A person says yes whenever one is asked."""
-    while True:
-        if (await application.view(run)).state == State.AWAITING_HUMAN:
+    """A person says yes whenever one is asked, until the run has ended."""
+    while (state := (await application.view(run)).state) not in ENDED:
+        if state == State.AWAITING_HUMAN:
             await application.approve(run, by=MANAGER, reason="read it")
         await asyncio.sleep(LOOK_S)
+
+
+async def work_with_approvals(application: Application, run: str) -> None:
+    working = asyncio.create_task(application.work(until=None))
+    approving = asyncio.create_task(approve(application, run))
+    done, _ = await asyncio.wait((working, approving), return_when=asyncio.FIRST_COMPLETED)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    for task in done:
+        task.result()
 
 
 async def work(arguments: argparse.Namespace) -> None:
@@ -112,9 +122,10 @@ async def work(arguments: argparse.Namespace) -> None:
             return
         run = await application.submit(arguments.branch)
         print(run, flush=True)
-        approving = asyncio.create_task(approve(application, run)) if arguments.approve else None
-        await application.work(until=None if arguments.approve else [run])
-        del approving
+        if arguments.approve:
+            await work_with_approvals(application, run)
+        else:
+            await application.work(until=[run])
     finally:
         await application.close()
 

@@ -16,6 +16,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError, RefusedError, RetryableError
 from greenlane.domain.settings import Settings
+from greenlane.ledger.store import LedgerUnavailableError
 from greenlane.policy.lifecycle import State
 from greenlane.runtime.holding import Held
 
@@ -192,6 +193,30 @@ async def test_two_workers_never_both_go_on(tmp_path: Path) -> None:
         for run in runs:
             await house.until_state(run, State.DEPLOYED, seconds=20)
     assert sorted(effects) == sorted(runs)
+
+
+async def test_leases_are_renewed_again_after_the_ledger_was_away(tmp_path: Path) -> None:
+    going_on = asyncio.Event()
+
+    async def effect(change: Change) -> None:
+        await going_on.wait()
+
+    agents = plain_agents(review=PlainAgent(e.Stage.REVIEW, before=effect))
+    async with open_house(tmp_path, agents, quick(lease_s=1)) as house, house.working():
+        heartbeat, beats = house.store.heartbeat, 0
+
+        async def failing_once(owner: str, ttl_s: float) -> None:
+            nonlocal beats
+            beats += 1
+            if beats == 1:
+                raise LedgerUnavailableError("the disk is full")
+            await heartbeat(owner, ttl_s)
+
+        house.store.heartbeat = failing_once  # type: ignore[method-assign]  # the ledger is away for a moment
+        run = (await house.open_many(1))[0]
+        await house.until(lambda: beats >= 3)
+        going_on.set()
+        await house.until_state(run, State.DEPLOYED)
 
 
 async def test_a_superseded_run_stops_at_once_and_its_approval_is_void(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class LocalPlatform:
 
     # ------------------------------------------------------------------ the port
 
-    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int | None) -> Instance:
         """Start it once and wait until it is healthy. A crash in between is made good by calling it again."""
         if service.commands.start is None:
             raise InputError(
@@ -98,7 +98,7 @@ class LocalPlatform:
                     hint="an id names one artifact in one place for ever: use another attempt",
                 )
             if record is None or not is_running(folder, record.token):
-                record = await self._start(service, spec, record, fence)
+                record = await self._start(service, spec, record, record.fence if record else fence or 0)
             if record.phase != "healthy":
                 record = await self._await_health(service, record)
             return record.instance()
@@ -110,7 +110,7 @@ class LocalPlatform:
             return None
         return record.instance()
 
-    async def retire(self, deployment_id: str, *, fence: int) -> None:
+    async def retire(self, deployment_id: str, *, fence: int | None) -> None:
         folder = self._folder(deployment_id)
         async with self._lock(deployment_id):
             record = self._fenced(deployment_id, fence)
@@ -163,11 +163,11 @@ class LocalPlatform:
         folder.mkdir(parents=True, exist_ok=True)
         write_struct(folder / "record.json", record)
 
-    def _fenced(self, deployment_id: str, fence: int) -> DeploymentRecord | None:
+    def _fenced(self, deployment_id: str, fence: int | None) -> DeploymentRecord | None:
         """The record, which holds the highest fence from now on. Raises FencedError for a lower one."""
         record = self._read(deployment_id)
-        if record is None:
-            return None
+        if record is None or fence is None:
+            return record
         if fence < record.fence:
             raise FencedError(f"{deployment_id} is in the hands of a newer worker (fence {record.fence}, not {fence})")
         if fence > record.fence:

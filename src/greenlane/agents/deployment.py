@@ -258,9 +258,7 @@ class DeploymentAgent:
             async for step in end_canary(self._site, notebook, starting):
                 yield step
             return
-        stable = await ensure_running(
-            service, starting.stable, "production", platform=self._site.platform, fence=notebook.change.fence
-        )
+        stable = await ensure_running(service, starting.stable, "production", platform=self._site.platform, fence=None)
         watch = CanaryWatch(self._site, notebook, service, starting, stable=stable, candidate=candidate)
         if begun_before:
             async for step in watch.take_over(restarted=found is None):

@@ -192,11 +192,13 @@ class LocalCrew:
         await retire_staging(change, platform=self._platform, fence=change.fence)
 
     async def keep_house(self) -> None:
-        """Retire previous versions that were kept hot long enough, until cancelled."""
+        """Stop what a crash left behind, then previous versions that were kept hot long enough, until cancelled."""
         for info in (await self._store.streams(("ended",)))[-REMEMBERED_RUNS:]:
             change = await self._holdings.read(info.stream)
             if change.deployed is not None and change.deployed.previous:
                 self._deployed.append(change)
+            elif change.validation is None and change.all_of(e.StagingStarting):
+                await self._clear_up(change)
         while True:
             for change in tuple(self._deployed):
                 try:
@@ -204,6 +206,13 @@ class LocalCrew:
                 except GreenlaneError as error:
                     log.warning("a previous version could not be retired: %s", error.message)
             await self._clock.sleep(HOUSEKEEPING_S)
+
+    async def _clear_up(self, change: Change) -> None:
+        """A run that ended in staging while no worker lived to tidy up after it."""
+        try:
+            await retire_staging(change, platform=self._platform, fence=None)
+        except GreenlaneError as error:
+            log.warning("what %s left in staging could not be stopped: %s", change.run, error.message)
 
     async def _retire_previous(self, change: Change) -> None:
         await retire_previous(

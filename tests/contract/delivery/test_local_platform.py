@@ -274,6 +274,10 @@ async def test_a_lower_fence_is_refused(
     await platform.retire("s-1", fence=4)
     with pytest.raises(FencedError):
         await platform.deploy(make_service(), spec, fence=3)
+    await platform.deploy(make_service(), spec, fence=None)  # another run puts this version back
+    await platform.retire("s-1", fence=None)
+    with pytest.raises(FencedError):
+        await platform.deploy(make_service(), spec, fence=3)
 
 
 async def test_an_altered_artifact_is_not_started(

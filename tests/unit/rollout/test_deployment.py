@@ -219,6 +219,9 @@ async def test_a_deployed_change_is_taken_back_on_request(tmp_path: Path) -> Non
 async def test_a_previous_version_that_is_gone_is_started_again_for_a_rollback(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     await scene.driver.drive()
+    assert scene.driver.change.deployed is not None
+    (previous,) = scene.driver.change.deployed.previous
+    scene.world.platform._fences.check(previous.deployment_id, 9)  # its own run was taken over more often than this one
     await scene.world.clock.sleep(scene.config.canary.keep_previous_s + 1)
     world = scene.world
     stopped = await retire_previous(
