@@ -57,7 +57,7 @@ def wal_is_empty(path: Path) -> bool:
 
 
 def check_not_lost(path: Path) -> None:
-    """Raises LedgerCorruptError if there is no ledger (or an emptied one) where one has been: a new one would hide it."""
+    """Raises LedgerCorruptError if there is no ledger, or an emptied one, where one was: a new one would hide that."""
     checkpoints = checkpoints_path(path)
     gone = not path.exists() or path.stat().st_size == 0
     if gone and checkpoints.exists() and checkpoints.stat().st_size:
