@@ -46,7 +46,6 @@ from greenlane.testgen import TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
-ANALYZER_TIMEOUT_S = 120.0  # one that takes longer has not read the change, and is said so
 WATCH_SLACK_S = 1.0  # a look at a canary that is later than this is none: its traffic goes to stable until the next one
 REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
 
@@ -99,7 +98,7 @@ class LocalCrew:
             ReviewAgent(
                 source=git,
                 coverage=SandboxedCoverage(self._sandbox, self._environments, settings),
-                analyzers=build_analyzers(ANALYZER_TIMEOUT_S),
+                analyzers=build_analyzers(settings.review.analyzer_timeout_s),
                 settings=settings,
                 work_dir=self._work_dir,
             ),
