@@ -56,7 +56,6 @@ async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tu
     yielded: dict[str, float] = {}
     handoffs: list[float] = []
     store = SqliteLedger.open(folder / "ledger.db")
-    house = House(store, [TimedAgent(stage, yielded, handoffs) for stage in e.STAGES], settings)
     ended: dict[str, asyncio.Event] = {}
     numbers = iter(range(1, runs + 1))
 
@@ -64,7 +63,11 @@ async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tu
         async def tidy(self, change: Change) -> None:
             ended[change.run].set()
 
-    house.worker._tidier = Counting()
+        async def rest(self, _: Change) -> None:
+            """Nothing runs that could rest."""
+
+    agents = [TimedAgent(stage, yielded, handoffs) for stage in e.STAGES]
+    house = House(store, agents, settings, tidier=Counting())
     with bench.progress(f"{in_flight} in flight", total=runs) as advance:
 
         async def lane() -> None:

@@ -22,7 +22,8 @@ from greenlane.runtime.desk import Desk
 from greenlane.runtime.holding import Holdings, make_owner
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.recording import Writer
-from greenlane.runtime.worker import Tidier, Worker
+from greenlane.runtime.tidying import Tidier
+from greenlane.runtime.worker import Worker
 from tests.support.agents import opened
 
 WRITER = Writer(agent="code-host", agent_version="1", policy_digest="sha256:p", config_digest="sha256:c")

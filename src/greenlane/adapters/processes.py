@@ -302,7 +302,8 @@ def tail_log(folder: Path, max_bytes: int = LOG_TAIL_BYTES) -> str:
 
 
 def last_lines(text: str, count: int = 15, max_chars: int = 2000) -> str:
-    return "\n".join(text.strip().splitlines()[-count:])[-max_chars:]
+    """The end of a log, for a message: each line marked, so that they can be told apart where a face joins them."""
+    return "\n".join(f"| {line}" for line in text.strip()[-max_chars:].splitlines()[-count:])
 
 
 # ------------------------------------------------------------------ commands that end with the controller
@@ -350,8 +351,8 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
 
 async def shutdown(state_dir: Path) -> int:
     """Stop every process tree recorded in this state folder (services, router); how many there were."""
-    folders = [lock.parent for lock in state_dir.glob("*/supervisor.lock")]
-    folders += [lock.parent for lock in state_dir.glob("*/*/supervisor.lock")]
+    folders = [lock.parent for lock in state_dir.resolve().glob("*/supervisor.lock")]
+    folders += [lock.parent for lock in state_dir.resolve().glob("*/*/supervisor.lock")]
     alive = [folder for folder in folders if is_alive(folder)]
     await asyncio.gather(*(_stop_recorded(folder) for folder in alive))
     return len(alive)

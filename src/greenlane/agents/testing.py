@@ -292,6 +292,8 @@ def _intend(change: Change, bundle: Bundle) -> TestsCommitting:
 
 def _suite_facts(run: SuiteRun) -> SuiteFacts:
     stopped = f"it was stopped ({run.result.stopped})" if run.result.stopped else ""
+    if run.cut_short and not stopped:
+        stopped = f"it ended before its last test (exit code {run.result.exit_code}): a test ends the process"
     return SuiteFacts(
         passed=run.passed,
         tests_run=run.tests_run,

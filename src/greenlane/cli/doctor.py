@@ -149,7 +149,8 @@ def check_services(loaded: LoadedSettings) -> Iterator[Diagnosis]:
             if missing:
                 yield Diagnosis(
                     name=name, ok=False, detail=f"commands.start does not say where {missing[0]} goes",
-                    fix="write it as an argument: --port {port}",
+                    fix="write it as an argument (--port {port}), or before the command (PORT={port} ...) if the "
+                    "program reads its environment",
                 )  # fmt: skip
             else:
                 yield Diagnosis(name=name, ok=True, detail=service.commands.start)

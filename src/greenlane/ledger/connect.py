@@ -9,6 +9,7 @@ from urllib.parse import quote
 from greenlane.domain.errors import FinalError, GreenlaneError
 from greenlane.ledger import queries
 from greenlane.ledger.merkle import node_position
+from greenlane.ledger.sidefiles import checkpoints_path
 from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError
 
 MAGIC = b"SQLite format 3\x00"
@@ -53,6 +54,17 @@ def wal_is_empty(path: Path) -> bool:
         return wal_of(path).stat().st_size == 0
     except FileNotFoundError:
         return True
+
+
+def check_not_lost(path: Path) -> None:
+    """Raises LedgerCorruptError if there is no ledger, or an emptied one, where one was: a new one would hide that."""
+    checkpoints = checkpoints_path(path)
+    gone = not path.exists() or path.stat().st_size == 0
+    if gone and checkpoints.exists() and checkpoints.stat().st_size:
+        raise LedgerCorruptError(
+            f"the ledger {path} is gone or empty, but {checkpoints.name} beside it says what it held",
+            hint="restore it from a backup; to begin a new one on purpose, move the files ledger.db.* away first",
+        )
 
 
 def check_header(path: Path) -> None:

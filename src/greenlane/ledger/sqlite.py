@@ -26,6 +26,7 @@ from greenlane.ledger.connect import (
     VERIFY_HINT,
     check_header,
     check_identity,
+    check_not_lost,
     open_reader,
     open_uri,
     read_node,
@@ -133,6 +134,7 @@ class SqliteLedger:
         Raises LedgerUnavailableError (can't be read or written) and LedgerCorruptError (is no ledger).
         """
         path = Path(path)
+        check_not_lost(path)
         if read_only and not path.exists():
             raise LedgerUnavailableError(f"there is no ledger at {path}", hint="check the path")
         try:

@@ -42,11 +42,20 @@ class Crew(Protocol):
     @property
     def notices(self) -> Notices: ...
 
+    async def begin(self) -> None:
+        """Bring back what a restart of the machine took away."""
+
+    async def end(self) -> None:
+        """Let go of what this process watches."""
+
     async def keep_house(self) -> None:
         """Retire what is kept for a while only (previous versions), until cancelled."""
 
     async def install(self, record: Callable[[Event], Awaitable[None]]) -> dict[str, str]:
         """Bring services up in production; `record` writes the decision down first. Names to addresses."""
+
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
 
 
 class Application:
@@ -86,6 +95,7 @@ class Application:
         crew = self.crew
         self._journal.bus = crew.bus
         self._listen()
+        await crew.begin()
         tasks = [asyncio.ensure_future(work) for work in (crew.worker.run(), crew.notices.run(), crew.keep_house())]
         waiting = asyncio.ensure_future(self._until(until))
         try:
@@ -97,7 +107,7 @@ class Application:
                 task.cancel()
             await asyncio.gather(waiting, *tasks, return_exceptions=True)
             self._journal.bus = None
-            await crew.bus.close()
+            await crew.end()
 
     @property
     def crew(self) -> Crew:
@@ -109,6 +119,10 @@ class Application:
     async def install(self) -> dict[str, str]:
         """Bring every service that nothing serves yet into production, at the base's version; their addresses."""
         return await self.crew.install(self.desk.record_control)
+
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
+        return await self.crew.addresses()
 
     async def _until(self, runs: Collection[str] | None) -> None:
         while True:

@@ -8,6 +8,7 @@ one that waits for a human is not held.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 
@@ -15,8 +16,10 @@ import msgspec
 import psutil
 
 from greenlane.domain.change import Change, fold
-from greenlane.ledger.store import Lease, LedgerStore
+from greenlane.ledger.store import Lease, LedgerStore, LedgerUnavailableError
 from greenlane.runtime.recording import read_back
+
+log = logging.getLogger(__name__)
 
 
 def make_owner() -> str:
@@ -89,8 +92,11 @@ class Holdings:
             await self._store.release(held.lease)
 
     async def keep_alive(self) -> None:
-        """Renew the leases for as long as this task runs."""
+        """Renew the leases for as long as this task runs; a ledger that can't be written is tried again."""
         while True:
             await asyncio.sleep(self.ttl_s / 3)
             if self._held:
-                await self._store.heartbeat(self._owner, self.ttl_s)
+                try:
+                    await self._store.heartbeat(self._owner, self.ttl_s)
+                except LedgerUnavailableError as error:
+                    log.warning("leases could not be renewed: %s", error.message)

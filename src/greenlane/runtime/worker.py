@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from greenlane.agents.base import Agent, Yielded
 from greenlane.bus.protocol import Bus, Delivery
 from greenlane.domain import events as e
-from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError, RetryableError
 from greenlane.domain.settings import Settings
 from greenlane.ledger.store import (
@@ -32,6 +31,7 @@ from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.outcome import decide_failure, make_failure, retry_due
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.tidying import Tidier, Tidying
 from greenlane.runtime.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -41,11 +41,6 @@ BUSY_RETRY_S = 0.5  # another process holds the run or the last place: look agai
 LEDGER_RETRY_S = 1.0  # a ledger that can't be written is tried again this often, until LEDGER_PATIENCE_S
 LEDGER_PATIENCE_S = 10.0  # then the agent is stopped, so that no canary goes on behind a ledger that can't be written
 UNFINISHED = ("open", "queued", "paused")
-
-
-class Tidier(Protocol):
-    async def tidy(self, change: Change) -> None:
-        """Remove what an ended run left behind (staging instances, work folders). May be repeated."""
 
 
 class OvertakenError(Exception):
@@ -83,7 +78,7 @@ class Worker:
             )
             for a in agents
         }
-        self._tidier = tidier
+        self._tidying = Tidying(tidier)
         self._sweep_s = sweep_s
         self._turns = Turns()
         self._acting: dict[str, asyncio.Task[Any]] = {}
@@ -142,6 +137,12 @@ class Worker:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(GreenlaneError):
+            for run in self._holdings.runs:
+                if (held := self._holdings.get(run)) is not None:
+                    change = await self._holdings.refresh(held)
+                    self._tidying.begin(change, assess_standing(change), stopping=True)
+        await self._tidying.finish()
         with contextlib.suppress(GreenlaneError):
             for run in self._holdings.runs:
                 await self._holdings.give_back(run)
@@ -219,7 +220,7 @@ class Worker:
         """Attend to whatever is due in a run, whether or not a message said so."""
         change = await self._holdings.read(run)
         standing = assess_standing(change, await self._journal.pause_of(change))
-        due = retry_due(change, standing.due) if standing.due else None
+        due = retry_due(change, standing.due, self._settings.orchestration) if standing.due else None
         wait_s = (due - self._clock.now()).total_seconds() if due else 0.0
         if wait_s > 0:
             self._later(wait_s, run)
@@ -320,7 +321,8 @@ class Worker:
             await self._holdings.give_back(run)
 
     async def _fail(self, held: Held, stage: e.Stage, error: Exception, mark: tuple[Handled, ...]) -> None:
-        log.warning("the %s agent of %s raised", stage, held.change.run, exc_info=error)
+        if not isinstance(error, GreenlaneError):  # those explain themselves, and the entry holds what they say
+            log.warning("the %s agent of %s raised", stage, held.change.run, exc_info=error)
         event = decide_failure(
             error,
             held.change,
@@ -331,10 +333,7 @@ class Worker:
         )
         retrying = isinstance(event, e.AgentRetrying)
         await self._record(held, (event,), stage, () if retrying else mark, release=True)
-        if retrying:
-            due = retry_due(held.change, stage)
-            assert due is not None
-            self._later((due - self._clock.now()).total_seconds(), held.change.run)
+        self._later(0, held.change.run)  # looks at the history: retries when it is time, or lets the run wait
 
     async def _record(
         self,
@@ -369,9 +368,8 @@ class Worker:
         held.change = written.change
         if written.released:
             self._holdings.forget(held.change.run)
-        if written.standing.ended:
-            self._spawn(self._after_end(written.change))
-        elif written.released and events:
+        if written.standing.ended or (written.released and events):
+            self._tidying.begin(written.change, written.standing)
             self._spawn(self._wake_queued())
 
     async def _check_still_due(self, held: Held, stage: e.Stage | None) -> None:
@@ -381,16 +379,8 @@ class Worker:
         if stage is not None and standing.due is not stage and standing.state is not State.PAUSED:
             raise OvertakenError
 
-    async def _after_end(self, change: Change) -> None:
-        """A run has ended: tidy up after it, and wake whoever waits for its production slot."""
-        if self._tidier is not None:
-            try:
-                await self._tidier.tidy(change)
-            except Exception:
-                log.warning("tidying up after %s failed", change.run, exc_info=True)
-        await self._wake_queued()
-
     async def _wake_queued(self) -> None:
+        """A place or a production slot may be free: wake who waits for one."""
         for info in await self._store.streams(("queued",)):
             if self._holdings.get(info.stream) is None:
                 await self._wake(info.stream)

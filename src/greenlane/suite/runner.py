@@ -29,7 +29,7 @@ _INSIDE = Path(__file__).with_name("inside")
 _IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_REPORT_BYTES = 64 << 20
 _MAX_TESTS = 200_000
-_USAGE_ERROR = 4  # pytest's exit code for options it does not know
+_NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
 _OUTPUT_TAIL = 4000
 _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_randomly', '-p no:randomly'))"
@@ -37,7 +37,10 @@ _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_rando
 
 
 class TestOutcome(msgspec.Struct, frozen=True):
-    """One line of the report: a test (pytest's node id), the phase, `passed`, `failed` or `skipped`, and the reason."""
+    """One line of the report: a test (pytest's node id), the phase, `passed`, `failed` or `skipped`, and the reason.
+
+    Lines of the phase `session` say that a process (its id stands for the test) `began` to run tests, or `ended` them.
+    """
 
     __test__ = False
 
@@ -77,6 +80,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     result: SandboxResult
     contexts: Mapping[str, Mapping[int, frozenset[str]]]
     plugin_output: bytes = b""
+    cut_short: bool = False
+    """The process that ran the tests ended before its last test, whatever exit code it had."""
 
     @property
     def tests_run(self) -> int:
@@ -121,9 +126,9 @@ class SuiteRunner:
     ) -> SuiteRun:
         """Run the tests; once more without the project's own pytest options if those can't be understood."""
         run = await self._run_once(service, environment, tree, request, bare=False)
-        if run.result.exit_code == _USAGE_ERROR and not run.tests_run and "pytest" in service.commands.test:
+        if run.result.exit_code in _NOT_BEGUN and not run.tests_run and "pytest" in service.commands.test:
             again = await self._run_once(service, environment, tree, request, bare=True)
-            return again if again.result.exit_code != _USAGE_ERROR else run
+            return again if again.result.exit_code not in _NOT_BEGUN else run
         return run
 
     async def _run_once(
@@ -180,9 +185,10 @@ exit $code
 
 
 def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
-    options = ["--rootdir=.", "-p", "greenlane_report", "-p", "no:cacheprovider", *(w for p in request.plugins for w in ("-p", p))]
+    plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
+    options = ["--rootdir=.", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
-        options += ["-o", "addopts=", "-o", "required_plugins="]
+        options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
     return " ".join(options)
 
 
@@ -275,18 +281,23 @@ def _literal(path: Path) -> str:
 
 
 def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
-    outcomes = _read_outcomes(folder / "out" / "report.jsonl")
+    lines = _read_outcomes(folder / "out" / "report.jsonl")
+    outcomes = tuple(o for o in lines if o.when != "session")
+    ended = {o.test for o in lines if o.when == "session" and o.outcome == "ended"}
     failed = any(o.outcome == "failed" for o in outcomes)
     ran = any(o.when != "collect" for o in outcomes)
-    output = (result.stdout + result.stderr).strip()[-_OUTPUT_TAIL:]
+    no_tests = result.exit_code == _NO_TESTS and not ran and not failed
+    cut_short = not no_tests and any(o.when == "session" and o.test not in ended for o in lines)
+    output = "\n".join((result.stderr.strip()[-_OUTPUT_TAIL // 4 :], result.stdout.strip()[-_OUTPUT_TAIL:])).strip()
     return SuiteRun(
-        passed=result.exit_code == 0 and not failed and not result.stopped,
+        passed=result.exit_code == 0 and not failed and not result.stopped and not cut_short,
         outcomes=outcomes,
-        no_tests=result.exit_code == _NO_TESTS and not ran and not failed,
+        no_tests=no_tests,
         output=output,
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
         plugin_output=_read_bytes(folder / "out" / "output"),
+        cut_short=cut_short,
     )
 
 
