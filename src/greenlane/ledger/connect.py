@@ -110,6 +110,10 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> None:
     """Raises LedgerCorruptError unless this database is a ledger of a version that this program knows."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not application and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+        raise LedgerUnavailableError(
+            f"{path} was begun and never made: it holds nothing", hint="`greenlane run BRANCH` makes it; is there room?"
+        )
     if application != queries.APPLICATION_ID:
         raise LedgerCorruptError(f"{path} is a database, but no ledger of Greenlane", hint="check the path")
     if version != queries.SCHEMA_VERSION:

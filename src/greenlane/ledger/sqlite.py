@@ -72,7 +72,8 @@ def _create_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {queries.SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # on a full disk SQLite has rolled back by itself
+            connection.execute("ROLLBACK")
         raise
 
 

@@ -146,7 +146,7 @@ def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
     ]
     reasons += [("staging.anomaly", f"staging: {text}") for text in facts.anomalies]
     if facts.base_moves:
-        reasons.append(("base.drift", f"the base branch moved {facts.base_moves} times while the change was checked"))
+        reasons.append(("base.drift", f"moves of the base branch while the change was checked: {facts.base_moves}"))
     if facts.attempt > 1:
         reasons.append(("deployment.attempt", f"this is attempt {facts.attempt} to bring it to production"))
     if facts.recent_incidents:

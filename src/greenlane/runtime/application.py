@@ -27,6 +27,8 @@ from greenlane.runtime.recording import read_back
 from greenlane.runtime.worker import Worker
 
 FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
+LEDGER_GIVE_UP_S = 30.0
+"""Somebody waits for these runs: a ledger that can't be written for so long is their error. A service tries on."""
 RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
 
 
@@ -93,10 +95,14 @@ class Application:
     async def work(self, *, until: Collection[str] | None = None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
         crew = self.crew
+        give_up_s = None if until is None else LEDGER_GIVE_UP_S
         self._journal.bus = crew.bus
         self._listen()
         await crew.begin()
-        tasks = [asyncio.ensure_future(work) for work in (crew.worker.run(), crew.notices.run(), crew.keep_house())]
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (crew.worker.run(give_up_s=give_up_s), crew.notices.run(), crew.keep_house())
+        ]
         waiting = asyncio.ensure_future(self._until(until))
         try:
             done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)

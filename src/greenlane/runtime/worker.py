@@ -29,6 +29,7 @@ from greenlane.policy.lifecycle import Standing, State, assess_standing
 from greenlane.ports.clock import Clock
 from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
+from greenlane.runtime.outage import Outage
 from greenlane.runtime.outcome import decide_failure, make_failure, retry_due
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.tidying import Tidier, Tidying
@@ -79,6 +80,7 @@ class Worker:
             for a in agents
         }
         self._tidying = Tidying(tidier)
+        self._outage = Outage()
         self._sweep_s = sweep_s
         self._turns = Turns()
         self._acting: dict[str, asyncio.Task[Any]] = {}
@@ -90,8 +92,8 @@ class Worker:
 
     # -------------------------------------------------------------- life
 
-    async def run(self) -> None:
-        """Work until cancelled. What was unfinished goes on first."""
+    async def run(self, *, give_up_s: float | None = None) -> None:
+        """Work until cancelled, the unfinished first. LedgerUnavailableError if nothing can be written for `give_up_s`."""
         try:
             for agent in self._agents.values():
                 deliveries = self._bus.subscribe([e.type_of(kind) for kind in agent.listens_to], agent.stage)
@@ -104,7 +106,8 @@ class Worker:
                 try:
                     await self.recover()
                 except LedgerUnavailableError as error:
-                    log.warning("%s", error.message)
+                    self._outage.note(error)
+                self._outage.raise_after(give_up_s)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._rung.wait(), self._sweep_s)
                 self._rung.clear()
@@ -159,7 +162,7 @@ class Worker:
             return
         error = task.exception()
         if isinstance(error, LedgerUnavailableError):
-            log.warning("%s; the sweep tries again", error.message)
+            self._outage.note(error)
         else:
             log.error("a task of the worker failed; the sweep takes its run up again", exc_info=error)
 
@@ -201,7 +204,7 @@ class Worker:
             try:
                 done = await self._attend(message.stream, agent.stage, message.seq)
             except LedgerUnavailableError as error:
-                log.warning("%s", error.message)
+                self._outage.note(error)
             finally:
                 del self._deliveries[delivery.delivery_id]
         if done:
@@ -360,11 +363,13 @@ class Worker:
                 break
             except VersionConflictError:
                 await self._check_still_due(held, stage)
-            except LedgerUnavailableError:
+            except LedgerUnavailableError as error:
+                self._outage.note(error)
                 if waited_s >= LEDGER_PATIENCE_S:
                     raise
                 waited_s += LEDGER_RETRY_S
                 await asyncio.sleep(LEDGER_RETRY_S)
+        self._outage.end()
         held.change = written.change
         if written.released:
             self._holdings.forget(held.change.run)
