@@ -35,9 +35,10 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.settings import Settings
+from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
 from greenlane.ports.clock import Clock
-from greenlane.runtime.holding import Holdings, make_owner
+from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
@@ -76,7 +77,7 @@ class LocalCrew:
         self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
-        self._holdings = Holdings(store, owner=make_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
+        self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
         self.bus = InProcessBus()
         self.worker = Worker(
             store=store,

@@ -303,9 +303,13 @@ class SqliteLedger:
 
     # -------------------------------------------------------------- the tree
 
-    async def head(self) -> TreeHead:
+    async def head(self, size: int | None = None) -> TreeHead:
+        """Raises ValueError for a size that the ledger does not have."""
         with self._reading() as connection:
-            size = connection.execute(queries.LAST_SEQ).fetchone()[0]
+            if size is None:
+                size = connection.execute(queries.LAST_SEQ).fetchone()[0]
+            else:
+                self._require_size(connection, size)
             root = merkle.compute_root(size, lambda level, index: read_node(connection, level, index))
         return TreeHead(size, root.hex())
 

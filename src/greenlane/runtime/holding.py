@@ -9,22 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
 
 import msgspec
-import psutil
 
 from greenlane.domain.change import Change, fold
 from greenlane.ledger.store import Lease, LedgerStore, LedgerUnavailableError
 from greenlane.runtime.recording import read_back
 
 log = logging.getLogger(__name__)
-
-
-def make_owner() -> str:
-    """The name of this worker, `host:pid:started`: whoever reads it on this host can tell whether it lives."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time()}"
 
 
 class Held(msgspec.Struct):
