@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.processes import SYSTEM_PATH, TreeSpec
+from greenlane.adapters.processes import GRACE_S, SYSTEM_PATH, TreeSpec
 from greenlane.domain.settings import SandboxSettings, Service
 from greenlane.ports.environments import PythonEnvironment
 
@@ -20,6 +20,8 @@ PRODUCTION_FILE_FACTOR = 64
 FOLDER_QUOTA_FACTOR = 4
 """All files of a build or a staged service together, over `sandbox.max_file_mb` for one of them."""
 OPEN_FILES = 4096
+COMMAND_GRACE_S = 1.0
+"""A command over its time has nobody to answer: it gets less time to end by itself than a service."""
 MEBIBYTE = 1 << 20
 
 
@@ -80,6 +82,7 @@ def plan_command(
         env=clean_environment(service, place, env),
         cwd=str(place.files),
         timeout_s=timeout_s,
+        grace_s=GRACE_S if timeout_s is None else COMMAND_GRACE_S,
         log_max_bytes=max(sandbox.max_output_kb << 10, 2 * 64 * 1024),
         quota_folders=tuple(map(str, quota_folders)),
         quota_bytes=FOLDER_QUOTA_FACTOR * sandbox.max_file_mb * MEBIBYTE if quota_folders else 0,

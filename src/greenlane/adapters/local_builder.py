@@ -15,7 +15,7 @@ import msgspec
 
 from greenlane.adapters.artifacts import ArtifactStore, compute_tree_digest, copy_tree
 from greenlane.adapters.commands import Place, explain_stop, plan_command
-from greenlane.adapters.processes import last_lines, locked, read_struct, run_tree, write_struct
+from greenlane.adapters.processes import LOCK_WAIT_S, last_lines, locked, read_struct, run_tree, write_struct
 from greenlane.domain.delivery import Artifact, Check
 from greenlane.domain.errors import BuildFailedError
 from greenlane.domain.settings import Service, Settings
@@ -35,10 +35,10 @@ class LocalBuilder:
     """`<state>/artifacts/<sha256>/` holds artifacts, `<state>/builds/` which inputs gave which of them."""
 
     def __init__(self, state_dir: Path, environments: Environments, settings: Settings) -> None:
-        self._state = state_dir
+        self._state = state_dir.resolve()
         self._environments = environments
         self._settings = settings
-        self._store = ArtifactStore(state_dir / "artifacts")
+        self._store = ArtifactStore(self._state / "artifacts")
 
     async def build(self, service: Service, source: Path, commit: str) -> Artifact:
         """Copy the tree, run `commands.build` in the copy, keep it under the digest of what came out."""
@@ -47,7 +47,8 @@ class LocalBuilder:
         inputs = "\0".join((service.name, content, service.commands.build or "", python.digest))
         key = hashlib.sha256(inputs.encode()).hexdigest()[:32]
         record = self._state / "builds" / f"{key}.json"
-        async with locked(self._state / "locks" / f"build-{key}.lock"):
+        wait_s = LOCK_WAIT_S + self._settings.staging.build_timeout_s
+        async with locked(self._state / "locks" / f"build-{key}.lock", wait_s=wait_s):
             known = read_struct(record, BuildRecord)
             if known is None or not self._store.has(known.digest):
                 async with self._scratch() as scratch:

@@ -11,6 +11,7 @@ import asyncio
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Literal
@@ -22,6 +23,7 @@ from greenlane.adapters.artifacts import ArtifactStore
 from greenlane.adapters.commands import PRODUCTION_FILE_FACTOR, Place, explain_stop, plan_command
 from greenlane.adapters.local_builder import LocalBuilder
 from greenlane.adapters.processes import (
+    LOCK_WAIT_S,
     TreeSpec,
     is_alive,
     is_running,
@@ -40,7 +42,7 @@ from greenlane.adapters.processes import (
 )
 from greenlane.adapters.sockets import LOOPBACK, find_free_port, is_free
 from greenlane.domain.delivery import DeploymentSpec, Instance, Usage
-from greenlane.domain.errors import DeployFailedError, FencedError, InputError
+from greenlane.domain.errors import DeployFailedError, FencedError, FinalError, InputError
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import Environments
 
@@ -73,14 +75,14 @@ class DeploymentRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 class LocalPlatform:
     def __init__(self, state_dir: Path, environments: Environments, settings: Settings) -> None:
-        self._state = state_dir
+        self._state = state_dir.resolve()
         self._environments = environments
         self._settings = settings
-        self._store = ArtifactStore(state_dir / "artifacts")
+        self._store = ArtifactStore(self._state / "artifacts")
 
     # ------------------------------------------------------------------ the port
 
-    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int | None) -> Instance:
         """Start it once and wait until it is healthy. A crash in between is made good by calling it again."""
         if service.commands.start is None:
             raise InputError(
@@ -90,8 +92,13 @@ class LocalPlatform:
         folder = self._folder(spec.deployment_id)
         async with self._lock(spec.deployment_id):
             record = self._fenced(spec.deployment_id, fence)
+            if record is not None and _is_other(record.spec, spec):
+                raise FinalError(
+                    f"deployment {spec.deployment_id} is {_describe(record.spec)}, not {_describe(spec)}",
+                    hint="an id names one artifact in one place for ever: use another attempt",
+                )
             if record is None or not is_running(folder, record.token):
-                record = await self._start(service, spec, record, fence)
+                record = await self._start(service, spec, record, record.fence if record else fence or 0)
             if record.phase != "healthy":
                 record = await self._await_health(service, record)
             return record.instance()
@@ -103,7 +110,7 @@ class LocalPlatform:
             return None
         return record.instance()
 
-    async def retire(self, deployment_id: str, *, fence: int) -> None:
+    async def retire(self, deployment_id: str, *, fence: int | None) -> None:
         folder = self._folder(deployment_id)
         async with self._lock(deployment_id):
             record = self._fenced(deployment_id, fence)
@@ -115,6 +122,19 @@ class LocalPlatform:
     async def inspect(self, deployment_id: str) -> tuple[Usage, str]:
         folder = self._folder(deployment_id)
         return await asyncio.to_thread(measure_tree, folder), await asyncio.to_thread(tail_log, folder)
+
+    async def revive(self, services: Sequence[Service]) -> list[Instance]:
+        """Start again what was in production and lost its supervisor: the machine was started anew. For `up`."""
+        revived = []
+        by_name = {service.name: service for service in services}
+        for path in sorted((self._state / "deployments").glob("*/record.json")):
+            record = read_struct(path, DeploymentRecord)
+            service = by_name.get(record.spec.service) if record is not None else None
+            if record is None or service is None or record.spec.environment != "production":
+                continue
+            if record.phase == "healthy" and not is_running(path.parent, record.token):
+                revived.append(await self.deploy(service, record.spec, fence=record.fence))
+        return revived
 
     async def restarts(self, deployment_id: str) -> int:
         """How often its supervisor had to start it again since it was deployed."""
@@ -131,7 +151,9 @@ class LocalPlatform:
         return self._state / "deployments" / deployment_id
 
     def _lock(self, deployment_id: str) -> AbstractAsyncContextManager[None]:
-        return locked(self._state / "locks" / f"deployment-{deployment_id}.lock")
+        staging = self._settings.staging
+        wait_s = LOCK_WAIT_S + staging.build_timeout_s + PORT_TRIES * staging.start_timeout_s
+        return locked(self._state / "locks" / f"deployment-{deployment_id}.lock", wait_s=wait_s)
 
     def _read(self, deployment_id: str) -> DeploymentRecord | None:
         return read_struct(self._folder(deployment_id) / "record.json", DeploymentRecord)
@@ -141,11 +163,11 @@ class LocalPlatform:
         folder.mkdir(parents=True, exist_ok=True)
         write_struct(folder / "record.json", record)
 
-    def _fenced(self, deployment_id: str, fence: int) -> DeploymentRecord | None:
+    def _fenced(self, deployment_id: str, fence: int | None) -> DeploymentRecord | None:
         """The record, which holds the highest fence from now on. Raises FencedError for a lower one."""
         record = self._read(deployment_id)
-        if record is None:
-            return None
+        if record is None or fence is None:
+            return record
         if fence < record.fence:
             raise FencedError(f"{deployment_id} is in the hands of a newer worker (fence {record.fence}, not {fence})")
         if fence > record.fence:
@@ -228,10 +250,11 @@ class LocalPlatform:
             return
         marks = place.data_dir.with_name(place.data_dir.name + ".migrated")
         mark = marks / spec.artifact.digest.removeprefix("sha256:")
-        async with locked(self._state / "locks" / f"migrate-{spec.service}-{spec.environment}.lock"):
+        timeout_s = self._settings.staging.build_timeout_s
+        lock = self._state / "locks" / f"migrate-{spec.service}-{spec.environment}.lock"
+        async with locked(lock, wait_s=LOCK_WAIT_S + timeout_s):
             if mark.exists():
                 return
-            timeout_s = self._settings.staging.build_timeout_s
             tree = self._plan(service, spec, place, command, timeout_s=timeout_s)
             result = await run_tree(self._folder(spec.deployment_id) / "migration", tree)
             if not result.passed:
@@ -280,7 +303,8 @@ class LocalPlatform:
         until = time.monotonic() + timeout_s
         url = f"http://{LOOPBACK}:{record.port}{service.health.path}"
         last = "nobody listens on its port"
-        async with httpx.AsyncClient(trust_env=False, timeout=HEALTH_TIMEOUT_S) as client:
+        # plain HTTP on loopback: loading the certificate authorities would cost 30 ms for nothing
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=HEALTH_TIMEOUT_S) as client:
             while time.monotonic() < until:
                 status = read_status(folder)
                 if status is not None and (status.state == "ended" or not is_alive(folder)):
@@ -301,6 +325,18 @@ class LocalPlatform:
         if not keep_files:
             for name in ("files", "tmp", "data", "data.migrated", "migration"):
                 await asyncio.to_thread(shutil.rmtree, folder / name, ignore_errors=True)
+
+
+def _is_other(one: DeploymentSpec, other: DeploymentSpec) -> bool:
+    return (one.service, one.environment, one.artifact.digest) != (
+        other.service,
+        other.environment,
+        other.artifact.digest,
+    )
+
+
+def _describe(spec: DeploymentSpec) -> str:
+    return f"{spec.artifact.digest[:19]} of {spec.service} in {spec.environment}"
 
 
 async def _ask_health(client: httpx.AsyncClient, url: str) -> str:

@@ -94,6 +94,8 @@ class World:
         self.behaviours: dict[str, Behaviour] = {}
         self.effects: list[str] = []
         self.on_effect: Callable[[str], None] | None = None
+        self.outage: BaseException | None = None
+        """Raised, while set, by every call that would change something."""
         self.builder = MemoryBuilder(self)
         self.platform = MemoryPlatform(self)
         self.traffic = MemoryTraffic(self)
@@ -102,6 +104,11 @@ class World:
 
     def behaviour_of(self, artifact: Artifact) -> Behaviour:
         return self.behaviours.get(artifact.commit, Behaviour())
+
+    def reach(self) -> None:
+        """Each effect asks first whether it can be had."""
+        if self.outage is not None:
+            raise self.outage
 
     def did(self, effect: str) -> None:
         self.effects.append(effect)
@@ -118,7 +125,9 @@ class _Fences:
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
 
-    def check(self, thing: str, fence: int) -> None:
+    def check(self, thing: str, fence: int | None) -> None:
+        if fence is None:
+            return
         if fence < self._newest.get(thing, 0):
             raise FencedError(f"{thing} is in the hands of a newer worker")
         self._newest[thing] = fence
@@ -162,7 +171,8 @@ class MemoryPlatform:
         self.running: dict[str, Instance] = {}
         self.starts: list[str] = []
 
-    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int | None) -> Instance:
+        self._world.reach()
         self._fences.check(spec.deployment_id, fence)
         if found := self.running.get(spec.deployment_id):
             return found
@@ -192,7 +202,8 @@ class MemoryPlatform:
             return None
         return instance
 
-    async def retire(self, deployment_id: str, *, fence: int) -> None:
+    async def retire(self, deployment_id: str, *, fence: int | None) -> None:
+        self._world.reach()
         self._fences.check(deployment_id, fence)
         if self.running.pop(deployment_id, None):
             self._world.did(f"retire {deployment_id}")
@@ -235,6 +246,7 @@ class MemoryTraffic:
         """Raised by the next calls of `read`, one each."""
 
     async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+        self._world.reach()
         self._fences.check(service.name, fence)
         flow = self._flow(service.name)
         before = flow.split.canary.deployment_id if flow.split and flow.split.canary else None
@@ -242,6 +254,9 @@ class MemoryTraffic:
             flow.stable, flow.canary = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         flow.split, flow.armed = split, True
         self._world.did(f"route {service.name} {split.canary_weight if split.canary else 0:g}")
+
+    async def let_go(self, service: str) -> None:
+        self._flow(service).armed = False
 
     async def observe(self, service: str) -> Split | None:
         return self._flow(service).split

@@ -23,12 +23,13 @@ class _Commit(msgspec.Struct, frozen=True):
 
 
 class MemoryRepository:
-    """`branches` maps names to commits; `on_effect` is called after a branch was moved, with `advance BRANCH`."""
+    """`branches` maps names to commits. `reach` is called before a branch is moved, `did` after it."""
 
-    def __init__(self, on_effect: Callable[[str], None] | None = None) -> None:
+    def __init__(self, *, reach: Callable[[], None] | None = None, did: Callable[[str], None] | None = None) -> None:
         self._commits: dict[str, _Commit] = {}
         self._pulls: dict[str, PullRequest] = {}
-        self._on_effect = on_effect
+        self._reach = reach or (lambda: None)
+        self._did = did or (lambda _: None)
         self.branches: dict[str, str] = {}
 
     # ------------------------------------------------------------ setting it up
@@ -81,6 +82,7 @@ class MemoryRepository:
     async def commit_files(
         self, branch: str, *, expected_head: str, files: Mapping[str, bytes], message: str, key: str
     ) -> str:
+        self._reach()
         head = self.branches[branch]
         marked = f"{message}\n\nKey: {key}"
         if self._commits[head].message == marked:
@@ -92,6 +94,7 @@ class MemoryRepository:
         return self.branches[branch]
 
     async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
+        self._reach()
         head = self.branches[base_branch]
         if head == commit:
             return
@@ -139,10 +142,6 @@ class MemoryRepository:
         return self.commit(self._commits[tree_of].tree, parent, message=message)
 
     # ------------------------------------------------------------
-
-    def _did(self, effect: str) -> None:
-        if self._on_effect:
-            self._on_effect(effect)
 
     def _ancestors(self, commit: str) -> list[str]:
         """The commit and everything before it, nearest first."""

@@ -32,6 +32,7 @@ TOKEN_VARIABLE = "GREENLANE_TREE"
 """In the environment of every process of a tree: by it, what lost its supervisor is still found."""
 GRACE_S = 3.0
 POLL_S = 0.02
+LOCK_WAIT_S = 120.0
 LOG_TAIL_BYTES = 64 * 1024
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -107,20 +108,32 @@ def read_struct(path: Path, kind: type[T]) -> T | None:
 
 
 @contextlib.asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
-    """Exclusive over tasks and processes; freed by the system when its holder dies."""
+async def locked(path: Path, *, wait_s: float = LOCK_WAIT_S) -> AsyncIterator[None]:
+    """Exclusive over tasks and processes; freed by the system when its holder dies.
+
+    Raises RetryableError after `wait_s`: its holder may be stopped, or hang.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    until = time.monotonic() + wait_s
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(POLL_S)
+        while not _take(descriptor):
+            if time.monotonic() > until:
+                raise RetryableError(
+                    f"another worker has held {path} for {wait_s:g} s", hint=f"`fuser {path}` shows which one"
+                )
+            await asyncio.sleep(POLL_S)
         yield
     finally:
         os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 # ------------------------------------------------------------------ a tree
@@ -164,17 +177,22 @@ async def start_tree(folder: Path, spec: TreeSpec) -> TreeStatus:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
-        env={"PATH": SYSTEM_PATH},
+        env={"PATH": SYSTEM_PATH, TOKEN_VARIABLE: spec.token},
     )
     until = time.monotonic() + 10
-    while time.monotonic() < until:
-        status = read_status(folder)
-        if status is not None and status.token == spec.token:
-            _forget(process)
-            return status
-        if process.poll() is not None:
-            break
-        await asyncio.sleep(POLL_S)
+    try:
+        while time.monotonic() < until:
+            status = read_status(folder)
+            if status is not None and status.token == spec.token:
+                _forget(process)
+                return status
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(POLL_S)
+    except asyncio.CancelledError:
+        process.terminate()  # nobody knows of it yet, so nobody else would stop it
+        _forget(process)
+        raise
     raise RetryableError(
         f"no supervisor came up in {folder} (exit code {process.poll()})",
         hint="is the disk full, or the limit of processes reached?",
@@ -215,11 +233,11 @@ async def stop_tree(folder: Path, token: str, grace_s: float = GRACE_S) -> None:
         process.poll()
 
 
-def sweep(token: str) -> int:
-    """Kill what carries this token in its environment but lost its supervisor; how many processes that were."""
+def sweep(*tokens: str) -> int:
+    """Kill what carries one of these tokens in its environment but lost its supervisor; how many that were."""
     killed: set[int] = set()
     for _ in range(50):
-        found = [process for process in _carriers(token) if process.pid != os.getpid()]
+        found = [process for process in _carriers(frozenset(tokens)) if process.pid != os.getpid()]
         if not found:
             break
         for process in found:
@@ -230,10 +248,10 @@ def sweep(token: str) -> int:
     return len(killed)
 
 
-def _carriers(token: str) -> Iterator[psutil.Process]:
+def _carriers(tokens: frozenset[str]) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TOKEN_VARIABLE) == token:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TOKEN_VARIABLE) in tokens:
                 yield process
 
 
@@ -289,7 +307,8 @@ def tail_log(folder: Path, max_bytes: int = LOG_TAIL_BYTES) -> str:
 
 
 def last_lines(text: str, count: int = 15, max_chars: int = 2000) -> str:
-    return "\n".join(text.strip().splitlines()[-count:])[-max_chars:]
+    """The end of a log, for a message: each line marked, so that they can be told apart where a face joins them."""
+    return "\n".join(f"| {line}" for line in text.strip()[-max_chars:].splitlines()[-count:])
 
 
 # ------------------------------------------------------------------ commands that end with the controller
@@ -308,13 +327,13 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
         stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
         cwd="/",
-        env={"PATH": SYSTEM_PATH},
+        env={"PATH": SYSTEM_PATH, TOKEN_VARIABLE: spec.token},
     )
     try:
         await process.wait()
     except asyncio.CancelledError:
         with contextlib.suppress(ProcessLookupError):
-            process.terminate()
+            os.kill(process.pid, signal.SIGTERM)
         await asyncio.shield(process.wait())
         raise
     finally:
@@ -337,11 +356,14 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
 
 async def shutdown(state_dir: Path) -> int:
     """Stop every process tree recorded in this state folder (services, router); how many there were."""
-    folders = [lock.parent for lock in state_dir.glob("*/supervisor.lock")]
-    folders += [lock.parent for lock in state_dir.glob("*/*/supervisor.lock")]
+    root = state_dir.resolve()
+    folders = [spec.parent for pattern in ("*/spec.json", "*/*/spec.json") for spec in root.glob(pattern)]
     alive = [folder for folder in folders if is_alive(folder)]
     await asyncio.gather(*(_stop_recorded(folder) for folder in alive))
-    return len(alive)
+    # a supervisor that is only just starting holds no lock yet, but it carries its token
+    specs = [read_struct(folder / "spec.json", TreeSpec) for folder in folders]
+    swept = await asyncio.to_thread(sweep, *(spec.token for spec in specs if spec is not None))
+    return len(alive) + swept
 
 
 async def _stop_recorded(folder: Path) -> None:

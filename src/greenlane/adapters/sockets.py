@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
 from pathlib import Path
@@ -12,16 +13,22 @@ FALLBACK_HIGHEST = 32768
 TRIES = 200
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could bind this port now (connections that linger from an earlier one do not count)."""
+def find_obstacle(port: int, host: str = LOOPBACK) -> str:
+    """Why a server can't bind this port now, or nothing. Connections that linger from an earlier one do not count."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+        except PermissionError:
+            return "is reserved for the administrator"
+        except OSError as error:
+            return "is in use by another program" if error.errno == errno.EADDRINUSE else f"can't be bound ({error})"
+    return ""
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    return not find_obstacle(port, host)
 
 
 def find_free_port(taken: frozenset[int] = frozenset()) -> int:

@@ -27,6 +27,7 @@ _UNREADABLE_TICKS = 2
 """Looks in a row at which the proxy may fail to answer: longer, and the canary would go unwatched."""
 
 _NOTHING = TrafficReading(stable=Counters(), canary=Counters())
+_ALL_PASSED = CanaryJudgement(verdict=Verdict.PASS, reason="every phase has passed")
 
 
 class CanaryWatch:
@@ -43,7 +44,7 @@ class CanaryWatch:
         candidate: Instance,
     ) -> None:
         self._site = site
-        self._journal = notebook
+        self._notebook = notebook
         self._service = service
         self._starting = starting
         self._stable = stable
@@ -51,15 +52,19 @@ class CanaryWatch:
         self._rules = rules_of(starting)
         self._unreadable = 0
         self.reading = _NOTHING
-        self.judgement = CanaryJudgement(verdict=Verdict.PASS, reason="every phase passed before")
+        self.judgement = _ALL_PASSED
 
     async def run(self) -> AsyncIterator[Yielded]:
         """The watch, phase by phase. An error on the way ends it as inconclusive: nothing goes on unwatched."""
         try:
+            routed: float | None = None
+            self.judgement = _ALL_PASSED
             for phase, weight in self._phases_left():
                 if weight != self._recorded_weight():
-                    yield self._journal.note(self._promoting(weight))
-                await self._route(weight)
+                    yield self._notebook.note(self._promoting(weight))
+                if weight != routed:
+                    await self._route(weight)
+                    routed = weight
                 async for step in self._watch(phase, weight):
                     yield step
                 if self.judgement.verdict is not Verdict.PASS:
@@ -80,14 +85,14 @@ class CanaryWatch:
         self.judgement = CanaryJudgement(verdict=verdict, reason=f"another worker took the watch over: {text}")
         if verdict is Verdict.WAIT:
             phase = RESTARTED if restarted else RESUMED
-            yield self._journal.note(self._observation(phase, 0.0, 0.0, _NOTHING))
+            yield self._notebook.note(self._observation(phase, 0.0, 0.0, _NOTHING))
 
     # ------------------------------------------------------------ what the ledger knows
 
     def _trail(self) -> tuple[e.CanaryObserved | e.CanaryPromoting, ...]:
         """Recorded steps of this canary since it last began from the first weight."""
         trail: list[e.CanaryObserved | e.CanaryPromoting] = []
-        for recorded in self._journal.change.history:
+        for recorded in self._notebook.change.history:
             event = recorded.event
             if not isinstance(event, e.CanaryObserved | e.CanaryPromoting):
                 continue
@@ -99,7 +104,7 @@ class CanaryWatch:
         return tuple(trail)
 
     def _observed(self) -> tuple[e.CanaryObserved, ...]:
-        mine = self._journal.change.all_of(e.CanaryObserved)
+        mine = self._notebook.change.all_of(e.CanaryObserved)
         return tuple(o for o in mine if o.deployment_id == self._starting.deployment_id)
 
     def _passed(self) -> tuple[e.CanaryObserved, ...]:
@@ -140,7 +145,7 @@ class CanaryWatch:
             if self.judgement.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
                 return  # recorded with the decision to roll back, so that no time is lost
             if self.judgement.verdict is Verdict.PASS or elapsed_s >= due_s:
-                yield self._journal.note(self._observation(phase, weight, elapsed_s, self.reading))
+                yield self._notebook.note(self._observation(phase, weight, elapsed_s, self.reading))
                 due_s = elapsed_s + every_s
             if self.judgement.verdict is Verdict.PASS:
                 return
@@ -164,7 +169,7 @@ class CanaryWatch:
 
     async def _route(self, weight: float) -> None:
         split = Split(stable=self._stable, canary=self._candidate, canary_weight=weight)
-        await route(self._site, self._journal, self._service, split)
+        await route(self._site, self._notebook, self._service, split)
 
     # ------------------------------------------------------------ words
 
@@ -178,7 +183,7 @@ class CanaryWatch:
             reading=reading,
             judgement=self.judgement,
             why=explain(
-                self._journal.change,
+                self._notebook.change,
                 decision,
                 f"{self._service.name}, {phase} at {weight:g} %: {self.judgement.reason}.",
                 artifact=self._starting.candidate,
@@ -191,7 +196,7 @@ class CanaryWatch:
             deployment_id=self._starting.deployment_id,
             weight_percent=weight,
             why=explain(
-                self._journal.change,
+                self._notebook.change,
                 "promote",
                 f"{self._service.name} goes from {last.weight_percent:g} to {weight:g} %: {last.judgement.reason}.",
                 "canary.phase_passed",

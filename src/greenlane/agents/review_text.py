@@ -30,7 +30,7 @@ def explain_review(
         (
             f"The risk score {verdict.risk.score:g} {compared}.",
             f"The lane is {verdict.lane.lane} ({lanes}).",
-            f"Read were {len(diff.files)} files with {diff.added_count} lines added and {diff.removed_count} removed.",
+            f"Files read: {len(diff.files)}; lines added: {diff.added_count}, removed: {diff.removed_count}.",
             _findings(findings),
             _coverage(coverage),
             _gaps(skipped),
@@ -56,7 +56,7 @@ def _coverage(coverage: CoverageReport) -> str:
     if not measured:
         return "No executable line changed."
     suite = "pass" if coverage.suite_passed else "fail"
-    return f"The {coverage.tests_run} existing tests {suite} and run {covered} of {measured} changed lines."
+    return f"The existing tests ({coverage.tests_run}) {suite} and run {covered} of {measured} changed lines."
 
 
 def _gaps(skipped: tuple[SkippedFile, ...]) -> str:

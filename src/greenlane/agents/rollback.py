@@ -181,7 +181,7 @@ async def _drop(site: Site, notebook: Notebook, service: Service, starting: e.Ca
 async def _put_back(site: Site, notebook: Notebook, previous: Instance) -> Instance:
     """The previous version with all traffic, started again if it is not hot any more."""
     service = service_named(site.settings, previous.service)
-    running = await ensure_running(service, previous, "production", platform=site.platform, fence=notebook.change.fence)
+    running = await ensure_running(service, previous, "production", platform=site.platform, fence=None)
     split = await site.traffic.observe(service.name)
     if split != Split(stable=running):
         await route(site, notebook, service, Split(stable=running))
@@ -262,7 +262,8 @@ def _inconclusive(change: Change, starting: e.CanaryStarting, judgement: CanaryJ
         rule="canary.inconclusive",
         summary=f"the canary of {starting.service} could not decide: {judgement.reason}",
         evidence=tuple(m.reason for m in judgement.metrics),
-        clears_when="a person approves another canary, or rejects the change",
+        clears_when="enough requests reach the service in production and a person approves another canary; or a person "
+        "rejects the change",
     )
     return e.CanaryInconclusive(
         deployment_id=starting.deployment_id,

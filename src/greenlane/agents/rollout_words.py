@@ -80,8 +80,8 @@ def advancing(change: Change, staging: e.StagingComplete) -> e.BaseAdvancing:
         why=explain(
             change,
             "advance-base",
-            f"{change.opened.base_branch} goes from {staging.base_sha[:10]} to {staging.merge_sha[:10]}, the merge that "
-            "was tested and that production runs.",
+            f"{change.opened.base_branch} goes from {staging.base_sha[:10]} to {staging.merge_sha[:10]}, the merge "
+            "that was tested and that production runs.",
             inputs=(e.Input("base", staging.base_sha), e.Input("merge", staging.merge_sha)),
         ),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -187,14 +188,14 @@ class StagingAgent:
         return checks
 
     async def _collect(self, watches: list[_Watch]) -> None:
-        """Look at every version in turn for the configured time: is it alive, what does it use, how fast is it?"""
-        pause_s = self._settings.staging.collect_s / _LOOKS
-        for look in range(_LOOKS + 1):
-            for watch in watches:
-                await self._look(watch)
-            if pause_s == 0 or look == _LOOKS:
+        """Look at every version for the configured time: is it alive, what does it use, how fast is it?"""
+        collect_s, clock = self._settings.staging.collect_s, self._clock
+        begun_s = clock.monotonic_s()
+        while True:
+            await asyncio.gather(*(self._look(watch) for watch in watches))
+            if clock.monotonic_s() - begun_s >= collect_s:
                 return
-            await self._clock.sleep(pause_s)
+            await clock.sleep(collect_s / _LOOKS)
 
     async def _look(self, watch: _Watch) -> None:
         if not watch.alive:
@@ -334,7 +335,8 @@ def _nothing_to_stage(change: Change, base: str, merge: str, services: tuple[Ser
 
 
 def _blocked(change: Change, base: str, merge: str, error: ChangeError, log: tuple[str, ...]) -> e.StagingComplete:
-    parts = [error.message, error.hint, *(f"Last lines of its log:\n{text}" for text in log)]
+    told = [text for text in log if text.splitlines()[-1] not in error.message]
+    parts = [error.message, error.hint, *(f"Last lines of its log:\n{text}" for text in told)]
     rule = "staging.merge_conflict" if isinstance(error, MergeConflictError) else f"staging.{type(error).__name__}"
     return e.StagingComplete(
         proceed=False,

@@ -179,6 +179,7 @@ def _validated(
     elif unclear:
         shown, heading, rules = unclear, "Validation is inconclusive", ("validation.inconclusive",)
     text = "; ".join(f"{name}: {', '.join(a.reasons)}" for name, a in shown)
+    advice = " Longer or more load tells more: validation.load_duration_s, load_rate_rps." if shown is unclear else ""
     passed = f" {sum(c.passed for c in checks)} of {len(checks)} integration runs passed." if checks else ""
     return e.StagingValidated(
         proceed=not failed and not unclear,
@@ -187,7 +188,7 @@ def _validated(
         why=explain(
             change,
             "block" if failed else "inconclusive" if unclear else "proceed",
-            f"{heading}: {text}.{passed}",
+            f"{heading}: {text}.{passed}{advice}",
             *rules,
         ),
     )

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from greenlane.domain.diff import Diff, FileDiff
 from greenlane.domain.events import SkippedFile
 from greenlane.domain.findings import FileCoverage, Finding
-from greenlane.domain.settings import Service
+
+if TYPE_CHECKING:
+    from greenlane.domain.settings import Service  # for a signature only: it would cost every worker 0.2 s
 
 EVERYTHING = "*"
 """The path of a `SkippedFile` that stands for every file of the change: the analyzer itself failed."""

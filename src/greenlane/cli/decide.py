@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -43,6 +44,9 @@ def approve(
             view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"), head=head, gate=gate
         )
         _told(json_, f"{by} approved {', '.join(gates)} of {view.run}", run=view.run, decision="approved", gates=gates)
+        if not json_:
+            branch = shlex.quote(view.branch)
+            say(f"  `greenlane run {branch}` goes on with it; where `greenlane up` runs, that has begun already")
 
     with_application(ctx, act)
 

@@ -123,11 +123,14 @@ def check_config(start: Path) -> tuple[LoadedSettings | None, Diagnosis]:
     return loaded, Diagnosis(name="configuration", ok=True, detail=f"{path} (sha256 {loaded.sha256[:16]})")
 
 
+GIT = ("git", "-c", "safe.directory=*")  # as the runs call it: whose folder it is does not matter
+
+
 def check_base_branch(root: Path, branch: str) -> Diagnosis:
     name = "base branch"
-    if not _succeeds(("git", "-C", str(root), "rev-parse", "--git-dir")):
+    if not _succeeds((*GIT, "-C", str(root), "rev-parse", "--git-dir")):
         return Diagnosis(name=name, ok=False, detail=f"{root} is in no git repository", fix="git init, and commit")
-    if _succeeds(("git", "-C", str(root), "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")):
+    if _succeeds((*GIT, "-C", str(root), "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")):
         return Diagnosis(name=name, ok=True, detail=branch)
     return Diagnosis(
         name=name, ok=False, detail=f"there is no branch {branch}",
@@ -149,7 +152,8 @@ def check_services(loaded: LoadedSettings) -> Iterator[Diagnosis]:
             if missing:
                 yield Diagnosis(
                     name=name, ok=False, detail=f"commands.start does not say where {missing[0]} goes",
-                    fix="write it as an argument: --port {port}",
+                    fix="write it as an argument (--port {port}), or before the command (PORT={port} ...) if the "
+                    "program reads its environment",
                 )  # fmt: skip
             else:
                 yield Diagnosis(name=name, ok=True, detail=service.commands.start)

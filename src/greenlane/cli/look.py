@@ -31,6 +31,7 @@ def list_runs(
     """Show every run: lane, state, time, and the reason."""
     from greenlane.bootstrap import LEDGER
     from greenlane.domain.errors import InputError
+    from greenlane.ledger.connect import check_not_lost
     from greenlane.policy.lifecycle import State
 
     states = [s.value for s in State]
@@ -40,7 +41,9 @@ def list_runs(
     async def act(application: Application) -> list[RunView]:
         return [v for v in await application.runs() if state in (None, v.state)]
 
-    begun = (state_dir_of(ctx) / LEDGER).exists()
+    ledger = state_dir_of(ctx) / LEDGER
+    check_not_lost(ledger)
+    begun = ledger.exists()
     views = with_application(ctx, act, read_only=True) if begun else []
     if json_:
         from greenlane.pages.terminal import print_json

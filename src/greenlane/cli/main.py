@@ -68,7 +68,7 @@ app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:
-    """Called by the installed `greenlane` program."""
+    """Run a command; `greenlane.__main__` does so for the installed program."""
     app()
 
 

@@ -60,9 +60,11 @@ def state_dir_of(ctx: typer.Context) -> Path:
 def ledger_path_of(ctx: typer.Context) -> Path:
     """The ledger of this repository, also if it can't be opened. Raises InputError if there is none yet."""
     from greenlane.bootstrap import LEDGER
+    from greenlane.ledger.connect import check_not_lost
 
     path = state_dir_of(ctx) / LEDGER
     if not path.exists():
+        check_not_lost(path)
         raise InputError("there is no run yet", hint="`greenlane run BRANCH` begins one")
     return path
 

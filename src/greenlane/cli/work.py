@@ -42,18 +42,41 @@ def run(
     Works until it has ended or waits for a human; what was begun before goes on where it was.
     """
 
-    async def act(application: Application) -> RunView:
-        from greenlane.pages.live import show_progress
+    import asyncio
 
+    async def act(application: Application) -> tuple[RunView, dict[str, str]]:
         name = await application.submit(ref)
-        if wait:
-            async with show_progress(application, runs=(name,)):
-                await application.work(until=(name,))
-        return await application.view(name)
+        if not wait:
+            return await application.view(name), {}
+        try:
+            await _see_through(application, name)
+        except asyncio.CancelledError:  # Ctrl-C: say what goes on without us
+            if (await application.change(name)).canary is not None:
+                say("the canary has no traffic from now on: all of it goes to the version before")
+            _say_what_stays(await application.addresses())
+            raise
+        return await application.view(name), await application.addresses()
 
-    view = with_application(ctx, act)
+    view, addresses = with_application(ctx, act)
     _print_outcome(view, as_json=json_)
+    _say_what_stays(addresses)
     raise typer.Exit(outcome_code(view.state) if wait else OK)
+
+
+def _say_what_stays(addresses: dict[str, str]) -> None:
+    for service, address in addresses.items():
+        say(f"  {service} is in production at {address} and stays up; `greenlane down` stops it")
+
+
+async def _see_through(application: Application, name: str) -> None:
+    """Show the run while it is worked on. One that has ended before is not told again."""
+    from greenlane.pages.live import ENDED_STATES, show_progress
+
+    if (await application.view(name)).state in ENDED_STATES:
+        say("this commit had its run already; commit to the branch to begin a new one")
+        return
+    async with show_progress(application, runs=(name,)):
+        await application.work(until=(name,))
 
 
 def _print_outcome(view: RunView, *, as_json: bool) -> None:

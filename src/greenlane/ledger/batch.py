@@ -8,7 +8,9 @@ process left, and is forgotten when another process wrote in between or a transa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 
@@ -57,6 +59,9 @@ class State:
         self.edge = Edge()
         self.streams: dict[str, StreamRow] = {}
         self.leases: dict[str, LeaseRow] = {}
+        """Leases as they were last seen, free ones too: their tokens go on growing."""
+        self.held: dict[str, LeaseRow] = {}
+        """All leases that have an owner; the same rows as in `leases`."""
 
     def forget(self) -> None:
         """The next transaction reads everything anew."""
@@ -67,12 +72,14 @@ class State:
         data_version = connection.execute("PRAGMA data_version").fetchone()[0]
         if data_version != self.data_version:
             self.streams.clear()
-            self.leases.clear()
+            self.held = {row[0]: LeaseRow(*row[1:]) for row in connection.execute(queries.HELD_LEASES)}
+            self.leases = dict(self.held)
             self.edge = load_edge(connection)
             self.data_version = data_version
-        if len(self.streams) > MAX_REMEMBERED or len(self.leases) > MAX_REMEMBERED:
+        if len(self.streams) > MAX_REMEMBERED:
             self.streams.clear()
-            self.leases.clear()
+        if len(self.leases) > MAX_REMEMBERED:
+            self.leases = dict(self.held)
 
 
 def load_edge(connection: sqlite3.Connection) -> Edge:
@@ -95,10 +102,23 @@ def find_missing_fields(draft: Draft, required: Sequence[str]) -> list[str]:
     return missing
 
 
+@lru_cache(maxsize=16)
+def _all_filled(required: tuple[str, ...]) -> Callable[[Draft], bool]:
+    """A quick look at a draft: True if its required fields are filled beyond doubt."""
+    names = [name for name in required if name in Draft.__struct_fields__]
+    if len(names) < len(required) or len(names) < 2:
+        return lambda _: False
+    getter = attrgetter(*names)
+    return lambda draft: all(getter(draft))
+
+
 def check_required(step: Step) -> None:
     """Raises IncompleteDecisionError for the first decision of a step that lacks a required field."""
+    filled = _all_filled(step.required_fields)
     for draft in step.drafts:
-        if draft.decision and (missing := find_missing_fields(draft, step.required_fields)):
+        if not draft.decision or (filled(draft) and draft.rationale.strip()):
+            continue
+        if missing := find_missing_fields(draft, step.required_fields):
             raise IncompleteDecisionError(
                 f"the decision {draft.type} of {step.stream} lacks {', '.join(missing)}",
                 hint="audit.required_fields demands them; it was refused before anything was done about it",
@@ -120,6 +140,7 @@ class Batch:
         self._inbox: list[tuple[str, int]] = []
         self._changed_streams: dict[str, StreamRow] = {}
         self._changed_leases: dict[str, LeaseRow] = {}
+        self._living: dict[str, bool] = {}
         self.changed = False
 
     # -------------------------------------------------------------- a step
@@ -161,9 +182,8 @@ class Batch:
         entries = []
         prepared = []
         for place, draft in enumerate(step.drafts, 1):
-            fields = {name: getattr(draft, name) for name in Draft.__struct_fields__}
             entry = Entry(
-                **fields,
+                **msgspec.structs.asdict(draft),
                 schema_version=SCHEMA_VERSION,
                 seq=edge.size + place,
                 stream=step.stream,
@@ -198,11 +218,11 @@ class Batch:
 
     def acquire(self, stream: str, owner: str, ttl_s: float, limit: int) -> Lease | None:
         row = self._lease(stream) or LeaseRow(None, 0, 0.0, 0, 0)
-        live = self._is_live(row.owner, row.expires_at)
+        live = row.expires_at > self._now and self._may_live(row.owner, owner)
         if live and row.owner != owner:
             return None
         if not live:
-            if self._live_elsewhere(stream) >= limit:
+            if self._live_elsewhere(stream, owner) >= limit:
                 return None
             known = self._stream(stream)
             version = known.version if known else 0
@@ -212,13 +232,13 @@ class Batch:
             row.token += 1
             row.owner = owner
         row.expires_at = self._now + ttl_s
-        self._state.leases[stream] = self._changed_leases[stream] = row
+        self._state.leases[stream] = self._state.held[stream] = self._changed_leases[stream] = row
         return Lease(stream=stream, owner=owner, token=row.token, takeovers=row.takeovers)
 
     def heartbeat(self, owner: str, ttl_s: float) -> None:
         self._write_leases()
         self._execute(queries.RENEW_ALL, (self._now + ttl_s, owner))
-        for row in self._state.leases.values():
+        for row in self._state.held.values():
             if row.owner == owner:
                 row.expires_at = self._now + ttl_s
 
@@ -239,16 +259,22 @@ class Batch:
     def _free(self, stream: str, row: LeaseRow) -> None:
         row.owner = None
         row.expires_at = 0.0
+        self._state.held.pop(stream, None)
         self._changed_leases[stream] = row
 
-    def _is_live(self, owner: str | None, expires_at: float) -> bool:
-        return owner is not None and expires_at > self._now and not is_known_dead(owner)
+    def _may_live(self, holder: str | None, asking: str) -> bool:
+        """Whether a holder is not known to be dead; each is looked up once in a transaction, who asks not at all."""
+        if holder is None or holder == asking:
+            return holder is not None
+        if holder not in self._living:
+            self._living[holder] = not is_known_dead(holder)
+        return self._living[holder]
 
-    def _live_elsewhere(self, stream: str) -> int:
-        self._write_leases()
-        rows = self._connection.execute(queries.OTHER_HOLDERS, (self._now, stream)).fetchall()
-        dead = {owner for owner in {row[0] for row in rows} if is_known_dead(owner)}
-        return sum(row[0] not in dead for row in rows)
+    def _live_elsewhere(self, stream: str, asking: str) -> int:
+        held = self._state.held.items()
+        return sum(
+            name != stream and row.expires_at > self._now and self._may_live(row.owner, asking) for name, row in held
+        )
 
     # -------------------------------------------------------------- slots and the outbox
 

@@ -6,9 +6,10 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from greenlane.domain.errors import GreenlaneError
+from greenlane.domain.errors import FinalError, GreenlaneError
 from greenlane.ledger import queries
 from greenlane.ledger.merkle import node_position
+from greenlane.ledger.sidefiles import checkpoints_path
 from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError
 
 MAGIC = b"SQLite format 3\x00"
@@ -34,6 +35,10 @@ def translate(error: sqlite3.Error, path: Path) -> GreenlaneError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes have it in their low byte
     if code in _CORRUPT:
         return LedgerCorruptError(f"{path} is damaged or no ledger: {error}", hint=VERIFY_HINT)
+    if code == sqlite3.SQLITE_CONSTRAINT or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return FinalError(
+            f"the ledger {path} does not take this: {error}", hint="this is a fault of Greenlane: report it"
+        )
     if code in _HINTS:
         return LedgerUnavailableError(f"the ledger {path} can't be used now: {error}", hint=_HINTS[code])
     return LedgerCorruptError(f"{path} does not hold what a ledger holds: {error}", hint=VERIFY_HINT)
@@ -49,6 +54,17 @@ def wal_is_empty(path: Path) -> bool:
         return wal_of(path).stat().st_size == 0
     except FileNotFoundError:
         return True
+
+
+def check_not_lost(path: Path) -> None:
+    """Raises LedgerCorruptError if there is no ledger, or an emptied one, where one was: a new one would hide that."""
+    checkpoints = checkpoints_path(path)
+    gone = not path.exists() or path.stat().st_size == 0
+    if gone and checkpoints.exists() and checkpoints.stat().st_size:
+        raise LedgerCorruptError(
+            f"the ledger {path} is gone or empty, but {checkpoints.name} beside it says what it held",
+            hint="restore it from a backup; to begin a new one on purpose, move the files ledger.db.* away first",
+        )
 
 
 def check_header(path: Path) -> None:
@@ -94,6 +110,10 @@ def check_identity(connection: sqlite3.Connection, path: Path) -> None:
     """Raises LedgerCorruptError unless this database is a ledger of a version that this program knows."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if not application and connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
+        raise LedgerUnavailableError(
+            f"{path} was begun and never made: it holds nothing", hint="`greenlane run BRANCH` makes it; is there room?"
+        )
     if application != queries.APPLICATION_ID:
         raise LedgerCorruptError(f"{path} is a database, but no ledger of Greenlane", hint="check the path")
     if version != queries.SCHEMA_VERSION:

@@ -37,6 +37,7 @@ NODE = "SELECT hash FROM nodes WHERE position = ?"
 INSERT_ENTRY = "INSERT INTO entries (seq, version, stream, event_id, type, leaf, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_NODE = "INSERT INTO nodes (position, hash) VALUES (?, ?)"
 EVENT_EXISTS = "SELECT 1 FROM entries WHERE event_id = ?"
+BYTES = "SELECT bytes FROM entries WHERE seq = ?"
 READ = "SELECT seq, bytes FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 READ_STREAM = "SELECT version, seq, bytes FROM entries WHERE stream = ? AND version > ? ORDER BY version LIMIT ?"
 
@@ -72,7 +73,9 @@ PUT_LEASE = (
     "INSERT OR REPLACE INTO leases (stream, owner, token, expires_at, takeovers, version_at_acquire)"
     " VALUES (?, ?, ?, ?, ?, ?)"
 )
-OTHER_HOLDERS = "SELECT owner FROM leases WHERE owner IS NOT NULL AND expires_at > ? AND stream <> ?"
+HELD_LEASES = (
+    "SELECT stream, owner, token, expires_at, takeovers, version_at_acquire FROM leases WHERE owner IS NOT NULL"
+)
 RENEW_ALL = "UPDATE leases SET expires_at = ? WHERE owner = ?"
 SLOT = "SELECT stream FROM slots WHERE service = ?"
 TAKE_SLOT = "INSERT INTO slots (service, stream) VALUES (?, ?)"

@@ -26,6 +26,7 @@ from greenlane.ledger.connect import (
     VERIFY_HINT,
     check_header,
     check_identity,
+    check_not_lost,
     open_reader,
     open_uri,
     read_node,
@@ -71,7 +72,8 @@ def _create_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f"PRAGMA user_version = {queries.SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):  # on a full disk SQLite has rolled back by itself
+            connection.execute("ROLLBACK")
         raise
 
 
@@ -133,6 +135,7 @@ class SqliteLedger:
         Raises LedgerUnavailableError (can't be read or written) and LedgerCorruptError (is no ledger).
         """
         path = Path(path)
+        check_not_lost(path)
         if read_only and not path.exists():
             raise LedgerUnavailableError(f"there is no ledger at {path}", hint="check the path")
         try:
@@ -279,6 +282,11 @@ class SqliteLedger:
             await asyncio.sleep(0)
         return entries
 
+    async def read_bytes(self, seq: int) -> bytes | None:
+        with self._reading() as connection:
+            row = connection.execute(queries.BYTES, (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
     async def streams(self, statuses: Sequence[str] = ()) -> list[StreamInfo]:
         with self._reading() as connection:
             query = queries.streams_with(len(statuses)) if statuses else queries.ALL_STREAMS
@@ -295,9 +303,13 @@ class SqliteLedger:
 
     # -------------------------------------------------------------- the tree
 
-    async def head(self) -> TreeHead:
+    async def head(self, size: int | None = None) -> TreeHead:
+        """Raises ValueError for a size that the ledger does not have."""
         with self._reading() as connection:
-            size = connection.execute(queries.LAST_SEQ).fetchone()[0]
+            if size is None:
+                size = connection.execute(queries.LAST_SEQ).fetchone()[0]
+            else:
+                self._require_size(connection, size)
             root = merkle.compute_root(size, lambda level, index: read_node(connection, level, index))
         return TreeHead(size, root.hex())
 

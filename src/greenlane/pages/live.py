@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from greenlane.domain.change import Recorded
-from greenlane.domain.events import event_fields
+from greenlane.domain.delivery import Verdict
+from greenlane.domain.events import CanaryObserved, event_fields
 from greenlane.pages.terminal import LANE_STYLES, MARK_STYLES, STATE_STYLES, console, print_json, prints_unicode
 from greenlane.pages.words import (
     ASCII_GLYPHS,
@@ -36,6 +37,8 @@ DRAW_S = 0.2
 """How often the tree is drawn anew: seconds that pass are seen to pass."""
 SYNC_S = 2.0
 """How often runs are read anew without an event: a pause, or an event that was missed."""
+WATCH_LINE_S = 30.0
+"""Of the looks at a canary that say 'wait', the plain lines show one in this time; the ledger has them all."""
 LINES_PER_RUN = 2
 MIN_REASON_WIDTH = 20
 """In less room than this a reason says nothing; the top line has it."""
@@ -158,6 +161,7 @@ class _Follower:
         self._runs = runs
         self._tells = tells
         self._told: dict[str, int] = {}
+        self._watched: dict[str, float] = {}
         self._lock = asyncio.Lock()
 
     async def follow(self) -> None:
@@ -185,7 +189,21 @@ class _Follower:
         for recorded in change.history:
             if recorded.seq > self._told.get(view.run, 0):
                 self._told[view.run] = recorded.seq
+                if self._tells != "json" and self._is_repetition(view.run, recorded):
+                    continue
                 _print_event(view.run, recorded, as_json=self._tells == "json", stderr=self._tells == "words")
+
+    def _is_repetition(self, run: str, recorded: Recorded) -> bool:
+        """One more look at a canary that goes on being watched, soon after the last one that was told."""
+        event = recorded.event
+        if not isinstance(event, CanaryObserved) or event.judgement.verdict is not Verdict.WAIT:
+            self._watched.pop(run, None)
+            return False
+        at = datetime.fromisoformat(recorded.timestamp).timestamp()
+        if at - self._watched.get(run, 0.0) < WATCH_LINE_S:
+            return True
+        self._watched[run] = at
+        return False
 
     async def skip_past(self) -> None:
         """Tell only what happens from now on."""

@@ -216,7 +216,9 @@ def judge_canary(rules: Rules, moment: Moment) -> CanaryJudgement:
     duration = rules.duration_s(moment.phase)
     requests = moment.reading.canary.requests
     if moment.elapsed_s < duration:
-        reason = f"{moment.phase}: {moment.elapsed_s:.0f} of {duration:.0f} s, {requests} of {needed} requests"
+        reason = f"{moment.elapsed_s:.0f} of {duration:.0f} s, {requests} requests" + (
+            f" of {needed}" if needed else ""
+        )
         return _answer(Verdict.WAIT, reason, running, moment, needed)
     if moment.phase is Phase.WARM_UP:
         return _answer(Verdict.PASS, "the warm-up is over; its requests are left out", running, moment, needed)

@@ -284,7 +284,8 @@ def compute_commands(change: Change, state: State, *, ended: bool) -> tuple[tupl
     if state is State.PAUSED:
         return (("resume", "greenlane resume --by YOU --reason WHY"),)
     if state is State.BLOCKED:
-        return (("try again", f"git push, or greenlane run {_plain(change.opened.branch)} after the next commit"),)
+        branch = _plain(change.opened.branch)
+        return (("try again", f"commit to {branch} (or push, for a code host), then greenlane run {branch}"),)
     return ()
 
 

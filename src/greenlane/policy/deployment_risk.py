@@ -72,7 +72,7 @@ def gather_deployment_facts(
         over_unproven=tuple(
             f"{c.metric} {c.candidate:.4g} against {c.current:.4g} (limit {c.limit:g})"
             for c in comparisons
-            if c.ratio > c.limit and not c.regressed
+            if c.ratio > c.limit and not c.regressed and "advisory" not in c.metric
         ),
         anomalies=change.staging.anomalies if change.staging else (),
         base_moves=len(change.all_of(BaseMoved)),
@@ -146,7 +146,7 @@ def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
     ]
     reasons += [("staging.anomaly", f"staging: {text}") for text in facts.anomalies]
     if facts.base_moves:
-        reasons.append(("base.drift", f"the base branch moved {facts.base_moves} times while the change was checked"))
+        reasons.append(("base.drift", f"moves of the base branch while the change was checked: {facts.base_moves}"))
     if facts.attempt > 1:
         reasons.append(("deployment.attempt", f"this is attempt {facts.attempt} to bring it to production"))
     if facts.recent_incidents:

@@ -31,6 +31,8 @@ class State(StrEnum):
 
 ENDED = frozenset({State.DEPLOYED, State.ROLLED_BACK, State.BLOCKED, State.REJECTED, State.SUPERSEDED})
 
+ATTEMPTS_TO_END_A_CANARY = 3
+
 _WORKING = dict(
     zip(
         STAGES,
@@ -82,6 +84,17 @@ def _failed_since_rollback(change: Change) -> e.Gate | None:
     return None
 
 
+def _failed_in_flight(change: Change) -> e.Gate | None:
+    """The open gate of the agent that failed after its canary began: a person first, never the agent without end.
+
+    While the canary has not ended the agent gets a few more attempts at that, since nobody else would.
+    """
+    open_gates = {g.gate_id for g in change.open_gates}
+    failures = [failed.gate for failed in change.all_of(e.RunFailed) if failed.gate.gate_id in open_gates]
+    patience = 1 if change.canary is None else ATTEMPTS_TO_END_A_CANARY
+    return failures[-1] if len(failures) >= patience else None
+
+
 def _assess_ended(change: Change) -> Standing | None:
     if change.taken_back:
         return Standing(state=State.ROLLED_BACK, due=None, reason=change.taken_back.why.rationale)
@@ -125,6 +138,8 @@ def assess_standing(change: Change, paused: e.Paused | None = None) -> Standing:
     stage = STAGES[reached]
     waiting = [g for g in change.open_gates if STAGES.index(g.before) <= reached] if change.gates else []
     in_flight = change.canary is not None or bool(change.promoted)
+    if in_flight and (failed := _failed_in_flight(change)):
+        return Standing(state=State.AWAITING_HUMAN, due=None, reason=failed.triggers[0].summary)
     if waiting and not in_flight:
         asked = "; ".join(t.summary for g in waiting for t in g.triggers)
         return Standing(state=State.AWAITING_HUMAN, due=None, reason=asked)

@@ -114,12 +114,14 @@ def _circumstances(facts: RiskFacts, weights: Weights) -> Iterator[RiskPoint]:
 
 
 def _doubts(facts: RiskFacts, weights: Weights) -> Iterator[RiskPoint]:
-    """Findings that nobody has to look at one by one, but that add up."""
+    """Findings that nobody has to look at one by one, but that add up. Schema and integration have floors and gates of
+    their own and do not count twice."""
+    counted = [f for f in facts.findings if f.category not in (Category.SCHEMA, Category.INTEGRATION)]
     for severity, each, cap in (
         (Severity.MEDIUM, weights.medium, weights.medium_cap),
         (Severity.LOW, weights.low, weights.low_cap),
     ):
-        found = [f for f in facts.findings if f.severity is severity]
+        found = [f for f in counted if f.severity is severity]
         if found:
             rules = ", ".join(sorted({f.rule for f in found})[:4])
             points = round(min(each * len(found), cap), 2)

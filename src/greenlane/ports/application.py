@@ -70,6 +70,9 @@ class Application(Protocol):
     async def work(self, *, until: Collection[str] | None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
 
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address. They go on when Greenlane ends."""
+
     async def runs(self) -> list[RunView]:
         """Every run, newest last."""
 

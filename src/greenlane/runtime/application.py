@@ -27,6 +27,8 @@ from greenlane.runtime.recording import read_back
 from greenlane.runtime.worker import Worker
 
 FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
+LEDGER_GIVE_UP_S = 30.0
+"""Somebody waits for these runs: a ledger that can't be written for so long is their error. A service tries on."""
 RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
 
 
@@ -42,11 +44,20 @@ class Crew(Protocol):
     @property
     def notices(self) -> Notices: ...
 
+    async def begin(self) -> None:
+        """Bring back what a restart of the machine took away."""
+
+    async def end(self) -> None:
+        """Let go of what this process watches."""
+
     async def keep_house(self) -> None:
         """Retire what is kept for a while only (previous versions), until cancelled."""
 
     async def install(self, record: Callable[[Event], Awaitable[None]]) -> dict[str, str]:
         """Bring services up in production; `record` writes the decision down first. Names to addresses."""
+
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
 
 
 class Application:
@@ -84,9 +95,14 @@ class Application:
     async def work(self, *, until: Collection[str] | None = None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
         crew = self.crew
+        give_up_s = None if until is None else LEDGER_GIVE_UP_S
         self._journal.bus = crew.bus
         self._listen()
-        tasks = [asyncio.ensure_future(work) for work in (crew.worker.run(), crew.notices.run(), crew.keep_house())]
+        await crew.begin()
+        tasks = [
+            asyncio.ensure_future(work)
+            for work in (crew.worker.run(give_up_s=give_up_s), crew.notices.run(), crew.keep_house())
+        ]
         waiting = asyncio.ensure_future(self._until(until))
         try:
             done, _ = await asyncio.wait([*tasks, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -97,7 +113,7 @@ class Application:
                 task.cancel()
             await asyncio.gather(waiting, *tasks, return_exceptions=True)
             self._journal.bus = None
-            await crew.bus.close()
+            await crew.end()
 
     @property
     def crew(self) -> Crew:
@@ -109,6 +125,10 @@ class Application:
     async def install(self) -> dict[str, str]:
         """Bring every service that nothing serves yet into production, at the base's version; their addresses."""
         return await self.crew.install(self.desk.record_control)
+
+    async def addresses(self) -> dict[str, str]:
+        """Where the services that are in production answer; name to address."""
+        return await self.crew.addresses()
 
     async def _until(self, runs: Collection[str] | None) -> None:
         while True:

@@ -11,12 +11,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from greenlane.agents.base import Agent, Yielded
 from greenlane.bus.protocol import Bus, Delivery
 from greenlane.domain import events as e
-from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError, RetryableError
 from greenlane.domain.settings import Settings
 from greenlane.ledger.store import (
@@ -30,8 +29,11 @@ from greenlane.policy.lifecycle import Standing, State, assess_standing
 from greenlane.ports.clock import Clock
 from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
+from greenlane.runtime.outage import Outage
 from greenlane.runtime.outcome import decide_failure, make_failure, retry_due
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.tidying import Tidier, Tidying
+from greenlane.runtime.turns import Turns
 
 log = logging.getLogger(__name__)
 INTERRUPTS = ("run.superseded", "human.rejected", "rollback.requested")
@@ -40,11 +42,6 @@ BUSY_RETRY_S = 0.5  # another process holds the run or the last place: look agai
 LEDGER_RETRY_S = 1.0  # a ledger that can't be written is tried again this often, until LEDGER_PATIENCE_S
 LEDGER_PATIENCE_S = 10.0  # then the agent is stopped, so that no canary goes on behind a ledger that can't be written
 UNFINISHED = ("open", "queued", "paused")
-
-
-class Tidier(Protocol):
-    async def tidy(self, change: Change) -> None:
-        """Remove what an ended run left behind (staging instances, work folders). May be repeated."""
 
 
 class OvertakenError(Exception):
@@ -82,9 +79,10 @@ class Worker:
             )
             for a in agents
         }
-        self._tidier = tidier
+        self._tidying = Tidying(tidier)
+        self._outage = Outage()
         self._sweep_s = sweep_s
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._turns = Turns()
         self._acting: dict[str, asyncio.Task[Any]] = {}
         self._interrupted: set[str] = set()
         self._deliveries: dict[str, Delivery] = {}
@@ -94,8 +92,8 @@ class Worker:
 
     # -------------------------------------------------------------- life
 
-    async def run(self) -> None:
-        """Work until cancelled. What was unfinished goes on first."""
+    async def run(self, *, give_up_s: float | None = None) -> None:
+        """Work until cancelled, the unfinished first. LedgerUnavailableError if it can't be written for `give_up_s`."""
         try:
             for agent in self._agents.values():
                 deliveries = self._bus.subscribe([e.type_of(kind) for kind in agent.listens_to], agent.stage)
@@ -108,7 +106,8 @@ class Worker:
                 try:
                     await self.recover()
                 except LedgerUnavailableError as error:
-                    log.warning("%s", error.message)
+                    self._outage.note(error)
+                self._outage.raise_after(give_up_s)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._rung.wait(), self._sweep_s)
                 self._rung.clear()
@@ -126,7 +125,7 @@ class Worker:
         for info in await self._store.streams(UNFINISHED):
             held = self._holdings.get(info.stream)
             if held is None:
-                if info.stream not in self._locks:
+                if info.stream not in self._turns:
                     self._spawn(self._wake(info.stream))
             elif info.version > held.change.version:
                 missed = await self._store.read_stream(info.stream, held.change.version)
@@ -143,6 +142,12 @@ class Worker:
             await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(GreenlaneError):
             for run in self._holdings.runs:
+                if (held := self._holdings.get(run)) is not None:
+                    change = await self._holdings.refresh(held)
+                    self._tidying.begin(change, assess_standing(change), stopping=True)
+        await self._tidying.finish()
+        with contextlib.suppress(GreenlaneError):
+            for run in self._holdings.runs:
                 await self._holdings.give_back(run)
             await self._journal.relay()
 
@@ -157,7 +162,7 @@ class Worker:
             return
         error = task.exception()
         if isinstance(error, LedgerUnavailableError):
-            log.warning("%s; the sweep tries again", error.message)
+            self._outage.note(error)
         else:
             log.error("a task of the worker failed; the sweep takes its run up again", exc_info=error)
 
@@ -199,7 +204,7 @@ class Worker:
             try:
                 done = await self._attend(message.stream, agent.stage, message.seq)
             except LedgerUnavailableError as error:
-                log.warning("%s", error.message)
+                self._outage.note(error)
             finally:
                 del self._deliveries[delivery.delivery_id]
         if done:
@@ -218,7 +223,7 @@ class Worker:
         """Attend to whatever is due in a run, whether or not a message said so."""
         change = await self._holdings.read(run)
         standing = assess_standing(change, await self._journal.pause_of(change))
-        due = retry_due(change, standing.due) if standing.due else None
+        due = retry_due(change, standing.due, self._settings.orchestration) if standing.due else None
         wait_s = (due - self._clock.now()).total_seconds() if due else 0.0
         if wait_s > 0:
             self._later(wait_s, run)
@@ -227,21 +232,19 @@ class Worker:
 
     async def _attend(self, run: str, stage: e.Stage | None, seq: int) -> bool:
         """Let the agent of this stage act if it is due. False: the run is held elsewhere, try again later."""
-        lock = self._locks.setdefault(run, asyncio.Lock())
-        try:
-            async with lock:
-                held = await self._holdings.take(run)
-                if held is None:
-                    return False
-                try:
-                    await self._attend_held(held, stage, seq)
-                except Exception:
-                    await self._let_go(held)
-                    raise
-                return True
-        finally:
-            if not lock.locked() and self._holdings.get(run) is None:
-                self._locks.pop(run, None)
+        async with self._turns.of(run):
+            held = await self._holdings.take(run)
+            if held is None:
+                return False
+            try:
+                await self._attend_held(held, stage, seq)
+            except LeaseLostError:
+                self._holdings.forget(run)
+                self._later(BUSY_RETRY_S, run)
+            except Exception:
+                await self._let_go(held)
+                raise
+            return True
 
     async def _attend_held(self, held: Held, stage: e.Stage | None, seq: int) -> None:
         standing = assess_standing(held.change, await self._journal.pause_of(held.change))
@@ -307,10 +310,7 @@ class Worker:
                 await self._record(held, (), stage, mark)
             except OvertakenError:
                 self._later(0, run)
-            except LeaseLostError:
-                self._holdings.forget(run)
-                self._later(BUSY_RETRY_S, run)
-            except LedgerUnavailableError:
+            except (LeaseLostError, LedgerUnavailableError):
                 raise
             except Exception as error:
                 await yields.aclose()
@@ -324,7 +324,8 @@ class Worker:
             await self._holdings.give_back(run)
 
     async def _fail(self, held: Held, stage: e.Stage, error: Exception, mark: tuple[Handled, ...]) -> None:
-        log.warning("the %s agent of %s raised", stage, held.change.run, exc_info=error)
+        if not isinstance(error, GreenlaneError):  # those explain themselves, and the entry holds what they say
+            log.warning("the %s agent of %s raised", stage, held.change.run, exc_info=error)
         event = decide_failure(
             error,
             held.change,
@@ -335,10 +336,7 @@ class Worker:
         )
         retrying = isinstance(event, e.AgentRetrying)
         await self._record(held, (event,), stage, () if retrying else mark, release=True)
-        if retrying:
-            due = retry_due(held.change, stage)
-            assert due is not None
-            self._later((due - self._clock.now()).total_seconds(), held.change.run)
+        self._later(0, held.change.run)  # looks at the history: retries when it is time, or lets the run wait
 
     async def _record(
         self,
@@ -365,17 +363,18 @@ class Worker:
                 break
             except VersionConflictError:
                 await self._check_still_due(held, stage)
-            except LedgerUnavailableError:
+            except LedgerUnavailableError as error:
+                self._outage.note(error)
                 if waited_s >= LEDGER_PATIENCE_S:
                     raise
                 waited_s += LEDGER_RETRY_S
                 await asyncio.sleep(LEDGER_RETRY_S)
+        self._outage.end()
         held.change = written.change
         if written.released:
             self._holdings.forget(held.change.run)
-        if written.standing.ended:
-            self._spawn(self._after_end(written.change))
-        elif written.released and events:
+        if written.standing.ended or (written.released and events):
+            self._tidying.begin(written.change, written.standing)
             self._spawn(self._wake_queued())
 
     async def _check_still_due(self, held: Held, stage: e.Stage | None) -> None:
@@ -385,16 +384,8 @@ class Worker:
         if stage is not None and standing.due is not stage and standing.state is not State.PAUSED:
             raise OvertakenError
 
-    async def _after_end(self, change: Change) -> None:
-        """A run has ended: tidy up after it, and wake whoever waits for its production slot."""
-        if self._tidier is not None:
-            try:
-                await self._tidier.tidy(change)
-            except Exception:
-                log.warning("tidying up after %s failed", change.run, exc_info=True)
-        await self._wake_queued()
-
     async def _wake_queued(self) -> None:
+        """A place or a production slot may be free: wake who waits for one."""
         for info in await self._store.streams(("queued",)):
             if self._holdings.get(info.stream) is None:
                 await self._wake(info.stream)

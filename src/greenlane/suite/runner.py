@@ -37,7 +37,10 @@ _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_rando
 
 
 class TestOutcome(msgspec.Struct, frozen=True):
-    """One line of the report: a test (pytest's node id), the phase, `passed`, `failed` or `skipped`, and the reason."""
+    """One line of the report: a test (pytest's node id), the phase, `passed`, `failed` or `skipped`, and the reason.
+
+    Lines of the phase `session` say that a process (its id stands for the test) `began` to run tests, or `ended` them.
+    """
 
     __test__ = False
 
@@ -77,6 +80,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     result: SandboxResult
     contexts: Mapping[str, Mapping[int, frozenset[str]]]
     plugin_output: bytes = b""
+    cut_short: bool = False
+    """The process that ran the tests ended before its last test, whatever exit code it had."""
 
     @property
     def tests_run(self) -> int:
@@ -276,18 +281,23 @@ def _literal(path: Path) -> str:
 
 
 def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
-    outcomes = _read_outcomes(folder / "out" / "report.jsonl")
+    lines = _read_outcomes(folder / "out" / "report.jsonl")
+    outcomes = tuple(o for o in lines if o.when != "session")
+    ended = {o.test for o in lines if o.when == "session" and o.outcome == "ended"}
     failed = any(o.outcome == "failed" for o in outcomes)
     ran = any(o.when != "collect" for o in outcomes)
+    no_tests = result.exit_code == _NO_TESTS and not ran and not failed
+    cut_short = not no_tests and any(o.when == "session" and o.test not in ended for o in lines)
     output = "\n".join((result.stderr.strip()[-_OUTPUT_TAIL // 4 :], result.stdout.strip()[-_OUTPUT_TAIL:])).strip()
     return SuiteRun(
-        passed=result.exit_code == 0 and not failed and not result.stopped,
+        passed=result.exit_code == 0 and not failed and not result.stopped and not cut_short,
         outcomes=outcomes,
-        no_tests=result.exit_code == _NO_TESTS and not ran and not failed,
+        no_tests=no_tests,
         output=output,
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
         plugin_output=_read_bytes(folder / "out" / "output"),
+        cut_short=cut_short,
     )
 
 

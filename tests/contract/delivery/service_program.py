@@ -35,6 +35,8 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(3600)
         elif path == "/env":
             self.answer(200, json.dumps(dict(os.environ)).encode())
+        elif path == "/headers":
+            self.answer(200, json.dumps({name.lower(): value for name, value in self.headers.items()}).encode())
         else:
             slow_ms = float(query.removeprefix("slow_ms=") or SLOW_MS) if query else SLOW_MS
             if slow_ms:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import ThisPython, make_service, make_settings, make_spec
+from delivery_service import ThisPython, make_service, make_settings, make_spec, until
 
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.processes import is_alive, read_status
@@ -214,6 +215,16 @@ async def test_a_double_fork_that_ignores_sigterm_does_not_escape(
     assert not is_here(escaped)
 
 
+async def test_a_service_whose_folder_was_removed_ends(
+    state: Path, source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
+) -> None:
+    artifact = await builder.build(make_service(), source(), "a" * 40)
+    await platform.deploy(make_service(), make_spec(artifact, "p-1", "production"), fence=1)
+    pid = int((state / "data/shop/starts").read_text())
+    shutil.rmtree(state)
+    await until(lambda: not is_here(pid))
+
+
 async def test_a_service_that_logs_without_end_does_not_fill_the_disk(
     state: Path, source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
 ) -> None:
@@ -263,6 +274,10 @@ async def test_a_lower_fence_is_refused(
     await platform.retire("s-1", fence=4)
     with pytest.raises(FencedError):
         await platform.deploy(make_service(), spec, fence=3)
+    await platform.deploy(make_service(), spec, fence=None)  # another run puts this version back
+    await platform.retire("s-1", fence=None)
+    with pytest.raises(FencedError):
+        await platform.deploy(make_service(), spec, fence=3)
 
 
 async def test_an_altered_artifact_is_not_started(
@@ -272,6 +287,16 @@ async def test_an_altered_artifact_is_not_started(
     Path(artifact.location, "version.txt").write_text("evil")
     with pytest.raises(FinalError, match="altered"):
         await platform.deploy(make_service(), make_spec(artifact, "s-1"), fence=1)
+
+
+async def test_an_id_names_one_artifact_for_ever(
+    source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
+) -> None:
+    first = await builder.build(make_service(), source("1"), "a" * 40)
+    other = await builder.build(make_service(), source("2"), "b" * 40)
+    await platform.deploy(make_service(), make_spec(first, "s-1"), fence=1)
+    with pytest.raises(FinalError, match="deployment s-1 is sha256:"):
+        await platform.deploy(make_service(), make_spec(other, "s-1"), fence=1)
 
 
 async def test_an_id_that_is_a_path_is_refused(
@@ -304,7 +329,7 @@ CONTROLLER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from conftest import ThisPython, make_service, make_settings, make_spec
+from delivery_service import ThisPython, make_service, make_settings, make_spec, until
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 
 async def main():
@@ -343,7 +368,9 @@ async def test_services_outlive_the_controller_and_are_found_again(
     os.kill(status.pid, signal.SIGKILL)  # its supervisor is gone: what it left is swept, and it is started anew
     assert eventually(lambda: not is_alive(state / "deployments/p-1"))
     assert await platform.find("p-1") is None
-    again = await platform.deploy(make_service(), make_spec(artifact, "p-1", "production"), fence=2)
+    assert [again.deployment_id for again in await platform.revive([make_service()])] == ["p-1"]
+    again = await platform.find("p-1")
+    assert again is not None
     assert get(again).text == "5"
     assert not is_here(status.child)
 

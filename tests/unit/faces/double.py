@@ -54,6 +54,9 @@ class MemoryApplication:
         if until is None:
             await asyncio.Event().wait()
 
+    async def addresses(self) -> dict[str, str]:
+        return {}
+
     async def runs(self) -> list[RunView]:
         return [await self.view(run) for run in self.changes]
 

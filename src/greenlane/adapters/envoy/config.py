@@ -172,6 +172,7 @@ def listeners(routes: ServiceRoutes, folder: Path, timeout_s: float) -> list[Res
                 "config_source": {"path_config_source": {"path": str(folder / f"routes-{routes.service}.json")}},
             },
             "use_remote_address": True,
+            "preserve_external_request_id": True,
         },
     )
     return [front, *(_inner(routes.service, name, timeout_s) for name in routes.instances())]
@@ -237,6 +238,14 @@ def route_table(routes: ServiceRoutes, timeout_s: float) -> Resource:
         "name": routes.service,
         "virtual_hosts": [_virtual_host(route)],
     }
+
+
+def target_clusters(routes: ServiceRoutes) -> tuple[str, ...]:
+    """The clusters that get requests by this record."""
+    stable = version_cluster(routes.service, routes.stable.deployment_id)
+    if routes.arm and routes.canary and routes.weight > 0:
+        return stable, guard_cluster(routes.service, routes.arm)
+    return (stable,)
 
 
 def to_weight(percent: float) -> int:

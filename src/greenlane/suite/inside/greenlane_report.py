@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -52,6 +52,19 @@ def pytest_runtest_logreport(report: Any) -> None:
         detail = "" if report.outcome == "passed" else str(report.longrepr)[-_MAX_DETAIL:]
         record = {"test": report.nodeid, "when": report.when, "outcome": report.outcome, "detail": detail}
         _write(record | ({"xfail": True} if hasattr(report, "wasxfail") else {}))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart() -> None:
+    """That a session began and reached its end is written down: a test may end the process with a good exit code."""
+    _write({"test": str(os.getpid()), "when": "session", "outcome": "began"})
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtestloop() -> Generator[None, Any, None]:
+    outcome = yield
+    if outcome.excinfo is None:
+        _write({"test": str(os.getpid()), "when": "session", "outcome": "ended"})
 
 
 def pytest_collectreport(report: Any) -> None:
