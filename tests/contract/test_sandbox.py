@@ -23,6 +23,8 @@ _INTERPRETER = tuple(dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     if request.param == "namespaces":
         return NamespaceSandbox()
+    if os.geteuid() == 0:
+        pytest.skip("never chosen for root: the kernel holds root to no limit of processes")
     executable = shutil.which("bwrap")
     if executable is None:
         pytest.skip("bubblewrap is not installed")
@@ -80,6 +82,14 @@ async def test_a_program_that_is_not_there_fails_and_says_so(sandbox: Sandbox, w
 async def test_a_missing_folder_is_a_final_error(sandbox: Sandbox, workdir: Path) -> None:
     with pytest.raises(FinalError, match="does not exist"):
         await sandbox.run(SandboxJob(argv=("/bin/true",), workdir=workdir, read_only=(workdir.parent / "absent",)))
+
+
+async def test_a_folder_and_a_file_in_it_are_both_shown(sandbox: Sandbox, workdir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    (folder / "file").write_text("text")
+    result = await shell(sandbox, workdir, f"cat {folder}/file", read_only=(folder, folder / "file"))
+    assert result.stdout == "text"
 
 
 async def test_loopback_works_inside(sandbox: Sandbox, workdir: Path) -> None:
@@ -217,8 +227,7 @@ async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
         "    except OSError:\n        print('refused', flush=True); time.sleep(0.2)\n"
     )
     result = await python(sandbox, workdir, script, max_processes=40, timeout_s=3)
-    assert result.stopped in {"processes", "time"}
-    assert result.stopped == "processes" or "refused" in result.stdout
+    assert "refused" in result.stdout  # by the kernel: a count from outside would come too late on a busy machine
     assert result.seconds < 15
 
 
@@ -288,6 +297,7 @@ def test_a_sandbox_that_does_not_isolate_is_found_out() -> None:
 def test_where_nothing_works_the_reasons_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("greenlane.adapters.sandbox.choose.shutil.which", lambda name: "/bin/false")
     monkeypatch.setattr("greenlane.adapters.sandbox.namespaces.sys.executable", "/bin/false")
+    monkeypatch.setattr("greenlane.adapters.sandbox.choose.os.geteuid", lambda: 1000)
     with pytest.raises(FinalError, match=r"bubblewrap: .*namespaces: ") as caught:
         choose_sandbox()
     assert "bubblewrap" in caught.value.hint

@@ -16,7 +16,11 @@ from greenlane.ports.sandbox import SandboxJob
 
 
 class BubblewrapSandbox(ProcessSandbox):
-    """Uses bubblewrap 0.8 or later (Debian 12 has it), which can forbid further user namespaces."""
+    """Uses bubblewrap 0.8 or later (Debian 12 has it), which can forbid further user namespaces.
+
+    For ordinary users: started by root, a job would still be root to the kernel's limit of processes, which holds root
+    to none. `choose_sandbox` takes `NamespaceSandbox` then.
+    """
 
     def __init__(self, executable: Path = Path("/usr/bin/bwrap")) -> None:
         self._executable = executable

@@ -48,14 +48,15 @@ _HINT = (
 
 
 def choose_sandbox(settings: Settings | None = None) -> Sandbox:
-    """The first sandbox that holds on this machine: bubblewrap, else our own namespaces.
+    """The first sandbox that holds on this machine: bubblewrap, else our own namespaces (for root: these alone).
 
     May be called with or without a running event loop; takes some 50 ms. Raises FinalError, with every reason, where
     none works: Greenlane never runs a change's code bare.
     """
     del settings  # every limit comes with the job; which sandbox to use is no preference but what holds
     candidates: list[ProcessSandbox] = []
-    if executable := shutil.which("bwrap"):
+    executable = shutil.which("bwrap")
+    if executable and os.geteuid() != 0:  # for root it can't hold a limit of processes
         candidates.append(BubblewrapSandbox(Path(executable)))
     candidates.append(NamespaceSandbox())
     reasons = []

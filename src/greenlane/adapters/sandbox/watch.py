@@ -1,6 +1,7 @@
-"""What a job's process tree uses, read from /proc of the host: the bounds that no rlimit sets for root or a tree.
+"""What a job's process tree uses, read from /proc of the host: the bounds that no rlimit sets for a whole tree.
 
-RLIMIT_NPROC does not bind root, RLIMIT_AS binds one process and not a tree, and RLIMIT_FSIZE one file and not a folder.
+RLIMIT_AS binds one process and not a tree, RLIMIT_FSIZE one file and not a folder. Processes are bound by the kernel
+(RLIMIT_NPROC, counted inside the job's user namespace); counting them here is the second line.
 """
 
 from __future__ import annotations
