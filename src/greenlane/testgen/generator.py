@@ -26,7 +26,6 @@ from greenlane.testgen.choose import Chosen, Lines, choose_tests, differing, is_
 from greenlane.testgen.code import (
     Function,
     Guard,
-    Param,
     enclosing,
     entries_of,
     guards_of,
@@ -36,16 +35,17 @@ from greenlane.testgen.code import (
 )
 from greenlane.testgen.explore import Explorer, Observed, Scene
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
-from greenlane.testgen.inputs import CarvedCall, Case, seed_cases, vary
+from greenlane.testgen.inputs import CarvedCall, Case, Constructors, made_receivers, seed_cases, vary
 from greenlane.testgen.naming import describe_condition, describe_outcome, describe_test, name_test
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 
-_ROUNDS = 3
-_CASES_A_ROUND = 240
+_ROUNDS = 4
+_CASES_A_ROUND = 480
 _SEEDS = 8
+_FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
 _BASES_A_LINE = 3
-_BASES_A_ROUND = 6
+_BASES_A_ROUND = 24
 _BUDGET_S = 120.0
 """After this long no further round of exploring is begun."""
 _MAX_TESTS = 12
@@ -74,7 +74,8 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
     tree: ast.Module
     open_lines: Lines
     entries: tuple[tuple[int, Function], ...]
-    constructors: Mapping[str, tuple[Param, ...]]
+    functions: tuple[Function, ...]
+    constructors: Constructors
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,13 +159,15 @@ class TestGenerator:
     ) -> list[Observed]:
         """Rounds of exploring: from the calls that tests make, then from those that came nearest to an open line."""
         functions = [function for _, function in source.entries]
+        owners = {function.owner for function in functions} - {None}
+        functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
         calls = await self._explorer.carve(scene, functions, _tests_of(functions, baseline))
         cases = self._first_round(source, style, calls)
         observed: list[Observed] = []
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved}
         for _ in range(_ROUNDS):
-            fresh = [case for case in cases if case.key not in tried][: _CASES_A_ROUND * 2]
+            fresh = [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(scene, fresh)
             left = source.open_lines - frozenset(
@@ -172,24 +175,24 @@ class TestGenerator:
             )
             if not left or time.monotonic() - started > _BUDGET_S:
                 break
-            cases = [
-                v
-                for o in _nearest(observed, source.tree, left, varied)
-                for v in vary(o.case, _CASES_A_ROUND // 3, source.constructors)
-            ]
+            bases = _nearest(observed, source.tree, left, varied)
+            share = _CASES_A_ROUND // max(len(bases), 1)
+            cases = [v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors)]
         return observed
 
     def _first_round(self, source: _Source, style: Style, calls: Sequence[CarvedCall]) -> list[Case]:
         cases: list[Case] = []
         share = _CASES_A_ROUND // max(len(source.entries), 1)
         for rank, entry in source.entries:
-            own = [call for call in calls if call.target.endswith(f"/{entry.path}:{entry.line}")]
-            seeds = seed_cases(entry, own, rank, _SEEDS if own else share)
+            own = _calls_of([entry], calls)
+            siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
+            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
+            seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
             if style.form == "unittest":
                 seeds = [seed for seed in seeds if not seed.fixtures]
-            cases += seeds
-            for seed in seeds:
-                cases += vary(seed, max(share // max(len(seeds), 1), 12), source.constructors)
+            limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
+            variations = [variation for seed in seeds for variation in vary(seed, limit, source.constructors)]
+            cases += [*seeds, *variations][: max(share, len(seeds))]
         return cases
 
     async def _stable(self, scene: Scene, candidates: list[Observed], left: Lines) -> tuple[list[Observed], set[str]]:
@@ -256,6 +259,7 @@ def _read_source(service: Service, tree: Path, path: str, lines: frozenset[int])
         tree=parsed,
         open_lines=frozenset((path, line) for line in lines),
         entries=tuple((rank, entry) for entry, rank in entries.items()),
+        functions=functions,
         constructors=list_constructors(parsed),
     )
 
@@ -305,6 +309,11 @@ def _nearest(observed: Sequence[Observed], tree: ast.Module, left: Lines, varied
     chosen = list(found.values())[:_BASES_A_ROUND]
     varied |= {o.case.key for o in chosen}
     return chosen
+
+
+def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:
+    places = {f"/{function.path}:{function.line}" for function in functions}
+    return [call for call in calls if any(call.target.endswith(place) for place in places)]
 
 
 def _mentions(case: Case, words: set[str]) -> int:

@@ -9,22 +9,24 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 
-from greenlane.testgen.code import Constant, Function, Param
+from greenlane.testgen.code import Function, Param
+from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers
+
+Constructors: TypeAlias = Mapping[str, tuple[Param, ...]]
+"""What the classes of a module take, by name."""
 
 MAX_EXPRESSION = 500
+_RECEIVERS = 3
 _ALLOWED = (
     ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Name, ast.Load, ast.Attribute, ast.Call,
     ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub,
 )  # fmt: skip
-_TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
-_NUMBERS = (0, 1, -1, 2, 10, 100)
-_FLOATS = (0.0, 0.5, -1.5)
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -85,14 +87,34 @@ def is_harmless(description: Description) -> bool:
     )
 
 
-def seed_cases(entry: Function, calls: Iterable[CarvedCall], rank: int, limit: int) -> list[Case]:
-    """The calls that existing tests made, shortest first; or made-up ones if there were none that could be used."""
+def seed_cases(
+    entry: Function,
+    calls: Iterable[CarvedCall],
+    rank: int,
+    limit: int,
+    receivers: Sequence[Description] = (),
+) -> list[Case]:
+    """The calls that existing tests made, shortest first; or made-up ones if there were none that could be used, for
+    a method on `receivers`: objects of its class as tests make them."""
+    if receivers:  # an object that can't be written down is replaced by one that can
+        calls = [c if c.receiver else msgspec.structs.replace(c, receiver=receivers[0]) for c in calls]
     cases = [case for call in calls if (case := _from_call(entry, call, rank)) is not None]
     unique = {case.key: case for case in cases}
     seeds = sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
-    if seeds or entry.kind in {"method", "property"}:
-        return seeds
-    return _made_up(entry, rank, limit)
+    return seeds or _made_up(entry, rank, limit, receivers)
+
+
+def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: Constructors) -> list[Description]:
+    """Objects of a method's class: as tests make them, or else made with no more than the class demands."""
+    if entry.kind not in {"method", "property"} or entry.owner is None:
+        return []
+    found = {c.receiver.text: c.receiver for c in calls if c.receiver is not None and is_harmless(c.receiver)}
+    if found:
+        return sorted(found.values(), key=lambda r: (len(r.fixtures), len(r.text), r.text))[:_RECEIVERS]
+    params = [p for p in constructors.get(entry.owner, ()) if p.default is None]
+    values = [guess_values(param, entry)[0] for param in params]
+    given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, values, strict=True)]
+    return [Description(f"{entry.owner}({', '.join(given)})", imports=((entry.module, entry.owner),))]
 
 
 def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
@@ -128,75 +150,35 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
     )
 
 
-def _made_up(entry: Function, rank: int, limit: int) -> list[Case]:
+def _made_up(entry: Function, rank: int, limit: int, receivers: Sequence[Description]) -> list[Case]:
     """Calls of a function that no test calls: from its annotations and the constants that it compares."""
-    owner = entry.kind in {"static", "class"}
-    pools = [_guesses(param, entry)[:6] for param in entry.params if param.default is None]
-    names = [param.name if param.keyword_only else None for param in entry.params if param.default is None]
+    of_class = entry.kind in {"static", "class"} and entry.owner is not None
+    if of_class:
+        receivers = [Description(entry.owner or "", imports=((entry.module, entry.owner or ""),))]
+    elif entry.kind in {"method", "property"} and not receivers:
+        return []
+    required = [param for param in entry.params if param.default is None]
+    pools = [guess_values(param, entry)[:6] for param in required]
+    names = [param.name if param.keyword_only else None for param in required]
     found = []
     for values in itertools.islice(itertools.product(*pools), limit * 4):
-        found.append(
-            Case(
-                entry=entry,
-                receiver=entry.owner if owner else None,
-                arguments=tuple(zip(names, values, strict=True)),
-                imports=frozenset({(entry.module, entry.owner)} if owner and entry.owner else ()),
-                fixtures=frozenset(),
-                carved=False,
-                steps=1,
-                rank=rank,
+        for receiver in receivers or (None,):
+            found.append(
+                Case(
+                    entry=entry,
+                    receiver=receiver.text if receiver else None,
+                    arguments=tuple(zip(names, values, strict=True)),
+                    imports=frozenset(receiver.imports if receiver else ()),
+                    fixtures=frozenset(receiver.fixtures if receiver else ()),
+                    carved=False,
+                    steps=1,
+                    rank=rank,
+                )
             )
-        )
-    return found
-
-
-def _guesses(param: Param, entry: Function) -> list[str]:
-    """Values for a parameter, most telling first, by its annotation or else by what the function compares."""
-    numbers = [repr(n) for n in _near_numbers(entry.constants)]
-    texts = [repr(c) for c in entry.constants if isinstance(c, str)]
-    kinds = {
-        "int": [*numbers, *map(repr, _NUMBERS)],
-        "float": [*map(repr, _FLOATS), *numbers, *map(repr, _NUMBERS)],
-        "str": [*texts, *map(repr, _TEXTS)],
-        "bool": ["True", "False"],
-        "bytes": ["b''", "b'abc'"],
-        "list": ["[]", "[1, 2, 3]", "['a', 'b']"],
-        "tuple": ["()", "(1, 2)"],
-        "dict": ["{}", *(_record(entry) if entry.keys else []), "{'a': 1}"],
-        "set": ["set()", "{1, 2}"],
-        "None": ["None"],
-    }
-    annotation = param.annotation.strip("'\"")
-    named = [kind for kind in kinds if kind in annotation.replace("Sequence", "list").replace("Mapping", "dict")]
-    found = [value for kind in named for value in kinds[kind]]
-    if not named:
-        found = [*numbers[:4], *texts[:6], *map(repr, _TEXTS[:5]), *map(repr, _NUMBERS[:4]), "None", "[]", "[1, 2, 3]"]
-        found += kinds["dict"][:2]
-    elif "Optional" in annotation:
-        found.append("None")
-    return list(dict.fromkeys(found))
-
-
-def _record(entry: Function) -> list[str]:
-    """A dict with the keys that the function looks up."""
-    return ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
-
-
-def _near_numbers(constants: Iterable[Constant]) -> list[int | float]:
-    """Numbers of the code and their neighbours: faults live at boundaries."""
-    found: list[int | float] = []
-    for constant in constants:
-        if isinstance(constant, bool) or not isinstance(constant, int | float):
-            continue
-        step = 1 if isinstance(constant, int) else 0.01
-        found += [constant, constant + step, constant - step]
-    return list(dict.fromkeys(found))
+    return found[: limit * 4]
 
 
 # ------------------------------------------------------------------ variations
-
-
-Constructors: TypeAlias = Mapping[str, tuple[Param, ...]]
 
 
 def vary(case: Case, limit: int, constructors: Constructors = MappingProxyType({})) -> list[Case]:
@@ -232,27 +214,10 @@ def _with_option(case: Case) -> Iterator[Case]:
     for param in case.entry.params[count:]:
         if param.default is None or param.name in given:
             continue
-        for value in _option_values(param, case.entry):
+        for value in guess_options(param, case.entry):
             yield msgspec.structs.replace(
                 case, arguments=(*case.arguments, (param.name, value)), carved=False, steps=case.steps + 1
             )
-
-
-def _option_values(param: Param, entry: Function) -> list[str]:
-    default = param.default or ""
-    if default in {"True", "False"}:
-        return ["False" if default == "True" else "True"]
-    kind = type(ast.literal_eval(default)).__name__ if _is_literal(default) else ""
-    typed = param if param.annotation or kind in {"", "NoneType"} else msgspec.structs.replace(param, annotation=kind)
-    return [value for value in _guesses(typed, entry) if value != default][:8]
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError):
-        return False
-    return True
 
 
 def _variants(text: str, entry: Function, constructors: Constructors) -> Iterator[str]:
@@ -261,7 +226,8 @@ def _variants(text: str, entry: Function, constructors: Constructors) -> Iterato
         tree = ast.parse(text, mode="eval")
     except SyntaxError:
         return
-    places = [node for node in ast.walk(tree) if _is_place(node)]
+    signed = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
+    places = [node for node in ast.walk(tree) if _is_place(node) and id(node) not in signed]
     streams = [_replacements(node, entry, constructors) for node in places]
     seen = {text}
     for row in itertools.zip_longest(*streams):
@@ -275,7 +241,7 @@ def _variants(text: str, entry: Function, constructors: Constructors) -> Iterato
 
 
 def _is_place(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call)
+    return isinstance(node, ast.Constant | ast.UnaryOp | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call)
 
 
 def _replace(tree: ast.Expression, old: ast.AST, new: ast.expr) -> ast.Expression:
@@ -294,8 +260,8 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
     if isinstance(node, ast.Call):
         yield from _with_parts(node, entry, constructors)
         return
-    if isinstance(node, ast.Constant):
-        yield from (_constant(value) for value in _other_constants(node.value, entry))
+    if isinstance(node, ast.Constant | ast.UnaryOp):
+        yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
         return
     if isinstance(node, ast.Dict):
         yield from _other_dicts(node, entry)
@@ -318,7 +284,7 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     for param in params[len(node.args) :]:
         if param.default is None or param.name in given:
             continue
-        for value in _option_values(param, entry):
+        for value in guess_options(param, entry):
             part = ast.keyword(arg=param.name, value=ast.parse(value, mode="eval").body)
             yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
 
@@ -334,19 +300,19 @@ def _rebuilt(node: ast.List | ast.Tuple | ast.Set, items: list[ast.expr]) -> ast
 
 
 def _other_constants(value: object, entry: Function) -> list[object]:
-    numbers = _near_numbers(entry.constants)
+    numbers = near_numbers(entry.constants)
     texts = [c for c in entry.constants if isinstance(c, str)]
     found: list[object]
     if isinstance(value, bool):
         found = [not value]
     elif isinstance(value, int):
         found = [*(n for n in numbers if isinstance(n, int)), 0, -1, 1, value + 1, value - 1, -value, value * 10]
-        found += [n for n in numbers if isinstance(n, float)]
+        found += [*(n for n in numbers if isinstance(n, float)), "abc"]
     elif isinstance(value, float):
-        found = [*numbers, 0.0, -1.0, value + 1, -value, value * 100]
+        found = [*numbers, 0.0, -1.0, value + 1, -value, value * 100, "abc"]
     elif isinstance(value, str):
         joined = [t + value for t in texts[:4]] + [value + t for t in texts[:4]]
-        found = [*texts, "", *joined, value.upper(), value.lower(), f" {value} ", value + value, value[:1], *_TEXTS]
+        found = [*texts, "", *joined, value.upper(), value.lower(), f" {value} ", value + value, value[:1], *TEXTS]
     elif isinstance(value, bytes):
         found = [*(c for c in entry.constants if isinstance(c, bytes)), b"", b"abc", value + value]
     else:

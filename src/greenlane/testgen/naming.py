@@ -54,7 +54,8 @@ def _guard_words(guard: Guard, observed: Observed) -> tuple[str, str] | None:
         kind = guard.test.removeprefix("except ")
         names = re.findall(r"[A-Za-z]+", kind)
         shown = " or ".join(names)
-        return (f"after {words_of(shown)}", f"after a {shown}") if names else None
+        article = "an" if shown[:1] in "AEIOU" else "a"
+        return (f"after {words_of(shown)}", f"after {article} {shown}") if names else None
     try:
         tree = ast.parse(guard.test, mode="eval").body
     except SyntaxError:
@@ -211,6 +212,6 @@ def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) ->
 
 def describe_test(entry: Function, outcome: str, condition: str, parameters: int) -> str:
     """The docstring: one sentence."""
-    does = outcome if parameters == 1 else "returns what it returns today"
+    does = outcome if parameters == 1 else "gives these results"
     joint = "" if not condition else condition if condition.startswith("after") else f"when {condition}"
     return f"`{entry.qualified}` {does}{' ' + joint if joint else ''}."

@@ -110,7 +110,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
         body = _Body(style, prefixes)
         source = _render_test(test, style, body)
         imports |= body.imports
-        title = "".join(word.capitalize() for word in re.split(r"\W|_", test.entry.qualified) if word)
+        title = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", test.entry.qualified) if word)
         blocks.setdefault(title, []).append(source)
     if style.form == "unittest":
         imports.add(("unittest", ""))

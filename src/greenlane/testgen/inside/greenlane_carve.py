@@ -45,9 +45,9 @@ class Carver:
             return
         self._busy = True
         try:
-            if kind == "init":
+            if code.co_name == "__init__":
                 self._note_construction(frame)
-            else:
+            if kind != "init":
                 self._note_call(kind, frame)
         except Exception:  # nothing that we do may change how a test ends
             pass
@@ -84,6 +84,7 @@ class Carver:
         if len(self._constructed) > _MAX_OBJECTS:
             self._constructed.clear()
         positional, keywords = self._arguments(frame, values, skip=1)
+        positional, keywords = _without_defaults(type(instance).__init__, positional, keywords)
         self._constructed[id(instance)] = (instance, positional, keywords)  # kept alive, so that the id stays its own
 
     def _arguments(self, frame: Any, values: Any, skip: int) -> tuple[list[Any], list[Any]]:
@@ -113,6 +114,25 @@ class Carver:
             calls.add(text)
             self._output.write(text + "\n")
             self._output.flush()
+
+
+def _without_defaults(init: Any, positional: list[Any], keywords: list[Any]) -> tuple[list[Any], list[Any]]:
+    """The arguments that differ from their defaults; what follows one that was left out is given by name."""
+    params = list(inspect.signature(init).parameters.values())[1:]
+    plain = [p for p in params if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(positional) > len(plain):
+        return positional, keywords  # *args: nothing before them can be left out
+    writer = Describer()
+    given: list[Any] = []
+    named: list[Any] = []
+    for param, value in zip(plain, positional, strict=False):
+        if param.default is not param.empty and value is not None and writer.describe(param.default) == value:
+            continue
+        if len(given) == plain.index(param):
+            given.append(value)
+        else:
+            named.append([param.name, value])
+    return given, named + keywords
 
 
 _carver = Carver()

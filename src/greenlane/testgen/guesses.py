@@ -1,0 +1,104 @@
+"""Values for a parameter that nobody gave: from its annotation, its default, and the constants that the code compares.
+Pure, and the same each time.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from greenlane.testgen.code import Constant, Function, Param
+
+TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
+"""Strings of different kinds, as inputs where nothing better is known."""
+_NUMBERS = (0, 1, -1, 2, 10, 100)
+_FLOATS = (0.0, 0.5, -1.5)
+_KINDS = {
+    "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
+    "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
+    "Decimal": "float", "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
+}  # fmt: skip
+
+
+def guess_values(param: Param, entry: Function) -> list[str]:
+    """Expressions for a parameter, most telling first."""
+    numbers = [repr(n) for n in near_numbers(entry.constants)]
+    texts = [repr(c) for c in entry.constants if isinstance(c, str)]
+    pools = {
+        "int": [*numbers, *map(repr, _NUMBERS)],
+        "float": [*map(repr, _FLOATS), *numbers, *map(repr, _NUMBERS), 'float("inf")', 'float("nan")'],
+        "str": [*texts, *map(repr, TEXTS)],
+        "bool": ["True", "False"],
+        "bytes": ["b''", "b'abc'"],
+        "list": _lists(param.annotation),
+        "tuple": ["()", "(1, 2)"],
+        "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}"],
+        "set": ["set()", "{1, 2}"],
+        "None": ["None"],
+    }
+    named = [kind for kind in kinds_of(param.annotation) if kind in pools]
+    if named:
+        rows = itertools.zip_longest(*(pools[kind] for kind in named))  # one of each type in turn
+        found = [value for row in rows for value in row if value is not None]
+    else:
+        found = [*numbers[:4], *texts[:6], *map(repr, TEXTS[:5]), *map(repr, _NUMBERS[:4]), "None", "[]", "[1, 2, 3]"]
+        found += pools["dict"][:2]
+    return list(dict.fromkeys(found))
+
+
+def kinds_of(annotation: str) -> list[str]:
+    """The outermost types of an annotation: `Sequence[str] | None` gives list and None."""
+    text = annotation.strip("'\"")
+    kinds: list[str] = []
+    optional = re.fullmatch(r"(?:typing\.|t\.)?(Optional|Union)\[(.*)\]", text)
+    if optional:
+        text = optional[2].replace(",", "|") + ("|None" if optional[1] == "Optional" else "")
+    flat = re.sub(r"\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]", "", text)  # what stands in brackets is of the elements
+    for part in flat.split("|"):
+        name = part.strip().split(".")[-1]
+        kinds.append(_KINDS.get(name, name))
+    return kinds
+
+
+def _lists(annotation: str) -> list[str]:
+    if re.search(r"\[.*str", annotation):
+        return ["['a', 'b', 'c']", "['a', 'b']", "['a']", "[]"]
+    return ["[1, 2, 3]", "[1, 2]", "[1]", "[]", "['a', 'b']"]
+
+
+def _records(entry: Function) -> list[str]:
+    """Dicts with the keys that the function looks up."""
+    return ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+
+
+def near_numbers(constants: Iterable[Constant]) -> list[int | float]:
+    """Numbers of the code and their neighbours: faults live at boundaries."""
+    found: list[int | float] = []
+    for constant in constants:
+        if isinstance(constant, bool) or not isinstance(constant, int | float):
+            continue
+        step = 1 if isinstance(constant, int) else 0.01
+        found += [constant, constant + step, constant - step]
+    return list(dict.fromkeys(found))
+
+
+def guess_options(param: Param, entry: Function) -> list[str]:
+    """Expressions for an optional parameter, other than its default."""
+    default = param.default or ""
+    if default in {"True", "False"}:
+        return ["False" if default == "True" else "True"]
+    kind = _literal_kind(default)
+    typed = param if param.annotation or not kind else msgspec.structs.replace(param, annotation=kind)
+    return [value for value in guess_values(typed, entry) if value != default][:8]
+
+
+def _literal_kind(text: str) -> str:
+    try:
+        kind = type(ast.literal_eval(text)).__name__
+    except (ValueError, SyntaxError, TypeError):
+        return ""
+    return "" if kind == "NoneType" else kind
