@@ -8,9 +8,11 @@ to the first line of the next agent. The bare peer writes the same rows with sql
 from __future__ import annotations
 
 import asyncio
+import queue
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,6 +32,7 @@ from greenlane.ledger import queries
 from greenlane.ledger.sqlite import SqliteLedger
 
 AGENTS = len(e.STAGES)
+Row = tuple[int, int, str, str, str, bytes, bytes]
 
 
 class TimedAgent(PlainAgent):
@@ -56,7 +59,6 @@ async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tu
     yielded: dict[str, float] = {}
     handoffs: list[float] = []
     store = SqliteLedger.open(folder / "ledger.db")
-    house = House(store, [TimedAgent(stage, yielded, handoffs) for stage in e.STAGES], settings)
     ended: dict[str, asyncio.Event] = {}
     numbers = iter(range(1, runs + 1))
 
@@ -64,7 +66,11 @@ async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tu
         async def tidy(self, change: Change) -> None:
             ended[change.run].set()
 
-    house.worker._tidier = Counting()
+        async def rest(self, _: Change) -> None:
+            """Nothing runs that could rest."""
+
+    agents = [TimedAgent(stage, yielded, handoffs) for stage in e.STAGES]
+    house = House(store, agents, settings, tidier=Counting())
     with bench.progress(f"{in_flight} in flight", total=runs) as advance:
 
         async def lane() -> None:
@@ -84,35 +90,84 @@ async def hand_over(folder: Path, runs: int, in_flight: int, bench: Bench) -> tu
     return handoffs, seconds
 
 
-def read_rows(ledger: Path) -> list[tuple[int, int, str, str, str, bytes, bytes]]:
+def read_rows(ledger: Path) -> list[Row]:
     with sqlite3.connect(ledger) as db:
         return db.execute(
             "SELECT seq, version, stream, event_id, type, leaf, bytes FROM entries ORDER BY seq"
         ).fetchall()
 
 
-def write_bare(folder: Path, rows: list[tuple[int, int, str, str, str, bytes, bytes]], group: int) -> float:
-    """Seconds for the same rows (entry, node, outbox in and out, inbox, stream, lease), so many entries a commit."""
-    db = sqlite3.connect(folder / "bare.db", isolation_level=None)
+def open_bare(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.executescript(";".join(queries.schema_statements()))
     for trigger in ("entries_only_append", "nodes_only_append"):
         db.execute(f"DROP TRIGGER {trigger}")  # the bare peer does not check what it writes
+    return db
+
+
+def write_group(db: sqlite3.Connection, part: list[Row]) -> None:
+    """One transaction: entry, node, outbox in and out, stream, inbox and lease of each row."""
+    db.execute("BEGIN IMMEDIATE")
+    db.executemany(queries.INSERT_ENTRY, part)
+    db.executemany(queries.INSERT_NODE, [(row[0], row[5]) for row in part])
+    db.executemany(queries.PUT_OUTBOX, [(row[0],) for row in part])
+    db.executemany(queries.PUT_STREAM, [(row[2], row[1], "open", 1, row[0]) for row in part])
+    db.executemany(queries.PUT_INBOX, [(row[4], row[0]) for row in part])
+    db.executemany(queries.PUT_LEASE, [(row[2], "me", 1, 0.0, 0, 0) for row in part])
+    db.executemany(queries.DROP_OUTBOX, [(row[0],) for row in part])
+    db.execute("COMMIT")
+
+
+def write_bare(folder: Path, rows: list[Row], group: int) -> float:
+    """Seconds for the same rows by sqlite3 alone, so many in a transaction, with nobody waiting for any of them."""
+    db = open_bare(folder / "bare.db")
     started = time.perf_counter()
     for at in range(0, len(rows), group):
-        part = rows[at : at + group]
-        db.execute("BEGIN IMMEDIATE")
-        db.executemany(queries.INSERT_ENTRY, part)
-        db.executemany(queries.INSERT_NODE, [(row[0], row[5]) for row in part])
-        db.executemany(queries.PUT_OUTBOX, [(row[0],) for row in part])
-        db.executemany(queries.PUT_STREAM, [(row[2], row[1], "open", 1, row[0]) for row in part])
-        db.executemany(queries.PUT_INBOX, [(row[4], row[0]) for row in part])
-        db.executemany(queries.PUT_LEASE, [(row[2], "me", 1, 0.0, 0, 0) for row in part])
-        db.executemany(queries.DROP_OUTBOX, [(row[0],) for row in part])
-        db.execute("COMMIT")
+        write_group(db, rows[at : at + group])
     seconds = time.perf_counter() - started
     db.close()
+    return seconds
+
+
+async def write_bare_in_turns(folder: Path, rows: list[Row], in_flight: int) -> float:
+    """Seconds for the same rows when as many tasks wait, each for the commit of its own row before it goes on.
+
+    A thread commits whatever has gathered meanwhile, as the ledger does: grouped commits as an event loop sees them,
+    with nothing decided, encoded, hashed or checked.
+    """
+    waiting: queue.SimpleQueue[tuple[Row, asyncio.Future[None]] | None] = queue.SimpleQueue()
+    loop = asyncio.get_running_loop()
+
+    def resolve(futures: list[asyncio.Future[None]]) -> None:
+        for future in futures:
+            future.set_result(None)
+
+    def commit() -> None:
+        db = open_bare(folder / "turns.db")
+        while (item := waiting.get()) is not None:
+            group = [item]
+            while not waiting.empty() and (item := waiting.get()) is not None:
+                group.append(item)
+            write_group(db, [row for row, _ in group])
+            loop.call_soon_threadsafe(resolve, [future for _, future in group])
+        db.close()
+
+    async def lane() -> None:
+        for row in numbered:
+            future = loop.create_future()
+            waiting.put((row, future))
+            await future
+
+    numbered = iter(rows)
+    thread = threading.Thread(target=commit)
+    thread.start()
+    started = time.perf_counter()
+    await asyncio.gather(*(lane() for _ in range(in_flight)))
+    seconds = time.perf_counter() - started
+    waiting.put(None)
+    await asyncio.to_thread(thread.join)
     return seconds
 
 
@@ -129,7 +184,9 @@ async def measure(bench: Bench) -> None:
             folder = Path(name) / str(in_flight)
             folder.mkdir()
             handoffs, seconds = await hand_over(folder, runs, in_flight, bench)
-            bare_s = write_bare(folder, read_rows(folder / "ledger.db"), in_flight)
+            rows = read_rows(folder / "ledger.db")
+            bare_s = write_bare(folder, rows, in_flight)
+            turns_s = await write_bare_in_turns(folder, rows, in_flight)
             # a run is six entries (pr.opened and five decisions), and so six hand-offs with the one that ends it
             entries = runs * (AGENTS + 1)
             key = f"{in_flight}_in_flight"
@@ -137,7 +194,9 @@ async def measure(bench: Bench) -> None:
             bench.figure(f"handoff_p99_ms_{key}", percentile(handoffs, 99))
             bench.figure(f"handoffs_per_s_{key}", entries / seconds)
             bench.figure(f"bare_commits_per_s_{key}", entries / bare_s)
+            bench.figure(f"bare_in_turns_per_s_{key}", entries / turns_s)
             bench.figure(f"ratio_to_bare_{key}", bare_s / seconds)
+            bench.figure(f"ratio_to_bare_in_turns_{key}", turns_s / seconds)
             samples[f"{in_flight} in flight"] = handoffs
             rates |= {
                 f"Greenlane, {in_flight} in flight": entries / seconds,

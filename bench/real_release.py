@@ -30,9 +30,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from greenlane.adapters.load import TrafficSource
 
 from _harness import Bench, run
+from greenlane.adapters.load import TrafficSource
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.settings import LoadRequest

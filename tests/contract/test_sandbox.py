@@ -125,10 +125,11 @@ ATTEMPTS = {
     "sysctl of the host": "open('/proc/sys/kernel/core_pattern', 'w').write('|/tmp/x')",
     "sysrq": "open('/proc/sysrq-trigger', 'w').write('h')",
     "user namespace": "import ctypes, os; r=ctypes.CDLL(None).unshare(0x10000000); os.stat('/none' if r else '/')",
-    "mount": "import ctypes, os; r=ctypes.CDLL(None).mount(b't', b'/tmp', b'tmpfs', 0, None); os.stat('/none' if r else '/')",
+    "mount": "import ctypes, os; r=ctypes.CDLL(None).mount(b't', b'/tmp', b'tmpfs', 0, None);"
+    " os.stat('/none' if r else '/')",
     "chroot": "import os; os.chroot('/tmp')",
-    "keyring": "import ctypes, os; r=ctypes.CDLL(None).syscall(250 if os.uname().machine == 'x86_64' else 219, 0, -3, 1);"
-    " os.stat('/none' if r < 0 else '/')",
+    "keyring": "import ctypes, os; n=250 if os.uname().machine == 'x86_64' else 219;"
+    " r=ctypes.CDLL(None).syscall(n, 0, -3, 1); os.stat('/none' if r < 0 else '/')",
     "ptrace": "import ctypes, os; r=ctypes.CDLL(None).ptrace(16, 1, 0, 0); os.stat('/none' if r < 0 else '/')",
     "become root": "import os; os.setuid(0)",
     "device node": "import os; os.mknod('disk', 0o60600, os.makedev(8, 0)); open('disk')",
@@ -199,7 +200,7 @@ async def test_a_cancelled_run_leaves_nothing(sandbox: Sandbox, workdir: Path) -
     marker = f"cancelled-{os.getpid()}-{sandbox.kind}"
     task = asyncio.create_task(python(sandbox, workdir, "import time; time.sleep(60)", marker))
     deadline = time.monotonic() + 20
-    while not processes_with(marker) and time.monotonic() < deadline:
+    while not processes_with(marker) and time.monotonic() < deadline:  # noqa: ASYNC110 - /proc tells nobody of new processes
         await asyncio.sleep(0.05)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -15,11 +15,12 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.ids import run_id
 from greenlane.domain.settings import Settings
+from greenlane.ledger.owner import this_owner
 from greenlane.ledger.sqlite import SqliteLedger
 from greenlane.ledger.store import LedgerStore
 from greenlane.policy.lifecycle import State, assess_standing
 from greenlane.runtime.desk import Desk
-from greenlane.runtime.holding import Holdings, make_owner
+from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.tidying import Tidier
@@ -48,7 +49,7 @@ class House:
         self.journal = Journal(store, clock, required_fields=settings.audit.required_fields, lease_ttl_s=limits.lease_s)
         self.journal.bus = self.bus
         self.holdings = Holdings(
-            store, owner=owner or make_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s
+            store, owner=owner or this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s
         )
         self.worker = Worker(
             store=store, bus=self.bus, journal=self.journal, holdings=self.holdings, agents=agents, clock=clock,
@@ -109,4 +110,4 @@ async def open_house(
 
 def other_owner() -> str:
     """The name of another worker that lives: this process under another name."""
-    return make_owner().replace(f":{os.getpid()}:", f":{os.getppid()}:")
+    return this_owner().replace(f":{os.getpid()}:", f":{os.getppid()}:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
@@ -79,17 +80,17 @@ def step(stream: str, version: int, count: int = 1, **changes: Any) -> Step:
 def start_python(code: str, *arguments: str) -> subprocess.Popen[str]:
     """Run code in a Python of its own that can import what tests can; its stdin and stdout are pipes."""
     root = Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root / "src"), str(root)])}
+    places = [str(root / "src"), str(root), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
 
 
 async def fill(store: LedgerStore, entries: int, *, streams: int = 10) -> None:
-    """Append so many entries, spread over streams in turn, with inbox marks; for tests that look at the whole."""
-    versions = dict.fromkeys((f"run-{number}" for number in range(streams)), 0)
+    """Append so many entries to new streams in turn, with inbox marks; for tests that look at the whole."""
     size = (await store.head()).size
-    for place in range(entries):
-        stream = f"run-{place % streams}"
-        seq = size + place + 1
-        await store.commit(step(stream, versions[stream], handled=(Handled("review", seq),)))
-        versions[stream] += 1
+    steps = [
+        step(f"run-{place % streams}", place // streams, handled=(Handled("review", size + place + 1),))
+        for place in range(entries)
+    ]
+    await asyncio.gather(*map(store.commit, steps))  # they are committed in the order in which they are asked for

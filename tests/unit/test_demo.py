@@ -72,7 +72,15 @@ async def test_the_release_manager_waves_nothing_through(tmp_path: Path, questio
 
 def test_the_demo_went_as_told_only_if_all_of_it_did() -> None:
     prs = tuple(
-        PullResult(branch=p.branch, lane=p.lane, outcome=p.outcome, reason="", tests_added=0, seconds=1.0, run=p.branch)
+        PullResult(
+            branch=p.branch,
+            lane=p.lane,
+            outcome=p.outcome,
+            reason="",
+            tests_added=int(p.tests_written),
+            seconds=1.0,
+            run=p.branch,
+        )
         for p in PULLS
     )
     ledger = LedgerResult(entries=9, root="r", verified=True)
@@ -82,4 +90,6 @@ def test_the_demo_went_as_told_only_if_all_of_it_did() -> None:
     other_end = (*prs[:6], msgspec.structs.replace(prs[6], outcome="deployed"))
     other_lane = (msgspec.structs.replace(prs[0], lane="red"), *prs[1:])
     assert not DemoResult(prs=other_end, ledger=ledger).as_expected
+    no_tests = (msgspec.structs.replace(prs[0], tests_added=0), *prs[1:])
+    assert not DemoResult(prs=no_tests, ledger=ledger).as_expected
     assert not DemoResult(prs=other_lane, ledger=ledger).as_expected

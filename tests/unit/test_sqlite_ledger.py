@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import tempfile
@@ -13,9 +14,10 @@ import msgspec
 import pytest
 from tests.support.ledger import draft, fill, start_python, step
 
+from greenlane.domain.errors import FinalError
 from greenlane.ledger import queries, sqlite
 from greenlane.ledger.sqlite import SqliteLedger
-from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError, Step
+from greenlane.ledger.store import Handled, LedgerCorruptError, LedgerUnavailableError, Step
 from greenlane.ledger.verify import verify
 
 
@@ -105,6 +107,16 @@ async def test_a_lock_held_too_long_fails_that_commit_only(path: Path, monkeypat
             other.execute("ROLLBACK")
         await ledger.commit(step("run-1", 0))
     assert verify(path).ok
+
+
+async def test_a_step_that_the_tables_refuse_fails_alone(path: Path) -> None:
+    async with SqliteLedger.open(path) as ledger:
+        wrong = step("run-0", 0, handled=(Handled("review", "first"),))  # type: ignore[arg-type]  # what is tested
+        unusable = step("run-1", 0, handled=(Handled("review", object()),))  # type: ignore[arg-type]  # likewise
+        steps = [wrong, unusable, *(step(f"run-{number}", 0) for number in range(2, 10))]
+        results = await asyncio.gather(*map(ledger.commit, steps), return_exceptions=True)
+    assert [isinstance(result, FinalError) for result in results] == [True, True, *[False] * 8]
+    assert verify(path).size == 8
 
 
 async def test_a_body_of_several_lines_is_refused(path: Path) -> None:

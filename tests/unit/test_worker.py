@@ -16,7 +16,9 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError, RefusedError, RetryableError
 from greenlane.domain.settings import Settings
+from greenlane.ledger.store import LedgerUnavailableError
 from greenlane.policy.lifecycle import State
+from greenlane.runtime.holding import Held
 
 FIVE = ["review", "test", "staging", "validation", "deployment"]
 
@@ -193,6 +195,30 @@ async def test_two_workers_never_both_go_on(tmp_path: Path) -> None:
     assert sorted(effects) == sorted(runs)
 
 
+async def test_leases_are_renewed_again_after_the_ledger_was_away(tmp_path: Path) -> None:
+    going_on = asyncio.Event()
+
+    async def effect(change: Change) -> None:
+        await going_on.wait()
+
+    agents = plain_agents(review=PlainAgent(e.Stage.REVIEW, before=effect))
+    async with open_house(tmp_path, agents, quick(lease_s=1)) as house, house.working():
+        heartbeat, beats = house.store.heartbeat, 0
+
+        async def failing_once(owner: str, ttl_s: float) -> None:
+            nonlocal beats
+            beats += 1
+            if beats == 1:
+                raise LedgerUnavailableError("the disk is full")
+            await heartbeat(owner, ttl_s)
+
+        house.store.heartbeat = failing_once  # type: ignore[method-assign]  # the ledger is away for a moment
+        run = (await house.open_many(1))[0]
+        await house.until(lambda: beats >= 3)
+        going_on.set()
+        await house.until_state(run, State.DEPLOYED)
+
+
 async def test_a_superseded_run_stops_at_once_and_its_approval_is_void(tmp_path: Path) -> None:
     started = asyncio.Event()
 
@@ -267,3 +293,27 @@ def test_events_survive_their_encoding() -> None:
         assert e.decode_event(e.encode_event(event)) == event
     with pytest.raises(msgspec.ValidationError):
         e.decode_event(b'{"type":"no.such"}')
+
+
+async def test_a_run_that_is_woken_again_and_again_has_one_task_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_work, most = 0, 0
+    async with open_house(tmp_path, plain_agents()) as house:
+        run = await house.open(opened())
+
+        async def attend_held(held: Held, *_: object) -> None:
+            nonlocal at_work, most
+            at_work += 1
+            most = max(most, at_work)
+            await asyncio.sleep(0.002)
+            await house.holdings.give_back(run)
+            at_work -= 1
+
+        monkeypatch.setattr(house.worker, "_attend_held", attend_held)
+        tasks = []
+        for _ in range(30):
+            tasks.append(asyncio.create_task(house.worker._attend(run, e.Stage.REVIEW, 1)))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*tasks)
+    assert most == 1

@@ -35,10 +35,10 @@ class LocalBuilder:
     """`<state>/artifacts/<sha256>/` holds artifacts, `<state>/builds/` which inputs gave which of them."""
 
     def __init__(self, state_dir: Path, environments: Environments, settings: Settings) -> None:
-        self._state = state_dir
+        self._state = state_dir.resolve()
         self._environments = environments
         self._settings = settings
-        self._store = ArtifactStore(state_dir / "artifacts")
+        self._store = ArtifactStore(self._state / "artifacts")
 
     async def build(self, service: Service, source: Path, commit: str) -> Artifact:
         """Copy the tree, run `commands.build` in the copy, keep it under the digest of what came out."""

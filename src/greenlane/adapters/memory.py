@@ -125,7 +125,9 @@ class _Fences:
     def __init__(self) -> None:
         self._newest: dict[str, int] = {}
 
-    def check(self, thing: str, fence: int) -> None:
+    def check(self, thing: str, fence: int | None) -> None:
+        if fence is None:
+            return
         if fence < self._newest.get(thing, 0):
             raise FencedError(f"{thing} is in the hands of a newer worker")
         self._newest[thing] = fence
@@ -169,7 +171,7 @@ class MemoryPlatform:
         self.running: dict[str, Instance] = {}
         self.starts: list[str] = []
 
-    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int | None) -> Instance:
         self._world.reach()
         self._fences.check(spec.deployment_id, fence)
         if found := self.running.get(spec.deployment_id):
@@ -200,7 +202,7 @@ class MemoryPlatform:
             return None
         return instance
 
-    async def retire(self, deployment_id: str, *, fence: int) -> None:
+    async def retire(self, deployment_id: str, *, fence: int | None) -> None:
         self._world.reach()
         self._fences.check(deployment_id, fence)
         if self.running.pop(deployment_id, None):
@@ -252,6 +254,9 @@ class MemoryTraffic:
             flow.stable, flow.canary = [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]
         flow.split, flow.armed = split, True
         self._world.did(f"route {service.name} {split.canary_weight if split.canary else 0:g}")
+
+    async def let_go(self, service: str) -> None:
+        self._flow(service).armed = False
 
     async def observe(self, service: str) -> Split | None:
         return self._flow(service).split

@@ -29,7 +29,7 @@ class MemoryRepository:
         self._commits: dict[str, _Commit] = {}
         self._pulls: dict[str, PullRequest] = {}
         self._reach = reach or (lambda: None)
-        self._did = did or (lambda effect: None)
+        self._did = did or (lambda _: None)
         self.branches: dict[str, str] = {}
 
     # ------------------------------------------------------------ setting it up

@@ -180,14 +180,19 @@ async def start_tree(folder: Path, spec: TreeSpec) -> TreeStatus:
         env={"PATH": SYSTEM_PATH, TOKEN_VARIABLE: spec.token},
     )
     until = time.monotonic() + 10
-    while time.monotonic() < until:
-        status = read_status(folder)
-        if status is not None and status.token == spec.token:
-            _forget(process)
-            return status
-        if process.poll() is not None:
-            break
-        await asyncio.sleep(POLL_S)
+    try:
+        while time.monotonic() < until:
+            status = read_status(folder)
+            if status is not None and status.token == spec.token:
+                _forget(process)
+                return status
+            if process.poll() is not None:
+                break
+            await asyncio.sleep(POLL_S)
+    except asyncio.CancelledError:
+        process.terminate()  # nobody knows of it yet, so nobody else would stop it
+        _forget(process)
+        raise
     raise RetryableError(
         f"no supervisor came up in {folder} (exit code {process.poll()})",
         hint="is the disk full, or the limit of processes reached?",
@@ -228,11 +233,11 @@ async def stop_tree(folder: Path, token: str, grace_s: float = GRACE_S) -> None:
         process.poll()
 
 
-def sweep(token: str) -> int:
-    """Kill what carries this token in its environment but lost its supervisor; how many processes that were."""
+def sweep(*tokens: str) -> int:
+    """Kill what carries one of these tokens in its environment but lost its supervisor; how many that were."""
     killed: set[int] = set()
     for _ in range(50):
-        found = [process for process in _carriers(token) if process.pid != os.getpid()]
+        found = [process for process in _carriers(frozenset(tokens)) if process.pid != os.getpid()]
         if not found:
             break
         for process in found:
@@ -243,10 +248,10 @@ def sweep(token: str) -> int:
     return len(killed)
 
 
-def _carriers(token: str) -> Iterator[psutil.Process]:
+def _carriers(tokens: frozenset[str]) -> Iterator[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TOKEN_VARIABLE) == token:
+            if process.status() != psutil.STATUS_ZOMBIE and process.environ().get(TOKEN_VARIABLE) in tokens:
                 yield process
 
 
@@ -351,11 +356,14 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
 
 async def shutdown(state_dir: Path) -> int:
     """Stop every process tree recorded in this state folder (services, router); how many there were."""
-    folders = [lock.parent for lock in state_dir.glob("*/supervisor.lock")]
-    folders += [lock.parent for lock in state_dir.glob("*/*/supervisor.lock")]
+    root = state_dir.resolve()
+    folders = [spec.parent for pattern in ("*/spec.json", "*/*/spec.json") for spec in root.glob(pattern)]
     alive = [folder for folder in folders if is_alive(folder)]
     await asyncio.gather(*(_stop_recorded(folder) for folder in alive))
-    return len(alive)
+    # a supervisor that is only just starting holds no lock yet, but it carries its token
+    specs = [read_struct(folder / "spec.json", TreeSpec) for folder in folders]
+    swept = await asyncio.to_thread(sweep, *(spec.token for spec in specs if spec is not None))
+    return len(alive) + swept
 
 
 async def _stop_recorded(folder: Path) -> None:

@@ -33,6 +33,8 @@ DRAIN_S = 0.3
 """How long output is still read after a program has ended: a grandchild may hold the pipe open."""
 KILL_PASSES_S = 10.0
 QUOTA_EVERY_S = 0.5
+FOLDER_EVERY_S = 2.0
+"""How often it looks whether its folder is still there: without it nobody could find or stop the tree any more."""
 LOG_BYTES_PER_S = 4 << 20
 
 
@@ -131,6 +133,7 @@ class Supervisor:
         self.backoff_s = FIRST_BACKOFF_S
         self.exit_code: int | None = None
         self.next_quota = self.began + QUOTA_EVERY_S
+        self.next_look = self.began + FOLDER_EVERY_S
         self._watch_signals()
         if spec["parent_pipe"]:
             os.set_blocking(0, False)
@@ -245,11 +248,15 @@ class Supervisor:
 
     def turn(self, until: float | None) -> None:
         """One wait for output or signals, at most until `until` (monotonic)."""
-        times = [when for when in (until, self.deadline, self.next_quota if self.spec["quota_bytes"] else None) if when]
-        wait_s = max(0.0, min(times) - time.monotonic()) if times else None
-        for key, _ in self.selector.select(wait_s):
+        quota = self.next_quota if self.spec["quota_bytes"] else None
+        next_s = min(when for when in (until, self.deadline, quota, self.next_look) if when)
+        for key, _ in self.selector.select(max(0.0, next_s - time.monotonic())):
             key.data()
         now = time.monotonic()
+        if now >= self.next_look:
+            self.next_look = now + FOLDER_EVERY_S
+            if not (self.folder / "supervisor.lock").exists():
+                self._stop("its folder was removed")
         if self.deadline and now >= self.deadline:
             self._stop("timeout")
         if self.spec["quota_bytes"] and now >= self.next_quota:

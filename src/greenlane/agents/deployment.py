@@ -54,7 +54,7 @@ from greenlane.domain.delivery import (
     TrafficReading,
     Verdict,
 )
-from greenlane.domain.errors import BaseMovedError, ChangeError, FencedError, GreenlaneError
+from greenlane.domain.errors import BaseMovedError, ChangeError, GreenlaneError
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.deployment_risk import assess_deployment_risk, gather_deployment_facts
 from greenlane.ports.clock import Clock
@@ -104,22 +104,28 @@ class DeploymentAgent:
 
     async def act(self, change: Change) -> AsyncIterator[Yielded]:
         notebook = Notebook(change, self._site.clock)
-        in_our_hands = True
+        recorded = change
         try:
             async for step in self._choose(notebook):
                 yield step
-        except FencedError:
-            in_our_hands = False
-            raise
+                recorded = notebook.change
         finally:
-            if in_our_hands and notebook.change.canary is not None:
-                await self._leave_safely(notebook, notebook.change.canary)
+            if (starting := recorded.canary or notebook.change.canary) is not None:
+                await self._leave_safely(notebook, starting)
 
     async def _leave_safely(self, notebook: Notebook, starting: e.CanaryStarting) -> None:
-        """The watch is left for a reason from outside (an interrupt, a ledger that can't be written, a bug): the
-        process lives on, so the router's dead-man switch does not see it. No canary takes traffic unwatched."""
-        with contextlib.suppress(GreenlaneError):  # what can't be reached now is set to 0 by the next act
-            await stop_canary_traffic(self._site, notebook, service_named(self._site.settings, starting.service))
+        """The watch is left without a recorded end (an interrupt, a ledger that can't be written, another worker that
+        took over, a bug) by a process that lives on, so the router's dead-man switch does not see it by itself.
+
+        The switch is let go first: that can't fail. What can't be reached now is set to 0 by the next act; what is in
+        the hands of a newer worker by now is left to it.
+        """
+        service = service_named(self._site.settings, starting.service)
+        await self._site.traffic.let_go(service.name)
+        with contextlib.suppress(GreenlaneError):
+            split = await self._site.traffic.observe(service.name)
+            if split and split.canary and split.canary.deployment_id == starting.deployment_id and split.canary_weight:
+                await stop_canary_traffic(self._site, notebook, service)
 
     def _choose(self, notebook: Notebook) -> AsyncIterator[Yielded]:
         """What is due, by the history alone."""
@@ -252,9 +258,7 @@ class DeploymentAgent:
             async for step in end_canary(self._site, notebook, starting):
                 yield step
             return
-        stable = await ensure_running(
-            service, starting.stable, "production", platform=self._site.platform, fence=notebook.change.fence
-        )
+        stable = await ensure_running(service, starting.stable, "production", platform=self._site.platform, fence=None)
         watch = CanaryWatch(self._site, notebook, service, starting, stable=stable, candidate=candidate)
         if begun_before:
             async for step in watch.take_over(restarted=found is None):

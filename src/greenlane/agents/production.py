@@ -127,7 +127,7 @@ async def build_commit(
 
 
 async def ensure_running(
-    service: Service, instance: Instance, environment: Environment, *, platform: Platform, fence: int
+    service: Service, instance: Instance, environment: Environment, *, platform: Platform, fence: int | None
 ) -> Instance:
     """The same deployment, running: as it is, or started again from its artifact under the same id."""
     found = await platform.find(instance.deployment_id)
@@ -162,7 +162,7 @@ async def install_production(
     split = await traffic.observe(service.name)
     try:
         if split is not None:
-            stable = await ensure_running(service, split.stable, "production", platform=platform, fence=fence)
+            stable = await ensure_running(service, split.stable, "production", platform=platform, fence=None)
             if stable == split.stable:
                 return stable
         else:
@@ -173,7 +173,7 @@ async def install_production(
                 artifact=artifact,
                 environment="production",
             )
-            stable = await platform.deploy(service, spec, fence=fence)
+            stable = await platform.deploy(service, spec, fence=None)
     except ChangeError as error:
         raise FinalError(
             f"the base version {commit[:10]} of {service.name} can't be brought up: {error.message}",
@@ -210,12 +210,12 @@ async def retire_previous(
         split = await traffic.observe(instance.service)
         routed = {i.deployment_id for i in (split.stable, split.canary) if i} if split else set()
         if instance.deployment_id not in routed and await platform.find(instance.deployment_id):
-            await platform.retire(instance.deployment_id, fence=change.fence)
+            await platform.retire(instance.deployment_id, fence=None)
             stopped.append(instance.deployment_id)
     return tuple(stopped)
 
 
-async def retire_staging(change: Change, *, platform: Platform, fence: int) -> None:
+async def retire_staging(change: Change, *, platform: Platform, fence: int | None) -> None:
     """Stop everything that this run ever started in staging. The runtime calls it when a run ends or fails."""
     for begun in change.all_of(e.StagingStarting):
         current = instance_id(change.run, "staging", begun.service, begun.base_sha, begun.attempt)

@@ -181,7 +181,7 @@ async def _drop(site: Site, notebook: Notebook, service: Service, starting: e.Ca
 async def _put_back(site: Site, notebook: Notebook, previous: Instance) -> Instance:
     """The previous version with all traffic, started again if it is not hot any more."""
     service = service_named(site.settings, previous.service)
-    running = await ensure_running(service, previous, "production", platform=site.platform, fence=notebook.change.fence)
+    running = await ensure_running(service, previous, "production", platform=site.platform, fence=None)
     split = await site.traffic.observe(service.name)
     if split != Split(stable=running):
         await route(site, notebook, service, Split(stable=running))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -187,14 +188,14 @@ class StagingAgent:
         return checks
 
     async def _collect(self, watches: list[_Watch]) -> None:
-        """Look at every version in turn for the configured time: is it alive, what does it use, how fast is it?"""
-        pause_s = self._settings.staging.collect_s / _LOOKS
-        for look in range(_LOOKS + 1):
-            for watch in watches:
-                await self._look(watch)
-            if pause_s == 0 or look == _LOOKS:
+        """Look at every version for the configured time: is it alive, what does it use, how fast is it?"""
+        collect_s, clock = self._settings.staging.collect_s, self._clock
+        begun_s = clock.monotonic_s()
+        while True:
+            await asyncio.gather(*(self._look(watch) for watch in watches))
+            if clock.monotonic_s() - begun_s >= collect_s:
                 return
-            await self._clock.sleep(pause_s)
+            await clock.sleep(collect_s / _LOOKS)
 
     async def _look(self, watch: _Watch) -> None:
         if not watch.alive:

@@ -24,6 +24,8 @@ from greenlane.domain.errors import FinalError
 from greenlane.domain.events import (
     DroppedTest,
     Event,
+    Gate,
+    HumanRequested,
     Input,
     Reasoning,
     ReviewComplete,
@@ -34,6 +36,7 @@ from greenlane.domain.events import (
 )
 from greenlane.domain.findings import FileCoverage
 from greenlane.domain.settings import Service, Settings
+from greenlane.policy.escalation import assess_coverage_gate
 from greenlane.policy.paths import match_paths
 from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
 from greenlane.ports.code_host import CodeHost, SourceControl
@@ -133,7 +136,9 @@ class TestAgent:
                 self._keep(change, bundle)
                 yield intent
             commit = await self._commit(change, intent, bundle)
-        yield self._complete(change, bundle, commit)
+        complete = self._complete(change, bundle, commit)
+        gate = assess_coverage_gate(complete.coverage_after, self._settings)
+        yield (_ask(change, gate), complete) if gate and complete.proceed else complete
         await asyncio.to_thread(self._bundle_path(change).unlink, missing_ok=True)
 
     # -------------------------------------------------------------- finding out
@@ -261,6 +266,19 @@ class TestAgent:
 def _clear(folder: Path) -> None:
     if folder.exists():
         remove_tree(folder)
+
+
+def _ask(change: Change, gate: Gate) -> HumanRequested:
+    reasons = "; ".join(trigger.summary for trigger in gate.triggers)
+    return HumanRequested(
+        gate=gate,
+        why=Reasoning(
+            decision="ask-human",
+            rationale=f"A human is asked before production: {reasons}.",
+            rules_fired=tuple(trigger.rule for trigger in gate.triggers),
+            risk_score=change.risk_score,
+        ),
+    )
 
 
 def _digests(bundle: Bundle) -> tuple[Input, ...]:

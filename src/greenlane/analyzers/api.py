@@ -1,8 +1,8 @@
 """API contracts: what callers relied on at the base and can't rely on any more.
 
 Three kinds, each direction-aware: the HTTP contract in an OpenAPI document (`openapi.py`), routes that the code no
-longer registers (`routes.py`), and the names of a Python library (`library.py`). A service that is deployed is reached over
-HTTP, so its Python names are internal: renaming a function there is a refactoring.
+longer registers (`routes.py`), and the names of a Python library (`library.py`). A service that is deployed is reached
+over HTTP, so its Python names are internal: renaming a function there is a refactoring.
 """
 
 from __future__ import annotations

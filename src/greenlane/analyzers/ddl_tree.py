@@ -1,4 +1,4 @@
-"""The effects of DDL as sqlglot parses it. Called by `ddl.py`, apart from it because sqlglot takes a while to import."""
+"""The effects of DDL as sqlglot parses it. Called by `ddl.py`; apart from it because sqlglot is slow to import."""
 
 from __future__ import annotations
 

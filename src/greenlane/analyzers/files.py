@@ -44,11 +44,11 @@ _CODE = frozenset({
 })  # fmt: skip
 _MEDIA = frozenset({
     ".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".avif", ".bmp", ".woff", ".woff2", ".ttf", ".otf",
-    ".eot", ".pdf", ".mp3", ".mp4", ".webm",
+    ".eot", ".pdf", ".mp3", ".mp4", ".webm", ".mo",
 })  # fmt: skip
 _MEDIA_FOLDERS = frozenset({
     "docs", "doc", "static", "_static", "assets", "images", "img", "media", "fonts", "public", "screenshots",
-    "artwork",
+    "artwork", "lc_messages",
 })  # fmt: skip
 _DOCUMENT = frozenset({
     ".md", ".rst", ".txt", ".adoc", ".markdown",

@@ -18,6 +18,7 @@ import msgspec
 
 from greenlane.analyzers import files
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
+from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
 
 NAME = "guards"
@@ -78,23 +79,51 @@ _MIDDLEWARE = re.compile(
 
 
 def analyze(review: ReviewInput) -> AnalysisResult:
+    pairs = list(_changed_files(review))
+    moved = Counter(text for pair in pairs for text in _guard_texts(pair.head))
+    moved.subtract(text for pair in pairs for text in _guard_texts(pair.base))
     findings: list[Finding] = []
-    for diff in review.readable:
-        if diff.status == "added" or files.is_support(diff.path) or files.kind_of(diff.path) is not files.Kind.PYTHON:
+    for pair in pairs:
+        if pair.base is None or pair.head is None:
             continue
-        try:
-            base = files.read_python(review.base, diff.old_path or diff.path, review.max_file_bytes)
-            head = files.read_python(review.head, diff.path, review.max_file_bytes)
-        except files.UnreadableError:
-            continue
-        removed = {line.number for line in diff.removed}
-        findings += _lost_guards(base, head, removed)
-        findings += _lost_middleware(base, head)
-        findings += _new_exemptions(head, base, {line.number for line in diff.added})
+        findings += _lost_guards(pair.base, pair.head, {line.number for line in pair.diff.removed}, moved)
+        findings += _lost_middleware(pair.base, pair.head)
+        findings += _new_exemptions(pair.head, pair.base, {line.number for line in pair.diff.added})
     return AnalysisResult(findings=tuple(findings))
 
 
-def _lost_guards(base: files.PythonFile, head: files.PythonFile, removed: set[int]) -> Iterator[Finding]:
+class Pair(msgspec.Struct, frozen=True):
+    """One changed file on both sides; None where it does not exist."""
+
+    diff: FileDiff
+    base: files.PythonFile | None
+    head: files.PythonFile | None
+
+
+def _changed_files(review: ReviewInput) -> Iterator[Pair]:
+    for diff in review.readable:
+        if files.is_support(diff.path) or files.kind_of(diff.path) is not files.Kind.PYTHON:
+            continue
+        try:
+            head = files.read_python(review.head, diff.path, review.max_file_bytes)
+            base = None
+            if diff.status != "added":
+                base = files.read_python(review.base, diff.old_path or diff.path, review.max_file_bytes)
+        except files.UnreadableError:
+            continue
+        yield Pair(diff, base, head)
+
+
+def _guard_texts(file: files.PythonFile | None) -> Iterator[str]:
+    if file is not None:
+        for _, function in _functions(file.tree):
+            yield from (guard.text for guard in _guards(function))
+
+
+def _lost_guards(
+    base: files.PythonFile, head: files.PythonFile, removed: set[int], moved: Counter[str]
+) -> Iterator[Finding]:
+    """Guards that a function has fewer of. One whose text stands once more elsewhere now has moved there."""
     after = dict(_functions(head.tree))
     for name, function in _functions(base.tree):
         now = after.get(name)
@@ -104,7 +133,7 @@ def _lost_guards(base: files.PythonFile, head: files.PythonFile, removed: set[in
         kept = Counter(g.kind for g in has)
         texts = Counter(g.text for g in has)
         for kind, count in Counter(g.kind for g in had).items():
-            lost = [g for g in had if g.kind is kind and g.line in removed and not texts[g.text]]
+            lost = [g for g in had if g.kind is kind and g.line in removed and not texts[g.text] and moved[g.text] < 0]
             if count > kept[kind] and lost:
                 yield _finding(kind, lost[0], name, head.path)
 

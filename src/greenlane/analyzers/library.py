@@ -75,6 +75,8 @@ def _breaks(
         path, line, at_base = _position(review, breakage)
         if files.is_support(path) or path not in changed:
             continue
+        if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED and _may_be_inherited(breakage.obj, after):
+            severity = Severity.LOW
         tree = review.base if at_base else review.head
         yield Finding(
             rule="griffe." + breakage.kind.name.lower().replace("_", "-"),
@@ -85,6 +87,19 @@ def _breaks(
             line=line,
             quotation=_quote(tree, path, line, review.max_file_bytes),
         )
+
+
+def _may_be_inherited(removed: griffe.Object | griffe.Alias, after: griffe.Object | griffe.Alias) -> bool:
+    """Whether a member that a class no longer defines may come from a base class outside of the package."""
+    owner = removed.parent
+    if owner is None or not owner.is_class:
+        return False
+    try:
+        now = after[owner.path.removeprefix(f"{after.path}.")]
+    except KeyError:
+        return False
+    bases = now.bases if isinstance(now, griffe.Class) else []
+    return len(bases) > len(now.resolved_bases if isinstance(now, griffe.Class) else [])
 
 
 def _is_private(dotted: str) -> bool:

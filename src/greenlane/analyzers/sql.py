@@ -28,7 +28,7 @@ _SQL_WORD = re.compile(
 )
 _STATEMENT = re.compile(r"^\s*\(?(select|insert|update|delete|replace|with|create|alter|drop|pragma)\b", re.IGNORECASE)
 _NAME_POSITION = re.compile(
-    r"\b(from|into|update|table|join|pragma|index|view|column|exists|database|schema|on|select|distinct|,)\s*[\"`\[]?$",
+    r"\b(from|into|update|table|join|pragma|index|view|column|exists|database|schema|on|select|distinct|,)\s*[\"`\[]?$|\bpragma\s+\w+\s*\(\s*[\"`\[]?$",
     re.IGNORECASE,
 )
 _MAX_HELPERS = 20
@@ -65,7 +65,7 @@ def find_injections(file: PythonFile, flow: Flow) -> Iterator[Finding]:
 
 def _query_of(call: ast.Call) -> ast.expr | None:
     """The SQL argument of a call that executes or wraps SQL."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    name = _called(call)
     if name not in _QUERY_CALLS and not (name in _DRIVER_METHODS and isinstance(call.func, ast.Attribute)):
         return None
     for keyword in call.keywords:
@@ -105,18 +105,25 @@ def _judge_parts(parts: list[Part], flow: Flow) -> Iterator[Severity]:
         if part.spliced is None:
             before += part.text
             continue
-        if not flow.is_constant(part.spliced) and not _is_quoted_name(part.spliced):
-            weak = _NAME_POSITION.search(before) is not None and isinstance(part.spliced, ast.Attribute)
+        if not flow.is_constant(part.spliced) and not _is_composed(part.spliced):
+            named = _NAME_POSITION.search(before) is not None
+            weak = named and (isinstance(part.spliced, ast.Attribute) or _is_quoted(part.spliced))
             yield Severity.MEDIUM if weak else Severity.HIGH
         before += "x"
 
 
-def _is_quoted_name(node: ast.expr) -> bool:
-    """A driver's own quoting: `connection.ops.quote_name(x)`, `sql.Identifier(x)`, `dialect.quote(x)`."""
-    if not isinstance(node, ast.Call):
-        return False
-    name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    return name in ("quote_name", "qn", "Identifier", "quote_ident", "quote_identifier", "format_table")
+def _is_composed(node: ast.expr) -> bool:
+    """A driver's own composition: `connection.ops.quote_name(x)`, `sql.Identifier(x)`."""
+    return isinstance(node, ast.Call) and _called(node) in ("quote_name", "qn", "Identifier", "quote_identifier")
+
+
+def _is_quoted(node: ast.expr) -> bool:
+    """A helper that says it quotes. It may not, so it only helps where a name stands, and only to MEDIUM."""
+    return isinstance(node, ast.Call) and bool(re.search(r"quote|escape|ident", _called(node), re.IGNORECASE))
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
 
 def _builds(query: ast.expr, flow: Flow) -> Iterator[ast.expr]:
@@ -167,8 +174,7 @@ def _local_helper(call: ast.Call) -> str:
 
 def _wrapped(call: ast.Call) -> ast.expr | None:
     """The text inside `text(...)`, `str(...)`, `dedent(...)`."""
-    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-    return call.args[0] if name in ("text", "str", "dedent", "SQL") and call.args else None
+    return call.args[0] if _called(call) in ("text", "str", "dedent", "SQL") and call.args else None
 
 
 def _parts(node: ast.expr, flow: Flow, seen: set[int]) -> Iterator[Part]:

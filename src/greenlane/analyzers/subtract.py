@@ -20,6 +20,8 @@ from greenlane.domain.findings import Finding, Severity
 
 Scope: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 Key: TypeAlias = tuple[str, ...]
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_QUOTING = re.compile(r"quote|escape|ident", re.IGNORECASE)
 
 
 class Located(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,8 @@ class Located(msgspec.Struct, frozen=True, kw_only=True):
     scope: str = ""
     body: str = ""
     statement: str = ""
+    words: frozenset[str] = frozenset()
+    """The words of that statement, without those of quoting helpers."""
 
 
 def normalise(text: str) -> str:
@@ -52,11 +56,13 @@ def locate(finding: Finding, file: PythonFile) -> Located:
             names.append(around.name)
             scope = around
         level = _statements_below(around)
+    raw = _text(file, statement, _end_of_head(statement)) if statement else finding.quotation
     return Located(
         finding=finding,
         scope=".".join(names),
-        body=_text(file, scope, scope.end_lineno) if scope else "",
-        statement=_text(file, statement, _end_of_head(statement)) if statement else normalise(finding.quotation),
+        body=normalise(_text(file, scope, scope.end_lineno)) if scope else "",
+        statement=normalise(raw),
+        words=frozenset(word for word in _WORD.findall(raw) if not _QUOTING.search(word)),
     )
 
 
@@ -82,7 +88,7 @@ def _end_of_head(statement: ast.stmt) -> int | None:
 
 
 def _text(file: PythonFile, node: ast.stmt, end: int | None) -> str:
-    return normalise("\n".join(file.lines[node.lineno - 1 : end]))
+    return "\n".join(file.lines[node.lineno - 1 : end])
 
 
 def subtract(head: Iterable[Located], base: Iterable[Located], added: Mapping[str, frozenset[int]]) -> list[Finding]:
@@ -101,14 +107,16 @@ def subtract(head: Iterable[Located], base: Iterable[Located], added: Mapping[st
         else:
             fresh.append(found)
     vanished: Counter[Key] = Counter()
+    edited: dict[Key, list[Located]] = {}
     for left in pool:
         if before[_place(left)]:
             before[_place(left)] -= 1
             vanished.update([_within_file(left), _within_function(left)])
-    return [_settle(found, vanished) for found in fresh]
+            edited.setdefault(_same_spot(left), []).append(left)
+    return [_settle(found, vanished, edited.get(_same_spot(found), [])) for found in fresh]
 
 
-def _settle(found: Located, vanished: Counter[Key]) -> Finding:
+def _settle(found: Located, vanished: Counter[Key], edited: list[Located]) -> Finding:
     for key in (_within_function(found), _within_file(found)):
         if vanished[key] and (found.body or key[0] == "file"):
             vanished[key] -= 1
@@ -117,7 +125,19 @@ def _settle(found: Located, vanished: Counter[Key]) -> Finding:
                 severity=Severity.INFO,
                 message=f"{found.finding.message} (it stood elsewhere in the base: moved)",
             )
+    for old in edited:
+        if not found.words - old.words:  # a statement with no new word lets nothing new in
+            edited.remove(old)
+            return msgspec.structs.replace(
+                found.finding,
+                severity=min(found.finding.severity, Severity.MEDIUM, key=list(Severity).index),
+                message=f"{found.finding.message} (the base had it here too; its statement was edited)",
+            )
     return found.finding
+
+
+def _same_spot(at: Located) -> Key:
+    return ("spot", at.finding.rule, at.finding.severity, at.finding.path, at.scope)
 
 
 def _place(at: Located) -> Key:

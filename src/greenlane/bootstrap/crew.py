@@ -35,9 +35,10 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.settings import Settings
+from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
 from greenlane.ports.clock import Clock
-from greenlane.runtime.holding import Holdings, make_owner
+from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
@@ -46,7 +47,7 @@ from greenlane.testgen import TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
-ANALYZER_TIMEOUT_S = 120.0  # one that takes longer has not read the change, and is said so
+WATCH_SLACK_S = 1.0  # a look at a canary that is later than this is none: its traffic goes to stable until the next one
 REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
 
 
@@ -73,10 +74,10 @@ class LocalCrew:
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
         self._builder = LocalBuilder(state_dir, self._environments, settings)
         self._platform = LocalPlatform(state_dir, self._environments, settings)
-        self._traffic = EnvoyTraffic(state_dir)
+        self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
-        self._holdings = Holdings(store, owner=make_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
+        self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
         self.bus = InProcessBus()
         self.worker = Worker(
             store=store,
@@ -98,7 +99,7 @@ class LocalCrew:
             ReviewAgent(
                 source=git,
                 coverage=SandboxedCoverage(self._sandbox, self._environments, settings),
-                analyzers=build_analyzers(ANALYZER_TIMEOUT_S),
+                analyzers=build_analyzers(settings.review.analyzer_timeout_s),
                 settings=settings,
                 work_dir=self._work_dir,
             ),
@@ -136,6 +137,16 @@ class LocalCrew:
         )
 
     # -------------------------------------------------------------- around the runs
+
+    async def begin(self) -> None:
+        """After a restart of the machine: production is brought back as it was, before any agent acts."""
+        await self._platform.revive(self._settings.services)
+        await self._traffic.revive()
+
+    async def end(self) -> None:
+        """Watch nothing any more; the router sends what is left of a canary's traffic to stable."""
+        await self._traffic.close()
+        await self.bus.close()
 
     async def install(self, record: Callable[[e.Event], Awaitable[None]]) -> dict[str, str]:
         """Bring up in production, at the base's version, each service that nothing serves yet; name to address."""
@@ -181,11 +192,13 @@ class LocalCrew:
         await retire_staging(change, platform=self._platform, fence=change.fence)
 
     async def keep_house(self) -> None:
-        """Retire previous versions that were kept hot long enough, until cancelled."""
+        """Stop what a crash left behind, then previous versions that were kept hot long enough, until cancelled."""
         for info in (await self._store.streams(("ended",)))[-REMEMBERED_RUNS:]:
             change = await self._holdings.read(info.stream)
             if change.deployed is not None and change.deployed.previous:
                 self._deployed.append(change)
+            elif change.validation is None and change.all_of(e.StagingStarting):
+                await self._clear_up(change)
         while True:
             for change in tuple(self._deployed):
                 try:
@@ -193,6 +206,13 @@ class LocalCrew:
                 except GreenlaneError as error:
                     log.warning("a previous version could not be retired: %s", error.message)
             await self._clock.sleep(HOUSEKEEPING_S)
+
+    async def _clear_up(self, change: Change) -> None:
+        """A run that ended in staging while no worker lived to tidy up after it."""
+        try:
+            await retire_staging(change, platform=self._platform, fence=None)
+        except GreenlaneError as error:
+            log.warning("what %s left in staging could not be stopped: %s", change.run, error.message)
 
     async def _retire_previous(self, change: Change) -> None:
         await retire_previous(

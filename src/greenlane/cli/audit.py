@@ -202,7 +202,6 @@ def proof(
 
 async def _prove(path: Path, seq: int, size: int | None) -> dict[str, object]:
     from greenlane.domain.errors import InputError
-    from greenlane.ledger.entry import encode_entry
     from greenlane.ledger.merkle import hash_leaf
     from greenlane.ledger.sqlite import SqliteLedger
 
@@ -214,12 +213,12 @@ async def _prove(path: Path, seq: int, size: int | None) -> dict[str, object]:
                 f"there is no entry {seq} in a tree of {whole} (the ledger has {head.size})",
                 hint="give 1 <= SEQ <= SIZE <= the number of entries",
             )
-        entry = (await store.read(seq - 1, 1))[0]
-        data = encode_entry(entry)
+        data = await store.read_bytes(seq)
+        assert data is not None, "seq is within the ledger"
         return {
             "seq": seq,
             "tree_size": whole,
-            "root": head.root if whole == head.size else None,
+            "root": (await store.head(whole)).root,
             "leaf_hash": hash_leaf(data).hex(),
             "inclusion_proof": await store.inclusion_proof(seq, whole),
             "entry": data.decode(),

@@ -25,7 +25,7 @@ from greenlane.pages.live import show_progress
 from greenlane.pages.terminal import print_json
 from greenlane.ports.application import Application, RunView
 
-DEADLINE_S = 280.0
+DEADLINE_S = 600.0
 """A demo that takes longer has gone wrong: it stops, says how far it came, and fails."""
 
 FOLDER = "greenlane-demo"

@@ -20,6 +20,8 @@ class Pull(msgspec.Struct, frozen=True, kw_only=True):
     lane: str
     outcome: Outcome
     approved: bool = False
+    tests_written: bool = False
+    """Whether Greenlane has to add tests to it."""
 
 
 PULLS = (
@@ -28,6 +30,7 @@ PULLS = (
         shows="a clean fix with a coverage gap: tests are written, it ships",
         lane="green",
         outcome="deployed",
+        tests_written=True,
     ),
     Pull(
         branch="pr-2-sort-search-results",

@@ -12,7 +12,7 @@ from greenlane.domain.errors import RefusedError
 from greenlane.policy.lifecycle import ENDED, State
 from greenlane.ports.application import Application
 
-LOOK_S = 0.25
+LOOK_S = 0.5
 """How often the release manager looks; a person would not be quicker."""
 
 MAX_APPROVALS = 4
@@ -28,11 +28,12 @@ _ENDED = frozenset(state.value for state in ENDED)
 async def settle(application: Application, runs: Mapping[str, Pull]) -> None:
     """Return when each run has ended, or waits for a person who is not the release manager."""
     approvals: Counter[str] = Counter()
-    while True:
-        settled = [await _is_settled(application, run, pull, approvals) for run, pull in runs.items()]
-        if all(settled):
-            return
-        await asyncio.sleep(LOOK_S)
+    left = dict(runs)
+    while left:
+        settled = [run for run, pull in left.items() if await _is_settled(application, run, pull, approvals)]
+        for run in settled:
+            del left[run]
+        await asyncio.sleep(LOOK_S if left else 0)
 
 
 async def _is_settled(application: Application, run: str, pull: Pull, approvals: Counter[str]) -> bool:

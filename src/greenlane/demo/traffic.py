@@ -6,8 +6,8 @@ import json
 
 from greenlane.domain.settings import LoadRequest
 
-RATE_RPS = 200.0
-"""A canary at 5 % gets 10 requests a second of it: see the comment on `canary` in service/greenlane.yaml."""
+RATE_RPS = 120.0
+"""A canary at 5 % gets 6 requests a second of it: see the comment on `canary` in service/greenlane.yaml."""
 
 _EARL_GREY, _SENCHA, _SAMPLE = 26, 97, 121
 

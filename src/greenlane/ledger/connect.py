@@ -6,7 +6,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from greenlane.domain.errors import GreenlaneError
+from greenlane.domain.errors import FinalError, GreenlaneError
 from greenlane.ledger import queries
 from greenlane.ledger.merkle import node_position
 from greenlane.ledger.sidefiles import checkpoints_path
@@ -35,6 +35,10 @@ def translate(error: sqlite3.Error, path: Path) -> GreenlaneError:
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes have it in their low byte
     if code in _CORRUPT:
         return LedgerCorruptError(f"{path} is damaged or no ledger: {error}", hint=VERIFY_HINT)
+    if code == sqlite3.SQLITE_CONSTRAINT or isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
+        return FinalError(
+            f"the ledger {path} does not take this: {error}", hint="this is a fault of Greenlane: report it"
+        )
     if code in _HINTS:
         return LedgerUnavailableError(f"the ledger {path} can't be used now: {error}", hint=_HINTS[code])
     return LedgerCorruptError(f"{path} does not hold what a ledger holds: {error}", hint=VERIFY_HINT)

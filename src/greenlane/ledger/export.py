@@ -16,13 +16,14 @@ from typing import BinaryIO
 import msgspec
 
 from greenlane.ledger import queries
+from greenlane.ledger.beside import expect_checkpoints
 from greenlane.ledger.connect import VERIFY_HINT, check_identity, open_reader, read_node, translate
 from greenlane.ledger.entry import decode_entry
 from greenlane.ledger.merkle import Edge, compute_root, hash_leaf
 from greenlane.ledger.report import Findings, HeadCheck, VerifyReport
 from greenlane.ledger.sidefiles import parse_head
 from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError, TreeHead
-from greenlane.ledger.verify import check_body, expect_checkpoints, make_report
+from greenlane.ledger.verify import check_body, make_report
 
 MAX_LINE_BYTES = 64 * 2**20
 """Longer lines are not read as one: no entry is that long."""

@@ -37,6 +37,7 @@ NODE = "SELECT hash FROM nodes WHERE position = ?"
 INSERT_ENTRY = "INSERT INTO entries (seq, version, stream, event_id, type, leaf, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)"
 INSERT_NODE = "INSERT INTO nodes (position, hash) VALUES (?, ?)"
 EVENT_EXISTS = "SELECT 1 FROM entries WHERE event_id = ?"
+BYTES = "SELECT bytes FROM entries WHERE seq = ?"
 READ = "SELECT seq, bytes FROM entries WHERE seq > ? ORDER BY seq LIMIT ?"
 READ_STREAM = "SELECT version, seq, bytes FROM entries WHERE stream = ? AND version > ? ORDER BY version LIMIT ?"
 

@@ -282,6 +282,11 @@ class SqliteLedger:
             await asyncio.sleep(0)
         return entries
 
+    async def read_bytes(self, seq: int) -> bytes | None:
+        with self._reading() as connection:
+            row = connection.execute(queries.BYTES, (seq,)).fetchone()
+        return None if row is None else bytes(row[0])
+
     async def streams(self, statuses: Sequence[str] = ()) -> list[StreamInfo]:
         with self._reading() as connection:
             query = queries.streams_with(len(statuses)) if statuses else queries.ALL_STREAMS
@@ -298,9 +303,13 @@ class SqliteLedger:
 
     # -------------------------------------------------------------- the tree
 
-    async def head(self) -> TreeHead:
+    async def head(self, size: int | None = None) -> TreeHead:
+        """Raises ValueError for a size that the ledger does not have."""
         with self._reading() as connection:
-            size = connection.execute(queries.LAST_SEQ).fetchone()[0]
+            if size is None:
+                size = connection.execute(queries.LAST_SEQ).fetchone()[0]
+            else:
+                self._require_size(connection, size)
             root = merkle.compute_root(size, lambda level, index: read_node(connection, level, index))
         return TreeHead(size, root.hex())
 

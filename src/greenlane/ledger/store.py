@@ -125,6 +125,9 @@ class LedgerStore(Protocol):
 
     async def read(self, after_seq: int = 0, limit: int = 1000) -> list[Entry]: ...
 
+    async def read_bytes(self, seq: int) -> bytes | None:
+        """An entry exactly as it was hashed, for whoever checks a proof; None if there is none with this seq."""
+
     async def streams(self, statuses: Sequence[str] = ()) -> list[StreamInfo]:
         """Streams with one of these statuses (all if empty), oldest first."""
 
@@ -148,7 +151,8 @@ class LedgerStore(Protocol):
 
     async def is_handled(self, group: str, seq: int) -> bool: ...
 
-    async def head(self) -> TreeHead: ...
+    async def head(self, size: int | None = None) -> TreeHead:
+        """The head of the whole tree, or as it was when the ledger had `size` entries."""
 
     async def inclusion_proof(self, seq: int, size: int) -> list[str]:
         """Hashes (hex) from the leaf of `seq` to the root of the first `size` entries (RFC 6962, 2.1.1)."""

@@ -20,19 +20,12 @@ import msgspec
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.events import decode_event
 from greenlane.ledger import queries
+from greenlane.ledger.beside import check_log, check_seal, expect_checkpoints
 from greenlane.ledger.connect import MAGIC, check_identity, open_reader, open_uri, wal_is_empty
 from greenlane.ledger.entry import SCHEMA_VERSION, Entry, decode_entry
 from greenlane.ledger.merkle import EMPTY_ROOT, Edge, hash_leaf, node_count
 from greenlane.ledger.report import Findings, HeadCheck, Problem, SealState, VerifyReport
-from greenlane.ledger.sidefiles import (
-    Seal,
-    checkpoints_path,
-    compute_seal,
-    parse_checkpoints,
-    parse_head,
-    read_seal,
-    seal_path,
-)
+from greenlane.ledger.sidefiles import checkpoints_path, parse_head
 from greenlane.ledger.store import LedgerUnavailableError
 
 __all__ = ["Problem", "VerifyReport", "verify"]
@@ -40,7 +33,7 @@ __all__ = ["Problem", "VerifyReport", "verify"]
 MAX_ATTEMPTS = 3
 """A closed file is read as it lies. If writers keep coming meanwhile, the last attempt reads it as one that is open."""
 
-MAX_CHECKPOINT_BYTES = 64 * 2**20
+
 DAMAGE = (sqlite3.Error, MemoryError, OverflowError, UnicodeError)
 """What reading a damaged database file can end in."""
 
@@ -98,30 +91,6 @@ def make_report(findings: Findings, heads: HeadCheck, edge: Edge, seal: SealStat
     )
 
 
-def expect_checkpoints(path: Path, heads: HeadCheck, findings: Findings, *, must_exist: bool = False) -> None:
-    """Take in the heads of a checkpoint file; lines that are none are problems, a torn last line is not."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CHECKPOINT_BYTES + 1)
-    except FileNotFoundError:
-        if must_exist:
-            findings.add(None, "", f"there is no checkpoint file {path}")
-        return
-    except OSError as error:
-        findings.add(None, "", f"the checkpoint file {path} can't be read: {error.strerror}")
-        return
-    if len(data) > MAX_CHECKPOINT_BYTES:
-        findings.add(None, "", f"the checkpoint file {path} is larger than any that was written")
-        return
-    found, bad, torn = parse_checkpoints(data.decode("utf-8", errors="replace").splitlines(keepends=True))
-    for checkpoint in found:
-        heads.expect(checkpoint, f"the checkpoint of {checkpoint.time}")
-    for number in bad[:3]:
-        findings.add(None, "", f"line {number} of {path.name} is no checkpoint")
-    if torn:
-        findings.notes.append(f"the last line of {path.name} is torn, as a crash leaves it; it was passed over")
-
-
 # ------------------------------------------------------------------ the file
 
 
@@ -131,7 +100,7 @@ def _check_file(path: Path, findings: Findings, heads: HeadCheck, *, closed: boo
         return edge, "none"
     with ThreadPoolExecutor(2) as pool:  # SQLite and the digest work beside the reading of entries
         structure = pool.submit(_check_structure, path, closed)
-        sealed = pool.submit(_check_seal, path, closed)
+        sealed = pool.submit(check_seal, path, closed)
         try:
             with closing(_open(path, closed)) as connection:
                 _check_content(connection, path, findings, heads, edge)
@@ -144,6 +113,8 @@ def _check_file(path: Path, findings: Findings, heads: HeadCheck, *, closed: boo
         seal, trouble = sealed.result()
     if trouble:
         findings.add(None, "", trouble)
+    if not closed and (damage := check_log(path)):
+        findings.add(edge.size + 1, "", damage)
     return edge, seal
 
 
@@ -187,34 +158,6 @@ def _check_structure(path: Path, closed: bool) -> list[str]:
         return [f"SQLite finds it damaged: {error}"]
     said = [row[0].decode(errors="replace").replace("\n", " ") for row in rows]
     return [] if said == ["ok"] else [f"SQLite finds it damaged: {what}" for what in said]
-
-
-def _check_seal(path: Path, closed: bool) -> tuple[SealState, str]:
-    """Whether the closed file is byte for byte what was closed, and what is wrong if not."""
-    if not closed:
-        return "open", ""
-    try:
-        seal = read_seal(path)
-        if seal is None:
-            return "none", ""
-        actual = compute_seal(path)
-    except (ValueError, OSError) as error:
-        return "broken", f"its seal {seal_path(path).name} can't be used: {error}"
-    if actual == seal:
-        return "matches", ""
-    if not wal_is_empty(path) or _seal_now(path) != seal:
-        return "open", ""  # a writer came meanwhile: it removes the seal before it writes
-    return "broken", (
-        "it is not byte for byte the file that was closed (its seal differs); if no entry is named here, what was"
-        " altered lies outside the entries and their tree"
-    )
-
-
-def _seal_now(path: Path) -> Seal | None:
-    try:
-        return read_seal(path)
-    except (ValueError, OSError):
-        return None
 
 
 # ------------------------------------------------------------------ what it holds

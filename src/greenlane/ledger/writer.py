@@ -22,11 +22,15 @@ from greenlane.domain.errors import GreenlaneError
 from greenlane.ledger.batch import Batch, State
 from greenlane.ledger.connect import translate, wal_is_empty
 from greenlane.ledger.sidefiles import SEAL_MAX_BYTES, Checkpoint, checkpoints_path, compute_seal, seal_path
+from greenlane.ledger.store import LedgerUnavailableError
 
 log = logging.getLogger(__name__)
 
 MAX_GROUP = 512
 """Requests in one transaction: bounds how long the first of them waits for the last."""
+
+CLOSE_BUSY_MS = 200
+"""How long the end waits for other processes; the last of them to close leaves the file in order."""
 
 CHECKPOINT_EVERY = 1_000
 """Entries between two lines of the checkpoint file."""
@@ -60,6 +64,7 @@ class Writer(threading.Thread):
         super().__init__(name=f"ledger-{path.name}", daemon=True)
         self._connection = connection
         self._path = path
+        self._seal = seal_path(path)
         self._clock = clock
         self._queue: SimpleQueue[Request | None] = SimpleQueue()
         self._state = State()
@@ -95,24 +100,27 @@ class Writer(threading.Thread):
     # -------------------------------------------------------------- one transaction
 
     def _run_group(self, group: list[Request]) -> None:
-        outcomes: list[Outcome]
         try:
             outcomes = self._commit(group)
-        except sqlite3.Error as error:
-            outcomes = self._fail(group, translate(error, self._path))
-        except GreenlaneError as error:
-            outcomes = self._fail(group, error)
         except Exception as error:  # nothing may end this thread: every caller waits on it
-            log.exception("the ledger's writer met an error that it does not know")
-            outcomes = self._fail(group, error)
+            self._state.forget()
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            explained = self._explain(error)
+            if len(group) > 1 and not isinstance(explained, LedgerUnavailableError):
+                for request in group:  # one of them is at fault: the others need not suffer for it
+                    self._run_group([request])
+                return
+            outcomes = [(request.future, None, self._explain(error)) for request in group]
         self._deliver(group, outcomes)
         self._note_head(every=CHECKPOINT_EVERY)
 
-    def _fail(self, group: list[Request], error: Exception) -> list[Outcome]:
-        self._state.forget()
-        with contextlib.suppress(sqlite3.Error):
-            self._connection.execute("ROLLBACK")
-        return [(request.future, None, error) for request in group]
+    def _explain(self, error: Exception) -> Exception:
+        if isinstance(error, sqlite3.Error):
+            return translate(error, self._path)
+        if not isinstance(error, GreenlaneError):
+            log.error("the ledger's writer met an error that it does not know", exc_info=error)
+        return error
 
     def _commit(self, group: list[Request]) -> list[Outcome]:
         try:
@@ -152,8 +160,14 @@ class Writer(threading.Thread):
 
     def _break_seal(self) -> None:
         """Before the first commit after a clean close: from now on the file is not what the seal says."""
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(seal_path(self._path))  # noqa: PTH108 - on the way of every commit, and twice as fast
+        try:
+            os.unlink(self._seal)  # noqa: PTH108 - on the way of every commit, and twice as fast
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise LedgerUnavailableError(
+                f"the seal {self._seal} can't be removed: {error.strerror}", hint="make its folder writable"
+            ) from error
 
     def _note_head(self, every: int) -> None:
         """Append the head to the checkpoint file if it is `every` entries past the last one noted."""
@@ -182,6 +196,7 @@ class Writer(threading.Thread):
         """Note the head, bring everything into the one file, seal it if no other process has it open, and close."""
         self._note_head(every=1)
         try:
+            self._connection.execute(f"PRAGMA busy_timeout = {CLOSE_BUSY_MS}")
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.execute(
                 "BEGIN IMMEDIATE"
@@ -190,12 +205,13 @@ class Writer(threading.Thread):
                 self._write_seal()
             self._connection.execute("ROLLBACK")
         except (sqlite3.Error, OSError) as error:
-            log.warning("%s was closed without a seal: %s", self._path, error)
+            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY  # who has it open seals it later
+            log.log(logging.DEBUG if busy else logging.WARNING, "%s was closed without a seal: %s", self._path, error)
         with contextlib.suppress(sqlite3.Error):
             self._connection.close()
 
     def _write_seal(self) -> None:
-        final = seal_path(self._path)
+        final = self._seal
         draft = final.with_name(final.name + ".new")
         with draft.open("w", encoding="ascii") as file:
             file.write(compute_seal(self._path).line())

@@ -72,7 +72,7 @@ def gather_deployment_facts(
         over_unproven=tuple(
             f"{c.metric} {c.candidate:.4g} against {c.current:.4g} (limit {c.limit:g})"
             for c in comparisons
-            if c.ratio > c.limit and not c.regressed
+            if c.ratio > c.limit and not c.regressed and "advisory" not in c.metric
         ),
         anomalies=change.staging.anomalies if change.staging else (),
         base_moves=len(change.all_of(BaseMoved)),

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from statistics import NormalDist
+from statistics import NormalDist, median
 
 import msgspec
 
@@ -45,7 +45,7 @@ class Validated(msgspec.Struct, frozen=True, kw_only=True):
 
 def compute_samples_needed(quantile: float) -> int:
     """Answers without which the interval of a quantile has no upper end, even if all were independent."""
-    return math.ceil(_critical() ** 2 * quantile / (1 - quantile))
+    return math.ceil(math.log(_level()) / math.log(quantile))
 
 
 def compare_latency(
@@ -53,19 +53,43 @@ def compare_latency(
 ) -> tuple[Comparison, ...]:
     """p50, p95 and p99 of the candidate against the current version; latencies in ms, in order of arrival.
 
-    A regression is a whole interval over `ratio_max` with a difference over `floor_ms`. Where an interval is open at
-    the side that would prove a regression, `low` is 0; where it is open above, `high` comes from the largest latency.
+    A regression is a whole interval over `ratio_max` with a difference over `floor_ms`, that shows in most of the run:
+    the median ratio over its batches is over `ratio_max` too. A stall of one of the two, which a busy machine gives to
+    either, is none; what stalls for real now and then is left to the canary. Where an interval is open at the side that
+    would prove a regression, `low` is 0; where it is open above, `high` comes from the largest latency.
     """
     if not current or not candidate:
         return ()
-    return tuple(
-        _compare_quantile(name, _interval(current, q), _interval(candidate, q), ratio_max, floor_ms, max(candidate))
-        for name, q in QUANTILES
-    )
+    found = []
+    for name, quantile in QUANTILES:
+        a, b = _interval(current, quantile), _interval(candidate, quantile)
+        compared = _compare_quantile(name, a, b, ratio_max, max(candidate))
+        regressed = (
+            compared.low > ratio_max
+            and b.value - a.value > floor_ms
+            and _typical_ratio(current, candidate, quantile) > ratio_max
+        )
+        found.append(msgspec.structs.replace(compared, regressed=regressed))
+    return tuple(found)
+
+
+def _typical_ratio(current: Sequence[float], candidate: Sequence[float], quantile: float) -> float:
+    """The median over the batches of a run of the ratio of both quantiles in that batch."""
+    sizes = (len(current) // _BATCHES, len(candidate) // _BATCHES)
+    if min(sizes) < 1:
+        return 1.0
+    ratios = []
+    for i in range(_BATCHES):
+        a, b = (
+            sorted(max(x, _SMALLEST_MS) for x in series[i * size : (i + 1) * size])[math.ceil(size * quantile) - 1]
+            for series, size in zip((current, candidate), sizes, strict=True)
+        )
+        ratios.append(b / a)
+    return median(ratios)
 
 
 def _compare_quantile(
-    name: str, current: _Interval, candidate: _Interval, ratio_max: float, floor_ms: float, slowest: float
+    name: str, current: _Interval, candidate: _Interval, ratio_max: float, slowest: float
 ) -> Comparison:
     log_ratio = math.log(candidate.value / current.value)
     low = 0.0
@@ -83,7 +107,7 @@ def _compare_quantile(
         low=low,
         high=math.exp(log_ratio + up),
         limit=ratio_max,
-        regressed=low > ratio_max and candidate.value - current.value > floor_ms,
+        regressed=False,
     )
 
 
@@ -91,15 +115,44 @@ def _interval(latencies: Sequence[float], quantile: float) -> _Interval:
     count = len(latencies)
     ordered = sorted(max(x, _SMALLEST_MS) for x in latencies)
     value = ordered[min(count - 1, math.ceil(count * quantile) - 1)]
-    effect = _design_effect(latencies, value)
-    spread = _critical() * math.sqrt(count * quantile * (1 - quantile) * effect)
-    low_rank = math.floor(count * quantile - spread)
-    high_rank = math.ceil(count * quantile + spread) + 1
+    effective = max(1, int(count / _design_effect(latencies, value)))
+    low_rank, high_rank = _rank_bounds(effective, quantile, _level())
+    low = math.floor(low_rank * count / effective)
+    high = math.ceil(high_rank * count / effective)
     return _Interval(
         value=value,
-        low=ordered[low_rank - 1] if low_rank >= 1 else None,
-        high=ordered[high_rank - 1] if high_rank <= count else None,
+        low=ordered[low - 1] if low >= 1 else None,
+        high=ordered[high - 1] if high_rank <= effective else None,
     )
+
+
+def _rank_bounds(count: int, quantile: float, level: float) -> tuple[int, int]:
+    """Ranks (from 1) of the order statistics that the quantile is under, or over, with a chance of at most `level`.
+
+    Exact by the binomial distribution; a rank of 0 or `count` + 1 means that there is none.
+    """
+    spread = 12 * math.sqrt(count * quantile * (1 - quantile)) + 12
+    first = max(0, math.floor(count * quantile - spread))
+    last = min(count, math.ceil(count * quantile + spread))
+    chances = [_binomial(k, count, quantile) for k in range(first, last + 1)]
+    low, below = first, 0.0
+    for k, chance in enumerate(chances, start=first):
+        below += chance
+        if below > level:
+            break
+        low = k + 1
+    high, above = last + 1, 0.0
+    for k, chance in zip(range(last, first - 1, -1), reversed(chances), strict=True):
+        above += chance
+        if above > level:
+            break
+        high = k
+    return low, high
+
+
+def _binomial(k: int, count: int, share: float) -> float:
+    ways = math.lgamma(count + 1) - math.lgamma(k + 1) - math.lgamma(count - k + 1)
+    return math.exp(ways + k * math.log(share) + (count - k) * math.log1p(-share))
 
 
 def _design_effect(latencies: Sequence[float], threshold: float) -> float:
@@ -117,11 +170,12 @@ def _design_effect(latencies: Sequence[float], threshold: float) -> float:
     return max(1.0, size * variance / (mean * (1 - mean)))
 
 
-def _critical() -> float:
-    """Student's t for the joint confidence with the batches' degrees of freedom, by Fisher's expansion."""
+def _level() -> float:
+    """Chance at each end of one interval. The joint confidence is split over the quantiles, and made stricter as
+    Student's t with the batches' degrees of freedom is wider than the normal (Fisher's expansion)."""
     z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / len(QUANTILES) / 2)
     v = _BATCHES - 1
-    return z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2)
+    return 1 - NormalDist().cdf(z + (z**3 + z) / (4 * v) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * v**2))
 
 
 def compare_errors(current: Samples, candidate: Samples, *, increase_max: float) -> Comparison:

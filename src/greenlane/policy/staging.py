@@ -21,7 +21,7 @@ SIGNATURES_MAX = 10
 _SIGNATURE_CHARS = 160
 _ERROR = re.compile(r"\b(ERROR|CRITICAL|FATAL|panic)\b")
 _EXCEPTION = re.compile(r"^(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt)\b(?::|$)")
-_VARIABLE = re.compile(r"0x[0-9a-fA-F]+|\d+|'[^']*'|\"[^\"]*\"")
+_VARIABLE = re.compile(r"0x[0-9a-fA-F]+|(?<![A-Za-z_])\d+|'[^']*'|\"[^\"]*\"")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 

@@ -20,15 +20,19 @@ class Builder(Protocol):
 
 
 class Platform(Protocol):
-    """Each call may be repeated safely; `fence` of an older worker is refused with FencedError."""
+    """Each call may be repeated safely; `fence` of an older worker is refused with FencedError.
 
-    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+    A fence counts the workers of one run, so it is held against that run's deployments only. For what another run left
+    in production (the version before this change) it is None: who holds the production slot may start or stop it.
+    """
+
+    async def deploy(self, service: Service, spec: DeploymentSpec, *, fence: int | None) -> Instance:
         """Start it and wait until it is healthy; an id that runs already is returned. Raises DeployFailedError."""
 
     async def find(self, deployment_id: str) -> Instance | None:
         """The running instance of this id, or None: the answer to 'did I begin this?'."""
 
-    async def retire(self, deployment_id: str, *, fence: int) -> None:
+    async def retire(self, deployment_id: str, *, fence: int | None) -> None:
         """Stop it with its whole process tree. Absent: nothing."""
 
     async def inspect(self, deployment_id: str) -> tuple[Usage, str]:

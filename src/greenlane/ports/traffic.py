@@ -18,6 +18,10 @@ class Traffic(Protocol):
     async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
         """Share the service's production traffic like this. A new canary starts with counters at 0."""
 
+    async def let_go(self, service: str) -> None:
+        """Stop holding the dead-man switch: the router sends canary traffic to stable by itself. For a watch that
+        can't go on while its process lives; needs neither a fence nor the router's answer, and never raises."""
+
     async def observe(self, service: str) -> Split | None:
         """The split as the router itself reports it; None if nothing is routed yet."""
 

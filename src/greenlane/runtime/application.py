@@ -44,6 +44,12 @@ class Crew(Protocol):
     @property
     def notices(self) -> Notices: ...
 
+    async def begin(self) -> None:
+        """Bring back what a restart of the machine took away."""
+
+    async def end(self) -> None:
+        """Let go of what this process watches."""
+
     async def keep_house(self) -> None:
         """Retire what is kept for a while only (previous versions), until cancelled."""
 
@@ -92,6 +98,7 @@ class Application:
         give_up_s = None if until is None else LEDGER_GIVE_UP_S
         self._journal.bus = crew.bus
         self._listen()
+        await crew.begin()
         tasks = [
             asyncio.ensure_future(work)
             for work in (crew.worker.run(give_up_s=give_up_s), crew.notices.run(), crew.keep_house())
@@ -106,7 +113,7 @@ class Application:
                 task.cancel()
             await asyncio.gather(waiting, *tasks, return_exceptions=True)
             self._journal.bus = None
-            await crew.bus.close()
+            await crew.end()
 
     @property
     def crew(self) -> Crew:

@@ -50,7 +50,12 @@ class Desk:
         An older run of the same pull request is superseded. A head that is Greenlane's own commit on a run that is
         known belongs to that run. Raises InputError for a ref that is no pull request.
         """
-        pull = await self._code_host.pull_request(ref)
+        try:
+            pull = await self._code_host.pull_request(ref)
+        except InputError:
+            if (landed := await self._landed(ref)) is None:
+                raise
+            return landed
         run = run_id(self._repo, pull.number, pull.head_sha)
         siblings = await self._runs_of(pull)
         for change in siblings:
@@ -66,6 +71,17 @@ class Desk:
                 superseded = e.RunSuperseded(by_run=run, new_head_sha=pull.head_sha)
                 await self._append(change.run, lambda _, event=superseded: (event,), agent="code-host")  # type: ignore[misc]
         return run
+
+    async def _landed(self, ref: str) -> str | None:
+        """The run that moved the base branch to this ref's head: there is nothing left to merge, but to ask again for
+        the same pull request (after a crash, say) gives the same run."""
+        names = [x.stream for x in await self._store.streams() if x.stream != CONTROL_STREAM]
+        for name in reversed(names):
+            change = await self.change(name)
+            if ref in (change.opened.branch, str(change.opened.pr_number)) and change.last_of(e.BaseAdvancing):
+                head = await self._code_host.head_of(change.opened.branch)
+                return name if head == change.head_sha else None
+        return None
 
     async def _runs_of(self, pull: PullRequest) -> list[Change]:
         """Every run of a pull request, oldest first."""

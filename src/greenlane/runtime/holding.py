@@ -8,20 +8,15 @@ one that waits for a human is not held.
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+import logging
 
 import msgspec
-import psutil
 
 from greenlane.domain.change import Change, fold
-from greenlane.ledger.store import Lease, LedgerStore
+from greenlane.ledger.store import Lease, LedgerStore, LedgerUnavailableError
 from greenlane.runtime.recording import read_back
 
-
-def make_owner() -> str:
-    """The name of this worker, `host:pid:started`: whoever reads it on this host can tell whether it lives."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time()}"
+log = logging.getLogger(__name__)
 
 
 class Held(msgspec.Struct):
@@ -89,8 +84,11 @@ class Holdings:
             await self._store.release(held.lease)
 
     async def keep_alive(self) -> None:
-        """Renew the leases for as long as this task runs."""
+        """Renew the leases for as long as this task runs; a ledger that can't be written is tried again."""
         while True:
             await asyncio.sleep(self.ttl_s / 3)
             if self._held:
-                await self._store.heartbeat(self._owner, self.ttl_s)
+                try:
+                    await self._store.heartbeat(self._owner, self.ttl_s)
+                except LedgerUnavailableError as error:
+                    log.warning("leases could not be renewed: %s", error.message)

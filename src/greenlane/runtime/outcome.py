@@ -10,6 +10,7 @@ from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.settings import Orchestration
 
+MAX_BACKOFF_S = 300.0  # a proxy that is gone for a night is asked every five minutes, not every second
 TRACEBACK_LINES = 12  # enough to find the place; the whole of it goes to the log
 
 
@@ -24,12 +25,24 @@ def attempts_so_far(change: Change, stage: e.Stage) -> int:
     return count
 
 
-def retry_due(change: Change, stage: e.Stage) -> datetime | None:
-    """When the agent may act again after a retryable error; None if it may act at once."""
-    last = change.history[-1].event
-    if isinstance(last, e.AgentRetrying) and last.agent == stage:
-        return datetime.fromisoformat(last.not_before)
-    return None
+def retry_due(change: Change, stage: e.Stage, limits: Orchestration) -> datetime | None:
+    """When the agent may act again after an error; None if it may act at once.
+
+    A run that failed while its canary was on is due at once, because a canary is always ended; if ending it fails as
+    well, the next attempt waits, longer each time.
+    """
+    last = change.history[-1]
+    if isinstance(last.event, e.AgentRetrying) and last.event.agent == stage:
+        return datetime.fromisoformat(last.event.not_before)
+    failures = 0
+    for recorded in reversed(change.history):
+        if not isinstance(recorded.event, e.RunFailed):
+            break
+        failures += 1
+    if failures < 2:
+        return None
+    wait_s = min(MAX_BACKOFF_S, limits.backoff_s * 2 ** (failures - 1))
+    return datetime.fromisoformat(last.timestamp) + timedelta(seconds=wait_s)
 
 
 def describe_error(error: BaseException) -> str:

@@ -33,17 +33,14 @@ class Tidying:
         self._tidier = tidier
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def begin(self, change: Change, standing: Standing, *, stopping: bool = False) -> asyncio.Future[None]:
-        """Clear up as far as this standing asks for it. What is returned is done when that is; it holds no error."""
+    def begin(self, change: Change, standing: Standing, *, stopping: bool = False) -> None:
+        """Clear up as far as this standing asks for it, beside whatever goes on; `finish` waits for it."""
         rests = stopping or standing.state in (State.AWAITING_HUMAN, State.PAUSED)
         if self._tidier is None or not (standing.ended or rests):
-            done = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            return done
+            return
         task = asyncio.get_running_loop().create_task(self._clear_up(self._tidier, change, ended=standing.ended))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return asyncio.shield(task)
 
     @staticmethod
     async def _clear_up(tidier: Tidier, change: Change, *, ended: bool) -> None:

@@ -223,7 +223,7 @@ class Worker:
         """Attend to whatever is due in a run, whether or not a message said so."""
         change = await self._holdings.read(run)
         standing = assess_standing(change, await self._journal.pause_of(change))
-        due = retry_due(change, standing.due) if standing.due else None
+        due = retry_due(change, standing.due, self._settings.orchestration) if standing.due else None
         wait_s = (due - self._clock.now()).total_seconds() if due else 0.0
         if wait_s > 0:
             self._later(wait_s, run)
@@ -336,10 +336,7 @@ class Worker:
         )
         retrying = isinstance(event, e.AgentRetrying)
         await self._record(held, (event,), stage, () if retrying else mark, release=True)
-        if retrying:
-            due = retry_due(held.change, stage)
-            assert due is not None
-            self._later((due - self._clock.now()).total_seconds(), held.change.run)
+        self._later(0, held.change.run)  # looks at the history: retries when it is time, or lets the run wait
 
     async def _record(
         self,
@@ -377,7 +374,8 @@ class Worker:
         if written.released:
             self._holdings.forget(held.change.run)
         if written.standing.ended or (written.released and events):
-            self._spawn(self._after(self._tidying.begin(written.change, written.standing)))
+            self._tidying.begin(written.change, written.standing)
+            self._spawn(self._wake_queued())
 
     async def _check_still_due(self, held: Held, stage: e.Stage | None) -> None:
         """Somebody appended meanwhile. If this stage is still due, the event is appended after theirs."""
@@ -386,12 +384,8 @@ class Worker:
         if stage is not None and standing.due is not stage and standing.state is not State.PAUSED:
             raise OvertakenError
 
-    async def _after(self, tidied: asyncio.Future[None]) -> None:
-        """A run has ended or waits: when it is cleared up, wake whoever waits for its place or production slot."""
-        await tidied
-        await self._wake_queued()
-
     async def _wake_queued(self) -> None:
+        """A place or a production slot may be free: wake who waits for one."""
         for info in await self._store.streams(("queued",)):
             if self._holdings.get(info.stream) is None:
                 await self._wake(info.stream)

@@ -29,7 +29,7 @@ _INSIDE = Path(__file__).with_name("inside")
 _IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_REPORT_BYTES = 64 << 20
 _MAX_TESTS = 200_000
-_USAGE_ERROR = 4  # pytest's exit code for options it does not know
+_NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
 _OUTPUT_TAIL = 4000
 _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_randomly', '-p no:randomly'))"
@@ -126,9 +126,9 @@ class SuiteRunner:
     ) -> SuiteRun:
         """Run the tests; once more without the project's own pytest options if those can't be understood."""
         run = await self._run_once(service, environment, tree, request, bare=False)
-        if run.result.exit_code == _USAGE_ERROR and not run.tests_run and "pytest" in service.commands.test:
+        if run.result.exit_code in _NOT_BEGUN and not run.tests_run and "pytest" in service.commands.test:
             again = await self._run_once(service, environment, tree, request, bare=True)
-            return again if again.result.exit_code != _USAGE_ERROR else run
+            return again if again.result.exit_code not in _NOT_BEGUN else run
         return run
 
     async def _run_once(
@@ -185,16 +185,10 @@ exit $code
 
 
 def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
-    options = [
-        "--rootdir=.",
-        "-p",
-        "greenlane_report",
-        "-p",
-        "no:cacheprovider",
-        *(w for p in request.plugins for w in ("-p", p)),
-    ]
+    plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
+    options = ["--rootdir=.", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
-        options += ["-o", "addopts=", "-o", "required_plugins="]
+        options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
     return " ".join(options)
 
 
@@ -294,7 +288,7 @@ def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
     ran = any(o.when != "collect" for o in outcomes)
     no_tests = result.exit_code == _NO_TESTS and not ran and not failed
     cut_short = not no_tests and any(o.when == "session" and o.test not in ended for o in lines)
-    output = (result.stdout + result.stderr).strip()[-_OUTPUT_TAIL:]
+    output = "\n".join((result.stderr.strip()[-_OUTPUT_TAIL // 4 :], result.stdout.strip()[-_OUTPUT_TAIL:])).strip()
     return SuiteRun(
         passed=result.exit_code == 0 and not failed and not result.stopped and not cut_short,
         outcomes=outcomes,

@@ -73,8 +73,8 @@ def _taste(observed: Observed) -> tuple[float, ...]:
 
 
 def _plainness(observed: Observed) -> float:
-    """Inputs that a person would write: no `None` where others are given, no doubled words."""
-    odd = sum(text == "None" or "xxxx" in text for _, text in observed.case.arguments)
+    """Inputs that a person would write rather than odd ones; where only the odd one gets there, it is taken."""
+    odd = sum(text in {"None", "''", "' '"} or "xxxx" in text for _, text in observed.case.arguments)
     return -odd
 
 

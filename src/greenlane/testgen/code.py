@@ -88,6 +88,26 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
     return tuple(found)
 
 
+def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
+    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass."""
+    found = {}
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
+        fields = [
+            Param(
+                name=field.target.id,
+                annotation=ast.unparse(field.annotation),
+                default=ast.unparse(field.value) if field.value is not None else None,
+            )
+            for field in node.body
+            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        ]
+        found[node.name] = _params(init.args)[1:] if init else tuple(fields)
+    return found
+
+
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of a body and of the `if`/`try` blocks directly in it."""
     for node in body:

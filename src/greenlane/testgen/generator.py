@@ -8,6 +8,7 @@ with what is left. Everything is run in the sandbox; everything is the same on e
 from __future__ import annotations
 
 import ast
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -22,7 +23,17 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, import_roots
 from greenlane.testgen.choose import Chosen, Lines, choose_tests, differing, is_tellable, reached
-from greenlane.testgen.code import Function, Guard, enclosing, entries_of, guards_of, list_functions, module_name
+from greenlane.testgen.code import (
+    Function,
+    Guard,
+    Param,
+    enclosing,
+    entries_of,
+    guards_of,
+    list_constructors,
+    list_functions,
+    module_name,
+)
 from greenlane.testgen.explore import Explorer, Observed, Scene
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.inputs import CarvedCall, Case, seed_cases, vary
@@ -33,6 +44,8 @@ from greenlane.testgen.render import WrittenCase, render_file
 _ROUNDS = 3
 _CASES_A_ROUND = 240
 _SEEDS = 8
+_BASES_A_LINE = 3
+_BASES_A_ROUND = 6
 _BUDGET_S = 120.0
 """After this long no further round of exploring is begun."""
 _MAX_TESTS = 12
@@ -61,6 +74,7 @@ class _Source(msgspec.Struct, frozen=True, kw_only=True):
     tree: ast.Module
     open_lines: Lines
     entries: tuple[tuple[int, Function], ...]
+    constructors: Mapping[str, tuple[Param, ...]]
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,9 +159,10 @@ class TestGenerator:
         """Rounds of exploring: from the calls that tests make, then from those that came nearest to an open line."""
         functions = [function for _, function in source.entries]
         calls = await self._explorer.carve(scene, functions, _tests_of(functions, baseline))
-        cases = self._first_round(scene, source, style, calls)
+        cases = self._first_round(source, style, calls)
         observed: list[Observed] = []
         tried: set[str] = set()
+        varied = {case.key for case in cases if case.carved}
         for _ in range(_ROUNDS):
             fresh = [case for case in cases if case.key not in tried][: _CASES_A_ROUND * 2]
             tried |= {case.key for case in fresh}
@@ -157,10 +172,14 @@ class TestGenerator:
             )
             if not left or time.monotonic() - started > _BUDGET_S:
                 break
-            cases = [v for o in _nearest(observed, source.tree, left) for v in vary(o.case, _CASES_A_ROUND // 3)]
+            cases = [
+                v
+                for o in _nearest(observed, source.tree, left, varied)
+                for v in vary(o.case, _CASES_A_ROUND // 3, source.constructors)
+            ]
         return observed
 
-    def _first_round(self, scene: Scene, source: _Source, style: Style, calls: Sequence[CarvedCall]) -> list[Case]:
+    def _first_round(self, source: _Source, style: Style, calls: Sequence[CarvedCall]) -> list[Case]:
         cases: list[Case] = []
         share = _CASES_A_ROUND // max(len(source.entries), 1)
         for rank, entry in source.entries:
@@ -170,8 +189,7 @@ class TestGenerator:
                 seeds = [seed for seed in seeds if not seed.fixtures]
             cases += seeds
             for seed in seeds:
-                cases += vary(seed, max(share // max(len(seeds), 1), 12))
-        del scene
+                cases += vary(seed, max(share // max(len(seeds), 1), 12), source.constructors)
         return cases
 
     async def _stable(self, scene: Scene, candidates: list[Observed], left: Lines) -> tuple[list[Observed], set[str]]:
@@ -238,6 +256,7 @@ def _read_source(service: Service, tree: Path, path: str, lines: frozenset[int])
         tree=parsed,
         open_lines=frozenset((path, line) for line in lines),
         entries=tuple((rank, entry) for entry, rank in entries.items()),
+        constructors=list_constructors(parsed),
     )
 
 
@@ -269,18 +288,28 @@ def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
     return (near or far) - {""}
 
 
-def _nearest(observed: Sequence[Observed], tree: ast.Module, left: Lines) -> list[Observed]:
-    """Calls that ran the condition right before an open line: one step from them may be enough."""
+def _nearest(observed: Sequence[Observed], tree: ast.Module, left: Lines, varied: set[str]) -> list[Observed]:
+    """Calls that ran the condition right before an open line and were not varied yet: one step may be enough. Those
+    that give something which the condition names come first. Adds them to `varied`."""
     found: dict[str, Observed] = {}
     for path, line in sorted(left):
-        guards = guards_of(tree, line)
-        for guard in reversed(guards):
-            near = [o for o in observed if guard.line in o.lines.get(path, frozenset())]
+        for guard in reversed(guards_of(tree, line)):
+            near = [o for o in observed if guard.line in o.lines.get(path, frozenset()) and o.case.key not in varied]
             if near:
-                near.sort(key=lambda o: (o.case.steps, o.case.rank, len(o.case.fixtures), o.case.length, o.case.key))
-                found |= {o.case.key: o for o in near[:3]}
+                words = set(re.findall(r"[A-Za-z_]{2,}", guard.test))
+                near.sort(
+                    key=lambda o: (-_mentions(o.case, words), o.case.steps, o.case.rank, o.case.length, o.case.key)
+                )
+                found |= {o.case.key: o for o in near[:_BASES_A_LINE]}
                 break
-    return list(found.values())[:6]
+    chosen = list(found.values())[:_BASES_A_ROUND]
+    varied |= {o.case.key for o in chosen}
+    return chosen
+
+
+def _mentions(case: Case, words: set[str]) -> int:
+    text = " ".join(f"{name or ''} {value}" for name, value in case.arguments)
+    return sum(word in text for word in words)
 
 
 def _name(choice: Chosen, source: _Source, taken: set[str]) -> WrittenCase:

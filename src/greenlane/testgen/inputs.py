@@ -9,7 +9,9 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import TypeAlias
 
 import msgspec
 
@@ -106,9 +108,10 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
     if entry.kind == "static" and entry.owner:
         imports |= {(entry.module, entry.owner)}
     arguments: list[tuple[str | None, str]] = []
+    plain = len(call.positional) <= len(entry.params)  # no *args, before which nothing can be left out
     for number, value in enumerate(call.positional):
         param = entry.params[number] if number < len(entry.params) else None
-        if value is None or (param is not None and param.default == value.text and not call.keywords):
+        if value is None or (param is not None and param.default == value.text and plain):
             continue  # a default that was not given, as far as one can see
         gap = len([name for name, _ in arguments if name is None]) < number
         arguments.append((param.name if param is not None and gap else None, value.text))
@@ -193,10 +196,14 @@ def _near_numbers(constants: Iterable[Constant]) -> list[int | float]:
 # ------------------------------------------------------------------ variations
 
 
-def vary(case: Case, limit: int) -> list[Case]:
-    """Calls that differ from this one in one place, most telling first."""
+Constructors: TypeAlias = Mapping[str, tuple[Param, ...]]
+
+
+def vary(case: Case, limit: int, constructors: Constructors = MappingProxyType({})) -> list[Case]:
+    """Calls that differ from this one in one place, most telling first. `constructors` says what the classes of the
+    module take, so that an optional part of an object can be given, too."""
     texts = ([case.receiver] if case.receiver else []) + [text for _, text in case.arguments]
-    streams = [_variants(text, case.entry) for text in texts]
+    streams = [_variants(text, case.entry, constructors) for text in texts]
     found: list[Case] = []
     offset = 1 if case.receiver else 0
     for row in itertools.zip_longest(*streams):  # one variation of each argument in turn
@@ -248,14 +255,14 @@ def _is_literal(text: str) -> bool:
     return True
 
 
-def _variants(text: str, entry: Function) -> Iterator[str]:
+def _variants(text: str, entry: Function, constructors: Constructors) -> Iterator[str]:
     """The expression with one node of it replaced."""
     try:
         tree = ast.parse(text, mode="eval")
     except SyntaxError:
         return
     places = [node for node in ast.walk(tree) if _is_place(node)]
-    streams = [_replacements(node, entry) for node in places]
+    streams = [_replacements(node, entry, constructors) for node in places]
     seen = {text}
     for row in itertools.zip_longest(*streams):
         for number, replacement in enumerate(row):
@@ -268,7 +275,7 @@ def _variants(text: str, entry: Function) -> Iterator[str]:
 
 
 def _is_place(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict)
+    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call)
 
 
 def _replace(tree: ast.Expression, old: ast.AST, new: ast.expr) -> ast.Expression:
@@ -283,7 +290,10 @@ def _replace(tree: ast.Expression, old: ast.AST, new: ast.expr) -> ast.Expressio
     return ast.fix_missing_locations(replaced)
 
 
-def _replacements(node: ast.AST, entry: Function) -> Iterator[ast.expr]:
+def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
+    if isinstance(node, ast.Call):
+        yield from _with_parts(node, entry, constructors)
+        return
     if isinstance(node, ast.Constant):
         yield from (_constant(value) for value in _other_constants(node.value, entry))
         return
@@ -299,6 +309,18 @@ def _replacements(node: ast.AST, entry: Function) -> Iterator[ast.expr]:
             yield _rebuilt(node, items[::-1])
         if items:
             yield _rebuilt(node, [*items, items[-1]])
+
+
+def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
+    """The same object with one optional part given that was left out."""
+    given = {keyword.arg for keyword in node.keywords}
+    params = constructors.get(node.func.id, ()) if isinstance(node.func, ast.Name) else ()
+    for param in params[len(node.args) :]:
+        if param.default is None or param.name in given:
+            continue
+        for value in _option_values(param, entry):
+            part = ast.keyword(arg=param.name, value=ast.parse(value, mode="eval").body)
+            yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
 
 
 def _constant(value: object) -> ast.expr:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import make_service, make_spec, until
+from delivery_service import make_service, make_spec, until
 
 from greenlane.adapters.envoy import EnvoyTraffic, countable_limit_ms
 from greenlane.adapters.load import TrafficSource
@@ -38,7 +38,7 @@ Deploy = Callable[..., "asyncio.Future[Instance]"]
 
 @pytest.fixture
 async def traffic(state: Path) -> AsyncIterator[EnvoyTraffic]:
-    router = EnvoyTraffic(state, request_timeout_s=0.5)
+    router = EnvoyTraffic(state)
     yield router
     await router.close()
 
@@ -82,8 +82,8 @@ async def test_traffic_is_shared_as_asked_and_counted_exactly(deploy: Deploy, tr
     await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
     assert await traffic.observe("shop") == split
     assert (await traffic.read("shop")).stable.requests == 0
-    async with TrafficSource(url, VERSION, rate_rps=700, seed=1) as users:
-        await until(lambda: users.totals().requests >= 1800)
+    async with TrafficSource(url, VERSION, rate_rps=400, seed=1) as users:
+        await until(lambda: users.totals().requests >= 1500)
         totals = await users.stop()
     assert totals.by_status == {"200": totals.requests}
     await asyncio.sleep(FLUSHED_S)
@@ -95,32 +95,34 @@ async def test_traffic_is_shared_as_asked_and_counted_exactly(deploy: Deploy, tr
         assert side.histogram[-1][1] == side.requests
 
 
-async def test_errors_and_latencies_stand_with_the_version_that_caused_them(
-    deploy: Deploy, traffic: EnvoyTraffic
-) -> None:
+async def test_errors_and_latencies_stand_with_the_version_that_caused_them(deploy: Deploy, state: Path) -> None:
+    traffic = EnvoyTraffic(state, request_timeout_s=1.0)
     stable, canary = await deploy("1"), await deploy("2")
     route = Split(stable=stable, canary=canary, canary_weight=50)
     await traffic.route(SHOP, route, p99_limit_ms=LIMIT_MS, fence=1)
     url = await traffic.address("shop")
-    slow: Counter[str] = Counter()
-    for slow_ms in (85, 92, 104, 108) * 4:  # bins of Envoy are 10 ms wide from 100 on: 104 must not pass for 100
-        answered = await ask(url, 1, f"/x?slow_ms={slow_ms}")
-        slow[f"{next(iter(answered))}:{slow_ms > 100}"] += 1
-    failed = await ask(url, 20, "/fail")
-    assert failed == {"500": 20}
-    assert await asyncio.gather(*(ask(url, 1, "/hang") for _ in range(4))) == [{"504": 1}] * 4
+    surely_over: Counter[str] = Counter()
+    perhaps_over: Counter[str] = Counter()
+    for slow_ms in (80, 85, 104, 108) * 4:  # bins of Envoy are 10 ms wide from 100 on: 104 must not pass for 100
+        began = time.monotonic()
+        (version,) = await ask(url, 1, f"/x?slow_ms={slow_ms}")
+        surely_over[version] += slow_ms > LIMIT_MS
+        perhaps_over[version] += (time.monotonic() - began) * 1000 > LIMIT_MS  # what the user waited is never less
+    assert await ask(url, 20, "/fail") == {"500": 20}
+    hung = 4
+    assert await asyncio.gather(*(ask(url, 1, "/hang") for _ in range(hung))) == [{"504": 1}] * hung
     await asyncio.sleep(FLUSHED_S)
     reading = await traffic.read("shop")
     sides = {"1": reading.stable, "2": reading.canary}
     assert sum(side.requests for side in sides.values()) == 40
     assert sum(side.errors for side in sides.values()) == 24
     assert all(side.errors > 0 for side in sides.values())
-    hung_over = 4
-    assert sum(side.over_limit for side in sides.values()) == slow["1:True"] + slow["2:True"] + hung_over
+    over = sum(side.over_limit for side in sides.values())
+    assert surely_over.total() + hung <= over <= perhaps_over.total() + hung
     for name, side in sides.items():
-        assert slow[f"{name}:True"] <= side.over_limit <= slow[f"{name}:True"] + hung_over
-        under = dict(side.histogram)[LIMIT_MS]
-        assert under == side.requests - side.over_limit
+        assert surely_over[name] <= side.over_limit <= perhaps_over[name] + hung
+        assert dict(side.histogram)[LIMIT_MS] == side.requests - side.over_limit
+    await traffic.close()
 
 
 async def test_no_request_fails_through_steps_promotion_and_the_next_canary(
@@ -291,7 +293,7 @@ CONTROLLER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from conftest import ThisPython, make_service, make_settings
+from delivery_service import ThisPython, make_service, make_settings
 from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.domain.delivery import Split
@@ -330,6 +332,7 @@ async def test_a_canary_that_nobody_watches_any_more_loses_its_traffic(
     controller = await start_controller(state, 50, 1)
     try:
         async with TrafficSource(url, [LoadRequest(path="/x?slow_ms=5")], rate_rps=150, seed=4) as users:
+            await until(lambda: users.totals().requests > 0)
             assert (await ask(url, 40))["2"] > 5
             controller.send_signal(end)
             began = time.monotonic()
@@ -344,7 +347,7 @@ async def test_a_canary_that_nobody_watches_any_more_loses_its_traffic(
         await controller.wait()
     print(f"last canary answer {last_canary_s:.2f} s after {end.name}")
     assert last_canary_s < 2
-    assert totals.requests > 150
+    assert totals.requests > 100
     assert totals.by_status == {"200": totals.requests}
 
     # the next worker finds the weight still configured, and arms anew before it gives any
@@ -353,6 +356,44 @@ async def test_a_canary_that_nobody_watches_any_more_loses_its_traffic(
     assert await ask(url, 20) == {"1": 20}
     await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=2)
     assert (await ask(url, 40))["2"] > 5
+
+
+async def test_a_canary_that_is_let_go_loses_its_traffic_though_its_process_lives(
+    deploy: Deploy, traffic: EnvoyTraffic
+) -> None:
+    one, two = await deploy("1"), await deploy("2")
+    split = Split(stable=one, canary=two, canary_weight=50)
+    await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
+    url = await traffic.address("shop")
+    assert (await ask(url, 40))["2"] > 5
+    await traffic.let_go("shop")
+    await traffic.let_go("shop")  # again: nothing
+    await asyncio.sleep(2)
+    assert await ask(url, 40) == {"1": 40}
+    await traffic.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=1)
+    assert (await ask(url, 40))["2"] > 5
+
+
+async def test_a_canary_whose_counters_nobody_reads_gets_nothing_until_they_are_read_again(
+    deploy: Deploy, traffic: EnvoyTraffic, state: Path
+) -> None:
+    one, two = await deploy("1"), await deploy("2")
+    watching = EnvoyTraffic(state, watch_gap_s=1.5)
+    try:
+        await watching.route(SHOP, Split(stable=one, canary=two, canary_weight=50), p99_limit_ms=LIMIT_MS, fence=1)
+        url = await traffic.address("shop")
+        for _ in range(10):
+            await watching.read("shop")
+            await asyncio.sleep(0.2)
+        assert (await ask(url, 40))["2"] > 5
+        await asyncio.sleep(3.5)
+        assert await ask(url, 40) == {"1": 40}
+        for _ in range(5):
+            await watching.read("shop")
+            await asyncio.sleep(0.2)
+        assert (await ask(url, 40))["2"] > 5
+    finally:
+        await watching.close()
 
 
 def test_limits_are_counted_exactly_or_stricter() -> None:

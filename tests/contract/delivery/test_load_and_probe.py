@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import make_service, make_spec, until
+from delivery_service import make_service, make_spec, until
 
 from greenlane.adapters.load import HttpLoad, TrafficSource
 from greenlane.adapters.load_worker import LoadPlan, PlannedRequest, plan_arrivals
@@ -132,10 +132,11 @@ async def test_user_traffic_runs_until_stopped_and_counts_what_users_saw(start: 
 
 
 async def test_the_command_line_prints_its_totals_when_it_is_stopped(start: Callable[..., object]) -> None:
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    argv = [sys.executable, "-m", "greenlane.adapters.load", "--url", str(await start("1")), "--rate", "50"]
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "greenlane.adapters.load", "--url", str(await start("1")), "--rate", "50",
-        "--path", "/version", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )  # fmt: skip
+        *argv, "--path", "/version", stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env
+    )
     assert process.stderr is not None
     assert b"50 requests a second" in await process.stderr.readline()
     await asyncio.sleep(0.7)

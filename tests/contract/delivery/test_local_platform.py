@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from conftest import ThisPython, make_service, make_settings, make_spec
+from delivery_service import ThisPython, make_service, make_settings, make_spec, until
 
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.processes import is_alive, read_status
@@ -214,6 +215,16 @@ async def test_a_double_fork_that_ignores_sigterm_does_not_escape(
     assert not is_here(escaped)
 
 
+async def test_a_service_whose_folder_was_removed_ends(
+    state: Path, source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
+) -> None:
+    artifact = await builder.build(make_service(), source(), "a" * 40)
+    await platform.deploy(make_service(), make_spec(artifact, "p-1", "production"), fence=1)
+    pid = int((state / "data/shop/starts").read_text())
+    shutil.rmtree(state)
+    await until(lambda: not is_here(pid))
+
+
 async def test_a_service_that_logs_without_end_does_not_fill_the_disk(
     state: Path, source: MakeSource, builder: LocalBuilder, platform: LocalPlatform
 ) -> None:
@@ -261,6 +272,10 @@ async def test_a_lower_fence_is_refused(
             await call
     assert await platform.find("s-1") is not None
     await platform.retire("s-1", fence=4)
+    with pytest.raises(FencedError):
+        await platform.deploy(make_service(), spec, fence=3)
+    await platform.deploy(make_service(), spec, fence=None)  # another run puts this version back
+    await platform.retire("s-1", fence=None)
     with pytest.raises(FencedError):
         await platform.deploy(make_service(), spec, fence=3)
 
@@ -314,7 +329,7 @@ CONTROLLER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from conftest import ThisPython, make_service, make_settings, make_spec
+from delivery_service import ThisPython, make_service, make_settings, make_spec, until
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 
 async def main():

@@ -50,6 +50,7 @@ def test_what_cannot_be_judged_is_named(make_review, path, content, reason) -> N
 def test_documents_data_and_served_images_are_no_gaps(make_review) -> None:
     head = {
         "README.md": "x", "data.json": "{}", "page.html": "<p>", "style.css": "p {}", "docs/logo.png": b"\x89PNG",
+        "app/locale/de/LC_MESSAGES/app.mo": b"\xde",
         "app/a.py": "x = 1\n", "LICENSE": "free",
     }  # fmt: skip
     assert skipped("reading", make_review({}, head)) == {}
@@ -182,7 +183,7 @@ def test_a_route_that_is_gone_breaks_and_one_that_moves_does_not(make_review) ->
 
 LIBRARY = {
     "lib/__init__.py": "from lib.m import f\n__version__ = '1'\n",
-    "lib/m.py": "import sys\n\n\ndef f(a, b=1):\n    return a\n\n\ndef g():\n    return 1\n\n\ndef _h():\n    return 1\n",
+    "lib/m.py": "import sys\ndef f(a, b=1):\n    return a\ndef g():\n    return 1\ndef _h():\n    return 1\n",
 }
 
 
@@ -367,6 +368,28 @@ def test_a_guard_that_is_gone_is_found_and_one_that_changed_is_not(make_review, 
 def test_removed_middleware_is_a_removed_guard(make_review) -> None:
     base = 'MIDDLEWARE = [\n    "django.middleware.csrf.CsrfViewMiddleware",\n    "a.b.CommonMiddleware",\n]\n'
     head = 'MIDDLEWARE = [\n    "a.b.CommonMiddleware",\n]\n'
-    assert found("guards", make_review({"app/settings.py": base}, {"app/settings.py": head})) == [
-        "guards.access-removed"
-    ]
+    review = make_review({"app/settings.py": base}, {"app/settings.py": head})
+    assert found("guards", review) == ["guards.access-removed"]
+
+
+def test_a_check_that_moves_to_another_function_is_not_lost(make_review) -> None:
+    base = "def a(x):\n    if x < 0:\n        raise ValueError(x)\n    return x\n"
+    head = "def a(x):\n    return b(x)\n\n\ndef b(x):\n    if x < 0:\n        raise ValueError(x)\n    return x\n"
+    assert found("guards", make_review({"app/v.py": base}, {"app/v.py": head})) == []
+
+
+OVERRIDE = """
+class A(dict):
+    def get(self, k): ...
+    def own(self): ...
+
+class B:
+    def x(self): ...
+"""
+
+
+def test_an_override_whose_base_class_is_elsewhere_may_go(make_review) -> None:
+    head = OVERRIDE.replace("    def get(self, k): ...\n", "").replace("def x", "def y")
+    review = make_review({"lib/__init__.py": OVERRIDE}, {"lib/__init__.py": head}, deployed=False)
+    broken = [f.message for f in worker.run("api", review).findings if f.severity is Severity.HIGH]
+    assert broken == ["lib.B.x: public object was removed (as it stood at the base)"]

@@ -11,6 +11,7 @@ from greenlane.policy.escalation import EscalationFacts, assess_coverage_gate, a
 from greenlane.policy.risk import RiskFacts, assess_risk
 from greenlane.policy.signals import RiskLimit, read_signals, risk_limit
 
+DEFAULTS = Settings()
 NO_CONDITIONS = Settings(escalation=Escalation(auto_route_to_human=()))
 SKIPPED = SkippedFile(path="a.go", analyzer="reading", reason="no analyzer reads this language")
 
@@ -20,7 +21,7 @@ def finding(category: str, severity: str, **more: object) -> Finding:
     return Finding(category=Category(category), severity=Severity(severity), **fields)
 
 
-def gates_for(*findings: Finding, skipped=(), settings=Settings(), compliance=(), limit=7.0):
+def gates_for(*findings: Finding, skipped=(), settings=DEFAULTS, compliance=(), limit=7.0):
     facts = EscalationFacts(
         risk=assess_risk(RiskFacts(findings=findings, skipped=skipped)),
         limit=RiskLimit(value=limit, source="thresholds.risk_score_max"),

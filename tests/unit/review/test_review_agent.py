@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import Tree, diff_of, write_tree
+from review_trees import Tree, diff_of, write_tree
 
 from greenlane.agents.review import ReviewAgent
 from greenlane.analyzers.base import AnalysisResult, CoverageReport, ReviewInput
@@ -25,6 +25,11 @@ from greenlane.domain.settings import Commands, Lanes, Review, Service, Settings
 SETTINGS = Settings(services=(Service(name="shop", commands=Commands(start="{python} -m shop")),))
 BASE = "b" * 40
 HEAD = "e" * 40
+
+
+def only(*names: str) -> tuple[IsolatedAnalyzer, ...]:
+    """Some of the real analyzers: each costs a process."""
+    return tuple(IsolatedAnalyzer(name, "1", timeout_s=60) for name in names)
 
 
 class Trees:
@@ -93,7 +98,7 @@ async def review(tmp_path, base: Tree, head: Tree, *, settings=SETTINGS, meter=N
 
 APP = {
     "shop/__init__.py": "",
-    "shop/store.py": 'import sqlite3\n\n\ndef find(c, name):\n    return c.execute("SELECT * FROM t WHERE n = ?", (name,))\n',
+    "shop/store.py": 'def find(c, name):\n    return c.execute("SELECT * FROM t WHERE n = ?", (name,))\n',
     "README.md": "# Shop\n",
     "requirements.txt": "httpx==0.27.0\n",
     "tests/test_store.py": "def test_find():\n    assert True\n",
@@ -101,7 +106,8 @@ APP = {
 
 HARMLESS = {
     "refactoring": {
-        "shop/store.py": 'import sqlite3\n\nQUERY = "SELECT * FROM t WHERE n = ?"\n\n\ndef lookup(c, name):\n    """Rows of that name."""\n    return c.execute(QUERY, (name,))\n'
+        "shop/store.py": 'QUERY = "SELECT * FROM t WHERE n = ?"\n\n\n'
+        'def lookup(c, name):\n    """Rows of that name."""\n    return c.execute(QUERY, (name,))\n'
     },
     "documents": {
         "README.md": "# Shop\n\nSee https://acme.io. DROP TABLE users; password = hunter2\n",
@@ -142,7 +148,9 @@ async def test_an_injection_asks_a_human_before_staging_with_proof(tmp_path) -> 
 SILENCED = {
     "inline": {"shop/store.py": INJECTION + "  # noqa  # nosec\n"},
     "whole file": {"shop/store.py": "# ruff: noqa\n# @generated\n" + INJECTION + "\n"},
-    "tool configuration": {"shop/store.py": INJECTION + "\n", "ruff.toml": 'exclude = ["*"]\n', ".bandit": "[bandit]\nskips: B608\n"},
+    "tool configuration": {
+        "shop/store.py": INJECTION + "\n", "ruff.toml": 'exclude = ["*"]\n', ".bandit": "[bandit]\nskips: B608\n",
+    },
     "own configuration": {"greenlane.yaml": "thresholds: {risk_score_max: 10}\n"},
     "syntax error": {"shop/store.py": INJECTION + "\n\ndef x(:\n"},
     "newer syntax": {"shop/store.py": INJECTION + "\n\n\nclass A[T = int]: ...\n"},
@@ -157,7 +165,8 @@ SILENCED = {
 
 @pytest.mark.parametrize("name", SILENCED)
 async def test_silencing_an_analyzer_never_makes_a_change_green(tmp_path, name) -> None:
-    complete, gates = await review(tmp_path, APP, {**APP, **SILENCED[name]})
+    judges = only("reading", "security", "infrastructure")
+    complete, gates = await review(tmp_path, APP, {**APP, **SILENCED[name]}, analyzers=judges)
     assert complete.lane is Lane.RED
     assert "red" in gates
 
@@ -188,10 +197,10 @@ async def test_a_lane_of_its_own_asks_before_deployment_only(tmp_path, head, lan
 
 async def test_labels_and_paths_under_audit_and_hot_paths_choose_their_lane(tmp_path) -> None:
     head = {**APP, "shop/price.py": "x = 1\n"}
-    complete, gates = await review(tmp_path, APP, head, change=opened(labels=("SOX",)))
+    complete, gates = await review(tmp_path, APP, head, change=opened(labels=("SOX",)), analyzers=only("reading"))
     assert (complete.lane, list(gates)) == (Lane.COMPLIANCE, ["compliance"])
     hot = SETTINGS.model_copy(update={"lanes": Lanes(performance_critical_paths=("shop/price.py",))})
-    complete, gates = await review(tmp_path, APP, head, settings=hot)
+    complete, gates = await review(tmp_path, APP, head, settings=hot, analyzers=only("reading"))
     assert (complete.lane, gates) == (Lane.PERFORMANCE, {})
 
 
@@ -207,7 +216,7 @@ async def test_coverage_counts_changed_lines_of_production_code_and_a_gap_alone_
     gap = FileCoverage(path="shop/price.py", covered=(1,), uncovered=(2,))
     meter = Meter(CoverageReport(files=(gap,), tests_run=3))
     head = {**APP, "shop/price.py": "def a():\n    return 1\n", "tests/test_b.py": "x = 1\n", "README.md": "y\n"}
-    complete, gates = await review(tmp_path, APP, head, meter=meter)
+    complete, gates = await review(tmp_path, APP, head, meter=meter, analyzers=only("reading"))
     assert meter.asked == [{"shop/price.py": frozenset({1, 2})}]
     assert (complete.lane, gates, complete.coverage) == (Lane.GREEN, {}, (gap,))
     assert "no test runs 1 of 2 changed lines" in [p.reason for p in complete.risk_points]
@@ -217,7 +226,9 @@ async def test_coverage_counts_changed_lines_of_production_code_and_a_gap_alone_
     "report", [CoverageReport(unavailable="no tests were found"), ChangeError("dependencies can't be installed")]
 )
 async def test_coverage_that_cannot_be_measured_is_an_incomplete_analysis(tmp_path, report) -> None:
-    complete, gates = await review(tmp_path, APP, {**APP, "shop/price.py": "x = 1\n"}, meter=Meter(report))
+    complete, gates = await review(
+        tmp_path, APP, {**APP, "shop/price.py": "x = 1\n"}, meter=Meter(report), analyzers=only("reading")
+    )
     assert complete.lane is Lane.RED
     assert [(s.path, s.analyzer) for s in complete.skipped] == [("*", "coverage")]
     assert [t.rule for t in gates["red"].triggers] == ["incomplete_analysis", "risk_score"]
@@ -258,7 +269,7 @@ async def test_an_analyzer_process_that_dies_is_a_gap(make_review) -> None:
 async def test_a_change_beyond_the_limits_is_bounded_and_goes_to_a_human(tmp_path) -> None:
     settings = SETTINGS.model_copy(update={"review": Review(max_files=3, max_added_lines=50)})
     head = {**APP, **{f"docs/{n}.md": "a\n" for n in range(6)}, "a.txt": "x\n" * 100}
-    complete, gates = await review(tmp_path, APP, head, settings=settings)
+    complete, gates = await review(tmp_path, APP, head, settings=settings, analyzers=only("reading"))
     reasons = {s.reason for s in complete.skipped}
     assert reasons == {"the change adds more than 50 lines", "the change has more than 3 files"}
     assert "red" in gates
@@ -266,13 +277,15 @@ async def test_a_change_beyond_the_limits_is_bounded_and_goes_to_a_human(tmp_pat
 
 async def test_files_of_no_service_are_named(tmp_path) -> None:
     two = Settings(services=(Service(name="a", paths=("a/**",)), Service(name="b", paths=("b/**",))))
-    complete, _ = await review(tmp_path, {}, {"a/x.txt": "1\n", "other/y.txt": "1\n"}, settings=two)
+    complete, _ = await review(
+        tmp_path, {}, {"a/x.txt": "1\n", "other/y.txt": "1\n"}, settings=two, analyzers=only("reading")
+    )
     assert complete.services == ("a",)
     assert complete.summary[-1] == "in no service: 1 file (other/y.txt)"
 
 
 async def test_a_review_that_stands_is_not_done_again(tmp_path) -> None:
-    complete, _ = await review(tmp_path, APP, {**APP, "README.md": "y\n"})
+    complete, _ = await review(tmp_path, APP, {**APP, "README.md": "y\n"}, analyzers=only("reading"))
     done = msgspec.structs.replace(opened(), review=complete)
     agent = ReviewAgent(Trees({}, {}), Meter(), (), SETTINGS, tmp_path / "work")
     assert [group async for group in agent.act(done)] == []

@@ -1,4 +1,4 @@
-"""Security: what is dangerous is found with its place, what is harmless is not, and nothing an author writes silences it."""
+"""Security: danger is found with its place, harmless code is not, and nothing that an author writes silences it."""
 
 from __future__ import annotations
 
@@ -22,9 +22,29 @@ DANGEROUS = {
     "format": 'def f(c, q):\n    c.execute("SELECT * FROM t WHERE x = {}".format(q))\n',
     "plus": 'def f(c, q):\n    c.execute("DELETE FROM t WHERE x = " + q)\n',
     "local name": 'def f(c, q):\n    sql = "SELECT * FROM t WHERE x = " + q\n    c.execute(sql)\n',
-    "in steps": 'def f(c, q):\n    sql = "SELECT * FROM t"\n    sql += " WHERE x = \'" + q + "\'"\n    c.execute(sql)\n',
-    "helper": "def build(q):\n    return f\"SELECT * FROM t WHERE x = '{q}'\"\n\ndef f(c, q):\n    c.execute(build(q))\n",
-    "joined parts": 'def f(c, q):\n    p = []\n    p.append(f"x = \'{q}\'")\n    c.execute("SELECT 1 FROM t WHERE " + " AND ".join(p))\n',
+    "in steps": """
+def f(c, q):
+    sql = "SELECT * FROM t"
+    sql += " WHERE x = '" + q + "'"
+    c.execute(sql)
+""",
+    "helper": """
+def build(q):
+    return f"SELECT * FROM t WHERE x = '{q}'"
+
+def f(c, q):
+    c.execute(build(q))
+""",
+    "joined parts": """
+def f(c, q):
+    p = []
+    p.append(f"x = '{q}'")
+    c.execute("SELECT 1 FROM t WHERE " + " AND ".join(p))
+""",
+    "quoting helper where a value stands": """
+def f(c, q):
+    c.execute(f"SELECT * FROM t WHERE x = '{escape(q)}'")
+""",
     "name in capitals": 'def f(c, TABLE):\n    c.execute(f"SELECT * FROM t WHERE x = {TABLE}")\n',
     "only returned": "def build(q):\n    return f\"SELECT * FROM t WHERE x = '{q}'\"\n",
     "shell": "import subprocess\n\ndef f(x):\n    subprocess.run('ls ' + x, shell=True)\n",
@@ -48,9 +68,18 @@ def test_danger_is_found_where_it_stands(make_review) -> None:
 
 HARMLESS = {
     "bound": 'def f(c, q):\n    c.execute("SELECT * FROM t WHERE x = ?", (q,))\n',
-    "placeholders": 'def f(c, ids):\n    marks = ", ".join("?" * len(ids))\n    c.execute(f"SELECT * FROM t WHERE id IN ({marks})", ids)\n',
+    "placeholders": """
+def f(c, ids):
+    marks = ", ".join("?" * len(ids))
+    c.execute(f"SELECT * FROM t WHERE id IN ({marks})", ids)
+""",
     "constant columns": 'COLUMNS = "id, name"\n\ndef f(c):\n    c.execute(f"SELECT {COLUMNS} FROM t")\n',
-    "chosen order": 'ORDER = {"a": "id", "b": "name"}\n\ndef f(c, by):\n    c.execute(f"SELECT * FROM t ORDER BY {ORDER[by]}")\n',
+    "chosen order": """
+ORDER = {"a": "id", "b": "name"}
+
+def f(c, by):
+    c.execute(f"SELECT * FROM t ORDER BY {ORDER[by]}")
+""",
     "number": 'def f(c, n):\n    c.execute(f"SELECT * FROM t LIMIT {int(n)}")\n',
     "sentence": 'def f(a, b):\n    return f"Select {a} from {b} to go on"\n',
     "ssh": 'def f(ssh, x):\n    ssh.execute(f"uptime {x}")\n',
@@ -126,3 +155,17 @@ def test_an_old_statement_made_dangerous_is_new(make_review) -> None:
 
 def test_tests_count_less(make_review) -> None:
     assert serious(make_review({}, {"tests/test_a.py": VULNERABLE + "\n"})) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "is_new"),
+    [
+        ("f\"SELECT a, b FROM t WHERE x = '{q}' LIMIT 5\"", False),
+        ("f\"SELECT * FROM t WHERE x = '{request.args}'\"", True),
+    ],
+)
+def test_an_edited_danger_is_new_only_if_something_new_flows_in(make_review, after, is_new) -> None:
+    query = "f\"SELECT a, b, 5 FROM t WHERE x = '{q}' ORDER BY a LIMIT 9\""
+    function = "def f(c, q, request):\n    c.execute({})\n"
+    review = make_review({"a.py": function.format(query)}, {"a.py": function.format(after)})
+    assert bool(serious(review)) is is_new

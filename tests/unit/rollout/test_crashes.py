@@ -11,18 +11,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.support.rollout import Scene, service, settings
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.domain import events as e
 from greenlane.domain.settings import Canary, Staging, Thresholds, Validation
-from tests.support.rollout import Scene, service, settings
 
 Make = Callable[[Path, frozenset[int]], Scene]
 _QUICK = {
     "thresholds": Thresholds(canary_monitoring_duration_min=0.1),
     "canary": Canary(warmup_s=2, step_duration_s=2, min_requests=20, steps_pct=(50,)),
     "staging": Staging(collect_s=0),
-    "validation": Validation(load_duration_s=4),
+    "validation": Validation(load_duration_s=5),
 }
 
 

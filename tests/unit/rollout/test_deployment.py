@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from tests.support.agents import WHY, ask
+from tests.support.rollout import Scene, service, settings
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_previous
 from greenlane.domain import events as e
-from greenlane.domain.delivery import Verdict
+from greenlane.domain.delivery import DeploymentSpec, Instance, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
-from greenlane.domain.settings import Canary, Commands, Thresholds
+from greenlane.domain.settings import Canary, Commands, Service, Thresholds
 from greenlane.policy.lifecycle import State
-from tests.support.agents import WHY, ask
-from tests.support.rollout import Scene, service, settings
 
 FAILS_IN_PRODUCTION = Behaviour(
     production_error_rate=0.2, log='Traceback\n  File "/srv/app.py", line 2, in price\nKeyError: 12\n'
@@ -219,6 +219,9 @@ async def test_a_deployed_change_is_taken_back_on_request(tmp_path: Path) -> Non
 async def test_a_previous_version_that_is_gone_is_started_again_for_a_rollback(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     await scene.driver.drive()
+    assert scene.driver.change.deployed is not None
+    (previous,) = scene.driver.change.deployed.previous
+    scene.world.platform._fences.check(previous.deployment_id, 9)  # its own run was taken over more often than this one
     await scene.world.clock.sleep(scene.config.canary.keep_previous_s + 1)
     world = scene.world
     stopped = await retire_previous(
@@ -341,6 +344,31 @@ async def test_an_interrupted_watch_leaves_no_weight_on_the_canary(tmp_path: Pat
     assert scene.world.effects[-1] == "route shop 0"
 
 
+@pytest.mark.parametrize("unrecorded", [e.CanaryObserved, e.CanaryPromoting, e.CanaryPromoted])
+async def test_a_worker_that_can_not_record_lets_the_canary_go_though_the_router_is_silent(
+    tmp_path: Path, unrecorded: type[e.Event]
+) -> None:
+    scene = Scene(tmp_path)
+    deployment = scene.driver._agents[e.Stage.DEPLOYMENT]
+    for stage in (e.Stage.STAGING, e.Stage.VALIDATION):
+        async for step in scene.driver._agents[stage].act(scene.driver.change):
+            scene.driver.put(step)  # type: ignore[arg-type]  # these two yield single events
+    steps = cast(AsyncGenerator[e.Event, None], deployment.act(scene.driver.change))
+    async for step in steps:
+        if isinstance(step, unrecorded):
+            break
+        scene.driver.put(step)
+    before = await scene.world.traffic.read("shop")
+    scene.world.outage = RetryableError("no answer")
+    await steps.aclose()
+    await scene.world.clock.sleep(60)
+    after = await scene.world.traffic.read("shop")
+    assert after.canary.requests == before.canary.requests
+    assert after.stable.requests > before.stable.requests
+    scene.world.outage = None
+    assert (await scene.driver.drive()).state is State.DEPLOYED
+
+
 async def _never(seconds: float) -> None:
     await asyncio.Event().wait()
 
@@ -364,3 +392,23 @@ async def test_ten_minutes_of_canary_take_ten_minutes_of_the_clock(tmp_path: Pat
     assert (await scene.driver.drive()).state is State.DEPLOYED
     took = scene.world.clock.now() - began
     assert timedelta(seconds=60 + 600 + 3 * 30) <= took <= timedelta(seconds=60 + 600 + 3 * 30 + 60)
+
+
+async def test_an_agent_that_breaks_in_a_canary_ends_it_before_people_are_asked(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    deploy = scene.world.platform.deploy
+    broken = [RuntimeError("a bug")]
+
+    async def deploy_badly(service: Service, spec: DeploymentSpec, *, fence: int) -> Instance:
+        if spec.deployment_id.startswith("production") and spec.artifact.commit != scene.base and broken:
+            raise broken.pop()
+        return await deploy(service, spec, fence=fence)
+
+    scene.world.platform.deploy = deploy_badly  # type: ignore[method-assign]  # breaks once
+    standing = await scene.driver.drive()
+    assert standing.state is State.AWAITING_HUMAN
+    assert scene.driver.types[-2:] == ["canary.rolling_back", "canary.inconclusive"]
+    assert await scene.stable_commit() == scene.base
+    while scene.driver.change.open_gates:
+        scene.driver.put(scene.approve())
+    assert (await scene.driver.drive()).state is State.DEPLOYED

@@ -106,6 +106,8 @@ class Admin:
         try:
             async with httpx.AsyncClient(transport=transport, timeout=ADMIN_TIMEOUT_S) as client:
                 answer = await client.get(f"http://envoy{path}")
+                if answer.status_code == 404:
+                    return b"{}"  # a dump of which there is nothing yet
                 answer.raise_for_status()
                 return answer.content
         except httpx.HTTPError as error:
@@ -121,8 +123,7 @@ class Admin:
         """Counters, gauges and texts whose name matches the pattern."""
         query = httpx.QueryParams({"format": "json", "filter": pattern})
         found = msgspec.json.decode(await self._get(f"/stats?{query}"), type=_Stats)
-        texts = msgspec.json.decode(await self._get(f"/stats?{query}&type=TextReadouts"), type=_Stats)
-        return {stat.name: stat.value for stat in (*found.stats, *texts.stats) if stat.name}
+        return {stat.name: stat.value for stat in found.stats if stat.name}
 
     async def read_versions(self, service: str, deployment_ids: tuple[str, ...]) -> dict[str, Raw]:
         """The counters of these versions since Envoy started; zeros for one it does not know."""

@@ -240,6 +240,14 @@ def route_table(routes: ServiceRoutes, timeout_s: float) -> Resource:
     }
 
 
+def target_clusters(routes: ServiceRoutes) -> tuple[str, ...]:
+    """The clusters that get requests by this record."""
+    stable = version_cluster(routes.service, routes.stable.deployment_id)
+    if routes.arm and routes.canary and routes.weight > 0:
+        return stable, guard_cluster(routes.service, routes.arm)
+    return (stable,)
+
+
 def to_weight(percent: float) -> int:
     return round(percent * WEIGHT_TOTAL / 100)
 

@@ -1,19 +1,24 @@
 """The controller's end of the dead-man switch: it answers Envoy's question for as long as this process watches.
 
-The answer comes from the event loop, so a controller that hangs gives none, as one that was killed.
+The answer comes from the event loop, so a controller that hangs gives none, as one that was killed. One whose event
+loop runs but whose watch does not (it waits for a ledger that can't be written) gives none either: to watch is to read
+the counters, and the last time that they were read must not be too long ago.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from greenlane.adapters.envoy.config import guard_words
 from greenlane.adapters.sockets import LOOPBACK
 
 
 class _Answer(asyncio.Protocol):
-    def __init__(self, word: str, open_ones: set[asyncio.Transport]) -> None:
+    def __init__(self, word: str, open_ones: set[asyncio.Transport], is_watched: Callable[[], bool]) -> None:
         self._ask, self._answer = guard_words(word)
+        self._is_watched = is_watched
         self._open = open_ones
         self._transport: asyncio.Transport | None = None
         self._heard = b""
@@ -28,7 +33,7 @@ class _Answer(asyncio.Protocol):
         self._heard += data
         while len(self._heard) >= len(self._ask):
             asked, self._heard = self._heard[: len(self._ask)], self._heard[len(self._ask) :]
-            if asked != self._ask:
+            if asked != self._ask or not self._is_watched():
                 self._transport.abort()
                 return
             self._transport.write(self._answer)
@@ -39,26 +44,46 @@ class _Answer(asyncio.Protocol):
 
 
 class Guard:
-    """An open port that answers for one arming; closed at once with all its connections."""
+    """An open port that answers for one arming; closed at once with all its connections.
 
-    def __init__(self, server: asyncio.Server, port: int, word: str, open_ones: set[asyncio.Transport]) -> None:
-        self._server = server
-        self._open = open_ones
-        self.port = port
+    With `gap_s`, it answers only for so long after the last `saw`.
+    """
+
+    def __init__(self, word: str, gap_s: float | None) -> None:
         self.word = word
+        self._gap_s = gap_s
+        self._seen_s = time.monotonic()
+        self._open: set[asyncio.Transport] = set()
+        self._server: asyncio.Server | None = None
 
     @classmethod
-    async def open(cls, word: str) -> Guard:
-        connections: set[asyncio.Transport] = set()
+    async def open(cls, word: str, gap_s: float | None = None) -> Guard:
+        guard = cls(word, gap_s)
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Answer(word, connections), LOOPBACK, 0)
-        return cls(server, server.sockets[0].getsockname()[1], word, connections)
+        guard._server = await loop.create_server(
+            lambda: _Answer(word, guard._open, lambda: guard.is_watched), LOOPBACK, 0
+        )
+        return guard
+
+    @property
+    def port(self) -> int:
+        assert self._server is not None, "made by `open`"
+        return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def is_open(self) -> bool:
-        return self._server.is_serving()
+        return self._server is not None and self._server.is_serving()
+
+    @property
+    def is_watched(self) -> bool:
+        return self._gap_s is None or time.monotonic() - self._seen_s <= self._gap_s
+
+    def saw(self) -> None:
+        """The counters were read just now."""
+        self._seen_s = time.monotonic()
 
     def close(self) -> None:
-        self._server.close()
+        if self._server is not None:
+            self._server.close()
         for transport in tuple(self._open):
             transport.abort()

@@ -47,7 +47,7 @@ OPEN_FILES = 65_536
 
 class Router:
     def __init__(self, state_dir: Path, timeout_s: float) -> None:
-        self.folder = state_dir / "envoy"
+        self.folder = state_dir.resolve() / "envoy"
         self._timeout_s = timeout_s
 
     # ------------------------------------------------------------------ the record

@@ -10,7 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from greenlane.adapters.envoy.admin import Admin, compute_counters
-from greenlane.adapters.envoy.config import version_cluster
+from greenlane.adapters.envoy.config import target_clusters, version_cluster
 from greenlane.adapters.envoy.guard import Guard
 from greenlane.adapters.envoy.record import Arm, Past, Raw, Routes, ServiceRoutes, Since, remember_fence
 from greenlane.adapters.envoy.router import Router
@@ -33,11 +33,18 @@ FLUSH_S = 0.25
 
 
 class EnvoyTraffic:
-    """One router per state folder. Every method may be called from several processes at once."""
+    """One router per state folder. Every method may be called from several processes at once.
 
-    def __init__(self, state_dir: Path, *, request_timeout_s: float = REQUEST_TIMEOUT_S) -> None:
+    `watch_gap_s`: a canary whose counters this process has not read for so long counts as unwatched, and gets nothing
+    until they are read again. None: it is watched for as long as the process lives and does not let go.
+    """
+
+    def __init__(
+        self, state_dir: Path, *, request_timeout_s: float = REQUEST_TIMEOUT_S, watch_gap_s: float | None = None
+    ) -> None:
+        self._watch_gap_s = watch_gap_s
         self._router = Router(state_dir, request_timeout_s)
-        self._lock_path = state_dir / "locks" / "envoy.lock"
+        self._lock_path = state_dir.resolve() / "locks" / "envoy.lock"
         self._guards: dict[str, tuple[int, Guard]] = {}
         """The switches that this process holds, with the number of the arm, by service."""
 
@@ -64,7 +71,14 @@ class EnvoyTraffic:
                 routes, target = await self._arm(routes, target)
             routes, target = await self._apply(routes, msgspec.structs.replace(target, weight=split.canary_weight))
             self._drop_guard_unless(service.name, split)
+            self._saw(service.name)
         await self._drain(routes, old, target)
+
+    async def let_go(self, service: str) -> None:
+        """Close our end of the switch: Envoy finds nobody watching within a second. Not held by us: nothing."""
+        _, guard = self._guards.pop(service, (0, None))
+        if guard is not None:
+            guard.close()
 
     async def observe(self, service: str) -> Split | None:
         """The shares of Envoy's own route table. They stand while the dead-man switch sends all to stable."""
@@ -97,6 +111,7 @@ class EnvoyTraffic:
             stable = compute_counters(raw[stable_id], Raw(), record.limit_ms)
             return TrafficReading(stable=stable, canary=Counters())
         raw = await admin.read_versions(service, (since.stable_id, since.canary_id))
+        self._saw(service)
         same = since.epoch == self._router.epoch()
         return TrafficReading(
             stable=compute_counters(raw[since.stable_id], since.stable if same else Raw(), record.limit_ms),
@@ -152,6 +167,10 @@ class EnvoyTraffic:
             and arm.stable_id == record.stable.deployment_id
         )
 
+    def _saw(self, service: str) -> None:
+        if service in self._guards:
+            self._guards[service][1].saw()
+
     def _drop_guard_unless(self, service: str, split: Split) -> None:
         if (split.canary is None or split.canary_weight <= 0) and service in self._guards:
             self._guards.pop(service)[1].close()
@@ -184,18 +203,28 @@ class EnvoyTraffic:
         leaving = before.arm if before is not None and before.arm != record.arm else None
         routes = msgspec.structs.replace(routes, services={**routes.services, record.service: record})
         self._router.write(routes)
-        await self._router.apply_targets(routes, record, leaving)
-        await self._check_listener(routes, record)
-        shares = await self._router.apply_shares(routes, record)
+        if await self._knows_already(routes, record):
+            shares = await self._router.apply_shares(routes, record)  # a roll-back is one write, before all else
+            await self._router.apply_targets(routes, record, None)
+            await self._check_listener(routes, record)
+        else:
+            await self._router.apply_targets(routes, record, leaving)
+            await self._check_listener(routes, record)
+            shares = await self._router.apply_shares(routes, record)
+            if leaving is not None:
+                await self._router.drop_leavers(routes, record)
         stable = shares.get(version_cluster(record.service, record.stable.deployment_id), 0.0)
         if abs(100 - record.weight - stable) > 0.01:
             raise RetryableError(
                 f"the router reports {stable:g} % for the stable version of {record.service}, "
                 f"not the {100 - record.weight:g} % it was told"
             )
-        if leaving is not None:
-            await self._router.drop_leavers(routes, record)
         return routes, record
+
+    async def _knows_already(self, routes: Routes, record: ServiceRoutes) -> bool:
+        """Whether Envoy's route table names every cluster that is to get requests, so that nothing need be added."""
+        applied = (await Admin(routes.admin_socket).applied_routes()).get(record.service)
+        return applied is not None and all(name in applied.shares for name in target_clusters(record))
 
     async def _check_listener(self, routes: Routes, record: ServiceRoutes) -> None:
         error = await Admin(routes.admin_socket).listener_error(record.service)
@@ -211,7 +240,7 @@ class EnvoyTraffic:
         assert record.canary is not None
         if record.service in self._guards:
             self._guards.pop(record.service)[1].close()
-        guard = await Guard.open(uuid4().hex)
+        guard = await Guard.open(uuid4().hex, self._watch_gap_s)
         number = routes.arms + 1
         arm = Arm(
             number=number,
@@ -227,6 +256,7 @@ class EnvoyTraffic:
         name = f"cluster.{record.service}/hop/{number}.membership_healthy"
         until = time.monotonic() + ARM_TIMEOUT_S
         while time.monotonic() < until:
+            guard.saw()
             if (await admin.values(f"^{name}$".replace(".", r"\."))).get(name) == 1:
                 return routes, record
             await asyncio.sleep(POLL_S)

@@ -1,0 +1,238 @@
+"""The test agent on a real repository and in the real sandbox: what it commits, what it blocks, what a crash does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.support.projects import write_tree
+
+from greenlane.adapters.environments import VenvEnvironments
+from greenlane.adapters.git import LocalGit
+from greenlane.adapters.sandbox import choose_sandbox
+from greenlane.agents.testing import TestAgent
+from greenlane.domain.change import Change, Recorded, fold
+from greenlane.domain.errors import FinalError
+from greenlane.domain.events import (
+    Event,
+    Lane,
+    PrOpened,
+    Reasoning,
+    ReviewComplete,
+    TestsCommitting,
+    TestsComplete,
+)
+from greenlane.domain.settings import Settings
+from greenlane.ports.sandbox import Sandbox
+from greenlane.testgen import TestGenerator
+
+BASE = {
+    "shop/__init__.py": "",
+    "shop/shipping.py": """
+        RATES = {"DE": 390, "CH": 1290}
+
+
+        def shipping_cents(subtotal, country):
+            rate = RATES[country]
+            if subtotal > 4900:
+                return 0
+            return rate
+    """,
+    "tests/test_shipping.py": """
+        from shop.shipping import shipping_cents
+
+
+        def test_a_small_order_pays_the_rate():
+            assert shipping_cents(1000, "DE") == 390
+
+
+        def test_a_large_order_ships_for_free():
+            assert shipping_cents(6000, "DE") == 0
+    """,
+}
+FIXED = """
+    RATES = {"DE": 390, "CH": 1290}
+    CUSTOMS = frozenset({"CH"})
+
+
+    def shipping_cents(subtotal, country):
+        rate = RATES[country]
+        if country in CUSTOMS:
+            return rate
+        if subtotal >= 4900:
+            return 0
+        return rate
+"""
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    return choose_sandbox()
+
+
+class Repository:
+    """A real git repository with a base branch and a branch with the change."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.git("init", "-q", "-b", "main")
+        write_tree(folder, BASE)
+        self.base = self.commit("base")
+        self.git("switch", "-q", "-c", "fix")
+
+    def git(self, *arguments: str) -> str:
+        identity = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org", "HOME": str(self.folder)}
+        identity |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}
+        done = subprocess.run(
+            ["git", *arguments], cwd=self.folder, env=os.environ | identity, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def commit(self, message: str) -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def change(self, **files: str) -> str:
+        write_tree(self.folder, {name.replace("__", "/") + ".py": text for name, text in files.items()})
+        head = self.commit("change")
+        self.git("switch", "-q", "main")
+        return head
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+def reviewed(repository: Repository, head: str) -> list[Event]:
+    opened = PrOpened(
+        repo="shop", pr_number=7, title="t", branch="fix", base_branch="main", head_sha=head,
+        base_sha=repository.base, merge_base_sha=repository.base, author="A <a@example.org>", diff_sha256="sha256:d",
+    )  # fmt: skip
+    review = ReviewComplete(
+        why=Reasoning(decision="proceed", rationale="r", risk_score=1.0), proceed=True, risk_score=1.0,
+        risk_points=(), threshold=7.0, lane=Lane.GREEN, lanes_matched=(Lane.GREEN,), services=("shop",),
+    )  # fmt: skip
+    return [opened, review]
+
+
+def folded(events: list[Event]) -> Change:
+    rows = [
+        Recorded(seq=n, event_id=str(n), agent="a", timestamp="2026-01-01T00:00:00Z", event=event)  # type: ignore[arg-type]  # any event
+        for n, event in enumerate(events, 1)
+    ]
+    return fold("shop-7-abc", rows)
+
+
+def make_agent(repository: Repository, sandbox: Sandbox, folder: Path, **validation: object) -> TestAgent:
+    settings = Settings.model_validate({"services": [{"name": "shop"}], "validation": validation})
+    git = LocalGit(repository.folder)
+    return TestAgent(
+        code_host=git,
+        source=git,
+        sandbox=sandbox,
+        environments=VenvEnvironments(folder / "environments", sandbox, settings),
+        generator=TestGenerator(sandbox, settings),
+        settings=settings,
+        work_dir=folder / "work",
+    )
+
+
+async def act(agent: TestAgent, events: list[Event], *, stop_after: type[Event] | None = None) -> list[Event]:
+    """What the agent yields; with `stop_after`, it is killed right after that event was recorded."""
+    acting = agent.act(folded(events))
+    yielded: list[Event] = []
+    async for event in acting:
+        assert isinstance(event, Event)
+        yielded.append(event)
+        if stop_after is not None and isinstance(event, stop_after):
+            await acting.aclose()  # type: ignore[attr-defined]  # an async generator
+            break
+    return yielded
+
+
+async def test_a_gap_is_closed_by_a_test_that_was_run_and_one_commit(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    head = repository.change(shop__shipping=FIXED)
+    events = reviewed(repository, head)
+    intent, complete = await act(make_agent(repository, sandbox, tmp_path), events)
+    assert isinstance(intent, TestsCommitting)
+    assert isinstance(complete, TestsComplete)
+    assert complete.proceed, complete.why.rationale
+    assert [f.uncovered for f in complete.coverage_before] == [(8,)]
+    assert [f.uncovered for f in complete.coverage_after] == [()]
+    assert complete.commit_sha == repository.git("rev-parse", "fix")
+    assert repository.git("rev-parse", "fix~1") == head
+    assert repository.git("diff", "--name-only", head, "fix") == "tests/test_shipping_generated.py"
+    (written,) = complete.written
+    assert written.name == "test_shipping_cents_is_1290_when_country_is_in_customs"
+    assert written.covers == ("shop/shipping.py:8",)
+    text = repository.git("show", f"fix:{written.path}")
+    assert "from shop.shipping import shipping_cents" in text
+    assert '"CH") == 1290' in text
+
+
+async def test_a_crash_before_the_commit_or_after_it_commits_once(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    head = repository.change(shop__shipping=FIXED)
+    events = reviewed(repository, head)
+    agent = make_agent(repository, sandbox, tmp_path)
+    events += await act(agent, events, stop_after=TestsCommitting)
+    assert repository.git("rev-parse", "fix") == head
+    (complete,) = await act(agent, events)  # killed before the commit: it is made now
+    (again,) = await act(agent, events)  # killed after it: the same commit is found by its key
+    assert isinstance(complete, TestsComplete)
+    assert isinstance(again, TestsComplete)
+    assert complete.commit_sha == again.commit_sha == repository.git("rev-parse", "fix")
+    assert repository.git("rev-list", "--count", f"{head}..fix") == "1"
+
+
+async def test_a_branch_that_moved_gets_no_commit(repository: Repository, sandbox: Sandbox, tmp_path: Path) -> None:
+    head = repository.change(shop__shipping=FIXED)
+    repository.git("switch", "-q", "fix")
+    moved = repository.change(shop__other="X = 1\n")
+    with pytest.raises(FinalError):
+        await act(make_agent(repository, sandbox, tmp_path), reviewed(repository, head))
+    assert repository.git("rev-parse", "fix") == moved
+
+
+async def test_a_covered_change_goes_on_after_its_suite_was_run(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    head = repository.change(shop__shipping=BASE["shop/shipping.py"].replace("> 4900", ">= 4900"))
+    (complete,) = await act(make_agent(repository, sandbox, tmp_path), reviewed(repository, head))
+    assert isinstance(complete, TestsComplete)
+    assert complete.proceed
+    assert complete.commit_sha is None
+    assert "2 tests" in complete.why.rationale
+    assert "suite-green" in complete.why.rules_fired
+
+
+async def test_a_change_that_breaks_its_suite_is_blocked_by_name(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    head = repository.change(shop__shipping=BASE["shop/shipping.py"].replace("return 0", "return 1"))
+    (complete,) = await act(make_agent(repository, sandbox, tmp_path), reviewed(repository, head))
+    assert isinstance(complete, TestsComplete)
+    assert not complete.proceed
+    assert "test_a_large_order_ships_for_free" in complete.why.rationale
+    assert repository.git("rev-parse", "fix") == head
+
+
+async def test_without_execution_nothing_is_committed_and_it_says_so(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    head = repository.change(shop__shipping=FIXED)
+    agent = make_agent(repository, sandbox, tmp_path, test_execution_required=False)
+    (complete,) = await act(agent, reviewed(repository, head))
+    assert isinstance(complete, TestsComplete)
+    assert complete.proceed
+    assert complete.commit_sha is None
+    assert {"test-execution-off", "coverage-gap-open"} <= set(complete.why.rules_fired)
+    assert "shop/shipping.py:8" in complete.why.rationale

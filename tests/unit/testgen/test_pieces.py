@@ -1,0 +1,287 @@
+"""The generator's pure parts: what it reads from code, how it varies calls, names tests and writes them."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from pathlib import Path
+
+import pytest
+from tests.support.projects import lines_with, write_tree
+
+from greenlane.adapters.sandbox.process import BoundedOutput
+from greenlane.domain.settings import Service
+from greenlane.suite.lines import changed_statements, executable_lines
+from greenlane.testgen.choose import choose_tests, differing, is_tellable
+from greenlane.testgen.code import Function, enclosing, entries_of, guards_of, list_functions, module_name
+from greenlane.testgen.explore import Effect, Observed, Outcome
+from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless, seed_cases, vary
+from greenlane.testgen.naming import describe_condition, describe_outcome, name_test
+from greenlane.testgen.neighbours import MARKER, Style, free_path, read_style
+from greenlane.testgen.render import WrittenCase, render_file
+
+SOURCE = textwrap.dedent('''
+    LIMITS = {"gold": 100}
+
+
+    def _bonus(tier):
+        return LIMITS.get(tier, 0)  # bonus
+
+
+    def discount(total, tier="none", *, member=False):
+        """What is taken off."""
+        if total < 0:
+            raise ValueError("total is negative 77")
+        if member and total >= 50:
+            return 5  # member
+        for _ in range(3):
+            if tier == "gold":
+                return _bonus(tier)  # gold
+        return 0
+
+
+    class Basket:
+        def __init__(self, currency="EUR"):
+            self.currency = currency
+
+        @property
+        def empty(self):
+            return True
+''').lstrip()
+TREE = ast.parse(SOURCE)
+FUNCTIONS = list_functions(TREE, "shop/pricing.py", "shop.pricing")
+
+
+def function(name: str) -> Function:
+    return next(f for f in FUNCTIONS if f.name == name)
+
+
+def line(needle: str) -> int:
+    (number,) = lines_with(SOURCE, needle)
+    return number
+
+
+def call(*texts: str, **keywords: str) -> CarvedCall:
+    return CarvedCall(
+        target="t",
+        receiver=None,
+        positional=tuple(Description(text) for text in texts),
+        keywords=tuple((name, Description(text)) for name, text in keywords.items()),
+    )
+
+
+def seen(case: Case, text: str | None = "0", *, lines: tuple[int, ...] = (), **changes: object) -> Observed:
+    given: dict[str, object] = {"case": 0, "kind": "value", "value": Description(text) if text else None}
+    outcome = Outcome(**(given | changes))  # type: ignore[arg-type]  # fields by name
+    return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)})
+
+
+def case(*texts: str, name: str = "discount", **keywords: str) -> Case:
+    (made,) = seed_cases(function(name), [call(*texts, **keywords)], 0, 8)
+    return made
+
+
+# ------------------------------------------------------------------ reading code
+
+
+def test_functions_are_read_with_what_they_compare() -> None:
+    discount = function("discount")
+    assert [(p.name, p.default, p.keyword_only) for p in discount.params] == [
+        ("total", None, False), ("tier", "'none'", False), ("member", "False", True),
+    ]  # fmt: skip
+    assert discount.constants[:3] == (0, 50, "gold")
+    assert 77 not in discount.constants
+    assert {"gold", 100} <= set(function("_bonus").constants)
+    assert function("empty").kind == "property"
+
+
+def test_a_private_function_is_reached_through_its_public_caller() -> None:
+    bonus = function("_bonus")
+    assert [f.name for f in entries_of(bonus, FUNCTIONS)] == ["discount", "_bonus"]
+    assert enclosing(FUNCTIONS, line("# bonus")) == bonus
+
+
+def test_the_conditions_around_a_line_are_known() -> None:
+    member = [(g.test, g.met) for g in guards_of(TREE, line("# member"))]
+    assert member == [("total < 0", False), ("member and total >= 50", True)]
+    gold = [(g.test, g.met) for g in guards_of(TREE, line("# gold"))]
+    assert gold[-1] == ("tier == 'gold'", True)
+
+
+@pytest.mark.parametrize(
+    ("path", "roots", "module"),
+    [
+        ("shop/pricing.py", (".",), "shop.pricing"),
+        ("src/shop/pricing.py", ("src", "."), "shop.pricing"),
+        ("shop/__init__.py", (".",), "shop"),
+        ("services/a/app/x.py", ("services/a",), "app.x"),
+    ],
+)
+def test_a_file_is_imported_by_the_shortest_name(path: str, roots: tuple[str, ...], module: str) -> None:
+    assert module_name(path, roots) == module
+
+
+def test_changed_lines_count_as_their_statement() -> None:
+    text = "x = [\n    1,\n]\n\n# comment\nif x:\n    y = 1\nelse:\n    y = 2\n"
+    assert executable_lines(text) == {1, 6, 7, 9}
+    assert changed_statements(text, {2, 3, 5, 8}) == {1}
+
+
+# ------------------------------------------------------------------ inputs
+
+
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [
+        ("[1, {'a': (-2, None)}]", True),
+        ("Money(3)", True),
+        ("__import__('os').system('x')", False),
+        ("[x for x in ()]", False),
+        ("Money.__class__", False),
+        ("os.environ", False),
+        ("lambda: 1", False),
+        ("f'{Money}'", False),
+        ("(" * 300 + ")" * 300, False),
+    ],
+)
+def test_only_plain_expressions_come_out_of_the_sandbox(text: str, harmless: bool) -> None:
+    assert is_harmless(Description(text, imports=(("shop.money", "Money"),))) is harmless
+
+
+def test_carved_calls_leave_out_defaults_and_what_can_not_be_written() -> None:
+    lost = CarvedCall("t", None, (None, Description("'gold'")), ())
+    (seed,) = seed_cases(function("discount"), [call("10", "'none'", member="False"), lost], 0, 8)
+    assert seed.arguments == ((None, "10"),)
+    assert seed.carved
+
+
+def test_variations_hold_the_boundaries_and_the_options() -> None:
+    varied = {made.arguments for made in vary(case("10"), 100)}
+    assert {((None, "49"),), ((None, "50"),), ((None, "51"),), ((None, "-1"),)} <= varied
+    assert ((None, "10"), ("member", "True")) in varied
+    assert ((None, "10"), ("tier", "'gold'")) in varied
+
+
+def test_variations_are_the_same_each_time() -> None:
+    assert [v.key for v in vary(case("10", "'silver'"), 80)] == [v.key for v in vary(case("10", "'silver'"), 80)]
+
+
+# ------------------------------------------------------------------ choosing
+
+
+def test_a_crash_by_the_way_is_no_behaviour_to_pin() -> None:
+    error = {"kind": "raises", "error": ("builtins", "TypeError"), "importable": True, "value": None}
+    assert not is_tellable(seen(case("10"), None, **error, deliberate=False))
+    assert is_tellable(seen(case("10"), None, **error, deliberate=True))
+
+
+def test_what_holds_the_date_of_the_day_is_not_pinned() -> None:
+    assert not is_tellable(seen(case("10"), "'2026-11-20'", dated=True))
+
+
+def test_the_fewest_calls_that_reach_the_lines_are_chosen() -> None:
+    wide, narrow = seen(case("60"), "5", lines=(1, 2, 3)), seen(case("10"), "0", lines=(1,))
+    (chosen,) = choose_tests([narrow, wide], frozenset({("shop/pricing.py", 1), ("shop/pricing.py", 3)}))
+    assert chosen.calls[0] == wide
+
+
+def test_inputs_of_one_behaviour_become_parameters() -> None:
+    calls = [seen(case(str(n)), str(n // 10), lines=(4,)) for n in (50, 60, 70, 80)]
+    (chosen,) = choose_tests(calls, frozenset({("shop/pricing.py", 4)}))
+    assert len(chosen.calls) == 3
+
+
+def test_an_outcome_that_changes_from_run_to_run_is_found() -> None:
+    first = [seen(case("1"), "1"), seen(case("2"), "2"), seen(case("3"), "3")]
+    again = [seen(case("1"), "1"), seen(case("2"), "9")]
+    assert differing(first, again) == {case("2").key, case("3").key}
+
+
+# ------------------------------------------------------------------ words
+
+
+def test_names_say_outcome_and_condition() -> None:
+    observed = seen(case("60", member="True"), "5")
+    condition, sentence = describe_condition(guards_of(TREE, line("# member")), observed)
+    outcome, _ = describe_outcome(observed)
+    taken: set[str] = set()
+    name = name_test(function("discount"), outcome, condition, taken)
+    assert name == "test_discount_is_5_when_member_and_total_is_at_least_50"
+    assert sentence == "`member` is set and `total` is at least `50`"
+    assert name_test(function("discount"), outcome, condition, taken) == f"{name}_2"
+
+
+# ------------------------------------------------------------------ writing
+
+
+def render(observed: list[Observed], **style: object) -> str:
+    given: dict[str, object] = {"folder": "tests"}
+    chosen = choose_tests(observed, frozenset({("shop/pricing.py", 1)}))
+    written = [WrittenCase(name="test_it", purpose="It does.", chosen=c) for c in chosen]
+    text = render_file(written, Style(**(given | style)))  # type: ignore[arg-type]  # fields by name
+    compile(text, "generated", "exec")
+    assert MARKER in text
+    return text
+
+
+def test_a_value_an_error_and_parameters_are_written_as_one_would() -> None:
+    assert "assert discount(60, member=True) == 5\n" in render([seen(case("60", member="True"), "5", lines=(1,))])
+    error = {"kind": "raises", "error": ("builtins", "ValueError"), "importable": True, "deliberate": True}
+    text = render([seen(case("-1"), None, lines=(1,), message="total (net) is negative", **error)])
+    assert 'with pytest.raises(ValueError, match=r"total \\(net\\) is negative"):\n        discount(-1)' in text
+    text = render([seen(case(str(n)), str(n // 10), lines=(1,)) for n in (50, 60)])
+    assert '@pytest.mark.parametrize(("total", "expected"), [(50, 5), (60, 6)])' in text
+    assert "assert discount(total) == expected" in text
+
+
+def test_a_float_that_nobody_would_type_is_approximate() -> None:
+    assert "pytest.approx(0.30000000000000004)" in render([seen(case("1"), "0.30000000000000004", lines=(1,))])
+    assert "discount(1) == 0.5\n" in render([seen(case("1"), "0.5", lines=(1,))])
+
+
+def test_a_visible_effect_is_asserted_on_a_named_receiver() -> None:
+    effect = Effect("#0", "", Description("[1, 2]"))
+    text = render([seen(case("[1]"), "None", lines=(1,), changes=(effect,))])
+    assert "total = [1]\n    discount(total)\n    assert total == [1, 2]" in text
+
+
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ({"form": "class"}, "class TestDiscount:\n    def test_it(self):"),
+        ({"form": "unittest"}, "self.assertEqual(discount(60), 5)"),
+        ({"imports": "package"}, "from shop import pricing\n"),
+        ({"imports": "module"}, "shop.pricing.discount(60)"),
+    ],
+)
+def test_the_neighbours_style_is_kept(style: dict[str, object], expected: str) -> None:
+    assert expected in render([seen(case("60"), "5", lines=(1,))], **style)
+
+
+def test_the_style_is_read_from_the_nearest_test(tmp_path: Path) -> None:
+    tree = write_tree(
+        tmp_path,
+        {
+            "pyproject.toml": "[tool.ruff]\nline-length = 100\n",
+            "tests/unit/test_pricing.py": "from shop import pricing\n\nclass TestX:\n    def test_a(self): ...\n",
+            "tests/test_other.py": "def test_a(): ...\ndef test_b(): ...\n",
+        },
+    )
+    style = read_style(Service(name="shop"), tree, "shop/pricing.py", "shop.pricing")
+    assert style == Style(form="class", imports="package", folder="tests/unit", line_length=100)
+
+
+def test_no_file_of_anybody_is_overwritten(tmp_path: Path) -> None:
+    style = Style(folder="tests")
+    assert free_path(tmp_path, style, "shop.pricing") == "tests/test_pricing_generated.py"
+    write_tree(tmp_path, {"tests/test_pricing_generated.py": ""})
+    assert free_path(tmp_path, style, "shop.pricing") == "tests/test_pricing_generated_2.py"
+
+
+def test_output_keeps_its_head_and_its_tail() -> None:
+    output = BoundedOutput(10)
+    for piece in (b"abc", b"defgh", b"x" * 1000, b"end"):
+        output.add(piece)
+    assert output.text().startswith("abcde")
+    assert output.text().endswith("xxend")
+    assert output.truncated
