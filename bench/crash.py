@@ -72,6 +72,7 @@ class Tally:
         expected = self.undisturbed.setdefault(scene.branch, outcome)
         if outcome != expected:
             self.differing.append(f"{name}: {_difference(expected, outcome)}")
+            print(self.differing[-1], file=sys.stderr)
         self.runs += 1
         self.kills += scene.kills
         self.doubled += sum(count - 1 for _, count in outcome.production_starts)

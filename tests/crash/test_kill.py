@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
 from tests.support.crash import (
     DELICATE,
     PR_FAILS,
@@ -58,6 +59,7 @@ async def _is_rolled_back(folder: Path) -> None:
         assert {"1 canary.rolling_back", "1 canary.rolled_back", "1 incident.reported"} <= set(outcome.decisions)
 
 
+@pytest.mark.timeout(900)  # three quarters of a minute on a quiet machine
 async def test_a_change_lands_once_though_its_workers_die_and_a_bad_one_goes_back_though_one_freezes(
     tmp_path: Path,
 ) -> None:

@@ -16,7 +16,7 @@ from greenlane.domain import events as e
 from greenlane.domain.delivery import CanaryJudgement, Counters, Instance, Split, TrafficReading, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
 from greenlane.domain.settings import Service
-from greenlane.policy.canary import Moment, Phase, compute_since, compute_sum, judge_canary, rules_of
+from greenlane.policy.canary import Moment, Phase, compute_since, compute_sum, detect_lag, judge_canary, rules_of
 
 RESUMED = "resumed"
 RESTARTED = "restarted"
@@ -25,6 +25,9 @@ _CHECKPOINTS = 6
 """Checkpoints of a phase in the ledger; looks in between are not recorded."""
 _UNREADABLE_TICKS = 2
 """Looks in a row at which the proxy may fail to answer: longer, and the canary would go unwatched."""
+
+_LAGGING_TICKS = 4
+"""Looks in a row at which the proxy's histogram may lag behind its counters: on a busy machine it is filled late."""
 
 _NOTHING = TrafficReading(stable=Counters(), canary=Counters())
 _ALL_PASSED = CanaryJudgement(verdict=Verdict.PASS, reason="every phase has passed")
@@ -51,6 +54,7 @@ class CanaryWatch:
         self._candidate = candidate
         self._rules = rules_of(starting)
         self._unreadable = 0
+        self._lagging = 0
         self.reading = _NOTHING
         self.judgement = _ALL_PASSED
 
@@ -161,6 +165,9 @@ class CanaryWatch:
                 raise
             return CanaryJudgement(verdict=Verdict.WAIT, reason=f"no reading: {error.message}")
         self._unreadable = 0
+        self._lagging = self._lagging + 1 if detect_lag(start, now) else 0
+        if 0 < self._lagging <= _LAGGING_TICKS:
+            return CanaryJudgement(verdict=Verdict.WAIT, reason="the proxy's histogram lags behind its counters")
         since = compute_since(start, now)
         self.reading = since or now
         return judge_canary(

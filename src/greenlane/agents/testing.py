@@ -169,7 +169,7 @@ class TestAgent:
     async def _test_service(
         self, change: Change, service: Service, head: Path, changed: dict[str, frozenset[int]], folder: Path
     ) -> ServiceTests:
-        statements, unread = read_statements(head, changed)
+        statements, unread = await asyncio.to_thread(read_statements, head, changed)
         environment = await self._environments.prepare(service, head)
         request = SuiteRequest(measure=tuple(statements))
         run = await self._runner.run(service, environment, head, request)

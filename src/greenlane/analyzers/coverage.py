@@ -10,6 +10,7 @@ change; it can't lower a risk score below its floors, approve anything, or reach
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -21,8 +22,15 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.lines import UnreadableSourceError, changed_statements
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 
-MAX_SOURCE_BYTES = 2 << 20
+MAX_SOURCE_BYTES = 1 << 20
 """A larger source file is generated or hostile; it is said to be unread, never taken for covered."""
+
+MAX_CHANGED_BYTES = 4 << 20
+"""Source of one change that is parsed for its statements, some seconds' work; files beyond it are said to be unread."""
+
+
+MAX_NAMED = 3
+"""Files that are named as unread; of the rest the number is told."""
 
 
 class SandboxedCoverage:
@@ -35,7 +43,7 @@ class SandboxedCoverage:
 
         Raises ChangeError if the project's dependencies can't be installed.
         """
-        statements, unread = read_statements(tree, changed)
+        statements, unread = await asyncio.to_thread(read_statements, tree, changed)
         environment = await self._environments.prepare(service, tree)
         run = await self._runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements)))
         return describe_run(run, statements, unread)
@@ -44,14 +52,21 @@ class SandboxedCoverage:
 def read_statements(
     tree: Path, changed: Mapping[str, frozenset[int]]
 ) -> tuple[dict[str, frozenset[int]], tuple[str, ...]]:
-    """Executable changed lines of each changed source file that is Python and no test; and the files not readable."""
+    """Executable changed lines of each changed source file that is Python and no test; and the files not readable.
+
+    Parsing takes its time: call it in a thread.
+    """
     statements: dict[str, frozenset[int]] = {}
     unread: list[str] = []
+    left = MAX_CHANGED_BYTES
     for path, lines in sorted(changed.items()):
         if not path.endswith(".py") or is_test_file(path):
             continue
         try:
             text = read_source(tree, path)
+            left -= len(text or "")
+            if left < 0:
+                raise UnreadableSourceError(f"the change holds more than {MAX_CHANGED_BYTES} bytes of source")
             if text is not None and (found := changed_statements(text, lines)):
                 statements[path] = found
         except UnreadableSourceError as error:
@@ -88,7 +103,9 @@ def describe_run(run: SuiteRun, statements: Mapping[str, frozenset[int]], unread
     for path, lines in statements.items():
         covered = lines & run.executed(path)
         files.append(FileCoverage(path=path, covered=tuple(sorted(covered)), uncovered=tuple(sorted(lines - covered))))
-    reasons = [_unavailable(run, statements), *(f"not read: {reason}" for reason in unread)]
+    unread = tuple(unread)
+    reasons = [_unavailable(run, statements), *(f"not read: {reason}" for reason in unread[:MAX_NAMED])]
+    reasons += [f"{len(unread) - MAX_NAMED} more files not read"] if len(unread) > MAX_NAMED else []
     return CoverageReport(
         files=tuple(files),
         suite_passed=run.passed,

@@ -38,17 +38,34 @@ def compare_packages(review: ReviewInput, packages: Iterable[tuple[SourceRoot, s
     findings: list[Finding] = []
     skipped: list[SkippedFile] = []
     for root, package in packages:
+        path = str(PurePosixPath(root.path) / package)
+        large = [name for tree in (review.base, review.head) for name in _oversized(tree, root, package, review)]
+        if large:
+            reason = f"{large[0]} is larger than {review.max_file_bytes} bytes"
+            skipped.append(SkippedFile(path=path, analyzer="api", reason=reason))
+            continue
         try:
             before, after = _load(review.base, root, package), _load(review.head, root, package)
         except Exception as error:  # griffe reads code that nobody checked; whatever it raises is 'not analysed'
             reason = f"griffe could not read the package {package} ({type(error).__name__})"
-            skipped.append(SkippedFile(path=str(PurePosixPath(root.path) / package), analyzer="api", reason=reason))
+            skipped.append(SkippedFile(path=path, analyzer="api", reason=reason))
             continue
         if before is not None and after is not None:
             findings += _breaks(review, before, after)
         elif before is not None:
             findings += [_removed_package(review, root, package)]
     return AnalysisResult(findings=tuple(findings), skipped=tuple(skipped))
+
+
+def _oversized(tree: Path, root: SourceRoot, package: str, review: ReviewInput) -> list[str]:
+    """Files of a package that are too large to be parsed: a syntax tree takes some fifty times its source."""
+    folder = tree / root.path
+    sources = [folder / f"{package}.py", *(folder / package).rglob("*.py")]
+    return [
+        file.relative_to(folder).as_posix()
+        for file in sources
+        if file.is_file() and file.stat().st_size > review.max_file_bytes
+    ]
 
 
 def _load(tree: Path, root: SourceRoot, package: str) -> griffe.Object | griffe.Alias | None:

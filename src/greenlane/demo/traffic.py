@@ -6,8 +6,8 @@ import json
 
 from greenlane.domain.settings import LoadRequest
 
-RATE_RPS = 120.0
-"""A canary at 5 % gets 6 requests a second of it: see the comment on `canary` in service/greenlane.yaml."""
+RATE_RPS = 100.0
+"""A canary at 5 % gets 5 requests a second of it: see the comment on `canary` in service/greenlane.yaml."""
 
 _EARL_GREY, _SENCHA, _SAMPLE = 26, 97, 121
 
@@ -30,7 +30,7 @@ def _lines(lines: tuple[tuple[int, int], ...]) -> list[dict[str, int]]:
 
 CUSTOMERS = (
     LoadRequest(path="/products", weight=20),
-    LoadRequest(path="/products?limit=60&offset=60", weight=5),
+    LoadRequest(path="/products?limit=30&offset=60", weight=5),
     LoadRequest(path="/products/26", weight=15),
     LoadRequest(path="/products/41", weight=5),
     LoadRequest(path="/search?q=oolong", weight=10),

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
@@ -107,7 +108,10 @@ class Board:
         working = sum(v.state not in ENDED_STATES for v in views)
         if working:
             return _text(f"{count_words(working, 'change')} on the way, nobody is asked for anything", "bold")
-        return _text(f"{count_words(len(views), 'change')}, all at their end" if views else "no change yet", "bold")
+        if not views:
+            return _text("no change yet", "bold")
+        counts = Counter(state_words(v.state) for v in views)
+        return _text("nothing left to do: " + ", ".join(f"{n} {words}" for words, n in counts.items()), "bold")
 
     def _title(self, view: RunView, age_s: float, width: int) -> Text:
         """Number, title and lane on the left; state and time on the right."""

@@ -145,6 +145,15 @@ def compute_since(start: TrafficReading, now: TrafficReading) -> TrafficReading 
     return TrafficReading(stable=parts[0], canary=parts[1])
 
 
+def detect_lag(start: TrafficReading, now: TrafficReading) -> bool:
+    """Whether more slow requests than requests were counted: the proxy fills its histogram a moment after it counted.
+
+    Where the reading before was taken in such a moment, what was slow then is added to what was slow since.
+    """
+    parts = [_minus(now.stable, start.stable), _minus(now.canary, start.canary)]
+    return any(part.over_limit > part.requests >= 0 for part in parts)
+
+
 def compute_sum(first: Counters, second: Counters) -> Counters:
     """Both together, without the histogram."""
     return Counters(

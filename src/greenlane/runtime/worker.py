@@ -93,7 +93,7 @@ class Worker:
     # -------------------------------------------------------------- life
 
     async def run(self, *, give_up_s: float | None = None) -> None:
-        """Work until cancelled, the unfinished first. LedgerUnavailableError if it can't be written for `give_up_s`."""
+        """Work until cancelled. Raises LedgerUnavailableError once nothing could be written for `give_up_s` seconds."""
         try:
             for agent in self._agents.values():
                 deliveries = self._bus.subscribe([e.type_of(kind) for kind in agent.listens_to], agent.stage)

@@ -42,7 +42,7 @@ def test_the_top_line_says_what_needs_attention() -> None:
     later = board_of((1, (c.reviewed(), c.asked(c.MIGRATION, before=e.Stage.DEPLOYMENT))))
     assert drawn(later)[0].startswith("1 change on the way will need a human: #1 the migration 0007")
     ended = board_of((1, (*c.GREEN_WAY, c.deployed())))
-    assert drawn(ended)[0] == "1 change, all at their end"
+    assert drawn(ended)[0] == "nothing left to do: 1 deployed"
 
 
 def test_each_change_shows_its_stages_and_why_it_stopped() -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 from tests.support.agents import WHY, ask
 from tests.support.rollout import Scene, service, settings
@@ -15,7 +16,7 @@ from tests.support.rollout import Scene, service, settings
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_previous
 from greenlane.domain import events as e
-from greenlane.domain.delivery import DeploymentSpec, Instance, Verdict
+from greenlane.domain.delivery import DeploymentSpec, Instance, TrafficReading, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
 from greenlane.domain.settings import Canary, Commands, Service, Thresholds
 from greenlane.policy.lifecycle import State
@@ -119,6 +120,32 @@ async def test_a_proxy_that_began_to_count_anew_is_inconclusive(tmp_path: Path) 
     standing = await scene.driver.drive()
     assert standing.state is State.AWAITING_HUMAN
     assert "backwards" in standing.reason
+
+
+@pytest.mark.parametrize(("looks", "state"), [(4, State.DEPLOYED), (5, State.AWAITING_HUMAN)])
+async def test_a_histogram_may_lag_behind_its_counters_for_a_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, looks: int, state: State
+) -> None:
+    scene = Scene(tmp_path)
+    read, left = scene.world.traffic.read, 0
+
+    async def lagging(service: str) -> TrafficReading:
+        nonlocal left
+        reading = await read(service)
+        if left == 0:
+            return reading
+        left -= 1
+        slow = msgspec.structs.replace(reading.stable, over_limit=reading.stable.requests + 1)
+        return msgspec.structs.replace(reading, stable=slow)
+
+    def meanwhile(event: e.Event) -> None:
+        nonlocal left
+        if isinstance(event, e.CanaryObserved) and event.phase == "watch" and event.elapsed_s == 0:
+            left = looks
+
+    monkeypatch.setattr(scene.world.traffic, "read", lagging)
+    scene.driver.on_event = meanwhile
+    assert (await scene.driver.drive()).state is state
 
 
 async def test_a_freeze_asks_a_human_once(tmp_path: Path) -> None:

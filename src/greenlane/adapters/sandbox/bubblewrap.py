@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from greenlane.adapters.sandbox.pids import join
 from greenlane.adapters.sandbox.process import INSIDE_ID, Command, ProcessSandbox, environment_of, limits_of
 from greenlane.adapters.sandbox.seccomp import compute_filter
 from greenlane.adapters.sandbox.view import Mount
@@ -18,8 +19,8 @@ from greenlane.ports.sandbox import SandboxJob
 class BubblewrapSandbox(ProcessSandbox):
     """Uses bubblewrap 0.8 or later (Debian 12 has it), which can forbid further user namespaces.
 
-    For ordinary users: started by root, a job would still be root to the kernel's limit of processes, which holds root
-    to none. `choose_sandbox` takes `NamespaceSandbox` then.
+    Started by root, a job is still root to the kernel, if without capabilities: a control group has to bound its
+    processes then, and `choose_sandbox` takes `NamespaceSandbox` first.
     """
 
     def __init__(self, executable: Path = Path("/usr/bin/bwrap")) -> None:
@@ -31,7 +32,8 @@ class BubblewrapSandbox(ProcessSandbox):
         return "bubblewrap"
 
     @contextlib.contextmanager
-    def _command(self, job: SandboxJob, view: tuple[Mount, ...], status: int) -> Iterator[Command]:
+    def _command(self, job: SandboxJob, view: tuple[Mount, ...], status: int, group: Path | None) -> Iterator[Command]:
+        del group  # init joins it while it waits
         gate_read, gate_write = os.pipe()
         with contextlib.ExitStack() as open_files:
             open_files.callback(os.close, gate_write)
@@ -67,11 +69,12 @@ class BubblewrapSandbox(ProcessSandbox):
             finally:
                 del self._gates[id(job)]
 
-    def _started(self, job: SandboxJob, init: int) -> None:
+    def _started(self, job: SandboxJob, init: int, group: Path | None) -> None:
         """Limits are set from outside on the waiting init, so that RLIMIT_NPROC counts the sandbox's own alone."""
         try:
             for name, limit in limits_of(job):
                 resource.prlimit(init, getattr(resource, name), (limit, limit))
+            join(group, init)
         finally:
             os.write(self._gates[id(job)], b"go")
 

@@ -277,6 +277,8 @@ def main() -> int:
     os.set_inheritable(report, False)
     outer_alive, holder = os.pipe()
     try:
+        if spec["group"]:
+            write_text(spec["group"] + "/cgroup.procs", "0")
         enter_namespaces(spec)
     except OSError as error:
         os.write(report, json.dumps({"error": str(error)}).encode() + b"\n")

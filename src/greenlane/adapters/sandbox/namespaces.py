@@ -35,6 +35,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     limits: tuple[tuple[str, int], ...]
     view: tuple[Mount, ...]
     seccomp: str
+    group: str
+    """The control group that it joins first; empty if there is none."""
 
 
 STRANGER_ID = 65530
@@ -57,7 +59,7 @@ class NamespaceSandbox(ProcessSandbox):
         return "namespaces"
 
     @contextlib.contextmanager
-    def _command(self, job: SandboxJob, view: tuple[Mount, ...], status: int) -> Iterator[Command]:
+    def _command(self, job: SandboxJob, view: tuple[Mount, ...], status: int, group: Path | None) -> Iterator[Command]:
         spec = LaunchSpec(
             parent=os.getpid(),
             status_fd=status,
@@ -71,6 +73,7 @@ class NamespaceSandbox(ProcessSandbox):
             limits=limits_of(job),
             view=view,
             seccomp=compute_filter().hex(),
+            group=str(group or ""),
         )
         launcher = (sys.executable, "-I", "-S", "-c", _PROGRAM, msgspec.json.encode(spec).decode())
         yield Command(argv=launcher, inherited=(status,))

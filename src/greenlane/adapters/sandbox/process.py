@@ -13,9 +13,11 @@ import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import msgspec
 
+from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.adapters.sandbox.view import Mount, plan_view
 from greenlane.adapters.sandbox.watch import Watch
 from greenlane.domain.errors import FinalError, RetryableError
@@ -107,17 +109,21 @@ class ProcessSandbox(ABC):
 
     @abstractmethod
     def _command(
-        self, job: SandboxJob, view: tuple[Mount, ...], status: int
+        self, job: SandboxJob, view: tuple[Mount, ...], status: int, group: Path | None
     ) -> contextlib.AbstractContextManager[Command]:
-        """The command for this job, reporting on descriptor `status`; cleans up after the process has ended."""
+        """The command for this job, reporting on descriptor `status`; cleans up after the process has ended.
+
+        `group` is the control group that bounds its processes (`pids.py`), if there is one: the launcher joins it
+        before the job starts, or `_started` puts init into it.
+        """
 
     def _prepare(self, job: SandboxJob) -> None:
         """Called before anything is started, outside the event loop."""
         del job
 
-    def _started(self, job: SandboxJob, init: int) -> None:
+    def _started(self, job: SandboxJob, init: int, group: Path | None) -> None:
         """Called once init exists, for a launcher that lets the job wait until then."""
-        del job, init
+        del job, init, group
 
     async def run(self, job: SandboxJob) -> SandboxResult:
         view = await asyncio.to_thread(plan_view, job)
@@ -125,7 +131,7 @@ class ProcessSandbox(ABC):
         started = time.monotonic()
         read_end, write_end = os.pipe()
         try:
-            with self._command(job, view, write_end) as command:
+            with pids_group(job.max_processes) as group, self._command(job, view, write_end, group) as command:
                 process = await asyncio.create_subprocess_exec(
                     *command.argv,
                     stdin=asyncio.subprocess.DEVNULL,
@@ -139,14 +145,19 @@ class ProcessSandbox(ABC):
                 )
                 os.close(write_end)
                 write_end = -1
-                return await self._attend(job, process, read_end, started)
+                return await self._attend(job, process, read_end, started, group)
         finally:
             os.close(read_end)
             if write_end >= 0:
                 os.close(write_end)
 
     async def _attend(
-        self, job: SandboxJob, process: asyncio.subprocess.Process, report: int, started: float
+        self,
+        job: SandboxJob,
+        process: asyncio.subprocess.Process,
+        report: int,
+        started: float,
+        group: Path | None,
     ) -> SandboxResult:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -158,7 +169,7 @@ class ProcessSandbox(ABC):
         stopped, init, statuses = "", None, _Statuses()
         try:
             async with _readable(report, statuses.feed):
-                init = await self._await_start(job, process, statuses)
+                init = await self._await_start(job, process, statuses, group)
                 if init is not None:
                     stopped = await _watch(job, process, init.pid)
                     init.kill()
@@ -192,7 +203,7 @@ class ProcessSandbox(ABC):
         )
 
     async def _await_start(
-        self, job: SandboxJob, process: asyncio.subprocess.Process, statuses: _Statuses
+        self, job: SandboxJob, process: asyncio.subprocess.Process, statuses: _Statuses, group: Path | None
     ) -> _Init | None:
         ended = asyncio.create_task(process.wait())
         began = asyncio.create_task(statuses.began.wait())
@@ -207,7 +218,7 @@ class ProcessSandbox(ABC):
             return None
         try:
             init = _Init(statuses.child_pid)
-            self._started(job, statuses.child_pid)
+            self._started(job, statuses.child_pid, group)
         except (ProcessLookupError, PermissionError):
             return None  # it ended in the meantime, or never came up: the status says which
         return init

@@ -14,7 +14,7 @@ import msgspec
 from greenlane.ports.sandbox import SandboxJob
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_OWN_TASKS = 2  # init of the namespace, and its launcher
+_OWN_TASKS = 8  # init and launcher, and room: the kernel is to refuse before this ends the job
 _TREE_FACTOR = 4
 """A whole job may write this many times what one file may hold; enough for a build, far from a full disk."""
 

@@ -50,7 +50,7 @@ def health(data: Path, _request: Request, _match: re.Match[str]) -> Answer:
 
 
 def list_products(data: Path, request: Request, _match: re.Match[str]) -> Answer:
-    limit = _number(request.query.get("limit", "60"), at_most=100)
+    limit = _number(request.query.get("limit", "30"), at_most=100)
     offset = _number(request.query.get("offset", "0"), at_most=10_000)
     return HTTPStatus.OK, {"products": catalogue.page(data, limit=limit, offset=offset)}
 
