@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from greenlane.analyzers.ddl import DROP, NOT_NULL, RENAME, STARTS_WITH_DDL, TEMPORARY, Effect, judge_words
+from greenlane.analyzers.ddl_words import DROP, NOT_NULL, RENAME, STARTS_WITH_DDL, TEMPORARY, Effect, judge_words
 from greenlane.domain.findings import Severity
 
 _DIALECTS = ("postgres", "sqlite", "mysql")
