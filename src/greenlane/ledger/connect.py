@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +15,8 @@ from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError
 
 MAGIC = b"SQLite format 3\x00"
 CACHE_KIB = 16_384
+MAX_PATH_BYTES = 500
+"""SQLite's own limit is 512, with the names of its journal files."""
 READER_BUSY_MS = 250
 """Readers of a WAL wait for nobody but a recovery or the last close; they run on the event loop, so not for long."""
 
@@ -32,6 +35,12 @@ VERIFY_HINT = "run `greenlane audit verify` to see what is wrong, and restore th
 
 def translate(error: sqlite3.Error, path: Path) -> GreenlaneError:
     """The error that says what a reader can do about it."""
+    length = len(os.fsencode(path.absolute()))
+    if length > MAX_PATH_BYTES:
+        return LedgerUnavailableError(
+            f"the ledger can't be opened: its path has {length} bytes, and SQLite takes {MAX_PATH_BYTES}",
+            hint="move the repository to a shorter path",
+        )
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF  # extended codes have it in their low byte
     if code in _CORRUPT:
         return LedgerCorruptError(f"{path} is damaged or no ledger: {error}", hint=VERIFY_HINT)
