@@ -57,12 +57,13 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     before = {name: _state(value, describer) for name, value in values.items()}
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
     keywords = {name: values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is not None}
+    progress = {"listed": False}
     try:
-        outcome = _call(function, positional, keywords, bool(case["asynchronous"]))
+        outcome = _call(function, positional, keywords, bool(case["asynchronous"]), progress)
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error)
+        return _describe_error(error) | progress
     record = _describe_value(outcome, describer)
     record["changes"] = _changes(before, {name: _state(value, describer) for name, value in values.items()})
     return record
@@ -82,7 +83,9 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
     return getattr(values["receiver"], case["function"]), values
 
 
-def _call(function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool) -> Any:
+def _call(
+    function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, bool]
+) -> Any:
     def stop(*_: Any) -> None:
         raise CallTimeout
 
@@ -93,6 +96,7 @@ def _call(function: Any, positional: list[Any], keywords: dict[str, Any], asynch
         if asynchronous and inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
         if inspect.isgenerator(outcome) or type(outcome) in (map, filter, zip, reversed):
+            progress["listed"] = True  # an error may come only now
             return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
         return outcome
     finally:
