@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.support.little import AUTHOR, CONFIG, MAINTAINER, MODULE, Little, finish, users
 
 FAILED, BAD_INPUT, CORRUPT, WAITING, INTERRUPTED = 1, 2, 4, 5, 130

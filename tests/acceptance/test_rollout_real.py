@@ -9,9 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.contract.delivery.conftest import PROGRAM, ThisPython, make_service
-from tests.support.agents import WHY, review_complete
-from tests.support.driver import Driver
 
 from greenlane.adapters.clock import SystemClock
 from greenlane.adapters.envoy.traffic import EnvoyTraffic
@@ -26,6 +23,9 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
 from greenlane.domain.settings import Canary, LoadRequest, Settings, Staging, Thresholds, Validation
 from greenlane.policy.lifecycle import State
+from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
+from tests.support.agents import WHY, review_complete
+from tests.support.driver import Driver
 
 FAILS_IN_PRODUCTION = b"""
 if os.environ.get("GREENLANE_ENVIRONMENT") == "production":

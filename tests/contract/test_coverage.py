@@ -6,7 +6,6 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.support.projects import write_tree
 
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.sandbox import choose_sandbox
@@ -14,6 +13,7 @@ from greenlane.analyzers.coverage import CoverageReport, SandboxedCoverage
 from greenlane.domain.errors import ChangeError
 from greenlane.domain.settings import Commands, Service, Settings
 from greenlane.ports.sandbox import Sandbox
+from tests.support.projects import write_tree
 
 SETTINGS = Settings()
 PRICING = """

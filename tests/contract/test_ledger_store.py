@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from tests.support.ledger import REQUIRED, draft, fill, start_python, step
 
 from greenlane.ledger import merkle
 from greenlane.ledger.entry import decode_entry
@@ -26,6 +25,7 @@ from greenlane.ledger.store import (
     StreamInfo,
     VersionConflictError,
 )
+from tests.support.ledger import REQUIRED, draft, fill, start_python, step
 
 Reopen = Callable[[], Awaitable[LedgerStore]]
 

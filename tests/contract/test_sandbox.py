@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from greenlane.adapters.sandbox import BubblewrapSandbox, NamespaceSandbox, choose_sandbox, probe_sandbox
+from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.domain.errors import FinalError
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 
@@ -80,6 +81,14 @@ async def test_a_program_that_is_not_there_fails_and_says_so(sandbox: Sandbox, w
 async def test_a_missing_folder_is_a_final_error(sandbox: Sandbox, workdir: Path) -> None:
     with pytest.raises(FinalError, match="does not exist"):
         await sandbox.run(SandboxJob(argv=("/bin/true",), workdir=workdir, read_only=(workdir.parent / "absent",)))
+
+
+async def test_a_folder_and_a_file_in_it_are_both_shown(sandbox: Sandbox, workdir: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    (folder / "file").write_text("text")
+    result = await shell(sandbox, workdir, f"cat {folder}/file", read_only=(folder, folder / "file"))
+    assert result.stdout == "text"
 
 
 async def test_loopback_works_inside(sandbox: Sandbox, workdir: Path) -> None:
@@ -210,6 +219,9 @@ async def test_a_cancelled_run_leaves_nothing(sandbox: Sandbox, workdir: Path) -
 
 
 async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
+    with pids_group(8) as group:
+        if sandbox.kind == "bubblewrap" and os.geteuid() == 0 and group is None:
+            pytest.skip("nothing bounds bubblewrap's jobs for root here; it is never chosen then")
     script = (
         "import os, time\n"
         "while True:\n"
@@ -217,8 +229,7 @@ async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
         "    except OSError:\n        print('refused', flush=True); time.sleep(0.2)\n"
     )
     result = await python(sandbox, workdir, script, max_processes=40, timeout_s=3)
-    assert result.stopped in {"processes", "time"}
-    assert result.stopped == "processes" or "refused" in result.stdout
+    assert "refused" in result.stdout  # by the kernel: a count from outside would come too late on a busy machine
     assert result.seconds < 15
 
 
@@ -288,6 +299,6 @@ def test_a_sandbox_that_does_not_isolate_is_found_out() -> None:
 def test_where_nothing_works_the_reasons_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("greenlane.adapters.sandbox.choose.shutil.which", lambda name: "/bin/false")
     monkeypatch.setattr("greenlane.adapters.sandbox.namespaces.sys.executable", "/bin/false")
-    with pytest.raises(FinalError, match=r"bubblewrap: .*namespaces: ") as caught:
+    with pytest.raises(FinalError, match=r"bubblewrap: .*namespaces: |namespaces: .*bubblewrap: ") as caught:
         choose_sandbox()
     assert "bubblewrap" in caught.value.hint

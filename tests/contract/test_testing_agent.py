@@ -7,7 +7,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.projects import write_tree
 
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.git import LocalGit
@@ -27,6 +26,7 @@ from greenlane.domain.events import (
 from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
 from greenlane.testgen import TestGenerator
+from tests.support.projects import write_tree
 
 BASE = {
     "shop/__init__.py": "",

@@ -7,6 +7,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+
 from tests.support.crash import (
     DELICATE,
     PR_FAILS,

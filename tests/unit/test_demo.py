@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.unit.faces import changes
-from tests.unit.faces.double import MemoryApplication
 
 from greenlane.demo import release
 from greenlane.demo.pulls import PULLS, RELEASE_MANAGER, Pull
 from greenlane.demo.report import DemoResult, LedgerResult, PullResult
 from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded, fold
+from tests.unit.faces import changes
+from tests.unit.faces.double import MemoryApplication
 
 MIGRATION = Pull(branch="fix-rounding", shows="", lane="schema", outcome="deployed", approved=True)
 GATE = e.Gate(gate_id="review-1", before=e.Stage.TEST, triggers=(changes.MIGRATION,))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from tests.unit.faces import changes as c
-
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.policy.lifecycle import ATTEMPTS_TO_END_A_CANARY, Standing, State, assess_standing
 from greenlane.runtime.outcome import make_failure
+from tests.unit.faces import changes as c
 
 PROMOTED = e.CanaryPromoted(
     why=c.why("promote", "every phase passed"), deployment_id="production-1", service="shop",

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.support.ledger import draft, fill, start_python, step
 
 from greenlane.domain.errors import FinalError
 from greenlane.ledger import queries, sqlite
 from greenlane.ledger.sqlite import SqliteLedger
 from greenlane.ledger.store import Handled, LedgerCorruptError, LedgerUnavailableError, Step
 from greenlane.ledger.verify import verify
+from tests.support.ledger import draft, fill, start_python, step
 
 
 @pytest.fixture

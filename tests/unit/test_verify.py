@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.support.ledger import draft, fill, start_python, step
 
 from greenlane.ledger import queries
 from greenlane.ledger.entry import decode_entry, encode_entry
@@ -22,6 +21,7 @@ from greenlane.ledger.merkle import Edge, hash_leaf, node_count
 from greenlane.ledger.sqlite import SqliteLedger
 from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError
 from greenlane.ledger.verify import verify
+from tests.support.ledger import draft, fill, start_python, step
 
 ENTRIES = 50
 

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.support.agents import WHY, PlainAgent, ask, opened, plain_agents, review_complete
-from tests.support.house import open_house
 
 from greenlane.bus.protocol import Message
 from greenlane.domain import events as e
@@ -19,6 +17,8 @@ from greenlane.domain.settings import Settings
 from greenlane.ledger.store import LedgerUnavailableError
 from greenlane.policy.lifecycle import State
 from greenlane.runtime.holding import Held
+from tests.support.agents import WHY, PlainAgent, ask, opened, plain_agents, review_complete
+from tests.support.house import open_house
 
 FIVE = ["review", "test", "staging", "validation", "deployment"]
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import ast
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import coverage
 from coverage.exceptions import CoverageException
+
+_PARSER = threading.RLock()
+"""`ast` of Python 3.11 counts its depth for all threads together, and fails if two of them parse at the same time."""
 
 
 class UnreadableSourceError(ValueError):
@@ -19,11 +23,17 @@ class UnreadableSourceError(ValueError):
 def parse_source(text: str) -> ast.Module:
     """Raises UnreadableSourceError for whatever hostile text does to a parser."""
     try:
-        with warnings.catch_warnings():
+        with _PARSER, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UnreadableSourceError(str(error)) from error
+
+
+def parse_expression(text: str) -> ast.Expression:
+    """Raises what `ast.parse` raises."""
+    with _PARSER:
+        return ast.parse(text, mode="eval")
 
 
 def executable_lines(text: str) -> frozenset[int]:
@@ -36,7 +46,8 @@ def executable_lines(text: str) -> frozenset[int]:
         measure = coverage.Coverage(data_file=None, config_file=False)
         measure.set_option("report:exclude_lines", [r"if (typing\.)?TYPE_CHECKING:"])
         try:
-            _, statements, _, _, _ = measure.analysis2(str(path))
+            with _PARSER:
+                _, statements, _, _, _ = measure.analysis2(str(path))
         except (CoverageException, RecursionError, MemoryError, UnicodeError) as error:
             raise UnreadableSourceError(str(error)) from error
     return frozenset(statements)

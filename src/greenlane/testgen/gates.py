@@ -12,6 +12,7 @@ import msgspec
 
 from greenlane.domain.settings import Settings
 from greenlane.policy.testing import TestFacts, TestVerdict, assess_test
+from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, TestOutcome
 from greenlane.testgen.choose import Lines
 from greenlane.testgen.explore import Scene
@@ -144,8 +145,8 @@ def _is_context(test: str, path: str, name: str) -> bool:
 def _static_facts(test: WrittenCase, scene: Scene, style: Style) -> TestFacts:
     text = render_file([test], style)
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse_source(text)
+    except UnreadableSourceError:
         return TestFacts(parses=False)
     return TestFacts(parses=True, foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules)))))
 

@@ -15,6 +15,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers
 
@@ -75,7 +76,7 @@ def is_harmless(description: Description) -> bool:
     names = {name for _, name in description.imports} | set(description.fixtures)
     names |= {"set", "frozenset", "float"}
     try:
-        tree = ast.parse(description.text, mode="eval")
+        tree = parse_expression(description.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     identifiers = [*(part for module, _ in description.imports for part in module.split(".")), *names]
@@ -223,7 +224,7 @@ def _with_option(case: Case) -> Iterator[Case]:
 def _variants(text: str, entry: Function, constructors: Constructors) -> Iterator[str]:
     """The expression with one node of it replaced."""
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = parse_expression(text)
     except SyntaxError:
         return
     signed = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
@@ -285,17 +286,17 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
         if param.default is None or param.name in given:
             continue
         for value in guess_options(param, entry):
-            part = ast.keyword(arg=param.name, value=ast.parse(value, mode="eval").body)
+            part = ast.keyword(arg=param.name, value=parse_expression(value).body)
             yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
 
 
 def _constant(value: object) -> ast.expr:
-    return ast.parse(repr(value), mode="eval").body
+    return parse_expression(repr(value)).body
 
 
 def _rebuilt(node: ast.List | ast.Tuple | ast.Set, items: list[ast.expr]) -> ast.expr:
     if isinstance(node, ast.Set):
-        return ast.Set(elts=items) if items else ast.parse("set()", mode="eval").body
+        return ast.Set(elts=items) if items else parse_expression("set()").body
     return type(node)(elts=items, ctx=ast.Load())
 
 

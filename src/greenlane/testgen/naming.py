@@ -7,6 +7,7 @@ import keyword
 import re
 from collections.abc import Sequence
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Guard
 from greenlane.testgen.explore import Observed
 
@@ -57,7 +58,7 @@ def _guard_words(guard: Guard, observed: Observed) -> tuple[str, str] | None:
         article = "an" if shown[:1] in "AEIOU" else "a"
         return (f"after {words_of(shown)}", f"after {article} {shown}") if names else None
     try:
-        tree = ast.parse(guard.test, mode="eval").body
+        tree = parse_expression(guard.test).body
     except SyntaxError:
         return None
     return _test_words(tree, guard.met, observed)

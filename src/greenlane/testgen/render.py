@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 import ruff  # type: ignore[import-untyped]  # the package only finds its program
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
@@ -49,7 +50,7 @@ class _Body:
 
     def write(self, description_text: str) -> str:
         """An expression with names of the tested module spelled as the file imports them."""
-        tree = ast.parse(description_text, mode="eval")
+        tree = parse_expression(description_text)
         for node in ast.walk(tree):
             if isinstance(node, ast.Name) and self.prefixes.get(node.id):
                 node.id = f"{self.prefixes[node.id]}{node.id}"
@@ -80,7 +81,7 @@ class _Body:
 
 def _is_rough(text: str) -> bool:
     """A number (or a flat collection of numbers) with more digits than anybody means."""
-    tree = ast.parse(text, mode="eval").body
+    tree = parse_expression(text).body
     numbers = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, float)]
     flat = isinstance(tree, ast.Constant | ast.UnaryOp) or (
         isinstance(tree, ast.List | ast.Tuple)

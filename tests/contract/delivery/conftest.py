@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from delivery_service import PROGRAM, ThisPython, make_settings
 
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform, shutdown
+from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_settings
 
 
 @pytest.fixture

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from delivery_service import make_service, make_spec, until
 
 from greenlane.adapters.envoy import EnvoyTraffic, countable_limit_ms
 from greenlane.adapters.load import TrafficSource
@@ -26,6 +25,7 @@ from greenlane.adapters.processes import is_alive, read_status
 from greenlane.domain.delivery import Counters, Instance, Split
 from greenlane.domain.errors import FencedError, InputError
 from greenlane.domain.settings import LoadRequest
+from tests.contract.delivery.delivery_service import make_service, make_spec, until
 
 LIMIT_MS = 100.0
 SHOP = make_service()
@@ -293,7 +293,7 @@ CONTROLLER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from delivery_service import ThisPython, make_service, make_settings
+from tests.contract.delivery.delivery_service import ThisPython, make_service, make_settings
 from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.domain.delivery import Split

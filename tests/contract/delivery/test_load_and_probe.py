@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from delivery_service import make_service, make_spec, until
 
 from greenlane.adapters.load import HttpLoad, TrafficSource
 from greenlane.adapters.load_worker import LoadPlan, PlannedRequest, plan_arrivals
@@ -23,6 +22,7 @@ from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.probe import HttpProbe
 from greenlane.domain.errors import InputError
 from greenlane.domain.settings import HttpCheck, LoadRequest
+from tests.contract.delivery.delivery_service import make_service, make_spec, until
 
 MakeSource = Callable[..., Path]
 

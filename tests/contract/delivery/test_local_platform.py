@@ -15,12 +15,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from delivery_service import ThisPython, make_service, make_settings, make_spec, until
 
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.processes import is_alive, read_status
 from greenlane.domain.delivery import Instance
 from greenlane.domain.errors import BuildFailedError, DeployFailedError, FencedError, FinalError, InputError
+from tests.contract.delivery.delivery_service import ThisPython, make_service, make_settings, make_spec, until
 
 MakeSource = Callable[..., Path]
 
@@ -329,7 +329,7 @@ CONTROLLER = """
 import asyncio, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from delivery_service import ThisPython, make_service, make_settings, make_spec, until
+from tests.contract.delivery.delivery_service import ThisPython, make_service, make_settings, make_spec, until
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 
 async def main():

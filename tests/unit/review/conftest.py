@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from review_trees import Tree, diff_of, write_tree
 
 from greenlane.analyzers.base import ReviewInput, SourceRoot
+from tests.unit.review.review_trees import Tree, diff_of, write_tree
 
 MakeReview = Callable[..., ReviewInput]
 

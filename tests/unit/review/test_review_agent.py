@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from review_trees import Tree, diff_of, write_tree
 
 from greenlane.agents.review import ReviewAgent
 from greenlane.analyzers.base import AnalysisResult, CoverageReport, ReviewInput
@@ -21,6 +20,7 @@ from greenlane.domain.errors import ChangeError
 from greenlane.domain.events import HumanRequested, Lane, PrOpened, ReviewComplete, Stage, decode_event, encode_event
 from greenlane.domain.findings import FileCoverage
 from greenlane.domain.settings import Commands, Lanes, Review, Service, Settings
+from tests.unit.review.review_trees import Tree, diff_of, write_tree
 
 SETTINGS = Settings(services=(Service(name="shop", commands=Commands(start="{python} -m shop")),))
 BASE = "b" * 40

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.rollout import Scene, service, settings
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.domain import events as e
 from greenlane.domain.settings import Canary, Staging, Thresholds, Validation
+from tests.support.rollout import Scene, service, settings
 
 Make = Callable[[Path, frozenset[int]], Scene]
 _QUICK = {

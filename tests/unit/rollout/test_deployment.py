@@ -10,8 +10,6 @@ from typing import cast
 
 import msgspec
 import pytest
-from tests.support.agents import WHY, ask
-from tests.support.rollout import Scene, service, settings
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_previous
@@ -20,6 +18,8 @@ from greenlane.domain.delivery import DeploymentSpec, Instance, TrafficReading, 
 from greenlane.domain.errors import FencedError, RetryableError
 from greenlane.domain.settings import Canary, Commands, Service, Thresholds
 from greenlane.policy.lifecycle import State
+from tests.support.agents import WHY, ask
+from tests.support.rollout import Scene, service, settings
 
 FAILS_IN_PRODUCTION = Behaviour(
     production_error_rate=0.2, log='Traceback\n  File "/srv/app.py", line 2, in price\nKeyError: 12\n'

@@ -6,11 +6,11 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from tests.support.rollout import Scene
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.domain import events as e
 from greenlane.pages.incident import IncidentFacts, find_hypotheses, render_html, render_markdown
+from tests.support.rollout import Scene
 
 LOG = "\n".join(
     [

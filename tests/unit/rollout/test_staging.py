@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.support.rollout import Scene, service, settings
 
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_staging
@@ -14,6 +13,7 @@ from greenlane.domain.delivery import Check, Usage
 from greenlane.domain.settings import Commands, HttpCheck, Validation
 from greenlane.policy.lifecycle import State
 from greenlane.policy.staging import Observation, assess_staging, compute_quantile, extract_signatures
+from tests.support.rollout import Scene, service, settings
 
 CHECKED = service(smoke=(HttpCheck(path="/items"),))
 

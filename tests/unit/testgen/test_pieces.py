@@ -7,7 +7,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from tests.support.projects import lines_with, write_tree
 
 from greenlane.adapters.sandbox.process import BoundedOutput
 from greenlane.domain.settings import Service
@@ -19,6 +18,7 @@ from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless,
 from greenlane.testgen.naming import describe_condition, describe_outcome, name_test
 from greenlane.testgen.neighbours import MARKER, Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
+from tests.support.projects import lines_with, write_tree
 
 SOURCE = textwrap.dedent('''
     LIMITS = {"gold": 100}

@@ -17,7 +17,11 @@ from greenlane.ports.sandbox import SandboxJob
 
 
 class BubblewrapSandbox(ProcessSandbox):
-    """Uses bubblewrap 0.8 or later (Debian 12 has it), which can forbid further user namespaces."""
+    """Uses bubblewrap 0.8 or later (Debian 12 has it), which can forbid further user namespaces.
+
+    Started by root, a job is still root to the kernel, if without capabilities: a control group has to bound its
+    processes then, and `choose_sandbox` takes `NamespaceSandbox` first.
+    """
 
     def __init__(self, executable: Path = Path("/usr/bin/bwrap")) -> None:
         self._executable = executable

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from greenlane.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from greenlane.adapters.sandbox.namespaces import NamespaceSandbox
+from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.adapters.sandbox.process import ProcessSandbox
 from greenlane.domain.errors import FinalError
 from greenlane.domain.settings import Settings
@@ -48,16 +49,17 @@ _HINT = (
 
 
 def choose_sandbox(settings: Settings | None = None) -> Sandbox:
-    """The first sandbox that holds on this machine: bubblewrap, else our own namespaces.
+    """The first sandbox that holds on this machine: bubblewrap, else our own namespaces; for root the other way round.
 
     May be called with or without a running event loop; takes some 50 ms. Raises FinalError, with every reason, where
     none works: Greenlane never runs a change's code bare.
     """
     del settings  # every limit comes with the job; which sandbox to use is no preference but what holds
     candidates: list[ProcessSandbox] = []
-    if executable := shutil.which("bwrap"):
+    if (executable := shutil.which("bwrap")) and _can_bound_processes():
         candidates.append(BubblewrapSandbox(Path(executable)))
-    candidates.append(NamespaceSandbox())
+    # For root our own comes first: with bubblewrap a job would still be root to the kernel, if without capabilities.
+    candidates.insert(0 if os.geteuid() == 0 else len(candidates), NamespaceSandbox())
     reasons = []
     for sandbox in candidates:
         reason = probe_sandbox(sandbox)
@@ -65,6 +67,12 @@ def choose_sandbox(settings: Settings | None = None) -> Sandbox:
             return sandbox
         reasons.append(f"{sandbox.kind}: {reason}")
     raise FinalError("no sandbox works on this machine: " + "; ".join(reasons), hint=_HINT)
+
+
+def _can_bound_processes() -> bool:
+    """Whether bubblewrap's jobs can't multiply without end: root needs a control group for that."""
+    with pids_group(8) as group:
+        return os.geteuid() != 0 or group is not None
 
 
 def probe_sandbox(sandbox: Sandbox) -> str:

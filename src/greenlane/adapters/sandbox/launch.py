@@ -95,10 +95,36 @@ def enter_namespaces(spec: dict[str, Any]) -> None:
     flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP
     if not spec["network"]:
         flags |= CLONE_NEWNET
+    if uid == 0:
+        unshare_as_root(spec, flags)
+        return
     check(libc.unshare(ctypes.c_int(flags)), "unshare")
     write_text("/proc/self/setgroups", "deny")
     write_text("/proc/self/uid_map", f"{spec['uid']} {uid} 1\n")
     write_text("/proc/self/gid_map", f"{spec['gid']} {gid} 1\n")
+
+
+def unshare_as_root(spec: dict[str, Any], flags: int) -> None:
+    """Root prepares the namespace as its root and then becomes a user who is nobody outside. Two ids can be mapped
+    only from outside the namespace, so a helper that stays there does it."""
+    ready, begun = os.pipe()
+    target = os.getpid()
+    helper = os.fork()
+    if helper == 0:
+        os.close(begun)
+        os.read(ready, 1)
+        try:
+            for name, inside in (("uid_map", spec["uid"]), ("gid_map", spec["gid"])):
+                write_text(f"/proc/{target}/{name}", f"0 0 1\n{inside} {spec['stranger']} 1\n")
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    check(libc.unshare(ctypes.c_int(flags)), "unshare")
+    write_text("/proc/self/setgroups", "deny")
+    os.close(begun)
+    os.close(ready)
+    if os.waitpid(helper, 0)[1] != 0:
+        raise OSError("the user ids could not be mapped")
 
 
 def place(root: str, entry: dict[str, Any]) -> None:
@@ -111,7 +137,7 @@ def place(root: str, entry: dict[str, Any]) -> None:
     source = "/old" + entry["source"]
     if kind in {"tmpfs", "proc", "dev"} or os.path.isdir(source):  # noqa: PTH112 - likewise
         os.makedirs(target, exist_ok=True)  # noqa: PTH103 - likewise
-    else:
+    elif not os.path.exists(target):  # noqa: PTH110 - likewise; it may lie in a folder that is shown already
         os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120 - likewise
         touch(target)
     if kind == "tmpfs":
@@ -171,13 +197,17 @@ def forbid_more_namespaces() -> None:
     restrict("/", ATTR_RDONLY, recursive=False)
 
 
-def drop_privileges(seccomp: bytes) -> None:
+def drop_privileges(seccomp: bytes, uid: int, gid: int) -> None:
     for capability in range(LAST_CAPABILITY + 1):
         if prctl(PR_CAPBSET_DROP, capability) < 0:
             break  # the first number that the kernel does not know
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     if MACHINE in SYS_KEYCTL:  # leave the keyring of whoever started us
         libc.syscall(ctypes.c_long(SYS_KEYCTL[MACHINE]), ctypes.c_int(KEYCTL_JOIN_SESSION_KEYRING), None)
+    if os.getuid() == 0:
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+        prctl(PR_SET_PDEATHSIG, SIGKILL)  # a new user id takes it away
     header = ctypes.create_string_buffer(struct.pack("=Ii", 0x20080522, 0), 8)
     nothing = ctypes.create_string_buffer(24)
     syscall(SYS_CAPSET, "capset", header, nothing)
@@ -212,8 +242,6 @@ def exit_code(status: int) -> int:
 
 def run_init(spec: dict[str, Any], outer_alive: int) -> NoReturn:
     prctl(PR_SET_PDEATHSIG, SIGKILL)
-    if select.select([outer_alive], [], [], 0)[0]:
-        os._exit(1)  # the outer process ended before the line above could bind us to it
     report = spec["status_fd"]
     try:
         os.setsid()
@@ -222,10 +250,12 @@ def run_init(spec: dict[str, Any], outer_alive: int) -> NoReturn:
         if not spec["network"]:
             raise_loopback()
         forbid_more_namespaces()
-        drop_privileges(bytes.fromhex(spec["seccomp"]))
+        drop_privileges(bytes.fromhex(spec["seccomp"]), spec["uid"], spec["gid"])
     except Exception as error:  # whatever it is: the job must not run, and the reason is reported
         os.write(report, json.dumps({"error": str(error)}).encode() + b"\n")
         os._exit(1)
+    if select.select([outer_alive], [], [], 0)[0]:
+        os._exit(1)  # the outer process ended before the parent-death signal could bind us to it
     job = os.fork()
     if job == 0:
         run_job(spec)

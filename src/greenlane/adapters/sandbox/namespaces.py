@@ -27,6 +27,8 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     network: bool
     uid: int
     gid: int
+    stranger: int
+    """User and group id outside, if started by root; otherwise it is the starter's own."""
     cwd: str
     argv: tuple[str, ...]
     env: tuple[tuple[str, str], ...]
@@ -37,8 +39,20 @@ class LaunchSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The control group that it joins first; empty if there is none."""
 
 
+STRANGER_ID = 65530
+"""Whom a job of root really runs as: a user and group that nothing else on the machine is. Root's own id would not do,
+even without capabilities: the kernel holds root to no limit of processes, and root's files would be the job's own."""
+
+
 class NamespaceSandbox(ProcessSandbox):
-    """Needs nothing but Python and a kernel (5.12 or later) that allows unprivileged user namespaces."""
+    """Needs nothing but Python and a kernel (5.12 or later) that allows unprivileged user namespaces.
+
+    Started by root, jobs run as `STRANGER_ID` and their folder is given to it.
+    """
+
+    def _prepare(self, job: SandboxJob) -> None:
+        if os.geteuid() == 0:
+            give_away(job.workdir.resolve())
 
     @property
     def kind(self) -> str:
@@ -52,6 +66,7 @@ class NamespaceSandbox(ProcessSandbox):
             network=job.network,
             uid=INSIDE_ID,
             gid=INSIDE_ID,
+            stranger=STRANGER_ID,
             cwd=str(job.workdir.resolve()),
             argv=job.argv,
             env=environment_of(job),
@@ -62,3 +77,12 @@ class NamespaceSandbox(ProcessSandbox):
         )
         launcher = (sys.executable, "-I", "-S", "-c", _PROGRAM, msgspec.json.encode(spec).decode())
         yield Command(argv=launcher, inherited=(status,))
+
+
+def give_away(folder: Path) -> None:
+    """Make the stranger own a folder with all that is in it; links themselves, never what they lead to."""
+    os.chown(folder, STRANGER_ID, STRANGER_ID)
+    for path, folders, files, descriptor in os.fwalk(folder, follow_symlinks=False):
+        del path
+        for name in (*folders, *files):
+            os.chown(name, STRANGER_ID, STRANGER_ID, dir_fd=descriptor, follow_symlinks=False)

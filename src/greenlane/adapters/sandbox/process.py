@@ -20,7 +20,7 @@ import msgspec
 from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.adapters.sandbox.view import Mount, plan_view
 from greenlane.adapters.sandbox.watch import Watch
-from greenlane.domain.errors import FinalError
+from greenlane.domain.errors import FinalError, RetryableError
 from greenlane.ports.sandbox import SandboxJob, SandboxResult
 
 _CHUNK = 1 << 16
@@ -28,7 +28,7 @@ _WATCH_S = 0.05
 """How often the tree is held against its limits: a fork bomb as root gets this long."""
 _START_S = 20.0
 """Time for the sandbox itself to come up, on a machine that is very busy."""
-_GONE_S = 10.0
+_GONE_S = 30.0
 _BWRAP_NO_PROGRAM = "bwrap: execvp "
 INSIDE_ID = 1000
 """The user and group id that the job has inside."""
@@ -117,12 +117,17 @@ class ProcessSandbox(ABC):
         before the job starts, or `_started` puts init into it.
         """
 
+    def _prepare(self, job: SandboxJob) -> None:
+        """Called before anything is started, outside the event loop."""
+        del job
+
     def _started(self, job: SandboxJob, init: int, group: Path | None) -> None:
         """Called once init exists, for a launcher that lets the job wait until then."""
         del job, init, group
 
     async def run(self, job: SandboxJob) -> SandboxResult:
         view = await asyncio.to_thread(plan_view, job)
+        await asyncio.to_thread(self._prepare, job)
         started = time.monotonic()
         read_end, write_end = os.pipe()
         try:
@@ -259,12 +264,14 @@ class _Init:
             signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     async def gone(self) -> None:
-        """Wait until it has ended; the kernel ends everything in its namespace before that. Raises TimeoutError."""
+        """Wait until it has ended; the kernel ends everything in its namespace before that. Raises RetryableError."""
         event = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_reader(self._descriptor, event.set)
         try:
             await asyncio.wait_for(event.wait(), _GONE_S)
+        except TimeoutError as error:
+            raise RetryableError("the processes of a sandboxed job were killed and have not ended yet") from error
         finally:
             loop.remove_reader(self._descriptor)
 

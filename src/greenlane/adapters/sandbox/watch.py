@@ -1,6 +1,7 @@
-"""What a job's process tree uses, read from /proc of the host: the bounds that no rlimit sets for root or a tree.
+"""What a job's process tree uses, read from /proc of the host: the bounds that no rlimit sets for a whole tree.
 
-RLIMIT_NPROC does not bind root, RLIMIT_AS binds one process and not a tree, and RLIMIT_FSIZE one file and not a folder.
+RLIMIT_AS binds one process and not a tree, RLIMIT_FSIZE one file and not a folder. Processes are bound by the kernel
+(RLIMIT_NPROC, counted inside the job's user namespace); counting them here is the second line.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import msgspec
 from greenlane.ports.sandbox import SandboxJob
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
-_OWN_TASKS = 2  # init of the namespace, and its launcher
+_OWN_TASKS = 8  # init and launcher, and room: the kernel is to refuse before this ends the job
 _TREE_FACTOR = 4
 """A whole job may write this many times what one file may hold; enough for a build, far from a full disk."""
 
