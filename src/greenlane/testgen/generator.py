@@ -8,6 +8,7 @@ with what is left. Everything is run in the sandbox; everything is the same on e
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -108,7 +109,7 @@ class TestGenerator:
         drafts: list[_Draft] = []
         dropped: list[DroppedTest] = []
         for path, lines in sorted(gaps.items()):
-            source = _read_source(service, tree, path, lines)
+            source = await asyncio.to_thread(_read_source, service, tree, path, lines)  # parsing takes its time
             if source is None or not source.entries:
                 continue
             style = read_style(service, tree, path, source.module)
