@@ -17,12 +17,12 @@ import msgspec
 
 import greenlane
 from greenlane.agents.base import Yielded
+from greenlane.agents.testing_bundle import Bundle, ServiceTests
 from greenlane.agents.testing_text import commit_message, explain_tests
 from greenlane.analyzers.coverage import describe_run, read_statements
 from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError
 from greenlane.domain.events import (
-    DroppedTest,
     Event,
     Gate,
     HumanRequested,
@@ -32,9 +32,7 @@ from greenlane.domain.events import (
     Stage,
     TestsCommitting,
     TestsComplete,
-    WrittenTest,
 )
-from greenlane.domain.findings import FileCoverage
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.escalation import assess_coverage_gate
 from greenlane.policy.paths import match_paths
@@ -48,41 +46,6 @@ from greenlane.testgen.neighbours import MARKER
 
 RULE_GAP = "coverage-gap-open"
 RULE_OFF = "test-execution-off"
-
-
-class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found out and written for one service."""
-
-    service: str
-    verdict: SuiteVerdict
-    tests_run: int
-    before: tuple[FileCoverage, ...] = ()
-    after: tuple[FileCoverage, ...] = ()
-    files: tuple[GeneratedFile, ...] = ()
-    written: tuple[WrittenTest, ...] = ()
-    dropped: tuple[DroppedTest, ...] = ()
-    suite_passed: bool = True
-    environment: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def uncovered_before(self) -> int:
-        return sum(len(file.uncovered) for file in self.before)
-
-    @property
-    def open_lines(self) -> tuple[str, ...]:
-        return tuple(f"{file.path}:{line}" for file in self.after for line in file.uncovered)
-
-
-class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it, as it is kept between the decision to commit and the commit: a crash there repeats nothing."""
-
-    services: tuple[ServiceTests, ...]
-    seconds: float
-
-    @property
-    def files(self) -> tuple[GeneratedFile, ...]:
-        return tuple(file for service in self.services for file in service.files)
 
 
 class TestAgent:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from greenlane.agents.testing_bundle import ServiceTests
 from greenlane.domain.change import Change
 from greenlane.domain.events import WrittenTest
-
-if TYPE_CHECKING:
-    from greenlane.agents.testing import ServiceTests
 
 _MAX_LINES = 12
 _MAX_NAMES = 20

@@ -25,5 +25,3 @@ def effects_of(sql: str) -> Iterator[Effect]:
     for piece in sql.split(";"):
         if STARTS_WITH_DDL.match(piece) and not TEMPORARY.match(piece):
             yield judge_words(piece)
-
-

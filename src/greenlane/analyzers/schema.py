@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from greenlane.analyzers import ddl, files
+from greenlane.analyzers import ddl, ddl_words, files
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
@@ -159,7 +159,7 @@ def _sql_findings(path: str, text: str) -> Iterator[Finding]:
     line = 1
     for piece in re.split(r"(;)", text):
         start = line + piece[: _LEAD.match(piece).end()].count("\n")  # type: ignore[union-attr]  # it always matches
-        if ddl.STARTS_WITH_DDL.match(piece):
+        if ddl_words.STARTS_WITH_DDL.match(piece):
             words = " ".join(re.sub(r"--[^\n]*", " ", piece).split())
             for effect in ddl.effects_of(piece):
                 yield _finding(effect.rule, effect.severity, effect.message, path, start, words[:200])
@@ -175,7 +175,7 @@ def _ddl_strings(file: files.PythonFile, within: ast.AST) -> Iterator[tuple[str,
             continue
         line, quotation = node.lineno, file.quote(node.lineno)
         for statement in _text_of(node).split(";"):
-            if ddl.STARTS_WITH_DDL.match(statement):
+            if ddl_words.STARTS_WITH_DDL.match(statement):
                 for effect in ddl.effects_of(statement):
                     found = _finding(effect.rule, effect.severity, effect.message, file.path, line, quotation)
                     yield "".join(statement.split()), found

@@ -1,0 +1,45 @@
+"""What the test agent found out and wrote: kept between the decision to commit and the commit."""
+
+from __future__ import annotations
+
+import msgspec
+
+from greenlane.domain.events import DroppedTest, WrittenTest
+from greenlane.domain.findings import FileCoverage
+from greenlane.policy.testing import SuiteVerdict
+from greenlane.testgen import GeneratedFile
+
+
+class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found out and written for one service."""
+
+    service: str
+    verdict: SuiteVerdict
+    tests_run: int
+    before: tuple[FileCoverage, ...] = ()
+    after: tuple[FileCoverage, ...] = ()
+    files: tuple[GeneratedFile, ...] = ()
+    written: tuple[WrittenTest, ...] = ()
+    dropped: tuple[DroppedTest, ...] = ()
+    suite_passed: bool = True
+    environment: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def uncovered_before(self) -> int:
+        return sum(len(file.uncovered) for file in self.before)
+
+    @property
+    def open_lines(self) -> tuple[str, ...]:
+        return tuple(f"{file.path}:{line}" for file in self.after for line in file.uncovered)
+
+
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it, as it is kept between the decision to commit and the commit: a crash there repeats nothing."""
+
+    services: tuple[ServiceTests, ...]
+    seconds: float
+
+    @property
+    def files(self) -> tuple[GeneratedFile, ...]:
+        return tuple(file for service in self.services for file in service.files)
