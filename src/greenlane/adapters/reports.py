@@ -38,6 +38,8 @@ class FileNotifier:
         match recorded.event:
             case e.HumanRequested() | e.RunFailed() | e.CanaryInconclusive():
                 await asyncio.to_thread(self._write_context, change)
+            case e.TestsComplete() | e.StagingComplete() | e.StagingValidated() if change.open_gates:
+                await asyncio.to_thread(self._write_context, change)  # who decides later sees what is known by then
             case e.IncidentReported() as incident:
                 await asyncio.to_thread(self._write_incident, change, incident)
             case _:

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 GROUP = "notices"
 TYPES = (
     "human.requested",
+    "tests.complete",
+    "staging.complete",
+    "staging.validated",
     "run.failed",
     "canary.inconclusive",
     "canary.rolled_back",

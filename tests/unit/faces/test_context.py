@@ -152,6 +152,16 @@ async def test_reports_appear_when_a_person_is_needed_and_not_before(tmp_path: P
     assert not list(tmp_path.rglob(".*"))
 
 
+async def test_who_decides_later_finds_what_was_measured_by_then(tmp_path: Path) -> None:
+    notifier = FileNotifier(tmp_path, Settings())
+    change = c.change_of(c.reviewed(lane=e.Lane.SCHEMA), c.asked(), c.ran_tests(commit="9" * 40))
+    await notifier.notify(change, change.history[2])
+    page = notifier.paths_for(change.run)[0]
+    page.write_text("as it was when the question was asked")
+    await notifier.notify(change, change.history[-1])
+    assert "9" * 10 in page.read_text()
+
+
 def test_a_name_that_leads_out_of_the_reports_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError):
         FileNotifier(tmp_path, Settings()).paths_for("../../etc")
