@@ -74,7 +74,7 @@ async def test_same_content_gives_the_same_artifact_and_builds_once(
 async def test_a_failing_build_says_its_last_lines_and_leaves_nothing(
     state: Path, source: MakeSource, builder: LocalBuilder
 ) -> None:
-    with pytest.raises(BuildFailedError, match=r"ended with 7; its last lines:\nno compiler"):
+    with pytest.raises(BuildFailedError, match=r"ended with 7; its last lines:\n\| no compiler"):
         await builder.build(make_service(build="echo no compiler >&2; exit 7"), source(), "a" * 40)
     assert not (state / "artifacts").exists()
     assert list((state / "scratch").iterdir()) == []
@@ -121,7 +121,7 @@ async def test_exercise_tells_what_came_of_a_command_and_leaves_the_artifact_alo
         assert check.name == "smoke"
         return check.passed, check.detail
 
-    assert await run("echo $GREENLANE_URL; rm version.txt") == (True, "exit code 0\nhttp://127.0.0.1:1")
+    assert await run("echo $GREENLANE_URL; rm version.txt") == (True, "exit code 0\n| http://127.0.0.1:1")
     assert await run("test -e version.txt || exit 9; exit 4") == (False, "exit code 4")
     passed, detail = await run("sleep 60", 0.3)
     assert not passed
@@ -175,7 +175,7 @@ async def test_concurrent_deploys_of_one_id_start_it_once(
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ("exit", r"exited with code 3 before it was healthy; its last log lines:\n(.*\n)*no such table: orders"),
+        ("exit", r"exited with code 3 before it was healthy; its last log lines:\n(.*\n)*\| no such table: orders"),
         ("hang", r"did not answer 200 at /healthz within 1 s \(nobody listens on its port\)"),
         ("fill", r"wrote more than 16 MB of files"),
     ],
@@ -318,7 +318,7 @@ async def test_a_migration_runs_once_per_artifact_and_its_failure_is_told(
     await platform.deploy(service, make_spec(newer, "p-3", "production"), fence=1)
     assert (state / "data/shop/migrations").read_text() == "m\nm\n"
     failing = make_service(migrate="echo column exists >&2; exit 2")
-    with pytest.raises(DeployFailedError, match=r"migration of shop ended with 2; its last lines:\ncolumn exists"):
+    with pytest.raises(DeployFailedError, match=r"migration of shop ended with 2; its last lines:\n\| column exists"):
         await platform.deploy(failing, make_spec(artifact, "s-9"), fence=1)
 
 
