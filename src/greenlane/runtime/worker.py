@@ -385,7 +385,7 @@ class Worker:
             raise OvertakenError
 
     async def _wake_queued(self) -> None:
-        """A place or a production slot may be free: wake who waits for one."""
+        """A production slot may be free: wake who waits for one, oldest first, each by itself."""
         for info in await self._store.streams(("queued",)):
             if self._holdings.get(info.stream) is None:
-                await self._wake(info.stream)
+                self._spawn(self._wake(info.stream))

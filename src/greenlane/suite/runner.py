@@ -95,15 +95,6 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
         """Lines of one source file that ran."""
         return frozenset(self.contexts.get(path, {}))
 
-    def lines_of(self, test: str) -> dict[str, frozenset[int]]:
-        """Lines that ran while this test did (all parameters of it together), by file."""
-        found = {}
-        for path, lines in self.contexts.items():
-            ran = {n for n, tests in lines.items() if any(t == test or t.startswith(f"{test}[") for t in tests)}
-            if ran:
-                found[path] = frozenset(ran)
-        return found
-
 
 class _MeasuredFile(msgspec.Struct):
     executed_lines: list[int]
