@@ -30,6 +30,7 @@ from greenlane.agents.testing import TestAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
+from greenlane.analyzers.reader import ChangeReader
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
@@ -97,11 +98,14 @@ class LocalCrew:
         probe = HttpProbe()
         return (
             ReviewAgent(
-                source=git,
-                coverage=SandboxedCoverage(self._sandbox, self._environments, settings),
-                analyzers=build_analyzers(settings.review.analyzer_timeout_s),
-                settings=settings,
-                work_dir=self._work_dir,
+                ChangeReader(
+                    git,
+                    build_analyzers(settings.review.analyzer_timeout_s),
+                    settings,
+                    coverage=SandboxedCoverage(self._sandbox, self._environments, settings),
+                ),
+                settings,
+                self._work_dir,
             ),
             TestAgent(
                 code_host=git,

@@ -13,6 +13,8 @@ import msgspec
 
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
 from greenlane.domain.findings import FileCoverage, Finding
+from greenlane.domain.history import HistoryFacts
+from greenlane.domain.opinion import ModelReview
 
 
 class Stage(StrEnum):
@@ -184,6 +186,8 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     schema_changes_detected: bool = False
     new_service_integration: bool = False
     breaking_api_contract: bool = False
+    history: HistoryFacts | None = None
+    model: ModelReview | None = None
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):

@@ -151,6 +151,18 @@ class Review(Section):
     """Globs of files where a mistake costs more; a change to one of them adds to the risk score."""
 
 
+class ModelSettings(Section):
+    """The language model of `orchestration.model`: how it is reached, and what it may cost."""
+
+
+class Rollout(Section):
+    """Which share of the changes goes through automation while an organisation gains confidence."""
+
+
+class Risk(Section):
+    """The figures of the risk score, and the bounds within which a threshold may be moved."""
+
+
 class Lanes(Section):
     performance_critical_paths: tuple[str, ...] = ()
     """Globs; a change to one of them gets a longer and stricter canary."""
@@ -282,6 +294,9 @@ class Settings(Section):
     validation: Validation = Validation()
     escalation: Escalation = Escalation()
     review: Review = Review()
+    risk: Risk = Risk()
+    model: ModelSettings = ModelSettings()
+    rollout: Rollout = Rollout()
     lanes: Lanes = Lanes()
     canary: Canary = Canary()
     staging: Staging = Staging()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from greenlane.domain.events import Gate
+from greenlane.domain.opinion import ModelReview
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.escalation import EscalationFacts, assess_escalation
 from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane
@@ -28,8 +29,10 @@ def assess_review(
     labels: tuple[str, ...],
     services: tuple[Service, ...],
     settings: Settings,
+    model: ModelReview | None = None,
 ) -> ReviewVerdict:
     """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request."""
+    del model  # no reviewer is composed yet
     risk = assess_risk(facts)
     limit = risk_limit(settings, services)
     signals = read_signals(facts.findings, facts.skipped)

@@ -14,6 +14,7 @@ import msgspec
 
 from greenlane.domain.events import RiskPoint, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
+from greenlane.domain.history import HistoryFacts
 
 LOWEST, HIGHEST = 1.0, 10.0
 _SERIOUS = (Severity.HIGH, Severity.CRITICAL)
@@ -63,6 +64,7 @@ class RiskFacts(msgspec.Struct, frozen=True, kw_only=True):
     covered: int = 0
     uncovered: int = 0
     suite_passed: bool = True
+    history: HistoryFacts | None = None
 
 
 class RiskScore(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from greenlane.agents.review import ReviewAgent
 from greenlane.analyzers.base import AnalysisResult, CoverageReport, ReviewInput
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.isolated import IsolatedAnalyzer
+from greenlane.analyzers.reader import ChangeReader
 from greenlane.domain.change import Change, Recorded, fold
 from greenlane.domain.diff import Diff
 from greenlane.domain.errors import ChangeError
@@ -79,9 +80,8 @@ def opened(**more: object) -> Change:
 
 async def review(tmp_path, base: Tree, head: Tree, *, settings=SETTINGS, meter=None, analyzers=None, change=None):
     """(the result, the gates by id) of a review."""
-    agent = ReviewAgent(
-        Trees(base, head), meter or Meter(), analyzers or build_analyzers(60), settings, tmp_path / "work"
-    )
+    reader = ChangeReader(Trees(base, head), analyzers or build_analyzers(60), settings, coverage=meter or Meter())
+    agent = ReviewAgent(reader, settings, tmp_path / "work")
     groups = [group async for group in agent.act(change or opened())]
     assert len(groups) == 1
     group = groups[0]
@@ -287,5 +287,5 @@ async def test_files_of_no_service_are_named(tmp_path) -> None:
 async def test_a_review_that_stands_is_not_done_again(tmp_path) -> None:
     complete, _ = await review(tmp_path, APP, {**APP, "README.md": "y\n"}, analyzers=only("reading"))
     done = msgspec.structs.replace(opened(), review=complete)
-    agent = ReviewAgent(Trees({}, {}), Meter(), (), SETTINGS, tmp_path / "work")
+    agent = ReviewAgent(ChangeReader(Trees({}, {}), (), SETTINGS, coverage=Meter()), SETTINGS, tmp_path / "work")
     assert [group async for group in agent.act(done)] == []

@@ -1,0 +1,37 @@
+"""What git knows of the places that a change touches: the measures that predict which changes are later reverted.
+
+The measures are those of Kamei et al., "A Large-Scale Empirical Study of Just-in-Time Quality Assurance"
+(IEEE Transactions on Software Engineering, 2013).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class HistoryFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """Measures of one change at its merge base. Counts are of commits in the history before it.
+
+    `entropy` is the normalised Shannon entropy (0 to 1) of the changed lines over the files; `age_days` the mean time
+    since each touched file was last changed; `author_commits` is over the whole repository, `author_file_commits` of
+    these files; `reverts` and `fixes` count earlier commits on these files that took something back or mended it.
+    """
+
+    subsystems: int = 0
+    folders: int = 0
+    files: int = 0
+    lines_added: int = 0
+    lines_removed: int = 0
+    lines_before: int = 0
+    entropy: float = 0.0
+    authors: int = 0
+    age_days: float = 0.0
+    commits: int = 0
+    author_commits: int = 0
+    author_recent_commits: float = 0.0
+    author_file_commits: int = 0
+    reverts: int = 0
+    fixes: int = 0
+    is_fix: bool = False
+    shallow: bool = False
+    """The clone has no full history, so these figures are of a part of it."""

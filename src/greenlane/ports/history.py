@@ -1,0 +1,13 @@
+"""History: what git knows of the places that a change touches."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from greenlane.domain.diff import Diff
+from greenlane.domain.history import HistoryFacts
+
+
+class History(Protocol):
+    async def facts(self, *, merge_base_sha: str, head_sha: str, author: str, diff: Diff) -> HistoryFacts:
+        """The measures of this change, from commits that the merge base reaches. Raises FinalError if git can't say."""
