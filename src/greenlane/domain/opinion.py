@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-Outcome = Literal["answered", "refused", "truncated", "malformed", "unavailable", "over-budget"]
+Outcome = Literal["answered", "nothing-to-read", "refused", "truncated", "malformed", "unavailable", "over-budget"]
 
 
 class Concern(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,8 +21,8 @@ class Section(BaseModel):
 
 
 class Orchestration(Section):
-    model: str | None = None
-    """The language model that may raise a risk score. Absent or unreachable: deterministic analysis alone decides."""
+    model: str | None = Field(None, pattern="^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,99}$")
+    """The language model that may raise a risk score, by its name (`claude-sonnet-5-5`). Absent: none is asked."""
     routing: Literal["event-driven"] = "event-driven"
     """How work moves between agents."""
     max_concurrent_agents: int = Field(5, ge=1, le=1000)
@@ -153,6 +153,32 @@ class Review(Section):
 
 class ModelSettings(Section):
     """The language model of `orchestration.model`: how it is reached, and what it may cost."""
+
+    api_key_env: str = Field("ANTHROPIC_API_KEY", pattern="^[A-Z][A-Z0-9_]{0,63}$")
+    """Name of the environment variable that holds the key. The key itself never stands in this file."""
+    base_url: str | None = Field(None, pattern=r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))")
+    """Where the model is reached, if not at its maker's: a gateway, by https, or on this machine."""
+    on_failure: Literal["human", "deterministic"] = "human"
+    """What a refusal, an unreadable answer or an outage means: a human is asked, or the analyzers alone decide."""
+    max_input_tokens: int = Field(40_000, ge=2_000, le=500_000)
+    """Most tokens (estimated) of a change that are sent in one call; what does not fit is named in the decision."""
+    max_output_tokens: int = Field(4_000, ge=500, le=64_000)
+    timeout_s: float = Field(90, gt=0, le=900)
+    """Time for one call, its repetitions not counted, in seconds."""
+    max_retries: int = Field(3, ge=0, le=10)
+    """Repetitions, with growing waits, after an overload or a failure of the model's host."""
+    usd_per_pr: float = Field(1.0, gt=0, le=1000)
+    """Most that one change may cost. What would go over it is not asked, and a human is."""
+    usd_per_day: float = Field(50.0, gt=0, le=100_000)
+    """Most that a day (UTC) may cost, over all changes of this repository."""
+    input_usd_per_mtok: float = Field(3.0, ge=0)
+    """Price of a million input tokens; take it from your contract, costs are computed from it."""
+    cached_usd_per_mtok: float = Field(0.3, ge=0)
+    """Price of a million input tokens read from the prompt cache."""
+    output_usd_per_mtok: float = Field(15.0, ge=0)
+    """Price of a million output tokens."""
+    examples_dir: str | None = None
+    """Folder of the repository with examples of your own (`*.md`), read from the base branch."""
 
 
 class Rollout(Section):

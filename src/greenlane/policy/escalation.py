@@ -24,6 +24,8 @@ class EscalationFacts(msgspec.Struct, frozen=True, kw_only=True):
     limit: RiskLimit
     signals: Signals
     compliance: tuple[str, ...] = ()
+    model: tuple[Trigger, ...] = ()
+    """Why a person is asked because of what a model said, or failed to say."""
 
 
 def assess_escalation(facts: EscalationFacts, settings: Settings) -> tuple[Gate, ...]:
@@ -98,7 +100,7 @@ def _red_triggers(facts: EscalationFacts, *, breaking_api: bool) -> list[Trigger
         )  # fmt: skip
     if facts.limit.is_reached(facts.risk.score):
         triggers.append(_risk(facts))
-    return triggers
+    return [*triggers, *facts.model]
 
 
 def _trigger(rule: str, what: str, findings: tuple[Finding, ...], clears_when: str) -> Trigger:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from greenlane.domain.events import Lane
+from greenlane.domain.events import Lane, Trigger
 from greenlane.policy.signals import RiskLimit, Signals
 
 
@@ -18,6 +18,8 @@ class LaneFacts(msgspec.Struct, frozen=True, kw_only=True):
     compliance: tuple[str, ...] = ()
     """Paths and labels under audit that the change has."""
     performance_paths: tuple[str, ...] = ()
+    model: tuple[Trigger, ...] = ()
+    """Why a person is asked because of what a model said, or failed to say."""
     breaking_api_asks: bool = True
     """Whether `breaking_api_contract` is a condition of escalation; if not, the risk floor alone speaks for it."""
 
@@ -67,6 +69,7 @@ def _red_reasons(facts: LaneFacts) -> list[str]:
     if signals.skipped:
         gap = signals.skipped[0]
         reasons.append(f"an incomplete analysis: {gap.path} ({gap.analyzer}: {gap.reason})")
+    reasons += [trigger.summary for trigger in facts.model]
     return reasons
 
 

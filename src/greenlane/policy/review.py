@@ -5,10 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from greenlane.domain.events import Gate
+from greenlane.domain.findings import Finding
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.escalation import EscalationFacts, assess_escalation
 from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane
+from greenlane.policy.opinion import assess_opinion
 from greenlane.policy.paths import match_paths
 from greenlane.policy.risk import RiskFacts, RiskScore, assess_risk
 from greenlane.policy.signals import RiskLimit, Signals, read_signals, risk_limit
@@ -20,6 +22,7 @@ class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
     signals: Signals
     lane: LaneDecision
     gates: tuple[Gate, ...]
+    model_findings: tuple[Finding, ...] = ()
 
 
 def assess_review(
@@ -31,9 +34,10 @@ def assess_review(
     settings: Settings,
     model: ModelReview | None = None,
 ) -> ReviewVerdict:
-    """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request."""
-    del model  # no reviewer is composed yet
-    risk = assess_risk(facts)
+    """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request. What the
+    `model` says is added to what the facts demand, and takes nothing away."""
+    opinion = assess_opinion(model, assess_risk(facts), settings)
+    risk = opinion.risk
     limit = risk_limit(settings, services)
     signals = read_signals(facts.findings, facts.skipped)
     audited = {label.lower() for label in settings.lanes.compliance_labels}
@@ -49,7 +53,13 @@ def assess_review(
             compliance=compliance,
             performance_paths=match_paths(settings.lanes.performance_critical_paths, paths),
             breaking_api_asks="breaking_api_contract" in settings.escalation.auto_route_to_human,
+            model=opinion.triggers,
         )
     )
-    gates = assess_escalation(EscalationFacts(risk=risk, limit=limit, signals=signals, compliance=compliance), settings)
-    return ReviewVerdict(risk=risk, limit=limit, signals=signals, lane=lane, gates=gates)
+    gates = assess_escalation(
+        EscalationFacts(risk=risk, limit=limit, signals=signals, compliance=compliance, model=opinion.triggers),
+        settings,
+    )
+    return ReviewVerdict(
+        risk=risk, limit=limit, signals=signals, lane=lane, gates=gates, model_findings=opinion.findings
+    )
