@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import PackageNotFoundError, version
 
 from greenlane.analyzers.base import Analyzer
-from greenlane.analyzers.isolated import IsolatedAnalyzer
+from greenlane.analyzers.isolated import AnalyzerPool, IsolatedAnalyzer
 from greenlane.analyzers.worker import ANALYZERS
 
 _OWN_VERSION = "1"
@@ -20,8 +20,9 @@ _TOOLS = {
 
 
 def build_analyzers(timeout_s: float) -> tuple[Analyzer, ...]:
-    """One of each; `timeout_s` is the time that each may take for one change."""
-    return tuple(IsolatedAnalyzer(name, _version(name), timeout_s=timeout_s) for name in ANALYZERS)
+    """One of each; `timeout_s` is the time that each may take for one change. They share one pool of processes."""
+    pool = AnalyzerPool()
+    return tuple(IsolatedAnalyzer(name, _version(name), timeout_s=timeout_s, pool=pool) for name in ANALYZERS)
 
 
 def _version(name: str) -> str:
