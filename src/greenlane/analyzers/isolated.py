@@ -75,7 +75,7 @@ class AnalyzerPool:
         with theirs:
             process = subprocess.Popen(  # a list, no shell
                 [sys.executable, "-P", "-m", "greenlane.analyzers.worker"],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 cwd="/",

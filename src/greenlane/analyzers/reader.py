@@ -22,10 +22,11 @@ from greenlane.analyzers.base import (
     ReviewInput,
     SourceRoot,
 )
+from greenlane.analyzers.record import record_reading
 from greenlane.analyzers.summary import bound_diff, is_production, measure_change
 from greenlane.domain.diff import Diff
 from greenlane.domain.errors import FinalError
-from greenlane.domain.events import SkippedFile
+from greenlane.domain.events import FileRead, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.paths import assign_services, match_paths
@@ -45,6 +46,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     skipped: tuple[SkippedFile, ...]
     coverage: CoverageReport
+    read: tuple[FileRead, ...] = ()
+    """Each changed file: its hunks, the analyzers that looked at it, and any gap."""
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -99,7 +102,9 @@ class ChangeReader:
             asyncio.gather(*(self._analyze(analyzer, review) for analyzer in self._analyzers)),
             self._measure_coverage(diff, services, trees["tests"]),
         )
-        skipped = [s for result in results for s in result.skipped]
+        names = [analyzer.name for analyzer in self._analyzers]
+        read, unnoticed = record_reading(diff, dict(zip(names, results, strict=True)))
+        skipped = [*(s for result in results for s in result.skipped), *unnoticed]
         if coverage.unavailable:
             skipped.append(SkippedFile(path=EVERYTHING, analyzer="coverage", reason=coverage.unavailable))
         return Reading(
@@ -109,6 +114,7 @@ class ChangeReader:
             findings=rank_findings([f for result in results for f in result.findings]),
             skipped=tuple(skipped),
             coverage=coverage,
+            read=read,
         )
 
     async def _analyze(self, analyzer: Analyzer, review: ReviewInput) -> AnalysisResult:

@@ -27,8 +27,9 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.analyzers import tools
+from greenlane.analyzers import files, tools
 from greenlane.analyzers.base import EVERYTHING, AnalysisResult, ReviewInput
+from greenlane.analyzers.secrets import FORMATS
 from greenlane.domain.events import SkippedFile
 
 ANALYZERS = {
@@ -41,7 +42,13 @@ ANALYZERS = {
     "infrastructure": "greenlane.analyzers.infrastructure",
     "guards": "greenlane.analyzers.guards",
 }
-_IMPORTED_LATE = ("greenlane.analyzers.library", "bandit.cli.main", "bandit.formatters.json", "unittest.mock")
+READS_ADDED_LINES = frozenset({"secrets"})
+"""Analyzers that go through every added line as the difference has it, and open no file for that."""
+_IMPORTED_LATE = (
+    "greenlane.analyzers.library", "bandit.cli.main", "bandit.core.extension_loader", "bandit.formatters.json",
+    "sqlglot.dialects.postgres", "sqlglot.dialects.mysql", "sqlglot.dialects.sqlite",
+    *(f"detect_secrets.plugins.{name.partition('.')[0]}" for name in FORMATS),
+)  # fmt: skip
 """What analyzers import only where they need it, and would pay for in each child."""
 JOB = struct.Struct("=32sd")
 """The name of an analyzer, and its time-out in seconds."""
@@ -61,15 +68,26 @@ _FIRST_FREE = 64
 
 def run(name: str, review: ReviewInput) -> AnalysisResult:
     """The analyzer's result; its failure is a skipped analysis of everything."""
+    files.opened.clear()
     try:
         result: AnalysisResult = importlib.import_module(ANALYZERS[name]).analyze(review)
     except Exception as error:  # whatever the content of a change provokes, it must not look like 'nothing found'
         text = f"it failed ({type(error).__name__}: {str(error)[:200]})"
         return AnalysisResult(skipped=(SkippedFile(path=EVERYTHING, analyzer=name, reason=text),))
+    if result.read is None:
+        result = msgspec.structs.replace(result, read=_what_was_read(name, review))
     if len(result.findings) <= MAX_FINDINGS:
         return result
     more = SkippedFile(path=EVERYTHING, analyzer=name, reason=f"it has more than {MAX_FINDINGS} findings")
-    return AnalysisResult(findings=result.findings[:MAX_FINDINGS], skipped=(*result.skipped, more))
+    return msgspec.structs.replace(result, findings=result.findings[:MAX_FINDINGS], skipped=(*result.skipped, more))
+
+
+def _what_was_read(name: str, review: ReviewInput) -> tuple[str, ...]:
+    """The files of the change that the analyzer opened, on either side; secrets are looked for in the added lines."""
+    opened = {f.path for f in review.diff.files if f.path in files.opened or f.old_path in files.opened}
+    if name in READS_ADDED_LINES:
+        opened |= {f.path for f in review.readable if f.added}
+    return tuple(sorted(opened))
 
 
 # ------------------------------------------------------------------ the child
