@@ -205,9 +205,9 @@ class PythonFile:
         parsed = held.get(self)
         if parsed is None:
             parsed = held[self] = _Parsed(parse_python(self.text))
+            while len(held) > _KEPT_TREES and sum(len(file.text) for file in held) > KEPT_SOURCE_CHARS:
+                held.popitem(last=False)
         held.move_to_end(self)
-        while len(held) > _KEPT_TREES and sum(len(file.text) for file in held) > KEPT_SOURCE_CHARS:
-            held.popitem(last=False)
         return parsed
 
     def statement_at(self, line: int) -> ast.stmt | None:

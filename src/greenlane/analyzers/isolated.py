@@ -26,6 +26,7 @@ from greenlane.analyzers.base import EVERYTHING, AnalysisResult, ReviewInput
 from greenlane.analyzers.worker import ENDED, JOB
 from greenlane.domain.events import SkippedFile
 
+_COMMAND = ("-P", "-m", "greenlane.analyzers.worker")
 _MAX_RESULT_BYTES = 16 << 20
 """A worker caps its findings far below this; more is not a result."""
 _TAIL_BYTES = 4096
@@ -74,7 +75,7 @@ class AnalyzerPool:
         ours, theirs = socket.socketpair()
         with theirs:
             process = subprocess.Popen(  # a list, no shell
-                [sys.executable, "-P", "-m", "greenlane.analyzers.worker"],
+                [sys.executable, *_COMMAND],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

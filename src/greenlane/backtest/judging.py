@@ -88,28 +88,41 @@ class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
         return any(rule not in self.mandated for rule in self.rules)
 
 
-async def judge_changes(
+def judge_changes(
     repo: Path,
     changes: Sequence[MergedChange],
     settings: Settings,
     *,
     on_judged: Callable[[JudgedChange], None] = lambda _: None,
 ) -> list[JudgedChange]:
-    """The verdict on each change, in their order. What can't be read is a verdict too (`error`)."""
+    """The verdict on each change, in their order. What can't be read is a verdict too (`error`).
+
+    The folder with the trees outlives every thread that writes into it, so that nothing is left after Ctrl-C either.
+    """
+    with tempfile.TemporaryDirectory(prefix="greenlane-backtest-", ignore_cleanup_errors=True) as work:
+        return asyncio.run(_judge_all(repo, changes, settings, Path(work), on_judged))
+
+
+async def _judge_all(
+    repo: Path,
+    changes: Sequence[MergedChange],
+    settings: Settings,
+    work: Path,
+    on_judged: Callable[[JudgedChange], None],
+) -> list[JudgedChange]:
     git = LocalGit(repo)
     places = asyncio.Semaphore(os.cpu_count() or 1)
-    with tempfile.TemporaryDirectory(prefix="greenlane-backtest-", ignore_cleanup_errors=True) as work:
-        reader = ChangeReader(git, build_analyzers(settings.review.analyzer_timeout_s), settings, coverage=None)
+    reader = ChangeReader(git, build_analyzers(settings.review.analyzer_timeout_s), settings, coverage=None)
 
-        async def judge(index: int, change: MergedChange) -> JudgedChange:
-            async with places:
-                judged = await _judge(reader, change, settings, Path(work) / str(index))
-            on_judged(judged)
-            return judged
+    async def judge(index: int, change: MergedChange) -> JudgedChange:
+        async with places:
+            judged = await _judge(reader, change, settings, work / str(index))
+        on_judged(judged)
+        return judged
 
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(judge(i, change)) for i, change in enumerate(changes)]
-        return [task.result() for task in tasks]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(judge(i, change)) for i, change in enumerate(changes)]
+    return [task.result() for task in tasks]
 
 
 async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings, folder: Path) -> JudgedChange:

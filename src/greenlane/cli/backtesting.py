@@ -106,8 +106,6 @@ def _prices(text: str | None) -> tuple[float, float] | None:
 
 def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[JudgedChange]:
     """With a bar on stderr, where a person looks."""
-    import asyncio
-
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -127,7 +125,7 @@ def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[
     out = console(stderr=True)
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task("judging", total=len(changes))
-        return asyncio.run(judge_changes(root, changes, settings, on_judged=lambda _: bar.advance(task)))
+        return judge_changes(root, changes, settings, on_judged=lambda _: bar.advance(task))
 
 
 def _tables(report: BacktestReport) -> list[RenderableType]:
