@@ -27,8 +27,8 @@ import time
 from pathlib import Path
 
 import psutil
-from _harness import Bench, percentile, run
 
+from _harness import Bench, percentile, run
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import MergedChange, read_merged_changes
 from greenlane.analyzers.catalog import build_analyzers

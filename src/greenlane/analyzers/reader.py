@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -55,6 +56,26 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(dict.fromkeys(p for f in self.diff.files for p in (f.path, f.old_path or f.path)))
 
 
+class Trees(Protocol):
+    """Who brings the files of both commits into a folder."""
+
+    async def place(self, base_sha: str, head_sha: str, folder: Path) -> None:
+        """Bring `folder/base` and `folder/head` to these commits, complete and with nothing else in them."""
+
+
+class FreshTrees:
+    """Exports both each time, into a folder that is emptied before."""
+
+    def __init__(self, source: SourceControl) -> None:
+        self._source = source
+
+    async def place(self, base_sha: str, head_sha: str, folder: Path) -> None:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.gather(
+            self._source.export(base_sha, folder / "base"), self._source.export(head_sha, folder / "head")
+        )
+
+
 class ChangeReader:
     """Reads one change at a time or several at once; at most one analyzer a core runs at any moment.
 
@@ -68,8 +89,10 @@ class ChangeReader:
         settings: Settings,
         *,
         coverage: CoverageMeter | None,
+        trees: Trees | None = None,
     ) -> None:
         self._source = source
+        self._trees = trees or FreshTrees(source)
         self._coverage = coverage
         self._analyzers = analyzers
         self._settings = settings
@@ -82,14 +105,14 @@ class ChangeReader:
         return (*own, "coverage") if self._coverage else own
 
     async def read(self, base_sha: str, head_sha: str, folder: Path) -> Reading:
-        """What `head_sha` changes relative to `base_sha`, read. `folder` is emptied before; the trees stay in it
-        (`base`, `head`) for whoever reads on, and the caller removes it."""
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        """What `head_sha` changes relative to `base_sha`, read. The trees stay in `folder` (`base`, `head`)
+        for whoever reads on, and the caller removes it."""
         diff = bound_diff(await self._source.diff(base_sha, head_sha), self._settings.review)
+        await self._trees.place(base_sha, head_sha, folder)
         trees = {name: folder / name for name in ("base", "head", "tests")}
-        # Tests get a tree of their own: they may write into it, and must not write what the analyzers read.
-        commits = {"base": base_sha, "head": head_sha} | ({"tests": head_sha} if self._coverage else {})
-        await asyncio.gather(*(self._source.export(commits[name], trees[name]) for name in commits))
+        if self._coverage:
+            # Tests get a tree of their own: they may write into it, and must not write what the analyzers read.
+            await self._source.export(head_sha, trees["tests"])
         services, unclaimed = assign_services(self._settings.services, diff.paths)
         review = ReviewInput(
             diff=diff,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,8 @@ import msgspec
 
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import MergedChange
+from greenlane.adapters.git.rolling import RollingTrees
+from greenlane.analyzers.base import EVERYTHING
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
 from greenlane.domain.diff import Diff
@@ -77,6 +78,8 @@ class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int = 0
     seconds: float = 0.0
     error: str = ""
+    failed: tuple[str, ...] = ()
+    """Analyzers that failed as a whole."""
 
     @property
     def to_human(self) -> bool:
@@ -111,17 +114,26 @@ async def _judge_all(
     on_judged: Callable[[JudgedChange], None],
 ) -> list[JudgedChange]:
     git = LocalGit(repo)
-    places = asyncio.Semaphore(os.cpu_count() or 1)
-    reader = ChangeReader(git, build_analyzers(settings.review.analyzer_timeout_s), settings, coverage=None)
+    trees = RollingTrees(repo)
+    analyzers = build_analyzers(settings.review.analyzer_timeout_s)
+    reader = ChangeReader(git, analyzers, settings, coverage=None, trees=trees)
+    folders = asyncio.Queue[Path]()
+    for index in range(os.cpu_count() or 1):
+        folders.put_nowait(work / str(index))
 
-    async def judge(index: int, change: MergedChange) -> JudgedChange:
-        async with places:
-            judged = await _judge(reader, change, settings, work / str(index))
+    async def judge(change: MergedChange) -> JudgedChange:
+        folder = await folders.get()
+        try:
+            judged = await _judge(reader, change, settings, folder)
+            if judged.error or judged.failed:  # whoever was stopped in the middle may have left something
+                await asyncio.to_thread(trees.forget, folder)
+        finally:
+            folders.put_nowait(folder)
         on_judged(judged)
         return judged
 
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(judge(i, change)) for i, change in enumerate(changes)]
+        tasks = [group.create_task(judge(change)) for change in changes]
     return [task.result() for task in tasks]
 
 
@@ -134,8 +146,6 @@ async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings,
         reading = await reader.read(change.base_sha, change.head_sha, folder)
     except GreenlaneError as error:
         return msgspec.structs.replace(blank, rules=("unreadable",), error=error.message)
-    finally:
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
     verdict = assess_review(
         risk_facts(reading, settings), paths=reading.paths, labels=(), services=reading.services, settings=settings
     )
@@ -161,6 +171,7 @@ def _describe(blank: JudgedChange, reading: Reading, verdict: ReviewVerdict, sec
         input_tokens=tokens,
         output_tokens=2 * ANSWER_TOKENS,
         seconds=round(seconds, 3),
+        failed=tuple(sorted({s.analyzer for s in reading.skipped if s.path == EVERYTHING})),
     )
 
 

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import read_merged_changes
+from greenlane.adapters.git.rolling import RollingTrees
 from greenlane.backtest.judging import JudgedChange
 from greenlane.backtest.outcomes import Outcome, label_outcomes
 from greenlane.backtest.summing import sum_up
@@ -148,3 +151,34 @@ def test_the_interval_is_wilsons() -> None:
     share = share_of(15, 300)  # 3.05 % to 8.08 % by the formula of the paper
     assert (round(share.low, 4), round(share.high, 4)) == (0.0305, 0.0808)
     assert (share_of(0, 0).low, share_of(0, 0).high) == (0.0, 1.0)
+
+
+async def test_a_tree_that_is_moved_on_is_what_a_fresh_export_gives(tmp_path: Path) -> None:
+    repo = Repo(tmp_path / "work")
+    shas = [repo.commit("begin", a="a = 1\n", b="b = 1\n")]
+    (repo.path / "pkg").mkdir()
+    (repo.path / "pkg/deep.txt").write_text("x")
+    shas.append(repo.commit("a folder", a="a = 2\n"))
+    repo.git("rm", "-q", "b.py")
+    (repo.path / "b.py").mkdir()
+    (repo.path / "b.py/inner").write_text("a folder where a file was")
+    (repo.path / "a.py").chmod(0o755)
+    shas.append(repo.commit("a file becomes a folder"))
+    repo.git("rm", "-q", "-r", "pkg")
+    (repo.path / "pkg").symlink_to("a.py")
+    shas.append(repo.commit("a folder becomes a link"))
+    trees, git = RollingTrees(repo.path), LocalGit(repo.path)
+    order = [*shas, *reversed(shas), shas[3], shas[0]]
+    for number, (base, head) in enumerate(pairwise(order)):
+        await trees.place(base, head, tmp_path / "slot")
+        for name, sha in (("base", base), ("head", head)):
+            fresh = tmp_path / f"fresh-{number}-{name}"
+            await git.export(sha, fresh)
+            assert content(tmp_path / "slot" / name) == content(fresh)
+
+
+def content(folder: Path) -> dict[str, tuple[int, bytes]]:
+    return {
+        p.relative_to(folder).as_posix(): (p.lstat().st_mode, p.read_bytes() if p.is_file() else b"")
+        for p in folder.rglob("*")
+    }
