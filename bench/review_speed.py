@@ -31,7 +31,7 @@ import psutil
 from _harness import Bench, percentile, run
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import MergedChange, read_merged_changes
-from greenlane.analyzers.catalog import build_analyzers
+from greenlane.analyzers.catalog import build_analyzers, shared_pool
 from greenlane.analyzers.reader import ChangeReader
 from greenlane.backtest.judging import judge_changes
 from greenlane.backtest.settings import settings_for
@@ -164,6 +164,7 @@ def measure(bench: Bench) -> None:
             changes, _ = read_merged_changes(repo, last=count, branch=None)
             began = cpu_s()
             ours += asyncio.run(review_each(repo, changes, bench))
+            shared_pool().close()  # its CPU time counts once it has ended
             cpu += cpu_s() - began
     for repo in repos:
         changes, _ = read_merged_changes(repo, last=count, branch=None)
@@ -193,6 +194,7 @@ def backtest(bench: Bench, repo: Path) -> None:
     with bench.progress(f"backtest of {repo.parent.name}", total=len(changes)) as advance:
         judge_changes(repo, changes, settings, on_judged=lambda _: advance())
     took = time.monotonic() - began
+    shared_pool().close()
     bench.figure("backtest_changes", len(changes), "changes of the backtest")
     bench.figure("backtest_300_s", took / len(changes) * 300, "backtest of 300 changes, from those judged")
     bench.figure("backtest_cpu_s", (cpu_s() - cpu) / len(changes), "CPU time of one change in it")

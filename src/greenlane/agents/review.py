@@ -153,7 +153,7 @@ class ReviewAgent:
             files_changed=len(reading.diff.files),
             lines_added=reading.diff.added_count,
             lines_removed=reading.diff.removed_count,
-            summary=(*summarise(reading.diff), *_name_unclaimed(reading.unclaimed), f"read: {reading_words(read)}"),
+            summary=(*summarise(reading.diff), f"read: {reading_words(read)}", *_name_unclaimed(reading.unclaimed)),
             read=bound_record(read),
             hunks=hunks,
             hunks_analysed=analysed,
