@@ -93,7 +93,7 @@ def _bars(rows: list[tuple[str, str, Share]]) -> list[Bar]:
     top = max((share.high for _, _, share in rows), default=1.0) or 1.0
     return [
         Bar(
-            label=label if len(label) <= 46 else label[:45] + "…",
+            label=label if len(label) <= 40 else label[:39] + "…",
             style=style,
             y=i * (BAR + GAP),
             width=round(share.share / top * room, 1),
