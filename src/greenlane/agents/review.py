@@ -19,6 +19,7 @@ from greenlane.agents.base import Yielded
 from greenlane.agents.review_text import explain_review, name_inputs, name_rules
 from greenlane.analyzers.base import EVERYTHING
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
+from greenlane.analyzers.record import analysed_hunks, bound_record, reading_words, with_model
 from greenlane.analyzers.summary import summarise
 from greenlane.domain.change import Change
 from greenlane.domain.events import (
@@ -125,6 +126,8 @@ class ReviewAgent:
             services=reading.services,
             settings=self._settings,
         )
+        read = with_model(reading.read, model)
+        analysed, hunks = analysed_hunks(read)
         inputs = name_inputs(change.opened, reading.diff)
         complete = ReviewComplete(
             why=Reasoning(
@@ -150,7 +153,10 @@ class ReviewAgent:
             files_changed=len(reading.diff.files),
             lines_added=reading.diff.added_count,
             lines_removed=reading.diff.removed_count,
-            summary=(*summarise(reading.diff), *_name_unclaimed(reading.unclaimed)),
+            summary=(*summarise(reading.diff), f"read: {reading_words(read)}", *_name_unclaimed(reading.unclaimed)),
+            read=bound_record(read),
+            hunks=hunks,
+            hunks_analysed=analysed,
             schema_changes_detected=bool(verdict.signals.schema),
             new_service_integration=bool(verdict.signals.integrations),
             breaking_api_contract=bool(verdict.signals.breaking_api),

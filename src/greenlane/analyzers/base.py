@@ -63,8 +63,11 @@ class ReviewInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AnalysisResult(msgspec.Struct, frozen=True, kw_only=True):
+    """`read` names the files of the change whose content was looked at; None: it is not known which."""
+
     findings: tuple[Finding, ...] = ()
     skipped: tuple[SkippedFile, ...] = ()
+    read: tuple[str, ...] | None = None
 
 
 class Analyzer(Protocol):

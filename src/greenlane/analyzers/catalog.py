@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from importlib.metadata import PackageNotFoundError, version
 
 from greenlane.analyzers.base import Analyzer
-from greenlane.analyzers.isolated import IsolatedAnalyzer
+from greenlane.analyzers.isolated import AnalyzerPool, IsolatedAnalyzer
 from greenlane.analyzers.worker import ANALYZERS
 
 _OWN_VERSION = "1"
@@ -19,9 +20,16 @@ _TOOLS = {
 }
 
 
+@functools.cache
+def shared_pool() -> AnalyzerPool:
+    """The one pool of this process: its imports are paid for once. Closed, it starts again with the next job."""
+    return AnalyzerPool()
+
+
 def build_analyzers(timeout_s: float) -> tuple[Analyzer, ...]:
     """One of each; `timeout_s` is the time that each may take for one change."""
-    return tuple(IsolatedAnalyzer(name, _version(name), timeout_s=timeout_s) for name in ANALYZERS)
+    pool = shared_pool()
+    return tuple(IsolatedAnalyzer(name, _version(name), timeout_s=timeout_s, pool=pool) for name in ANALYZERS)
 
 
 def _version(name: str) -> str:

@@ -10,12 +10,23 @@ import codecs
 import io
 import re
 import tokenize
+from collections import OrderedDict
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import ClassVar
 
 MAX_DEPTH = 400
 """Deepest nesting of a syntax tree that is analysed; visitors recurse, and real code stays under 100."""
+
+
+KEPT_SOURCE_CHARS = 2 << 20
+"""Source whose syntax trees are held at the same time: a tree takes some fifty times its text."""
+_KEPT_TREES = 4
+"""Trees that are held however large they are: both sides of the file that is looked at, and a little more."""
+
+opened: set[str] = set()
+"""Paths whose content was read for its own sake in this process. `worker.py` tells them to the record of reading."""
 
 
 class UnreadableError(Exception):
@@ -120,9 +131,11 @@ def read_bytes(tree: Path, path: str, limit: int) -> bytes:
             raise UnreadableError("it is not a plain file")
         if full.stat().st_size > limit:
             raise UnreadableError(f"it is larger than {limit // 1024} KiB")
-        return full.read_bytes()
+        data = full.read_bytes()
     except OSError as error:
         raise UnreadableError(f"it can't be read ({error.strerror})") from error
+    opened.add(path)
+    return data
 
 
 def read_text(tree: Path, path: str, limit: int) -> str:
@@ -136,17 +149,14 @@ def read_text(tree: Path, path: str, limit: int) -> str:
         raise UnreadableError("it is not UTF-8") from error
 
 
-class PythonFile:
-    """A parsed Python file: its text, its lines and its syntax tree."""
+class _Parsed:
+    """A syntax tree with what is looked up in it."""
 
-    def __init__(self, path: str, text: str) -> None:
-        self.path = path
-        self.text = text
-        self.lines = re.split(r"\r\n|\r|\n", text)  # as Python counts lines; str.splitlines knows more ends
-        self.tree = parse_python(text)
+    def __init__(self, tree: ast.Module) -> None:
+        self.tree = tree
 
     @cached_property
-    def _statements(self) -> dict[int, ast.stmt]:
+    def statements(self) -> dict[int, ast.stmt]:
         """The innermost statement of each line: ast.walk goes level by level, so inner ones come later."""
         found: dict[int, ast.stmt] = {}
         for node in ast.walk(self.tree):
@@ -155,7 +165,7 @@ class PythonFile:
         return found
 
     @cached_property
-    def _starts(self) -> dict[tuple[int, int], ast.expr]:
+    def starts(self) -> dict[tuple[int, int], ast.expr]:
         """The expression that starts at each place: the innermost call, else the innermost of all."""
         found: dict[tuple[int, int], ast.expr] = {}
         for node in ast.walk(self.tree):
@@ -165,12 +175,47 @@ class PythonFile:
                     found[place] = node
         return found
 
+
+class PythonFile:
+    """A Python file: its text, its lines and its syntax tree.
+
+    Trees of many files at once would fill the memory, so only those used last are held; an older one is parsed again
+    when it is asked for, and its nodes are others then: keep none beyond the work on one file.
+    """
+
+    _held: ClassVar[OrderedDict[PythonFile, _Parsed]] = OrderedDict()
+
+    def __init__(self, path: str, text: str) -> None:
+        self.path = path
+        self.text = text
+        self._parsed  # noqa: B018  # raises UnreadableError here, where callers expect it
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """As Python counts lines; str.splitlines knows more ends."""
+        return re.split(r"\r\n|\r|\n", self.text)
+
+    @property
+    def tree(self) -> ast.Module:
+        return self._parsed.tree
+
+    @property
+    def _parsed(self) -> _Parsed:
+        held = PythonFile._held
+        parsed = held.get(self)
+        if parsed is None:
+            parsed = held[self] = _Parsed(parse_python(self.text))
+            while len(held) > _KEPT_TREES and sum(len(file.text) for file in held) > KEPT_SOURCE_CHARS:
+                held.popitem(last=False)
+        held.move_to_end(self)
+        return parsed
+
     def statement_at(self, line: int) -> ast.stmt | None:
-        return self._statements.get(line)
+        return self._parsed.statements.get(line)
 
     def expression_at(self, line: int, column: int) -> ast.expr | None:
         """The innermost call that starts at this place (0-based column), or else the innermost expression."""
-        return self._starts.get((line, column))
+        return self._parsed.starts.get((line, column))
 
     def quote(self, line: int) -> str:
         """The line, stripped; empty if there is none."""
@@ -223,7 +268,11 @@ def read_python(tree: Path, path: str, limit: int) -> PythonFile:
 
 def first_line(tree: Path, path: str, limit: int) -> str:
     """The first line of a text file; empty if it can't be read."""
+    known = path in opened
     try:
         return read_text(tree, path, limit).partition("\n")[0]
     except UnreadableError:
         return ""
+    finally:
+        if not known:
+            opened.discard(path)  # to look what a file is is not to read it

@@ -9,6 +9,7 @@ import asyncio
 import os
 import shutil
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -22,10 +23,11 @@ from greenlane.analyzers.base import (
     ReviewInput,
     SourceRoot,
 )
+from greenlane.analyzers.record import record_reading
 from greenlane.analyzers.summary import bound_diff, is_production, measure_change
 from greenlane.domain.diff import Diff
 from greenlane.domain.errors import FinalError
-from greenlane.domain.events import SkippedFile
+from greenlane.domain.events import FileRead, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.paths import assign_services, match_paths
@@ -45,11 +47,33 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     findings: tuple[Finding, ...]
     skipped: tuple[SkippedFile, ...]
     coverage: CoverageReport
+    read: tuple[FileRead, ...] = ()
+    """Each changed file: its hunks, the analyzers that looked at it, and any gap."""
 
     @property
     def paths(self) -> tuple[str, ...]:
         """The paths of the change, on both sides of a rename."""
         return tuple(dict.fromkeys(p for f in self.diff.files for p in (f.path, f.old_path or f.path)))
+
+
+class Trees(Protocol):
+    """Who brings the files of both commits into a folder."""
+
+    async def place(self, base_sha: str, head_sha: str, folder: Path) -> None:
+        """Bring `folder/base` and `folder/head` to these commits, complete and with nothing else in them."""
+
+
+class FreshTrees:
+    """Exports both each time, into a folder that is emptied before."""
+
+    def __init__(self, source: SourceControl) -> None:
+        self._source = source
+
+    async def place(self, base_sha: str, head_sha: str, folder: Path) -> None:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        await asyncio.gather(
+            self._source.export(base_sha, folder / "base"), self._source.export(head_sha, folder / "head")
+        )
 
 
 class ChangeReader:
@@ -65,8 +89,10 @@ class ChangeReader:
         settings: Settings,
         *,
         coverage: CoverageMeter | None,
+        trees: Trees | None = None,
     ) -> None:
         self._source = source
+        self._trees = trees or FreshTrees(source)
         self._coverage = coverage
         self._analyzers = analyzers
         self._settings = settings
@@ -79,14 +105,14 @@ class ChangeReader:
         return (*own, "coverage") if self._coverage else own
 
     async def read(self, base_sha: str, head_sha: str, folder: Path) -> Reading:
-        """What `head_sha` changes relative to `base_sha`, read. `folder` is emptied before; the trees stay in it
-        (`base`, `head`) for whoever reads on, and the caller removes it."""
-        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        """What `head_sha` changes relative to `base_sha`, read. The trees stay in `folder` (`base`, `head`)
+        for whoever reads on, and the caller removes it."""
         diff = bound_diff(await self._source.diff(base_sha, head_sha), self._settings.review)
+        await self._trees.place(base_sha, head_sha, folder)
         trees = {name: folder / name for name in ("base", "head", "tests")}
-        # Tests get a tree of their own: they may write into it, and must not write what the analyzers read.
-        commits = {"base": base_sha, "head": head_sha} | ({"tests": head_sha} if self._coverage else {})
-        await asyncio.gather(*(self._source.export(commits[name], trees[name]) for name in commits))
+        if self._coverage:
+            # Tests get a tree of their own: they may write into it, and must not write what the analyzers read.
+            await self._source.export(head_sha, trees["tests"])
         services, unclaimed = assign_services(self._settings.services, diff.paths)
         review = ReviewInput(
             diff=diff,
@@ -99,7 +125,9 @@ class ChangeReader:
             asyncio.gather(*(self._analyze(analyzer, review) for analyzer in self._analyzers)),
             self._measure_coverage(diff, services, trees["tests"]),
         )
-        skipped = [s for result in results for s in result.skipped]
+        names = [analyzer.name for analyzer in self._analyzers]
+        read, unnoticed = record_reading(diff, dict(zip(names, results, strict=True)))
+        skipped = [*(s for result in results for s in result.skipped), *unnoticed]
         if coverage.unavailable:
             skipped.append(SkippedFile(path=EVERYTHING, analyzer="coverage", reason=coverage.unavailable))
         return Reading(
@@ -109,6 +137,7 @@ class ChangeReader:
             findings=rank_findings([f for result in results for f in result.findings]),
             skipped=tuple(skipped),
             coverage=coverage,
+            read=read,
         )
 
     async def _analyze(self, analyzer: Analyzer, review: ReviewInput) -> AnalysisResult:

@@ -21,7 +21,7 @@ from greenlane.domain.findings import Category, Finding, Severity
 NAME = "secrets"
 _MAX_LINE = 4000
 _OVERLAP = 200
-_FORMATS = (
+FORMATS = (
     "aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
     "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector", "gitlab_token.GitLabTokenDetector",
     "jwt.JwtTokenDetector", "mailchimp.MailchimpDetector", "npm.NpmDetector", "openai.OpenAIDetector",
@@ -53,7 +53,7 @@ _MIN_ENTROPY_BITS = 3.0
 
 
 def analyze(review: ReviewInput) -> AnalysisResult:
-    detectors = [_detector(name) for name in _FORMATS]
+    detectors = [_detector(name) for name in FORMATS]
     findings = []
     for file in review.readable:
         if not file.added:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import ast
 import re
 import shutil
-import sys
 import sysconfig
 import tempfile
 from collections.abc import Iterable
@@ -23,7 +22,7 @@ from greenlane.analyzers import files, security_rules, sql
 from greenlane.analyzers.base import EVERYTHING, AnalysisResult, ReviewInput
 from greenlane.analyzers.dataflow import Flow
 from greenlane.analyzers.subtract import Located, locate, subtract
-from greenlane.analyzers.tools import ToolError, run_tool
+from greenlane.analyzers.tools import ToolError, run_module, run_tool
 from greenlane.domain.events import SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 
@@ -164,19 +163,8 @@ def _run_ruff(copies: list[str], folder: Path) -> tuple[list[tuple[str, RawFindi
 
 
 def _run_bandit(copies: list[str], folder: Path) -> tuple[list[tuple[str, RawFinding]], list[tuple[str, str]]]:
-    argv = (
-        sys.executable,
-        "-P",
-        "-m",
-        "bandit",
-        "--format",
-        "json",
-        "--ignore-nosec",
-        "--quiet",
-        "--exit-zero",
-        *copies,
-    )
-    output = run_tool(argv, cwd=folder, timeout_s=_TOOL_TIMEOUT_S)
+    argv = ("--format", "json", "--ignore-nosec", "--quiet", "--exit-zero", *copies)
+    output = run_module("bandit.cli.main", argv, cwd=folder, timeout_s=_TOOL_TIMEOUT_S)
     if output.exit_code != 0:
         raise ToolError(f"exit code {output.exit_code}")
     report = msgspec.json.decode(output.stdout, type=_BanditReport)

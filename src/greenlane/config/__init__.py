@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from pydantic import ValidationError
 
 from greenlane.config.crosschecks import detect_contradictions, effective_thresholds
-from greenlane.config.document import Document, Problem, decode, parse, read_bytes
+from greenlane.config.document import Document, Problem, Value, decode, parse, read_bytes
 from greenlane.config.problems import explain, prune
 from greenlane.config.shape import json_schema
 from greenlane.domain.errors import ConfigError
@@ -26,6 +27,7 @@ __all__ = [
     "find_config",
     "json_schema",
     "load_settings",
+    "override_settings",
     "parse_settings",
 ]
 
@@ -95,3 +97,41 @@ def _error_of(problems: list[Problem], file: str) -> ConfigError:
     return ConfigError(
         "\n".join(lines), hint="`greenlane config schema` prints a JSON Schema with every key for your editor"
     )
+
+
+def override_settings(data: bytes, path: Path, changes: Sequence[str], name: str = "") -> LoadedSettings:
+    """The configuration with values replaced for this time: each of `changes` is `thresholds.risk_score_max=8`.
+
+    The value is read as YAML; a list is counted from 0 (`services.0.tier=critical`). The result is validated as a file
+    is. Raises ConfigError that names the key.
+    """
+    name = name or str(path)
+    document = parse(decode(data, name), name)
+    if document.problems or not changes:
+        return parse_settings(data, path, name)
+    for change in changes:
+        key, sign, text = change.partition("=")
+        if not sign or not key.strip():
+            raise ConfigError(f"--set {change}: it is no KEY=VALUE", hint="e.g. --set thresholds.risk_score_max=8")
+        value = parse(f"value: {text}\n", f"--set {key}").root.get("value")
+        _put(document.root, key.strip().split("."), value, change)
+    return parse_settings(json.dumps(document.root).encode(), path, f"{name} with --set")
+
+
+def _put(root: dict[str, Value], keys: list[str], value: Value, change: str) -> None:
+    at: Value = root
+    for depth, key in enumerate(keys):
+        final = depth == len(keys) - 1
+        if isinstance(at, dict):
+            if final:
+                at[key] = value
+            else:
+                at = at.setdefault(key, {})
+        elif isinstance(at, list) and key.isdigit() and int(key) < len(at):
+            if final:
+                at[int(key)] = value
+            else:
+                at = at[int(key)]
+        else:
+            where = ".".join(keys[:depth])
+            raise ConfigError(f"--set {change}: {where} has no {key}", hint="`greenlane config schema` lists every key")

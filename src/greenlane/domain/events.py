@@ -98,6 +98,17 @@ class SkippedFile(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class FileRead(msgspec.Struct, frozen=True, kw_only=True):
+    """What was read of one changed file: how many hunks it has, which analyzers looked at it, how many of its hunks a
+    model saw, and why it was not analysed (empty: it was)."""
+
+    path: str
+    hunks: int
+    by: tuple[str, ...] = ()
+    model_hunks: int = 0
+    skipped: str = ""
+
+
 class WrittenTest(msgspec.Struct, frozen=True, kw_only=True):
     """A generated test that passed every gate: where it stands, what it is called, the lines it newly covers."""
 
@@ -188,6 +199,10 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     breaking_api_contract: bool = False
     history: HistoryFacts | None = None
     model: ModelReview | None = None
+    read: tuple[FileRead, ...] = ()
+    """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
+    hunks: int = 0
+    hunks_analysed: int = 0
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):

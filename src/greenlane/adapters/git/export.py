@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 _LINK, _MODULE = b"120000", b"160000"
 
 
-class _Item(msgspec.Struct, frozen=True):
+class Item(msgspec.Struct, frozen=True):
     mode: bytes
     name: bytes
     size: int
@@ -46,7 +46,7 @@ def export_tree(git: Git, commit: str, into: Path) -> None:
     part = Path(tempfile.mkdtemp(prefix=f".{into.name}-", dir=into.parent))
     try:
         part.chmod(0o755)
-        _write_all(git, items, part)
+        write_items(git, items, part)
         part.rename(into)
     except OSError as error:
         raise RetryableError(
@@ -57,13 +57,13 @@ def export_tree(git: Git, commit: str, into: Path) -> None:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _items(git: Git, commit: str) -> list[_Item]:
+def _items(git: Git, commit: str) -> list[Item]:
     items = []
     for record in git.run("ls-tree", "-r", "-l", "-z", "--full-tree", "--end-of-options", commit).split(b"\0")[:-1]:
         meta, path = record.split(b"\t", 1)
         mode, _, name, size = meta.split()
-        _require_safe(path)
-        items.append(_Item(mode, name, int(size) if size.isdigit() else 0, path))
+        require_safe(path)
+        items.append(Item(mode, name, int(size) if size.isdigit() else 0, path))
     total = sum(item.size for item in items)
     if total > MAX_EXPORT_BYTES or len(items) > MAX_EXPORT_FILES:
         raise InputError(
@@ -74,12 +74,12 @@ def _items(git: Git, commit: str) -> list[_Item]:
     return items
 
 
-def _require_safe(path: bytes) -> None:
+def require_safe(path: bytes) -> None:
     if any(part.lower() in (b"", b".", b"..", b".git") for part in path.split(b"/")):
         raise InputError(f"the commit holds the forbidden path {path!r}", hint="run `git fsck` on the repository")
 
 
-def _write_all(git: Git, items: list[_Item], root: Path) -> None:
+def write_items(git: Git, items: list[Item], root: Path) -> None:
     """Files first and links last, so that no file is ever written through a link."""
     links: list[tuple[Path, str]] = []
     with git.start("cat-file", "--batch", stdin=subprocess.PIPE) as process:
@@ -104,7 +104,7 @@ def _write_all(git: Git, items: list[_Item], root: Path) -> None:
     _write_links(links, root)
 
 
-def _announced_size(header: bytes, item: _Item) -> int:
+def _announced_size(header: bytes, item: Item) -> int:
     fields = header.split()
     if len(fields) != 3 or not fields[2].isdigit():
         raise FinalError(f"the content of {item.path!r} is missing", hint="run `git fsck` on the repository")

@@ -1,0 +1,223 @@
+"""Judges merged changes as the review agent judges a live one: the same reader, the same policies, no test run.
+
+Called by the command line and the benchmarks. Nothing of the repository is written; trees are exported into a folder
+of its own, which is removed whatever happens.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from greenlane.adapters.git import LocalGit
+from greenlane.adapters.git.merged import MergedChange
+from greenlane.adapters.git.rolling import RollingTrees
+from greenlane.analyzers.base import EVERYTHING
+from greenlane.analyzers.catalog import build_analyzers
+from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
+from greenlane.domain.diff import Diff
+from greenlane.domain.errors import GreenlaneError
+from greenlane.domain.events import Trigger
+from greenlane.domain.findings import Finding
+from greenlane.domain.settings import Settings
+from greenlane.policy.review import ReviewVerdict, assess_review
+from greenlane.policy.signals import Signals
+
+MANDATED = frozenset({"schema_changes_detected", "breaking_api_contract", "new_service_integration", "compliance"})
+"""Triggers that stand for a policy of the organisation: a person is wanted, however harmless the change is."""
+_MANDATED_FLOORS = frozenset({"floor.breaking-api", "floor.destructive-schema", "floor.schema", "floor.integration"})
+_ASKS_FOR_FLOOR = {
+    "floor.critical": frozenset({"security_finding", "secret_found"}),
+    "floor.secret": frozenset({"secret_found"}),
+    "floor.security": frozenset({"security_finding"}),
+    "floor.rules-changed": frozenset({"rules_changed"}),
+    "floor.incomplete-analysis": frozenset({"incomplete_analysis"}),
+    "floor.breaking-api": frozenset({"breaking_api_contract"}),
+    "floor.destructive-schema": frozenset({"schema_changes_detected"}),
+    "floor.schema": frozenset({"schema_changes_detected"}),
+    "floor.integration": frozenset({"new_service_integration"}),
+}
+CHARS_PER_TOKEN = 3.6
+"""Of code and its difference, for the tokenisers in use; an estimate."""
+PROMPT_TOKENS, ANSWER_TOKENS = 3_000, 900
+"""Instructions with examples, and the answer, of one pass; a change is read in two."""
+CONTEXT_CHARS = 600
+"""Of the code around, for each changed file."""
+MAX_PACKED_TOKENS = 60_000
+"""More of a change is not sent: it is packed to a budget."""
+
+
+class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What Greenlane would have decided. `rules` name what asked for a human: `security_finding.ruff.S608`.
+
+    `mandated` are those of `rules` that stand for a policy. `error` says why the change could not be judged at all:
+    a live change would have waited for a human.
+    """
+
+    sha: str
+    number: int
+    title: str
+    author: str
+    at: int
+    lane: str = "red"
+    score: float = 0.0
+    limit: float = 0.0
+    rules: tuple[str, ...] = ()
+    mandated: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    files: int = 0
+    added: int = 0
+    removed: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+    error: str = ""
+    failed: tuple[str, ...] = ()
+    """Analyzers that failed as a whole."""
+
+    @property
+    def to_human(self) -> bool:
+        return bool(self.rules)
+
+    @property
+    def by_risk(self) -> bool:
+        """Whether anything but a policy sends it to a human."""
+        return any(rule not in self.mandated for rule in self.rules)
+
+
+def judge_changes(
+    repo: Path,
+    changes: Sequence[MergedChange],
+    settings: Settings,
+    *,
+    on_judged: Callable[[JudgedChange], None] = lambda _: None,
+) -> list[JudgedChange]:
+    """The verdict on each change, in their order. What can't be read is a verdict too (`error`).
+
+    The folder with the trees outlives every thread that writes into it, so that nothing is left after Ctrl-C either.
+    """
+    with tempfile.TemporaryDirectory(prefix="greenlane-backtest-", ignore_cleanup_errors=True) as work:
+        return asyncio.run(_judge_all(repo, changes, settings, Path(work), on_judged))
+
+
+async def _judge_all(
+    repo: Path,
+    changes: Sequence[MergedChange],
+    settings: Settings,
+    work: Path,
+    on_judged: Callable[[JudgedChange], None],
+) -> list[JudgedChange]:
+    git = LocalGit(repo)
+    trees = RollingTrees(repo)
+    analyzers = build_analyzers(settings.review.analyzer_timeout_s)
+    reader = ChangeReader(git, analyzers, settings, coverage=None, trees=trees)
+    folders = asyncio.Queue[Path]()
+    for index in range(os.cpu_count() or 1):
+        folders.put_nowait(work / str(index))
+
+    async def judge(change: MergedChange) -> JudgedChange:
+        folder = await folders.get()
+        try:
+            judged = await _judge(reader, change, settings, folder)
+            if judged.error or judged.failed:  # whoever was stopped in the middle may have left something
+                await asyncio.to_thread(trees.forget, folder)
+        finally:
+            folders.put_nowait(folder)
+        on_judged(judged)
+        return judged
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(judge(change)) for change in changes]
+    return [task.result() for task in tasks]
+
+
+async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings, folder: Path) -> JudgedChange:
+    began = time.monotonic()
+    blank = JudgedChange(
+        sha=change.head_sha, number=change.number, title=change.title, author=change.author, at=change.at
+    )
+    try:
+        reading = await reader.read(change.base_sha, change.head_sha, folder)
+    except GreenlaneError as error:
+        return msgspec.structs.replace(blank, rules=("unreadable",), error=error.message)
+    verdict = assess_review(
+        risk_facts(reading, settings), paths=reading.paths, labels=(), services=reading.services, settings=settings
+    )
+    return _describe(blank, reading, verdict, time.monotonic() - began)
+
+
+def _describe(blank: JudgedChange, reading: Reading, verdict: ReviewVerdict, seconds: float) -> JudgedChange:
+    triggers = [trigger for gate in verdict.gates for trigger in gate.triggers]
+    named = [(rule, t) for t in triggers for rule in _rules_of(t, verdict)]
+    rules = tuple(dict.fromkeys(rule for rule, _ in named))
+    tokens = 2 * (PROMPT_TOKENS + min(estimate_tokens(reading.diff), MAX_PACKED_TOKENS))
+    return msgspec.structs.replace(
+        blank,
+        lane=verdict.lane.lane.value,
+        score=verdict.risk.score,
+        limit=verdict.limit.value,
+        rules=rules,
+        mandated=tuple(dict.fromkeys(rule for rule, t in named if t.rule in MANDATED or _only_mandated(t, verdict))),
+        evidence=tuple(t.summary for t in triggers),
+        files=len(reading.diff.files),
+        added=reading.diff.added_count,
+        removed=reading.diff.removed_count,
+        input_tokens=tokens,
+        output_tokens=2 * ANSWER_TOKENS,
+        seconds=round(seconds, 3),
+        failed=tuple(sorted({s.analyzer for s in reading.skipped if s.path == EVERYTHING})),
+    )
+
+
+def estimate_tokens(diff: Diff) -> int:
+    """What the difference and its surroundings take in a request, in tokens, roughly."""
+    chars = sum(
+        CONTEXT_CHARS + len(f.path) + sum(len(line.text) + 2 for line in (*f.added, *f.removed)) for f in diff.files
+    )
+    return round(chars / CHARS_PER_TOKEN)
+
+
+def _rules_of(trigger: Trigger, verdict: ReviewVerdict) -> list[str]:
+    """The rules behind a trigger, by the findings that raised it; a score that a floor raised is no rule of its own."""
+    signals = verdict.signals
+    if trigger.rule == "incomplete_analysis":
+        return sorted({f"incomplete_analysis.{s.analyzer}" for s in signals.skipped})
+    if trigger.rule == "risk_score":
+        return [] if _asks_twice(verdict) else ["risk_score"]
+    found = _findings_of(trigger.rule, signals)
+    return sorted({f"{trigger.rule}.{f.rule}" for f in found}) or [trigger.rule]
+
+
+def _asks_twice(verdict: ReviewVerdict) -> bool:
+    """Whether the score is over its limit only for the floor of something that asks for a human by itself as well."""
+    floor = next((p for p in verdict.risk.points if p.rule.startswith("floor.")), None)
+    if floor is None or verdict.limit.is_reached(verdict.risk.score - floor.points):
+        return False
+    asking = {trigger.rule for gate in verdict.gates for trigger in gate.triggers}
+    return bool(asking & _ASKS_FOR_FLOOR.get(floor.rule, frozenset()))
+
+
+def _only_mandated(trigger: Trigger, verdict: ReviewVerdict) -> bool:
+    """Whether a score is over the limit only for the floor of something that a policy sends to a human."""
+    if trigger.rule != "risk_score":
+        return False
+    raised = [p for p in verdict.risk.points if p.rule.startswith("floor.")]
+    by_points = verdict.risk.score - sum(p.points for p in raised)
+    return bool(raised) and raised[0].rule in _MANDATED_FLOORS and not verdict.limit.is_reached(by_points)
+
+
+def _findings_of(rule: str, signals: Signals) -> tuple[Finding, ...]:
+    return {
+        "security_finding": signals.security,
+        "secret_found": signals.secrets,
+        "breaking_api_contract": signals.breaking_api,
+        "schema_changes_detected": signals.schema,
+        "new_service_integration": signals.integrations,
+        "rules_changed": signals.rules_changed,
+    }.get(rule, ())

@@ -1,0 +1,121 @@
+"""A backtest in words, and as one HTML file: opens anywhere, loads nothing, runs nothing."""
+
+from __future__ import annotations
+
+import msgspec
+
+from greenlane.backtest.summing import BacktestReport
+from greenlane.pages.site import render
+from greenlane.policy.shares import Share
+
+WIDTH, BAR, GAP = 720, 18, 8
+LABEL = 300
+SHOWN_RULES = 25
+SHOWN_CHANGES = 500
+
+
+class Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """A bar of a drawing with its interval; x in pixels from the left, y of its upper edge."""
+
+    label: str
+    style: str
+    y: float
+    width: float
+    low: float
+    high: float
+    text: str
+
+
+class Column(msgspec.Struct, frozen=True, kw_only=True):
+    """A column of the histogram of scores."""
+
+    x: float
+    y: float
+    height: float
+    label: str
+    count: int
+    over: bool
+
+
+def interval_words(share: Share) -> str:
+    return f"{share.low:.1%} to {share.high:.1%}"
+
+
+def share_words(share: Share) -> str:
+    return f"{share.count} of {share.total} ({share.share:.1%}, 95 % {interval_words(share)})"
+
+
+def headline(report: BacktestReport) -> list[str]:
+    """The result in a few lines, the figure that decides first."""
+    n = len(report.changes)
+    lines = [
+        f"{report.repo}: the last {n} merged changes up to {report.commit[:10]}, judged in {report.seconds:g} s"
+        + (f", with {', '.join(report.settings)}" if report.settings else ""),
+        f"A human would have been asked for {share_words(report.to_human)}",
+        f"  by risk and security: {share_words(report.by_risk)}",
+        f"  by policy alone (schema, API, integration, compliance): {share_words(report.by_policy_only)}",
+    ]
+    model = report.model
+    cost = f"{model.input_tokens / max(n, 1):,.0f} tokens in and {model.output_tokens / max(n, 1):,.0f} out a change"
+    usd = "" if model.usd is None else f", {model.usd:,.2f} dollars together, {model.usd_a_change:.4f} a change"
+    lines.append(f"A model would take about {cost}{usd}")
+    if report.unreadable:
+        lines.append(f"{report.unreadable} could not be read at all, and count as asked")
+    return lines
+
+
+def render_html(report: BacktestReport) -> str:
+    """The page. Whatever comes from the repository is escaped."""
+    lanes = [(row.lane, f"lane-{row.lane}", row.changes) for row in report.lanes if row.changes.count]
+    rules = [(row.rule, "lane-schema" if row.mandated else "lane-red", row.asked) for row in report.rules[:SHOWN_RULES]]
+    asked = [c for c in report.changes if c.to_human]
+    return render(
+        "backtest.html.j2",
+        report=report,
+        headline=headline(report),
+        lanes=_bars(lanes),
+        rules=_bars(rules),
+        scores=_columns(report),
+        asked=asked[:SHOWN_CHANGES],
+        more_asked=max(0, len(asked) - SHOWN_CHANGES),
+        shown_rules=report.rules[:SHOWN_RULES],
+        width=WIDTH,
+        label=LABEL,
+        bar=BAR,
+        share_words=share_words,
+        interval_words=interval_words,
+    )
+
+
+def _bars(rows: list[tuple[str, str, Share]]) -> list[Bar]:
+    """Horizontal bars, to one scale, each with its interval."""
+    room = WIDTH - LABEL - 110
+    top = max((share.high for _, _, share in rows), default=1.0) or 1.0
+    return [
+        Bar(
+            label=label if len(label) <= 40 else label[:39] + "…",
+            style=style,
+            y=i * (BAR + GAP),
+            width=round(share.share / top * room, 1),
+            low=round(LABEL + share.low / top * room, 1),
+            high=round(LABEL + share.high / top * room, 1),
+            text=f"{share.count} ({share.share:.1%})",
+        )
+        for i, (label, style, share) in enumerate(rows)
+    ]
+
+
+def _columns(report: BacktestReport) -> list[Column]:
+    height, top = 160, max((count for _, count in report.scores), default=1) or 1
+    step = WIDTH / 10
+    return [
+        Column(
+            x=round(i * step + 4, 1),
+            y=round(height - count / top * height, 1),
+            height=round(count / top * height, 1),
+            label=f"{start:g}",
+            count=count,
+            over=start >= report.limit > 0,
+        )
+        for i, (start, count) in enumerate(report.scores)
+    ]

@@ -1,0 +1,194 @@
+"""`greenlane backtest`: what Greenlane would have done with the changes that were merged last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from greenlane.cli.session import JsonFlag, directory_of
+from greenlane.cli.sink import say
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from greenlane.adapters.git.merged import MergedChange
+    from greenlane.backtest.judging import JudgedChange
+    from greenlane.backtest.summing import BacktestReport
+    from greenlane.domain.settings import Settings
+
+SHOWN_RULES = 12
+SHOWN_MISSED = 8
+
+
+def register(app: typer.Typer) -> None:
+    app.command("backtest")(backtest)
+
+
+def backtest(
+    ctx: typer.Context,
+    last: Annotated[
+        int, typer.Option("--last", min=1, max=100_000, metavar="N", help="How many merged changes.")
+    ] = 300,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting for this time: thresholds.risk_score_max=8."),
+    ] = None,
+    branch: Annotated[
+        str | None, typer.Option("--branch", metavar="NAME", help="Whose history; else the base branch, else HEAD.")
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option("--price", metavar="IN,OUT", help="Dollars a million tokens, in and out, for the model's cost."),
+    ] = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.")] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Say what Greenlane would have done with the last merged changes.
+
+    Each is judged as the review agent judges a pull request, without running tests and without a model. Any git
+    repository will do, bare ones and such without greenlane.yaml included; nothing in it is written.
+    """
+    import time
+
+    from greenlane.adapters.git.merged import read_merged_changes
+    from greenlane.backtest.outcomes import label_outcomes
+    from greenlane.backtest.settings import settings_for
+    from greenlane.backtest.summing import sum_up
+
+    root = directory_of(ctx).resolve()
+    prices = _prices(price)
+    loaded = settings_for(root, set_ or [], branch)
+    began = time.monotonic()
+    changes, later = read_merged_changes(root, last=last, branch=loaded.branch)
+    judged = _judge(root, changes, loaded.settings)
+    report = sum_up(
+        judged,
+        label_outcomes(changes, later),
+        repo=loaded.name,
+        settings=tuple(set_ or ()),
+        prices=prices,
+        seconds=time.monotonic() - began,
+    )
+    if html is not None:
+        from greenlane.adapters.reports import write_atomically
+        from greenlane.backtest.page import render_html
+
+        write_atomically(html, render_html(report))
+        say(f"written: {html}")
+    if json_:
+        from greenlane.pages.terminal import print_json
+
+        print_json(report)
+    else:
+        from greenlane.pages.terminal import console
+
+        out = console()
+        for part in _tables(report):
+            out.print(part)
+
+
+def _prices(text: str | None) -> tuple[float, float] | None:
+    """Raises InputError."""
+    from greenlane.domain.errors import InputError
+
+    if text is None:
+        return None
+    try:
+        sent, answered = (float(part) for part in text.split(","))
+    except ValueError:
+        sent = answered = -1.0
+    if not (0 <= sent < 1e6 and 0 <= answered < 1e6):
+        raise InputError(f"--price {text}: it is not two prices", hint="e.g. --price 3,15: dollars a million tokens")
+    return sent, answered
+
+
+def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[JudgedChange]:
+    """With a bar on stderr, where a person looks."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    from greenlane.backtest.judging import judge_changes
+    from greenlane.pages.terminal import console
+
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    out = console(stderr=True)
+    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
+        task = bar.add_task("judging", total=len(changes))
+        return judge_changes(root, changes, settings, on_judged=lambda _: bar.advance(task))
+
+
+def _tables(report: BacktestReport) -> list[RenderableType]:
+    from rich.text import Text
+
+    from greenlane.backtest.page import headline, share_words
+
+    parts: list[RenderableType] = [Text(line) for line in headline(report)]
+    parts += [Text(), _lane_table(report), Text(), _rule_table(report)]
+    if report.labelled:
+        missed = [x for x in report.labelled if not x.to_human]
+        parts += [
+            Text(),
+            Text(f"Later reverted or fixed: {share_words(report.recall)} of them would have gone to a human"),
+        ]
+        parts += [
+            Text(f"  let through: {x.sha[:10]} {x.title[:70]} ({x.kind} by {x.by[:10]})") for x in missed[:SHOWN_MISSED]
+        ]
+    return parts
+
+
+def _lane_table(report: BacktestReport) -> RenderableType:
+    from rich.table import Table
+
+    from greenlane.backtest.page import interval_words
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("lane")
+    for name in ("changes", "share", "95 %", "to a human"):
+        table.add_column(name, justify="right")
+    for row in report.lanes:
+        if row.changes.count:
+            table.add_row(
+                row.lane,
+                str(row.changes.count),
+                f"{row.changes.share:.1%}",
+                interval_words(row.changes),
+                str(row.to_human),
+            )
+    return table
+
+
+def _rule_table(report: BacktestReport) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    from greenlane.backtest.page import interval_words
+
+    if not report.rules:
+        return Text("No rule asked for a human.")
+    table = Table(box=None, pad_edge=False)
+    table.add_column("rule that asked", overflow="fold")
+    table.add_column("kind")
+    for name in ("asked", "share", "95 %", "alone"):
+        table.add_column(name, justify="right")
+    for row in report.rules[:SHOWN_RULES]:
+        kind = "policy" if row.mandated else "risk"
+        table.add_row(
+            Text(row.rule),
+            kind,
+            str(row.asked.count),
+            f"{row.asked.share:.1%}",
+            interval_words(row.asked),
+            str(row.alone),
+        )
+    return table
