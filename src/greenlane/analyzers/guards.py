@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from greenlane.analyzers import files
+from greenlane.analyzers import files, protections
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
@@ -89,6 +89,7 @@ def analyze(review: ReviewInput) -> AnalysisResult:
         findings += _lost_guards(pair.base, pair.head, {line.number for line in pair.diff.removed}, moved)
         findings += _lost_middleware(pair.base, pair.head)
         findings += _new_exemptions(pair.head, pair.base, {line.number for line in pair.diff.added})
+    findings += _lost_protections(pairs)
     return AnalysisResult(findings=tuple(findings))
 
 
@@ -112,6 +113,27 @@ def _changed_files(review: ReviewInput) -> Iterator[Pair]:
         except files.UnreadableError:
             continue
         yield Pair(diff, base, head)
+
+
+def _lost_protections(pairs: list[Pair]) -> Iterator[Finding]:
+    """Protections by name, on lines that the change took away."""
+    both = {p.head.path: p for p in pairs if p.base is not None and p.head is not None}
+    compared = [(p.base, p.head) for p in both.values() if p.base is not None and p.head is not None]
+    for path, losses in protections.lost(compared).items():
+        base = both[path].base
+        removed = {line.number for line in both[path].diff.removed}
+        for loss in losses:
+            if base is None or not removed:
+                continue
+            yield Finding(
+                rule=f"guards.{loss.kind.name.lower()}-dropped",
+                category=Category.SECURITY,
+                severity=Severity.HIGH,
+                message=f"{loss.place or 'the module'} has fewer protections ({loss.kind}: {loss.name}; line of the base)",
+                path=path,
+                line=loss.line,
+                quotation=base.quote(loss.line),
+            )
 
 
 def _guard_texts(file: files.PythonFile | None) -> Iterator[str]:

@@ -1,0 +1,219 @@
+"""Protections that the code of a function, class or module had and has no more, told by what they are called.
+
+`guards.py` knows the shape of a check; here it is the vocabulary: a call, an argument, a decorator, a header, a refusal
+whose name says that it protects. A fix of a vulnerability mostly adds such a name to a function that stood before;
+taking it away again is what this looks for. Only places that stand on both sides are compared, so what goes with its
+whole function or class counts for nothing; what stands elsewhere in the change as often as before has moved.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+
+import msgspec
+
+from greenlane.analyzers import files
+
+
+class Kind(StrEnum):
+    REFUSAL = "refusal"
+    CHECK = "check"
+    CLEANING = "cleaning"
+    ACCESS = "access rule"
+    LIMIT = "limit"
+    HEADER = "protective header or flag"
+    CONTAINMENT = "path check"
+    METHOD = "check of the request's method"
+    CHARACTERS = "check for control characters"
+    CRYPTO = "safe cryptography or parsing"
+    REDACTION = "redaction"
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One protection: its kind, the name it goes by, and its line."""
+
+    kind: Kind
+    name: str
+    line: int
+
+
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
+    """What a place (a qualified name; empty: the module) has fewer of than before. The line is that of the base."""
+
+    kind: Kind
+    place: str
+    name: str
+    line: int
+
+
+_NAMES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        (Kind.REDACTION, r"redact|censor|obfuscat|mask_(secret|password|token|value)|hide_(secret|password)|scrub"),
+        (
+            Kind.CLEANING,
+            r"sanit|escape|bleach|full_clean|clean_(html|text|name|url|path|input)|^html_safe|^quote(_plus|_from_bytes)?$"
+            r"|shlex|secure_filename|strip_(tags|auth|cred|html|control)|^nh3$|normalize_(path|url|host)|^conditional_escape",
+        ),
+        (
+            Kind.CRYPTO,
+            r"compare_digest|constant_time|hmac|^secrets$|token_(urlsafe|hex|bytes)|systemrandom|defused|safe_load|safeloader"
+            r"|csafeloader|resolve_entities|forbid_(dtd|entities|external)|create_default_context|check_hostname"
+            r"|verify_mode|cert_required|literal_eval|sandboxed|immutablesandbox|no_network|pbkdf2|argon2|bcrypt|mkstemp",
+        ),
+        (
+            Kind.CONTAINMENT,
+            r"^realpath$|^abspath$|commonpath|commonprefix|is_relative_to|relative_to$|safe_join|is_absolute|^isabs$"
+            r"|is_within|is_subpath|path_is_|traversal|is_safe_(path|url|redirect)|url_has_allowed|is_symlink|islink",
+        ),
+        (
+            Kind.ACCESS,
+            r"permission|(^|_)perms?($|_)|authori[sz]|authenticat|csrf|xsrf|login_required|(^|_)is_(admin|staff|owner|superuser)"
+            r"|(^|_)can_[a-z]|has_(perm|role|access|scope)|access_(control|check)|forbid|unauthori|restrict|allow_?list|white_?list"
+            r"|black_?list|deny_?list|block_?list|disallow|(^|_)allowed($|_)|unsafe|untrusted|ratelimit|rate_limit|throttl"
+            r"|regenerate|cycle_key|rotate_(token|session|key)|secure_headers|(^|_)origin($|_)|reauthenticat",
+        ),
+        (
+            Kind.CHECK,
+            r"valid(ate|ator|ators|ation|ity)?($|_|[A-Z])|(^|_)is_?valid|verify|verif(ied|ication)|integrity|signature"
+            r"|^check_\w|^_check_\w|^ensure_\w|^_ensure_\w|^require_\w|^assert_\w|^reject|(^|_)safe($|_)|(^|_)secure($|_)"
+            r"|^(Length|Regexp|DataRequired|InputRequired|NumberRange|EqualTo|AnyOf)$|Validator$",
+        ),
+        (
+            Kind.LIMIT,
+            r"(^|_)max_?\w*(size|len|length|bytes|parts|fields|depth|count|redirects|header|headers|body|memory|chunk|line|age"
+            r"|requests|attempts|items|files|entries|pixels|num)|(^|_)limit(s|ed|er|ing)?($|_)|limiting|toolarge|(^|_)quota"
+            r"|(^|_)timeouts?($|_)|exceed|recursion",
+        ),
+    )
+)
+_HEADERS = re.compile(
+    r"^(x-frame-options|content-security-policy|referrer-policy|x-content-type-options|strict-transport-security|nosniff"
+    r"|samesite|httponly|secure|x-xss-protection|x-csrf-?token|no-store|noopener|noreferrer|autoescape|authorization"
+    r"|proxy-authorization|cookie|set-cookie|cookie2|content-disposition|origin|referer|vary|cache-control)$",
+    re.IGNORECASE,
+)
+_HEADER_NAMES = re.compile(
+    r"^(samesite|httponly|autoescape|select_autoescape|content_security_policy|x_frame_options|secure|noopener|nosniff)$",
+    re.IGNORECASE,
+)
+_CONTROL = frozenset({"\r", "\n", "\0", "\r\n", "..", "\\", "//", "\x00", "/../", "../", "/"})
+_HARMLESS_RAISES = re.compile(
+    r"NotImplemented|StopIteration|StopAsync|Skip|AttributeError|ImportError|KeyboardInterrupt|CancelledError|Deprecat|"
+    r"SystemExit|UsageError|ImproperlyConfigured|AssertionError|GeneratorExit|KeyError|IndexError|RuntimeError|TypeError"
+)
+_TURNING_AWAY = frozenset({
+    "abort", "HttpResponseForbidden", "HttpResponseBadRequest", "redirect_to_login", "send_error", "HTTPForbidden",
+    "HTTPBadRequest", "HttpResponseNotAllowed", "HTTPNotFound",
+})  # fmt: skip
+
+
+def lost(pairs: Iterable[tuple[files.PythonFile, files.PythonFile]]) -> dict[str, list[Loss]]:
+    """What the places of these files (base, head) have fewer of, by the path of the head."""
+    read = [(head.path, _by_place(base.tree), _by_place(head.tree)) for base, head in pairs]
+    balance: Counter[tuple[Kind, str]] = Counter()
+    for _, before, after in read:
+        for items, sign in ((before, 1), (after, -1)):
+            for item in (i for own in items.values() for i in own):
+                balance[item.kind, item.name] += sign
+    found: dict[str, list[Loss]] = {}
+    for path, before, after in read:
+        for place, had in before.items():
+            if place in after:
+                found.setdefault(path, []).extend(_losses(place, had, after[place], balance))
+    return found
+
+
+def _losses(
+    place: str, had: list[Item], has: list[Item], balance: Counter[tuple[Kind, str]]
+) -> Iterator[Loss]:
+    """One loss for each kind of which there are fewer: a protection that was exchanged for another of its kind stays."""
+    before, after = Counter((i.kind, i.name) for i in had), Counter((i.kind, i.name) for i in has)
+    gone = {key: n - after[key] for key, n in before.items() if n > after[key] and balance[key] > 0}
+    for kind in dict.fromkeys(kind for kind, _ in gone):
+        gained = sum(n - before[k] for k, n in after.items() if k[0] is kind and n > before[k])
+        names = [name for k, name in gone if k is kind]
+        if sum(n for k, n in gone.items() if k[0] is kind) > gained:
+            first = next(i for i in had if i.kind is kind and i.name == names[0])
+            yield Loss(kind=kind, place=place, name=", ".join(names[:3]), line=first.line)
+
+
+def _by_place(tree: ast.Module) -> dict[str, list[Item]]:
+    """The protections of each place: of a function without those of functions inside of it."""
+    found: dict[str, list[Item]] = {"": []}
+    pending: list[tuple[str, ast.AST]] = [("", tree)]
+    while pending:
+        place, node = pending.pop()
+        for child in ast.iter_child_nodes(node):
+            inner = place
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                inner = f"{place}.{child.name}".lstrip(".")
+                found.setdefault(inner, [])
+                found[place].extend(_named(child.name, child.lineno))
+                for decorator in child.decorator_list:
+                    found[inner].extend(i for n in ast.walk(decorator) for i in _items(n))
+                pending.extend((inner, part) for part in _parts(child))
+                continue
+            found[place].extend(_items(child))
+            pending.append((inner, child))
+    return found
+
+
+def _parts(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[ast.AST]:
+    """A definition without its decorators and annotations, as trees whose children are looked at."""
+    body = ast.Module(body=node.body, type_ignores=[])
+    if isinstance(node, ast.ClassDef):
+        return [body, ast.Tuple(elts=node.bases, ctx=ast.Load())]
+    plain = [*node.args.defaults, *(d for d in node.args.kw_defaults if d is not None)]
+    return [body, ast.Tuple(elts=plain, ctx=ast.Load())]
+
+
+def _items(node: ast.AST) -> Iterator[Item]:
+    match node:
+        case ast.Raise(exc=ast.expr() as raised):
+            name = _name_of(raised.func if isinstance(raised, ast.Call) else raised)
+            if name and name[0].isupper() and not _HARMLESS_RAISES.search(name):
+                yield Item(Kind.REFUSAL, f"raise {name}", node.lineno)
+        case ast.Call(func=function):
+            name = _name_of(function)
+            if name in _TURNING_AWAY:
+                yield Item(Kind.REFUSAL, name, node.lineno)
+        case ast.Compare(left=left, ops=ops, comparators=comparators):
+            yield from _compared(node, [left, *comparators], ops)
+        case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name):
+            yield from _named(name, node.lineno)
+        case ast.keyword(arg=str() as name):
+            if not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
+                yield from _named(name, node.lineno)
+        case ast.Constant(value=str() as text) if _HEADERS.match(text):
+            yield Item(Kind.HEADER, text.lower(), node.lineno)
+        case _:
+            return
+
+
+def _compared(node: ast.Compare, sides: list[ast.expr], ops: list[ast.cmpop]) -> Iterator[Item]:
+    if any(isinstance(s, ast.Attribute) and s.attr == "method" for s in sides):
+        yield Item(Kind.METHOD, "method", node.lineno)
+    if any(isinstance(op, ast.In | ast.NotIn) for op in ops) and isinstance(sides[0], ast.Constant):
+        value = sides[0].value
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        if text in _CONTROL:
+            yield Item(Kind.CHARACTERS, repr(text), node.lineno)
+
+
+def _named(name: str, line: int) -> Iterator[Item]:
+    if _HEADER_NAMES.match(name):
+        yield Item(Kind.HEADER, name.lower(), line)
+        return
+    for kind, pattern in _NAMES:
+        if pattern.search(name):
+            yield Item(kind, name, line)
+            return
+
+
+def _name_of(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
