@@ -8,11 +8,11 @@ under a digest of its sources, so that after a change to one analyzer only that 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib.metadata
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -94,7 +94,7 @@ def parent_of(clone: Path, commit: str) -> str:
 
 
 def changed_paths(clone: Path, base: str, head: str) -> list[str]:
-    return [p for p in _git(clone, "diff", "--name-only", "-z", base, head).split("\0") if p]
+    return [p for p in _git(clone, "diff", "--no-renames", "--name-only", "-z", base, head).split("\0") if p]
 
 
 def read_cases(place: Place, cases: Sequence[Case], analyzers: Sequence[str], settings: Settings) -> list[Reading]:
@@ -158,25 +158,31 @@ class _Trees:
     def show(self, case: Case) -> None:
         for tree, commit, shown in zip((self.base, self.head), (case.base, case.head), self._shown, strict=True):
             if commit != shown:
-                self._move(tree, commit)
+                self._move(tree, shown, commit)
         self._shown = (case.base, case.head)
 
-    def _move(self, tree: Path, commit: str) -> None:
+    def _move(self, tree: Path, shown: str, commit: str) -> None:
+        """A clone may lack its largest files: whatever else the commit holds is written."""
         tree.mkdir(parents=True, exist_ok=True)
         index = Path(f"{tree}.index")
-        if self._git_in(tree, index, "read-tree", "--reset", "-u", commit):
-            return
-        shutil.rmtree(tree)  # a clone may lack its largest files: then whatever else it has, written anew
-        index.unlink(missing_ok=True)
-        tree.mkdir()
         self._git_in(tree, index, "read-tree", commit)
-        self._git_in(tree, index, "checkout-index", "--all", "--force", "--quiet")
+        if not shown:
+            self._git_in(tree, index, "checkout-index", "--all", "--force", "--quiet")
+            return
+        paths = changed_paths(self._clone, shown, commit)
+        for path in paths:
+            with contextlib.suppress(OSError):
+                (tree / path).unlink()
+        names = "".join(f"{path}\0" for path in paths)
+        self._git_in(tree, index, "checkout-index", "--force", "--quiet", "-z", "--stdin", given=names)
 
-    def _git_in(self, tree: Path, index: Path, *arguments: str) -> bool:
+    def _git_in(self, tree: Path, index: Path, *arguments: str, given: str = "") -> None:
         folder = self._clone / ".git" if (self._clone / ".git").exists() else self._clone
         argv = ["git", "-C", str(tree), f"--git-dir={folder}", f"--work-tree={tree}", *arguments]
         environment = {**_environment(), "GIT_INDEX_FILE": str(index)}
-        return subprocess.run(argv, capture_output=True, env=environment, timeout=600, check=False).returncode == 0
+        subprocess.run(
+            argv, input=given.encode(), capture_output=True, env=environment, timeout=600, check=False
+        )
 
 
 @cache

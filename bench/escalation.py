@@ -47,7 +47,7 @@ MAKE_BENCH_TIMEOUT_S = 5_400
 FACTS = Path(__file__).resolve().parent / "security_fixes.csv"
 LAST, WANTED = 1_000, 100
 MAX_FIX_FILES = 40
-TUNING_ORDINARY = ("pallets/flask", "pallets/werkzeug", "pallets/click", "scrapy/scrapy", "netbox-community/netbox")
+TUNING_ORDINARY = ("pallets/flask", "pallets/werkzeug", "pallets/click", "scrapy/scrapy", "jupyter-server/jupyter_server")
 HELD_OUT_ORDINARY = (
     "aio-libs/aiohttp", "urllib3/urllib3", "psf/requests", "encode/httpx", "encode/django-rest-framework",
     "tornadoweb/tornado", "simonw/datasette", "wagtail/wagtail",
