@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from greenlane.analyzers import files, protections
+from greenlane.analyzers import files, protections, regexes
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
@@ -90,6 +90,9 @@ def analyze(review: ReviewInput) -> AnalysisResult:
         findings += _lost_middleware(pair.base, pair.head)
         findings += _new_exemptions(pair.head, pair.base, {line.number for line in pair.diff.added})
     findings += _lost_protections(pairs)
+    for pair in pairs:
+        if pair.head is not None:
+            findings += _explosive_patterns(pair.head, pair.base, {line.number for line in pair.diff.added})
     return AnalysisResult(findings=tuple(findings))
 
 
@@ -134,6 +137,25 @@ def _lost_protections(pairs: list[Pair]) -> Iterator[Finding]:
                 line=loss.line,
                 quotation=base.quote(loss.line),
             )
+
+
+def _explosive_patterns(head: files.PythonFile, base: files.PythonFile | None, added: set[int]) -> Iterator[Finding]:
+    """Regular expressions that take exponential time, and that the base had not."""
+    if not added:
+        return
+    before = {text for _, text in regexes.explosive(base.tree)} if base else set()
+    for node, text in regexes.explosive(head.tree):
+        if text in before or not added & set(range(node.lineno, (node.end_lineno or node.lineno) + 1)):
+            continue
+        yield Finding(
+            rule="guards.explosive-pattern",
+            category=Category.SECURITY,
+            severity=Severity.HIGH,
+            message="a regular expression that can take exponential time on hostile text",
+            path=head.path,
+            line=node.lineno,
+            quotation=head.quote(node.lineno),
+        )
 
 
 def _guard_texts(file: files.PythonFile | None) -> Iterator[str]:

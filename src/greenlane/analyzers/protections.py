@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from typing import TypeAlias
 
 import msgspec
 
@@ -31,6 +32,9 @@ class Kind(StrEnum):
     CHARACTERS = "check for control characters"
     CRYPTO = "safe cryptography or parsing"
     REDACTION = "redaction"
+    HOST = "check of a host or address"
+    OPTION = "option of a command"
+    SKIP = "condition that passes something over"
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -39,6 +43,20 @@ class Item(msgspec.Struct, frozen=True):
     kind: Kind
     name: str
     line: int
+
+
+class Place(msgspec.Struct):
+    """What stands in one function, class or module: its protections, and the names it uses with a line of each."""
+
+    items: list[Item] = msgspec.field(default_factory=list)
+    lines: dict[str, int] = msgspec.field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        return set(self.lines)
+
+
+Places: TypeAlias = dict[str, Place]
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,8 +96,12 @@ _NAMES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             r"|regenerate|cycle_key|rotate_(token|session|key)|secure_headers|(^|_)origin($|_)|reauthenticat",
         ),
         (
+            Kind.HOST,
+            r"netloc|hostname|^urlparse|^urlsplit|(^|_)domains?($|_)|same_(origin|host|domain|site)|is_same_|ip_address|is_private",
+        ),
+        (
             Kind.CHECK,
-            r"valid(ate|ator|ators|ation|ity)?($|_|[A-Z])|(^|_)is_?valid|verify|verif(ied|ication)|integrity|signature"
+            r"is_submitted|valid(ate|ator|ators|ation|ity)?($|_|[A-Z])|(^|_)is_?valid|verify|verif(ied|ication)|integrity|signature"
             r"|^check_\w|^_check_\w|^ensure_\w|^_ensure_\w|^require_\w|^assert_\w|^reject|(^|_)safe($|_)|(^|_)secure($|_)"
             r"|^(Length|Regexp|DataRequired|InputRequired|NumberRange|EqualTo|AnyOf)$|Validator$",
         ),
@@ -94,13 +116,14 @@ _NAMES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
 _HEADERS = re.compile(
     r"^(x-frame-options|content-security-policy|referrer-policy|x-content-type-options|strict-transport-security|nosniff"
     r"|samesite|httponly|secure|x-xss-protection|x-csrf-?token|no-store|noopener|noreferrer|autoescape|authorization"
-    r"|proxy-authorization|cookie|set-cookie|cookie2|content-disposition|origin|referer|vary|cache-control)$",
+    r"|proxy-authorization|cookie|set-cookie|cookie2|content-disposition|content-type|origin|referer|vary|cache-control)$",
     re.IGNORECASE,
 )
 _HEADER_NAMES = re.compile(
     r"^(samesite|httponly|autoescape|select_autoescape|content_security_policy|x_frame_options|secure|noopener|nosniff)$",
     re.IGNORECASE,
 )
+_OPTION = re.compile(r"^--([a-z][a-z-]+)?$")
 _CONTROL = frozenset({"\r", "\n", "\0", "\r\n", "..", "\\", "//", "\x00", "/../", "../", "/"})
 _HARMLESS_RAISES = re.compile(
     r"NotImplemented|StopIteration|StopAsync|Skip|AttributeError|ImportError|KeyboardInterrupt|CancelledError|Deprecat|"
@@ -118,14 +141,33 @@ def lost(pairs: Iterable[tuple[files.PythonFile, files.PythonFile]]) -> dict[str
     balance: Counter[tuple[Kind, str]] = Counter()
     for _, before, after in read:
         for items, sign in ((before, 1), (after, -1)):
-            for item in (i for own in items.values() for i in own):
+            for item in (i for own in items.values() for i in own.items):
                 balance[item.kind, item.name] += sign
+    _fold_helpers(read)
     found: dict[str, list[Loss]] = {}
     for path, before, after in read:
         for place, had in before.items():
             if place in after:
-                found.setdefault(path, []).extend(_losses(place, had, after[place], balance))
+                found.setdefault(path, []).extend(_losses(place, had.items, after[place].items, balance))
     return found
+
+
+def _fold_helpers(read: list[tuple[str, Places, Places]]) -> None:
+    """A helper that goes together with its call takes its protections out of the caller; one that comes brings them."""
+    for side, other in ((1, 2), (2, 1)):
+        helpers: dict[str, list[Item]] = {}
+        for file in read:
+            for place, own in file[side].items():
+                if place not in file[other] and own.items:
+                    helpers.setdefault(place.rsplit(".", 1)[-1], []).extend(own.items)
+        for file in read:
+            for place, own in file[side].items():
+                here = file[other].get(place)
+                if here is None:
+                    continue
+                for name in sorted((own.names - here.names) & helpers.keys()):
+                    line = own.lines.get(name, 0)
+                    own.items.extend(msgspec.structs.replace(i, line=line) for i in helpers[name])
 
 
 def _losses(
@@ -142,9 +184,9 @@ def _losses(
             yield Loss(kind=kind, place=place, name=", ".join(names[:3]), line=first.line)
 
 
-def _by_place(tree: ast.Module) -> dict[str, list[Item]]:
+def _by_place(tree: ast.Module) -> Places:
     """The protections of each place: of a function without those of functions inside of it."""
-    found: dict[str, list[Item]] = {"": []}
+    found: Places = {"": Place()}
     pending: list[tuple[str, ast.AST]] = [("", tree)]
     while pending:
         place, node = pending.pop()
@@ -152,13 +194,15 @@ def _by_place(tree: ast.Module) -> dict[str, list[Item]]:
             inner = place
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 inner = f"{place}.{child.name}".lstrip(".")
-                found.setdefault(inner, [])
-                found[place].extend(_named(child.name, child.lineno))
+                found.setdefault(inner, Place())
+                found[place].items.extend(_named(child.name, child.lineno))
                 for decorator in child.decorator_list:
-                    found[inner].extend(i for n in ast.walk(decorator) for i in _items(n))
+                    found[inner].items.extend(i for n in ast.walk(decorator) for i in _items(n))
                 pending.extend((inner, part) for part in _parts(child))
                 continue
-            found[place].extend(_items(child))
+            found[place].items.extend(_items(child))
+            if isinstance(child, ast.Name | ast.Attribute):
+                found[place].lines.setdefault(_name_of(child), child.lineno)
             pending.append((inner, child))
     return found
 
@@ -178,10 +222,14 @@ def _items(node: ast.AST) -> Iterator[Item]:
             name = _name_of(raised.func if isinstance(raised, ast.Call) else raised)
             if name and name[0].isupper() and not _HARMLESS_RAISES.search(name):
                 yield Item(Kind.REFUSAL, f"raise {name}", node.lineno)
-        case ast.Call(func=function):
+        case ast.Call(func=function, args=arguments):
             name = _name_of(function)
             if name in _TURNING_AWAY:
                 yield Item(Kind.REFUSAL, name, node.lineno)
+            elif name in ("append", "extend", "insert"):
+                yield from (_option(a) for a in arguments if _is_option(a))
+            elif name in ("match", "fullmatch") and isinstance(function, ast.Attribute):
+                yield Item(Kind.CHECK, ast.unparse(function), node.lineno)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             yield from _compared(node, [left, *comparators], ops)
         case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name):
@@ -189,8 +237,14 @@ def _items(node: ast.AST) -> Iterator[Item]:
         case ast.keyword(arg=str() as name):
             if not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
                 yield from _named(name, node.lineno)
-        case ast.Constant(value=str() as text) if _HEADERS.match(text):
-            yield Item(Kind.HEADER, text.lower(), node.lineno)
+        case ast.Constant(value=str() | bytes() as value):
+            text = value.decode("latin-1") if isinstance(value, bytes) else value
+            if _HEADERS.match(text):
+                yield Item(Kind.HEADER, text.lower(), node.lineno)
+        case ast.List(elts=elements):
+            yield from (_option(e) for e in elements if _is_option(e))
+        case ast.If(test=test, body=body) if isinstance(body[-1], ast.Return | ast.Continue | ast.Raise | ast.Break):
+            yield Item(Kind.SKIP, ast.unparse(test), node.lineno)
         case _:
             return
 
@@ -213,6 +267,14 @@ def _named(name: str, line: int) -> Iterator[Item]:
         if pattern.search(name):
             yield Item(kind, name, line)
             return
+
+
+def _is_option(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(_OPTION.match(node.value))
+
+
+def _option(node: ast.expr) -> Item:
+    return Item(Kind.OPTION, ast.unparse(node), node.lineno)
 
 
 def _name_of(node: ast.expr) -> str:
