@@ -46,6 +46,9 @@ _SEVERITY = {
     Kind.TIMEOUT: Severity.LOW,
     Kind.LIMIT: Severity.MEDIUM,
 }
+_DROPPED = {protections.Kind.SKIP: Severity.LOW}
+"""Of what was dropped, that which well-kept projects drop all the time; all else is HIGH."""
+_PACKAGING = re.compile(r"(^|/)(setup|noxfile|tasks|fabfile)\.py$")
 _ACCESS = re.compile(
     r"login_?required|permission|authenti|authori[sz]|require_?(auth|user|login|admin|role|token|api)|is_?(admin|staff|super_?user"
     r"|owner|allowed|authenticated|authorized)|has_?(perm|role|scope|access)|access_?control|csrf_protect|jwt_required"
@@ -106,7 +109,7 @@ class Pair(msgspec.Struct, frozen=True):
 
 def _changed_files(review: ReviewInput) -> Iterator[Pair]:
     for diff in review.readable:
-        if files.is_support(diff.path) or files.kind_of(diff.path) is not files.Kind.PYTHON:
+        if files.is_support(diff.path) or _PACKAGING.search(diff.path) or files.kind_of(diff.path) is not files.Kind.PYTHON:
             continue
         try:
             head = files.read_python(review.head, diff.path, review.max_file_bytes)
@@ -131,7 +134,7 @@ def _lost_protections(pairs: list[Pair]) -> Iterator[Finding]:
             yield Finding(
                 rule=f"guards.{loss.kind.name.lower()}-dropped",
                 category=Category.SECURITY,
-                severity=Severity.HIGH,
+                severity=_DROPPED.get(loss.kind, Severity.HIGH),
                 message=f"{loss.place or 'the module'} has fewer protections ({loss.kind}: {loss.name}; line of the base)",
                 path=path,
                 line=loss.line,

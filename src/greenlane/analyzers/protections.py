@@ -50,6 +50,7 @@ class Place(msgspec.Struct):
 
     items: list[Item] = msgspec.field(default_factory=list)
     lines: dict[str, int] = msgspec.field(default_factory=dict)
+    shaping: list[Item] = msgspec.field(default_factory=list)
 
     @property
     def names(self) -> set[str]:
@@ -75,7 +76,7 @@ _NAMES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         (
             Kind.CLEANING,
             r"sanit|escape|bleach|full_clean|clean_(html|text|name|url|path|input)|^html_safe|^quote(_plus|_from_bytes)?$"
-            r"|shlex|secure_filename|strip_(tags|auth|cred|html|control)|^nh3$|normalize_(path|url|host)|^conditional_escape",
+            r"|shlex|secure_filename|strip_(tags|auth|cred|html|control)|^nh3$|normalize_(path|url|host)|format_html|json_script",
         ),
         (
             Kind.CRYPTO,
@@ -93,7 +94,7 @@ _NAMES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
             r"permission|(^|_)perms?($|_)|authori[sz]|authenticat|csrf|xsrf|login_required|(^|_)is_(admin|staff|owner|superuser)"
             r"|(^|_)can_[a-z]|has_(perm|role|access|scope)|access_(control|check)|forbid|unauthori|restrict|allow_?list|white_?list"
             r"|black_?list|deny_?list|block_?list|disallow|(^|_)allowed($|_)|unsafe|untrusted|ratelimit|rate_limit|throttl"
-            r"|regenerate|cycle_key|rotate_(token|session|key)|secure_headers|(^|_)origin($|_)|reauthenticat",
+            r"|regenerate|cycle_key|^current_user$|(^|_)(owner|tenant)(_id)?$|rotate_(token|session|key)|secure_headers|(^|_)origin($|_)|reauthenticat",
         ),
         (
             Kind.HOST,
@@ -101,8 +102,9 @@ _NAMES: tuple[tuple[Kind, re.Pattern[str]], ...] = tuple(
         ),
         (
             Kind.CHECK,
-            r"is_submitted|valid(ate|ator|ators|ation|ity)?($|_|[A-Z])|(^|_)is_?valid|verify|verif(ied|ication)|integrity|signature"
-            r"|^check_\w|^_check_\w|^ensure_\w|^_ensure_\w|^require_\w|^assert_\w|^reject|(^|_)safe($|_)|(^|_)secure($|_)"
+            r"is_submitted|valid(ate|ator|ators|ation|ity)?($|_|[A-Z])|(^|_)is_?valid|verify|verif(ied|ication)|integrity(?!_?error)|signature"
+            r"|^_?check_\w|^_?ensure_(?!a?sync|future|str|text|bytes|unicode|list|dir|path|ascii|deferred|connect|iter|await|loop)\w"
+            r"|^_?require_\w|^reject|(^|_)safe($|_)|(^|_)secure($|_)"
             r"|^(Length|Regexp|DataRequired|InputRequired|NumberRange|EqualTo|AnyOf)$|Validator$",
         ),
         (
@@ -123,6 +125,12 @@ _HEADER_NAMES = re.compile(
     r"^(samesite|httponly|autoescape|select_autoescape|content_security_policy|x_frame_options|secure|noopener|nosniff)$",
     re.IGNORECASE,
 )
+_PRIVATE_MODES = frozenset({0o600, 0o700, 0o077})
+_SINK = re.compile(r"redirect|^popen$|^check_(output|call)$|^subprocess$", re.IGNORECASE)
+_SHAPING = frozenset({
+    "strip", "lstrip", "rstrip", "replace", "partition", "rpartition", "startswith", "endswith", "scheme", "lower",
+})  # fmt: skip
+"""What shapes a text, which is a protection where the text is where somebody is sent to, or what is run."""
 _OPTION = re.compile(r"^--([a-z][a-z-]+)?$")
 _CONTROL = frozenset({"\r", "\n", "\0", "\r\n", "..", "\\", "//", "\x00", "/../", "../", "/"})
 _HARMLESS_RAISES = re.compile(
@@ -203,7 +211,12 @@ def _by_place(tree: ast.Module) -> Places:
             found[place].items.extend(_items(child))
             if isinstance(child, ast.Name | ast.Attribute):
                 found[place].lines.setdefault(_name_of(child), child.lineno)
+                if isinstance(child, ast.Attribute) and child.attr in _SHAPING:
+                    found[place].shaping.append(Item(Kind.HOST, child.attr, child.lineno))
             pending.append((inner, child))
+    for own in found.values():
+        if any(_SINK.search(name) for name in own.lines):
+            own.items.extend(own.shaping)
     return found
 
 
@@ -232,11 +245,15 @@ def _items(node: ast.AST) -> Iterator[Item]:
                 yield Item(Kind.CHECK, ast.unparse(function), node.lineno)
         case ast.Compare(left=left, ops=ops, comparators=comparators):
             yield from _compared(node, [left, *comparators], ops)
+        case ast.Attribute(value=ast.Name(id="request") | ast.Attribute(attr="request"), attr="user"):
+            yield Item(Kind.ACCESS, "request.user", node.lineno)
         case ast.Name(id=name, ctx=ast.Load()) | ast.Attribute(attr=name):
             yield from _named(name, node.lineno)
         case ast.keyword(arg=str() as name):
             if not (isinstance(node.value, ast.Constant) and node.value.value in (None, False)):
                 yield from _named(name, node.lineno)
+        case ast.Constant(value=int() as number) if number in _PRIVATE_MODES:
+            yield Item(Kind.ACCESS, oct(number), node.lineno)
         case ast.Constant(value=str() | bytes() as value):
             text = value.decode("latin-1") if isinstance(value, bytes) else value
             if _HEADERS.match(text):
