@@ -112,9 +112,7 @@ def project_settings(place: Path | str, commit: str) -> Settings:
     return Settings(services=(Service(name="project", source_roots=(source,)),))
 
 
-def _read(
-    place: Place, git: Git, trees: _Trees, case: Case, analyzers: Sequence[str], settings: Settings
-) -> Reading:
+def _read(place: Place, git: Git, trees: _Trees, case: Case, analyzers: Sequence[str], settings: Settings) -> Reading:
     diff = bound_diff(read_diff(git, case.base, case.head), settings.review)
     service = settings.services[0]
     roots = tuple(SourceRoot(path=root, service=service.name, deployed=False) for root in service.source_roots)
@@ -180,9 +178,7 @@ class _Trees:
         folder = self._clone / ".git" if (self._clone / ".git").exists() else self._clone
         argv = ["git", "-C", str(tree), f"--git-dir={folder}", f"--work-tree={tree}", *arguments]
         environment = {**_environment(), "GIT_INDEX_FILE": str(index)}
-        subprocess.run(
-            argv, input=given.encode(), capture_output=True, env=environment, timeout=600, check=False
-        )
+        subprocess.run(argv, input=given.encode(), capture_output=True, env=environment, timeout=600, check=False)
 
 
 @cache

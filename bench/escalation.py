@@ -30,12 +30,20 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import msgspec
+
 from _harness import OUT, Bench, run
 from _merged import (
-    Case, Place, changed_paths, clone_words, find_clone, has_commit, merged_changes, parent_of, project_settings,
+    Case,
+    Place,
+    changed_paths,
+    clone_words,
+    find_clone,
+    has_commit,
+    merged_changes,
+    parent_of,
+    project_settings,
     read_cases,
 )  # fmt: skip
-
 from greenlane.analyzers import files
 from greenlane.analyzers.reader import Reading, risk_facts
 from greenlane.analyzers.worker import ANALYZERS
@@ -47,7 +55,13 @@ MAKE_BENCH_TIMEOUT_S = 5_400
 FACTS = Path(__file__).resolve().parent / "security_fixes.csv"
 LAST, WANTED = 1_000, 100
 MAX_FIX_FILES = 40
-TUNING_ORDINARY = ("pallets/flask", "pallets/werkzeug", "pallets/click", "scrapy/scrapy", "jupyter-server/jupyter_server")
+TUNING_ORDINARY = (
+    "pallets/flask",
+    "pallets/werkzeug",
+    "pallets/click",
+    "scrapy/scrapy",
+    "jupyter-server/jupyter_server",
+)
 HELD_OUT_ORDINARY = (
     "aio-libs/aiohttp", "urllib3/urllib3", "psf/requests", "encode/httpx", "encode/django-rest-framework",
     "tornadoweb/tornado", "simonw/datasette", "wagtail/wagtail",
@@ -180,9 +194,7 @@ def measure(bench: Bench) -> None:
         bench.goal("public repositories are at hand", "repositories", ">=", 1)
         return
     for side in ("tuning", "held-out") if args.side == "both" else (args.side,):
-        ordinary, fixes = (
-            (TUNING_ORDINARY, TUNING_FIXES) if side == "tuning" else (HELD_OUT_ORDINARY, HELD_OUT_FIXES)
-        )
+        ordinary, fixes = (TUNING_ORDINARY, TUNING_FIXES) if side == "tuning" else (HELD_OUT_ORDINARY, HELD_OUT_FIXES)
         _measure_side(bench, side.replace("-", "_"), ordinary, fixes)
     if args.side != "tuning":
         bench.goal("enough ordinary changes", "held_out_ordinary", ">=", 600)

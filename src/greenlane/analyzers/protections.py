@@ -131,8 +131,10 @@ _SHAPING = frozenset({
     "strip", "lstrip", "rstrip", "replace", "partition", "rpartition", "startswith", "endswith", "scheme", "lower",
 })  # fmt: skip
 """What shapes a text, which is a protection where the text is where somebody is sent to, or what is run."""
+_DEMANDS = frozenset({Kind.REFUSAL, Kind.CHECK, Kind.ACCESS})
+_DEMAND = re.compile(r"_?(require|check|verify|ensure|assert|enforce)_")
 _OPTION = re.compile(r"^--([a-z][a-z-]+)?$")
-_CONTROL = frozenset({"\r", "\n", "\0", "\r\n", "..", "\\", "//", "\x00", "/../", "../", "/"})
+_CONTROL = frozenset({"\r", "\n", "\0", "\r\n", "..", "\\", "//", "/../", "../", "/"})
 _HARMLESS_RAISES = re.compile(
     r"NotImplemented|StopIteration|StopAsync|Skip|AttributeError|ImportError|KeyboardInterrupt|CancelledError|Deprecat|"
     r"SystemExit|UsageError|ImproperlyConfigured|AssertionError|GeneratorExit|KeyError|IndexError|RuntimeError|TypeError"
@@ -178,13 +180,14 @@ def _fold_helpers(read: list[tuple[str, Places, Places]]) -> None:
                     own.items.extend(msgspec.structs.replace(i, line=line) for i in helpers[name])
 
 
-def _losses(
-    place: str, had: list[Item], has: list[Item], balance: Counter[tuple[Kind, str]]
-) -> Iterator[Loss]:
-    """One loss for each kind of which there are fewer: a protection that was exchanged for another of its kind stays."""
+def _losses(place: str, had: list[Item], has: list[Item], balance: Counter[tuple[Kind, str]]) -> Iterator[Loss]:
+    """One loss for each kind of which there are fewer: one exchanged for another of its kind stays."""
     before, after = Counter((i.kind, i.name) for i in had), Counter((i.kind, i.name) for i in has)
     gone = {key: n - after[key] for key, n in before.items() if n > after[key] and balance[key] > 0}
+    instead = any(k[0] in _DEMANDS and _DEMAND.match(k[1]) and n > before[k] for k, n in after.items())
     for kind in dict.fromkeys(kind for kind, _ in gone):
+        if instead and kind in _DEMANDS:
+            continue  # a helper that demands the same is called now
         gained = sum(n - before[k] for k, n in after.items() if k[0] is kind and n > before[k])
         names = [name for k, name in gone if k is kind]
         if sum(n for k, n in gone.items() if k[0] is kind) > gained:
@@ -229,7 +232,7 @@ def _parts(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> list[
     return [body, ast.Tuple(elts=plain, ctx=ast.Load())]
 
 
-def _items(node: ast.AST) -> Iterator[Item]:
+def _items(node: ast.AST) -> Iterator[Item]:  # noqa: C901 - one flat table, a form of code a row
     match node:
         case ast.Raise(exc=ast.expr() as raised):
             name = _name_of(raised.func if isinstance(raised, ast.Call) else raised)

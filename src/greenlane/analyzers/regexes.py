@@ -117,7 +117,7 @@ def _is_ambiguous(body: list[Any]) -> bool:
 def _can_be_cut(body: list[Any]) -> bool:
     """Whether the body holds an unbounded repetition, and everything else in it may be absent or be taken for it."""
     flat = [part for item in body for part in _optional_parts(item)]
-    for index, (codes, least, unbounded) in enumerate(flat):
+    for index, (codes, _, unbounded) in enumerate(flat):
         others = [other for at, other in enumerate(flat) if at != index]
         if unbounded and codes and all(o_least == 0 or (o_codes & codes) for o_codes, o_least, _ in others):
             return True
@@ -125,7 +125,7 @@ def _can_be_cut(body: list[Any]) -> bool:
 
 
 def _optional_parts(item: Any) -> Iterator[tuple[Codes, int, bool]]:
-    """(characters, least number, unbounded) of the parts of one item; a group that may be absent gives optional parts."""
+    """(characters, least number, unbounded) of the parts of one item; of an optional group they are optional."""
     op, argument = item
     name = str(op)
     if name in ("MAX_REPEAT", "MIN_REPEAT"):
