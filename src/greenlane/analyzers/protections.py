@@ -164,18 +164,18 @@ def lost(pairs: Iterable[tuple[files.PythonFile, files.PythonFile]]) -> dict[str
 
 def _fold_helpers(read: list[tuple[str, Places, Places]]) -> None:
     """A helper that goes together with its call takes its protections out of the caller; one that comes brings them."""
-    for side, other in ((1, 2), (2, 1)):
+    sides = [(before, after) for _, before, after in read]
+    for pairs in (sides, [(after, before) for before, after in sides]):
         helpers: dict[str, list[Item]] = {}
-        for file in read:
-            for place, own in file[side].items():
-                if place not in file[other] and own.items:
+        for here, there in pairs:
+            for place, own in here.items():
+                if place not in there and own.items:
                     helpers.setdefault(place.rsplit(".", 1)[-1], []).extend(own.items)
-        for file in read:
-            for place, own in file[side].items():
-                here = file[other].get(place)
-                if here is None:
+        for here, there in pairs:
+            for place, own in here.items():
+                if place not in there:
                     continue
-                for name in sorted((own.names - here.names) & helpers.keys()):
+                for name in sorted((own.names - there[place].names) & helpers.keys()):
                     line = own.lines.get(name, 0)
                     own.items.extend(msgspec.structs.replace(i, line=line) for i in helpers[name])
 
