@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import TypeAlias
 
 import msgspec
 
-from greenlane.analyzers import files
+from greenlane.analyzers import files, protections, regexes
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
@@ -46,6 +46,9 @@ _SEVERITY = {
     Kind.TIMEOUT: Severity.LOW,
     Kind.LIMIT: Severity.MEDIUM,
 }
+_DROPPED = {protections.Kind.SKIP: Severity.LOW}
+"""Of what was dropped, that which well-kept projects drop all the time; all else is HIGH."""
+_PACKAGING = re.compile(r"(^|/)(setup|noxfile|tasks|fabfile)\.py$")
 _ACCESS = re.compile(
     r"login_?required|permission|authenti|authori[sz]|require_?(auth|user|login|admin|role|token|api)|is_?(admin|staff|super_?user"
     r"|owner|allowed|authenticated|authorized)|has_?(perm|role|scope|access)|access_?control|csrf_protect|jwt_required"
@@ -83,12 +86,18 @@ def analyze(review: ReviewInput) -> AnalysisResult:
     moved = Counter(text for pair in pairs for text in _guard_texts(pair.head))
     moved.subtract(text for pair in pairs for text in _guard_texts(pair.base))
     findings: list[Finding] = []
+    lost: dict[tuple[str, str], Finding] = {}
     for pair in pairs:
         if pair.base is None or pair.head is None:
             continue
-        findings += _lost_guards(pair.base, pair.head, {line.number for line in pair.diff.removed}, moved)
+        gone = {line.number for line in pair.diff.removed}
+        lost.update(((pair.head.path, name), f) for name, f in _lost_guards(pair.base, pair.head, gone, moved))
         findings += _lost_middleware(pair.base, pair.head)
         findings += _new_exemptions(pair.head, pair.base, {line.number for line in pair.diff.added})
+    findings += _merged(lost, _lost_protections(pairs))
+    for pair in pairs:
+        if pair.head is not None:
+            findings += _explosive_patterns(pair.head, pair.base, {line.number for line in pair.diff.added})
     return AnalysisResult(findings=tuple(findings))
 
 
@@ -102,7 +111,11 @@ class Pair(msgspec.Struct, frozen=True):
 
 def _changed_files(review: ReviewInput) -> Iterator[Pair]:
     for diff in review.readable:
-        if files.is_support(diff.path) or files.kind_of(diff.path) is not files.Kind.PYTHON:
+        if (
+            files.is_support(diff.path)
+            or _PACKAGING.search(diff.path)
+            or files.kind_of(diff.path) is not files.Kind.PYTHON
+        ):
             continue
         try:
             head = files.read_python(review.head, diff.path, review.max_file_bytes)
@@ -114,6 +127,63 @@ def _changed_files(review: ReviewInput) -> Iterator[Pair]:
         yield Pair(diff, base, head)
 
 
+def _merged(lost: dict[tuple[str, str], Finding], dropped: Iterable[tuple[str, Finding]]) -> list[Finding]:
+    """One finding for a function and kind of evidence: a guard whose protection has gone by name too weighs as much."""
+    order = list(Severity)
+    found = dict(lost)
+    alone: list[Finding] = []
+    for place, finding in dropped:
+        same = found.get((finding.path, place))
+        if same is None:
+            alone.append(finding)
+        elif order.index(finding.severity) > order.index(same.severity):
+            found[finding.path, place] = msgspec.structs.replace(same, severity=finding.severity)
+    return [*found.values(), *alone]
+
+
+def _lost_protections(pairs: list[Pair]) -> Iterator[tuple[str, Finding]]:
+    """Protections by name, on lines that the change took away."""
+    both = {p.head.path: p for p in pairs if p.base is not None and p.head is not None}
+    compared = [(p.base, p.head) for p in both.values() if p.base is not None and p.head is not None]
+    for path, losses in protections.lost(compared).items():
+        base = both[path].base
+        removed = {line.number for line in both[path].diff.removed}
+        for loss in losses:
+            if base is None or not removed:
+                continue
+            yield (
+                loss.place,
+                Finding(
+                    rule=f"guards.{loss.kind.name.lower()}-dropped",
+                    category=Category.SECURITY,
+                    severity=_DROPPED.get(loss.kind, Severity.HIGH),
+                    message=f"{loss.place or 'the module'} loses a protection ({loss.kind}: {loss.name}; base)",
+                    path=path,
+                    line=loss.line,
+                    quotation=base.quote(loss.line),
+                ),
+            )
+
+
+def _explosive_patterns(head: files.PythonFile, base: files.PythonFile | None, added: set[int]) -> Iterator[Finding]:
+    """Regular expressions that take exponential time, and that the base had not."""
+    if not added:
+        return
+    before = {text for _, text in regexes.explosive(base.tree)} if base else set()
+    for node, text in regexes.explosive(head.tree):
+        if text in before or not added & set(range(node.lineno, (node.end_lineno or node.lineno) + 1)):
+            continue
+        yield Finding(
+            rule="guards.explosive-pattern",
+            category=Category.SECURITY,
+            severity=Severity.HIGH,
+            message="a regular expression that can take exponential time on hostile text",
+            path=head.path,
+            line=node.lineno,
+            quotation=head.quote(node.lineno),
+        )
+
+
 def _guard_texts(file: files.PythonFile | None) -> Iterator[str]:
     if file is not None:
         for _, function in _functions(file.tree):
@@ -122,7 +192,7 @@ def _guard_texts(file: files.PythonFile | None) -> Iterator[str]:
 
 def _lost_guards(
     base: files.PythonFile, head: files.PythonFile, removed: set[int], moved: Counter[str]
-) -> Iterator[Finding]:
+) -> Iterator[tuple[str, Finding]]:
     """Guards that a function has fewer of. One whose text stands once more elsewhere now has moved there."""
     after = dict(_functions(head.tree))
     for name, function in _functions(base.tree):
@@ -135,7 +205,7 @@ def _lost_guards(
         for kind, count in Counter(g.kind for g in had).items():
             lost = [g for g in had if g.kind is kind and g.line in removed and not texts[g.text] and moved[g.text] < 0]
             if count > kept[kind] and lost:
-                yield _finding(kind, lost[0], name, head.path)
+                yield name, _finding(kind, lost[0], name, head.path)
 
 
 def _finding(kind: Kind, guard: Guard, name: str, path: str) -> Finding:

@@ -1,0 +1,76 @@
+"""Protections told by their names, and regular expressions that can explode."""
+
+from __future__ import annotations
+
+import pytest
+
+from greenlane.analyzers.files import PythonFile
+from greenlane.analyzers.protections import lost
+from greenlane.analyzers.regexes import can_explode
+
+LOGIN = """
+def go(request, url):
+    if request.method != "POST":
+        return None
+    target = urlparse(url)
+    if target.netloc:
+        raise BadRequest(url)
+    response.set_cookie("id", samesite="Lax")
+    return redirect(url.lstrip("/"))
+"""
+
+
+def kinds(base: str, head: str) -> list[str]:
+    losses = lost([(PythonFile("a.py", base), PythonFile("a.py", head))])
+    return sorted({loss.kind.name for found in losses.values() for loss in found} - {"SKIP"})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('    if request.method != "POST":\n        return None\n', "", ["METHOD"]),
+        ("        raise BadRequest(url)\n", "        pass\n", ["REFUSAL"]),
+        (', samesite="Lax"', "", ["HEADER"]),
+        ('url.lstrip("/")', "url", ["HOST"]),
+        ("BadRequest(url)", "BadRequest(str(url))", []),
+        ("target", "parsed", []),
+    ],
+)
+def test_a_protection_is_lost_only_where_nothing_of_its_kind_takes_its_place(
+    old: str, new: str, expected: list[str]
+) -> None:
+    assert kinds(LOGIN, LOGIN.replace(old, new)) == expected
+
+
+def test_what_goes_with_its_whole_function_guards_nothing_any_more() -> None:
+    assert kinds(LOGIN + "\ndef stays(): ...\n", "def stays(): ...\n") == []
+
+
+def test_a_helper_that_goes_with_its_call_takes_its_protection_out_of_the_caller() -> None:
+    helper = "def _prepare(x):\n    if ' ' in x:\n        raise BadRequest(x)\n    return x\n"
+    assert kinds(helper + "def go(x):\n    use(_prepare(x))\n", "def go(x):\n    use(x)\n") == ["REFUSAL"]
+
+
+def test_a_check_that_moved_into_a_new_helper_is_not_lost() -> None:
+    inline = "def go(x):\n    if ' ' in x:\n        raise BadRequest(x)\n    use(x)\n"
+    helper = (
+        "def _prepare(x):\n    if ' ' in x:\n        raise BadRequest(x)\ndef go(x):\n    _prepare(x)\n    use(x)\n"
+    )
+    assert kinds(inline, helper) == []
+
+
+@pytest.mark.parametrize(
+    ("pattern", "explodes"),
+    [
+        (r"(a+)+$", True),
+        (r"((\r\n|\r|\n)+) *$", True),
+        (r"'(''|\\\\|\\'|[^'])*'", True),
+        (r"(\w+\s?)*:", True),
+        (r"'(''|\\'|[^'])*'", False),
+        (r"(\.[a-z]+)*", False),
+        (r"(?:[^,\"]|\"(?:[^\"\\]|\\.)*\")*", False),
+        (r"(unclosed", False),
+    ],
+)
+def test_a_pattern_explodes_if_its_repetition_can_be_cut_in_several_ways(pattern: str, explodes: bool) -> None:
+    assert can_explode(pattern) is explodes
