@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from greenlane.adapters.git import LocalGit
-from greenlane.domain.errors import BaseMovedError, FinalError, GreenlaneError, InputError, MergeConflictError
+from greenlane.domain.errors import BaseMovedError, ConfigError, FinalError, GreenlaneError, InputError, MergeConflictError
 
 
 class Author:
@@ -496,3 +496,26 @@ async def test_a_checkout_with_uncommitted_work_stops_the_move(one_house: House)
     with pytest.raises(FinalError, match="in the way"):
         await one_house.host.advance_base("main", expected=one_house.base, commit=merged)
     assert await one_house.host.head_of("main") == one_house.base
+
+
+async def test_a_folder_of_a_branch_is_read_as_text_and_nothing_outside_of_it(tmp_path: Path) -> None:
+    repo = tmp_path / "shop"
+    repo.mkdir()
+
+    def git(*args: str) -> None:
+        subprocess.run(["git", "-C", str(repo), "-c", "user.name=a", "-c", "user.email=a@b.c", *args], check=True)
+
+    git("init", "-q", "-b", "main")
+    (repo / "examples" / "deeper").mkdir(parents=True)
+    (repo / "examples" / "one.md").write_text("a case")
+    (repo / "examples" / "deeper" / "two.md").write_text("not directly in it")
+    (repo / "examples" / "three.md").symlink_to("/etc/hostname")
+    git("add", "-A")
+    git("commit", "-qm", "examples")
+    (repo / "examples" / "late.md").write_text("not on the branch")
+    host = LocalGit(repo)
+    assert host.read_folder("main", "examples", ".md") == {"one.md": "a case"}
+    assert host.read_folder("main", "absent", ".md") == {}
+    assert host.read_folder("main", None, ".md") == {}
+    with pytest.raises(ConfigError):
+        host.read_folder("main", "../examples", ".md")

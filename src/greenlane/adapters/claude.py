@@ -86,7 +86,7 @@ class ClaudeReviewer:
         if not os.environ.get(self._settings.api_key_env):
             missing = f"the environment variable {self._settings.api_key_env} holds no key"
             return _failed((self._call("blind", "unavailable", detail=missing),), packed)
-        first, call = await self._ask(material.run, "blind", [OPENING + packed.text], JUDGE)
+        first, call = await self._ask(_account(material), "blind", [OPENING + packed.text], JUDGE)
         if first is None:
             return _failed((call,), packed)
         marker = _marker()
@@ -98,7 +98,7 @@ class ClaudeReviewer:
             marker=marker,
             redact=self._redactor.redact,
         )
-        second, second_call = await self._ask(material.run, "intent", [OPENING + packed.text], asked)
+        second, second_call = await self._ask(_account(material), "intent", [OPENING + packed.text], asked)
         if second is None:
             return _failed((call, second_call), packed)
         opinion, dropped = believe(
@@ -112,7 +112,7 @@ class ClaudeReviewer:
         return pack_message(material, self._settings.max_input_tokens, self._redactor)
 
     async def _ask(
-        self, run: str, purpose: str, change: list[str], question: str
+        self, account: str, purpose: str, change: list[str], question: str
     ) -> tuple[ModelOpinion | None, ModelCall]:
         """One pass: within the budget, one answer, and the record of what it took."""
         settings = self._settings
@@ -121,7 +121,7 @@ class ClaudeReviewer:
         day = self._clock.now().date().isoformat()
         reserved = await asyncio.to_thread(
             lambda: self._spending.reserve(
-                day=day, run=run, usd=most, per_run=settings.usd_per_pr, per_day=settings.usd_per_day
+                day=day, account=account, usd=most, per_account=settings.usd_per_pr, per_day=settings.usd_per_day
             )
         )
         if isinstance(reserved, str):
@@ -227,6 +227,11 @@ def pack_message(material: ReviewMaterial, max_tokens: int, redactor: Redactor) 
         redact=redactor.redact,
         context_of=lambda path: _lines(material.head, path),
     )
+
+
+def _account(material: ReviewMaterial) -> str:
+    """What a budget per pull request is counted on: all its heads together, so that pushing again buys nothing."""
+    return f"{material.repo}#{material.pr_number}"
 
 
 def _marker() -> str:

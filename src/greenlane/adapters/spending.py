@@ -15,21 +15,23 @@ _KEPT_DAYS = 400
 
 
 class Spending:
-    """Reservations and costs in US dollars, by day (UTC, `YYYY-MM-DD`) and run."""
+    """Reservations and costs in US dollars, by day (UTC, `YYYY-MM-DD`) and pull request."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def reserve(self, *, day: str, run: str, usd: float, per_run: float, per_day: float) -> int | str:
+    def reserve(self, *, day: str, account: str, usd: float, per_account: float, per_day: float) -> int | str:
         """The number of the reservation, or a sentence that says which budget it would break."""
         with self._open() as db:
-            of_run = self._sum(db, "run = ?", run)
-            if of_run + usd > per_run:
-                return f"up to ${usd:.2f} more would break model.usd_per_pr (${per_run:g}; spent: ${of_run:.2f})"
+            of_account = self._sum(db, "account = ?", account)
+            if of_account + usd > per_account:
+                return (
+                    f"up to ${usd:.2f} more would break model.usd_per_pr (${per_account:g}; spent: ${of_account:.2f})"
+                )
             of_day = self._sum(db, "day = ?", day)
             if of_day + usd > per_day:
                 return f"up to ${usd:.2f} more would break model.usd_per_day (${per_day:g}; spent: ${of_day:.2f})"
-            row = db.execute("INSERT INTO spent (day, run, usd) VALUES (?, ?, ?)", (day, run, usd))
+            row = db.execute("INSERT INTO spent (day, account, usd) VALUES (?, ?, ?)", (day, account, usd))
             db.execute("DELETE FROM spent WHERE day < date(?, ?)", (day, f"-{_KEPT_DAYS} days"))
             return int(row.lastrowid or 0)
 
@@ -51,7 +53,7 @@ class Spending:
         db = sqlite3.connect(self._path, timeout=10, isolation_level=None)
         try:
             db.execute(
-                "CREATE TABLE IF NOT EXISTS spent (id INTEGER PRIMARY KEY, day TEXT NOT NULL, run TEXT NOT NULL,"
+                "CREATE TABLE IF NOT EXISTS spent (id INTEGER PRIMARY KEY, day TEXT NOT NULL, account TEXT NOT NULL,"
                 " usd REAL NOT NULL)"
             )
             db.execute("BEGIN IMMEDIATE")

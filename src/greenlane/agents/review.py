@@ -11,14 +11,15 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
 import greenlane
 from greenlane.agents.base import Yielded
-from greenlane.agents.review_text import explain_review, name_inputs, name_rules
+from greenlane.agents.review_text import explain_model, explain_review, name_inputs, name_rules
 from greenlane.analyzers.base import EVERYTHING
-from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
+from greenlane.analyzers.reader import ChangeReader, Reading, rank_findings, risk_facts
 from greenlane.analyzers.record import analysed_hunks, bound_record, reading_words, with_model
 from greenlane.analyzers.summary import summarise
 from greenlane.domain.change import Change
@@ -103,7 +104,7 @@ class ReviewAgent:
             return None
         material = ReviewMaterial(
             repo=change.opened.repo,
-            run=change.run,
+            pr_number=change.opened.pr_number,
             diff=reading.diff,
             base=folder / "base",
             head=folder / "head",
@@ -129,13 +130,21 @@ class ReviewAgent:
         read = with_model(reading.read, model)
         analysed, hunks = analysed_hunks(read)
         inputs = name_inputs(change.opened, reading.diff)
+        findings = rank_findings([*reading.findings, *verdict.model_findings])
         complete = ReviewComplete(
             why=Reasoning(
                 decision="ask-human" if verdict.gates else "proceed",
-                rationale=explain_review(reading.diff, reading.findings, reading.skipped, reading.coverage, verdict),
-                rules_fired=name_rules(reading.findings, verdict),
+                rationale=" ".join(
+                    (
+                        explain_review(reading.diff, reading.findings, reading.skipped, reading.coverage, verdict),
+                        *explain_model(model),
+                    )
+                ),
+                rules_fired=name_rules(findings, verdict),
                 risk_score=verdict.risk.score,
                 inputs=inputs,
+                model_id=_model_of(model, "model_id"),
+                prompt_digest=_model_of(model, "prompt_digest"),
             ),
             proceed=True,
             risk_score=verdict.risk.score,
@@ -144,7 +153,7 @@ class ReviewAgent:
             lane=verdict.lane.lane,
             lanes_matched=verdict.lane.lanes_matched,
             services=tuple(s.name for s in reading.services),
-            findings=reading.findings[:_MAX_FINDINGS],
+            findings=findings[:_MAX_FINDINGS],
             coverage=reading.coverage.files,
             skipped=_bounded(reading.skipped),
             analyzers=self._reader.analyzers,
@@ -175,6 +184,11 @@ def _request(gate: Gate, verdict: ReviewVerdict, inputs: tuple[Input, ...]) -> H
             inputs=inputs,
         ),
     )
+
+
+def _model_of(model: ModelReview | None, field: Literal["model_id", "prompt_digest"]) -> str | None:
+    """What the record names of the model: of its last call, if one was made."""
+    return getattr(model.calls[-1], field) if model and model.calls else None
 
 
 def _bounded(skipped: tuple[SkippedFile, ...]) -> tuple[SkippedFile, ...]:

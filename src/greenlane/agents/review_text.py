@@ -8,6 +8,7 @@ from greenlane.analyzers.base import CoverageReport
 from greenlane.domain.diff import Diff
 from greenlane.domain.events import Input, PrOpened, SkippedFile
 from greenlane.domain.findings import Finding, Severity
+from greenlane.domain.opinion import ModelReview
 from greenlane.policy.review import ReviewVerdict
 
 
@@ -35,6 +36,23 @@ def explain_review(
             _coverage(coverage),
             _gaps(skipped),
         )
+    )
+
+
+def explain_model(model: ModelReview | None) -> tuple[str, ...]:
+    """What a model was asked and said, with what it took; nothing if none is configured."""
+    if model is None:
+        return ()
+    tokens, cost = sum(c.input_tokens + c.output_tokens for c in model.calls), sum(c.cost_usd for c in model.calls)
+    took = f"{len(model.calls)} calls, {tokens} tokens, ${cost:.4f}"
+    left_out = (
+        f" Not shown to it: {len(model.left_out)} parts, the first {model.left_out[0]}." if model.left_out else ""
+    )
+    if model.opinion is None:
+        return (f"The model gave no reading: {model.outcome} ({model.detail or 'nothing to read'}; {took}).{left_out}",)
+    dropped = f" {model.dropped} of its concerns quote nothing that exists and were dropped." if model.dropped else ""
+    return (
+        f"The model gives {model.opinion.risk_score:g}, which can only raise the score ({took}).{dropped}{left_out}",
     )
 
 

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from greenlane.adapters.claude import ClaudeReviewer
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.git import LocalGit
@@ -21,6 +22,7 @@ from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.adapters.probe import HttpProbe
 from greenlane.adapters.reports import FileNotifier
 from greenlane.adapters.sandbox import choose_sandbox
+from greenlane.adapters.spending import Spending
 from greenlane.agents.base import Agent
 from greenlane.agents.deployment import DeploymentAgent
 from greenlane.agents.production import install_production, retire_previous, retire_staging
@@ -39,6 +41,8 @@ from greenlane.domain.settings import Settings
 from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
 from greenlane.ports.clock import Clock
+from greenlane.ports.reviewer import Reviewer
+from greenlane.prompts import load_prompts
 from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
@@ -70,6 +74,7 @@ class LocalCrew:
         self._git = git
         self._store = store
         self._clock = clock
+        self._state_dir = state_dir
         self._work_dir = state_dir / "work"
         self._sandbox = choose_sandbox(settings)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
@@ -93,6 +98,15 @@ class LocalCrew:
         )
         self.notices = Notices(store, self.bus, self._holdings, FileNotifier(state_dir / "reports", settings))
 
+    def _make_reviewer(self) -> Reviewer | None:
+        """The model that is configured. Its examples are the base branch's: a pull request can't bring its own."""
+        name, settings = self._settings.orchestration.model, self._settings.model
+        if name is None:
+            return None
+        examples = self._git.read_folder(self._settings.repository.base_branch, settings.examples_dir, ".md")
+        spending = Spending(self._state_dir / "spending.db")
+        return ClaudeReviewer(name, settings, load_prompts(examples), spending=spending, clock=self._clock)
+
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
         probe = HttpProbe()
@@ -106,6 +120,7 @@ class LocalCrew:
                 ),
                 settings,
                 self._work_dir,
+                reviewer=self._make_reviewer(),
             ),
             TestAgent(
                 code_host=git,

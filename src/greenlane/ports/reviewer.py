@@ -17,7 +17,7 @@ class ReviewMaterial(msgspec.Struct, frozen=True, kw_only=True):
     analyzers: they rank what is packed, and the lines where a secret stands are redacted."""
 
     repo: str
-    run: str
+    pr_number: int
     diff: Diff
     base: Path
     head: Path

@@ -56,7 +56,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
 def material_of(tmp_path: Path, head: dict[str, str], **more: Any) -> ReviewMaterial:
     write_tree(tmp_path / "head", head)
     diff: Diff = diff_of(BASE, head)
-    values: dict[str, Any] = {"repo": "shop", "run": "run-1", "findings": ()} | more
+    values: dict[str, Any] = {"repo": "shop", "pr_number": 7, "findings": ()} | more
     return ReviewMaterial(diff=diff, base=tmp_path / "base", head=tmp_path / "head", **values)
 
 
@@ -286,9 +286,20 @@ async def test_an_exhausted_budget_asks_a_person_and_calls_nobody(tmp_path: Path
         assert [t.rule for g in verdict(review, settings=alone).gates for t in g.triggers] == ["model_over_budget"]
 
 
+async def test_another_push_of_the_same_pull_request_gets_no_new_budget(tmp_path: Path) -> None:
+    spending = Spending(tmp_path / "spending.db")
+    assert isinstance(spending.reserve(day="2026-03-03", account="shop#7", usd=0.99, per_account=1, per_day=50), int)
+    async with scripted_host() as host:
+        review = await reviewer(tmp_path, host.url).review(material_of(tmp_path, HEAD))
+    assert review.outcome == "over-budget"
+    assert "usd_per_pr" in review.detail
+
+
 async def test_what_a_dead_worker_had_reserved_stays_spent(tmp_path: Path) -> None:
     spending = Spending(tmp_path / "spending.db")
-    assert isinstance(spending.reserve(day="2026-03-04", run="dead", usd=49.9999, per_run=100, per_day=50), int)
+    assert isinstance(
+        spending.reserve(day="2026-03-04", account="shop#1", usd=49.9999, per_account=100, per_day=50), int
+    )
     async with scripted_host() as host:
         review = await reviewer(tmp_path, host.url).review(material_of(tmp_path, HEAD))
     assert review.outcome == "over-budget"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from greenlane.adapters.git import commits, pulls
 from greenlane.adapters.git.diffs import read_diff
 from greenlane.adapters.git.export import export_tree
 from greenlane.adapters.git.process import Git, GitFailedError, require_object
 from greenlane.domain.diff import Diff
+from greenlane.domain.errors import ConfigError
 from greenlane.ports.code_host import PullRequest
 
 
@@ -41,6 +42,24 @@ class LocalGit:
                 return None
 
         return await asyncio.to_thread(read)
+
+    def read_folder(self, branch: str, folder: str | None, suffix: str) -> dict[str, str]:
+        """Name to text of the files directly in a folder of a branch that end so; empty if there is no folder. Blocks.
+        Raises ConfigError for a folder outside the repository."""
+        if folder is None:
+            return {}
+        inside = PurePosixPath(folder)
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ConfigError(f"{folder!r} is no folder of the repository", hint="give a path relative to its root")
+        listed = self._git.run("ls-tree", "-z", pulls.branch_ref(self._git, branch), "--", f"{inside}/", ok=(0, 128))
+        found: dict[str, str] = {}
+        for entry in listed.split(b"\0")[:-1]:
+            meta, _, path = entry.partition(b"\t")
+            mode, kind, name = meta.split()
+            if kind == b"blob" and mode != b"120000" and path.decode(errors="replace").endswith(suffix):
+                text = self._git.run("cat-file", "blob", name.decode())
+                found[PurePosixPath(path.decode(errors="replace")).name] = text.decode(errors="replace")
+        return found
 
     async def pull_request(self, ref: str) -> PullRequest:
         return await asyncio.to_thread(pulls.read_pull_request, self._git, self.name, ref, self._base_branch)
