@@ -12,7 +12,14 @@ from pathlib import Path
 import pytest
 
 from greenlane.adapters.git import LocalGit
-from greenlane.domain.errors import BaseMovedError, ConfigError, FinalError, GreenlaneError, InputError, MergeConflictError
+from greenlane.domain.errors import (
+    BaseMovedError,
+    ConfigError,
+    FinalError,
+    GreenlaneError,
+    InputError,
+    MergeConflictError,
+)
 
 
 class Author:
