@@ -442,6 +442,18 @@ class HumanRejected(Decision, tag="human.rejected", frozen=True, kw_only=True):
     head_sha: str
 
 
+class FindingJudged(Decision, tag="finding.judged", frozen=True, kw_only=True):
+    """A person's word on a finding of the review. It changes nothing of the run; `by_author` words are in no rate."""
+
+    finding_id: str
+    rule: str
+    path: str
+    line: int
+    verdict: Literal["false-positive", "confirmed"]
+    by: str
+    by_author: bool
+
+
 # ------------------------------------------------------------------ the machine itself
 
 
@@ -489,6 +501,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     CanaryPromoting, CanaryPromoted, CanaryRollingBack, CanaryRolledBack, CanaryInconclusive,
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
+    FindingJudged,
     AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
 ]  # fmt: skip
 

@@ -17,6 +17,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Comparison, Counters
 from greenlane.domain.settings import Settings
+from greenlane.policy.feedback import JudgedFinding, judged_findings
 from greenlane.policy.lifecycle import State, assess_standing
 
 NOT_REASONING = (e.CanaryObserved, e.HumanApproved, e.HumanRejected)
@@ -87,6 +88,7 @@ class ContextPackage(msgspec.Struct, frozen=True, kw_only=True):
     risk_threshold: float | None
     risk_points: tuple[e.RiskPoint, ...]
     gates: tuple[GateView, ...]
+    findings: tuple[JudgedFinding, ...]
     diff_summary: DiffSummary | None
     baseline: tuple[BaselineMetric, ...] | None
     reasoning: tuple[AgentReasoning, ...] | None
@@ -126,6 +128,7 @@ def compute_context_package(
         risk_threshold=review.threshold if review else None,
         risk_points=review.risk_points if review else (),
         gates=gates,
+        findings=judged_findings(change),
         diff_summary=compute_diff_summary(change) if wanted.include_diff_summary else None,
         baseline=(*compute_baseline(change), *production) if wanted.include_baseline_metrics else None,
         reasoning=compute_reasoning(change) if wanted.include_agent_reasoning else None,

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from greenlane.domain.change import Change, Recorded
-from greenlane.domain.events import Stage
+from greenlane.domain.events import FindingJudged, Stage
 from greenlane.domain.settings import Settings
 
 Mark = Literal["pending", "running", "waiting", "passed", "failed", "undone"]
@@ -99,5 +99,10 @@ class Application(Protocol):
     async def resume(self, scope: str, *, by: str, reason: str) -> None: ...
 
     async def rollback(self, run: str, *, by: str, reason: str) -> None: ...
+
+    async def judge(
+        self, run: str, finding: str, verdict: Literal["false-positive", "confirmed"], *, by: str, reason: str
+    ) -> FindingJudged:
+        """Keep a person's word on a finding of this run. Raises RefusedError (no such finding, a program)."""
 
     async def close(self) -> None: ...

@@ -10,11 +10,12 @@ from typing import Protocol
 
 from greenlane.bus.protocol import Bus
 from greenlane.domain.change import Change, Recorded
-from greenlane.domain.events import Event
+from greenlane.domain.events import Event, FindingJudged
 from greenlane.domain.ids import CONTROL_STREAM
 from greenlane.domain.settings import Settings
 from greenlane.ledger.entry import Entry
 from greenlane.ledger.store import LedgerStore, TreeHead
+from greenlane.policy.feedback import Verdict
 from greenlane.policy.lifecycle import State, assess_standing
 from greenlane.policy.overview import compute_run_view
 from greenlane.ports.application import RunView
@@ -189,6 +190,9 @@ class Application:
 
     async def rollback(self, run: str, *, by: str, reason: str) -> None:
         await self.desk.rollback(run, by=by, reason=reason)
+
+    async def judge(self, run: str, finding: str, verdict: Verdict, *, by: str, reason: str) -> FindingJudged:
+        return await self.desk.judge(run, finding, verdict, by=by, reason=reason)
 
     async def pause(self, scope: str, *, by: str, reason: str) -> None:
         await self.desk.pause(scope, by=by, reason=reason)

@@ -12,6 +12,7 @@ from greenlane.domain.change import Change, fold
 from greenlane.domain.errors import InputError, RefusedError
 from greenlane.domain.ids import CONTROL_STREAM, run_id
 from greenlane.ledger.store import LedgerStore, VersionConflictError
+from greenlane.policy.feedback import Verdict, assess_feedback
 from greenlane.policy.lifecycle import State, assess_standing
 from greenlane.policy.people import Refused, assess_approval
 from greenlane.ports.clock import Clock
@@ -161,6 +162,18 @@ class Desk:
             return (e.RollbackRequested(by=by, reason=reason),)
 
         await self._append(run, ask, agent="human")
+
+    async def judge(self, run: str, finding: str, verdict: Verdict, *, by: str, reason: str) -> e.FindingJudged:
+        """Keep a person's word on a finding; the run goes on as it would have. Raises RefusedError with the reason."""
+
+        def word(change: Change) -> Sequence[e.Event]:
+            judged = assess_feedback(change, finding, verdict, by=by, reason=reason)
+            if isinstance(judged, Refused):
+                raise RefusedError(judged.reason, hint=judged.hint)
+            return (judged,)
+
+        events = await self._append(run, word, agent="human")
+        return next(x for x in events if isinstance(x, e.FindingJudged))
 
     async def pause(self, scope: str, *, by: str, reason: str) -> None:
         """No agent begins work in this scope (`org`, or a service's name) until it is resumed."""

@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Collection
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded, apply
 from greenlane.domain.errors import InputError, RefusedError
 from greenlane.domain.settings import Settings
+from greenlane.policy.feedback import assess_feedback
 from greenlane.policy.overview import compute_run_view
 from greenlane.policy.people import Refused, assess_approval
 from greenlane.ports.application import RunView
@@ -97,6 +99,15 @@ class MemoryApplication:
 
     async def rollback(self, run: str, *, by: str, reason: str) -> None:
         self.calls.append(("rollback", run, by, reason))
+
+    async def judge(
+        self, run: str, finding: str, verdict: Literal["false-positive", "confirmed"], *, by: str, reason: str
+    ) -> e.FindingJudged:
+        judged = assess_feedback(self.changes[run], finding, verdict, by=by, reason=reason)
+        if isinstance(judged, Refused):
+            raise RefusedError(judged.reason, hint=judged.hint)
+        self.happen(run, judged, agent="human")
+        return judged
 
     async def close(self) -> None:
         self.closed = True
