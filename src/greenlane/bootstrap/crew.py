@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from greenlane.adapters.claude import ClaudeReviewer
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.git import LocalGit
@@ -22,7 +21,6 @@ from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.adapters.probe import HttpProbe
 from greenlane.adapters.reports import FileNotifier
 from greenlane.adapters.sandbox import choose_sandbox
-from greenlane.adapters.spending import Spending
 from greenlane.agents.base import Agent
 from greenlane.agents.deployment import DeploymentAgent
 from greenlane.agents.production import install_production, retire_previous, retire_staging
@@ -33,6 +31,7 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.analyzers.reader import ChangeReader
+from greenlane.bootstrap.model import make_reviewer
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
@@ -41,8 +40,6 @@ from greenlane.domain.settings import Settings
 from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
 from greenlane.ports.clock import Clock
-from greenlane.ports.reviewer import Reviewer
-from greenlane.prompts import load_prompts
 from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
@@ -74,13 +71,13 @@ class LocalCrew:
         self._git = git
         self._store = store
         self._clock = clock
-        self._state_dir = state_dir
         self._work_dir = state_dir / "work"
         self._sandbox = choose_sandbox(settings)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
         self._builder = LocalBuilder(state_dir, self._environments, settings)
         self._platform = LocalPlatform(state_dir, self._environments, settings)
         self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
+        self._reviewer = make_reviewer(settings, git, state_dir, clock)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
         self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
@@ -98,15 +95,6 @@ class LocalCrew:
         )
         self.notices = Notices(store, self.bus, self._holdings, FileNotifier(state_dir / "reports", settings))
 
-    def _make_reviewer(self) -> Reviewer | None:
-        """The model that is configured. Its examples are the base branch's: a pull request can't bring its own."""
-        name, settings = self._settings.orchestration.model, self._settings.model
-        if name is None:
-            return None
-        examples = self._git.read_folder(self._settings.repository.base_branch, settings.examples_dir, ".md")
-        spending = Spending(self._state_dir / "spending.db")
-        return ClaudeReviewer(name, settings, load_prompts(examples), spending=spending, clock=self._clock)
-
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
         probe = HttpProbe()
@@ -120,7 +108,7 @@ class LocalCrew:
                 ),
                 settings,
                 self._work_dir,
-                reviewer=self._make_reviewer(),
+                reviewer=self._reviewer,
             ),
             TestAgent(
                 code_host=git,

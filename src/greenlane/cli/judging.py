@@ -7,19 +7,59 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_application
+from greenlane.cli.session import JsonFlag, RunName, config_path_of, resolve_run, with_application
 from greenlane.cli.sink import say
 from greenlane.domain.errors import InputError
 
 if TYPE_CHECKING:
     from greenlane.domain.change import Change
-    from greenlane.policy.feedback import RuleRate
+    from greenlane.policy.feedback import PromptVerdict, RuleRate
     from greenlane.ports.application import Application
 
 
 def register(app: typer.Typer) -> None:
     app.command("feedback")(feedback)
     app.command("rules")(rules)
+    app.add_typer(prompts, name="prompts")
+
+
+prompts = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Examples for the model: try them before use.")
+
+
+@prompts.command("check")
+def check(
+    ctx: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="Examples (*.md) that are to be used.")
+    ],
+    json_: JsonFlag = False,
+) -> None:
+    """Say whether these examples may ship: recall on held-out confirmed findings must not fall.
+
+    Each change with a confirmed finding that no example gives away is read twice by the model, with the examples of the
+    base branch and with these. Exit code 3: they may not.
+    """
+
+    async def act(application: Application) -> PromptVerdict:
+        from greenlane.bootstrap.model import check_prompts
+
+        changes = [await application.change(view.run) for view in await application.runs()]
+        return await check_prompts(
+            config_path_of(ctx).parent, application.settings, application.state_dir, changes, folder,
+            lambda left: say(f"readings to come: {left}"),
+        )  # fmt: skip
+
+    verdict = with_application(ctx, act, read_only=True)
+    if json_:
+        from greenlane.pages.terminal import print_json
+
+        print_json(verdict)
+    else:
+        say(("may ship: " if verdict.ships else "may not ship: ") + verdict.reason)
+        for case in verdict.lost:
+            say(f"  no longer found: {case}")
+    if not verdict.ships:
+        raise typer.Exit(3)
 
 
 def feedback(
