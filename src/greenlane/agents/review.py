@@ -40,6 +40,7 @@ from greenlane.domain.opinion import ModelReview
 from greenlane.domain.settings import Settings
 from greenlane.policy.paths import match_paths
 from greenlane.policy.review import ReviewVerdict, assess_review
+from greenlane.policy.rollout import assess_rollout
 from greenlane.ports.history import History
 from greenlane.ports.reviewer import Reviewer, ReviewMaterial
 
@@ -127,13 +128,18 @@ class ReviewAgent:
             services=reading.services,
             settings=self._settings,
         )
+        rollout = assess_rollout(
+            self._settings.rollout, repo=change.opened.repo, pr_number=change.opened.pr_number, lane=verdict.lane.lane
+        )
+        verdict = msgspec.structs.replace(verdict, gates=(*verdict.gates, *rollout))
+        shadow = self._settings.orchestration.mode == "shadow"
         read = with_model(reading.read, model)
         analysed, hunks = analysed_hunks(read)
         inputs = name_inputs(change.opened, reading.diff)
         findings = rank_findings([*reading.findings, *verdict.model_findings])
         complete = ReviewComplete(
             why=Reasoning(
-                decision="ask-human" if verdict.gates else "proceed",
+                decision="observe" if shadow else "ask-human" if verdict.gates else "proceed",
                 rationale=" ".join(
                     (
                         explain_review(reading.diff, reading.findings, reading.skipped, reading.coverage, verdict),
@@ -159,6 +165,8 @@ class ReviewAgent:
             analyzers=self._reader.analyzers,
             history=history,
             model=model,
+            shadow=shadow,
+            would_ask=verdict.gates if shadow else (),
             files_changed=len(reading.diff.files),
             lines_added=reading.diff.added_count,
             lines_removed=reading.diff.removed_count,
@@ -170,6 +178,8 @@ class ReviewAgent:
             new_service_integration=bool(verdict.signals.integrations),
             breaking_api_contract=bool(verdict.signals.breaking_api),
         )
+        if shadow:
+            return (complete,)
         return (*(_request(gate, verdict, inputs) for gate in verdict.gates), complete)
 
 

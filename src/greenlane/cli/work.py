@@ -26,7 +26,7 @@ def outcome_code(state: str) -> int:
     """The exit code of a run that ended, or that waits."""
     if state in ("awaiting_human", "paused"):
         return WAITING
-    return OK if state == "deployed" else FAILED
+    return OK if state in ("deployed", "observed") else FAILED
 
 
 def run(

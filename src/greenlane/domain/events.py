@@ -199,6 +199,10 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     breaking_api_contract: bool = False
     history: HistoryFacts | None = None
     model: ModelReview | None = None
+    shadow: bool = False
+    """Nothing is done about this review: it says what would have been done."""
+    would_ask: tuple[Gate, ...] = ()
+    """In shadow mode, the questions that a human would have been asked."""
     read: tuple[FileRead, ...] = ()
     """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
     hunks: int = 0

@@ -23,6 +23,8 @@ class Section(BaseModel):
 class Orchestration(Section):
     model: str | None = Field(None, pattern="^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,99}$")
     """The language model that may raise a risk score, by its name (`claude-sonnet-5-5`). Absent: none is asked."""
+    mode: Literal["automatic", "shadow"] = "automatic"
+    """`shadow`: every change is reviewed and the decision written down, and nothing else is done about it."""
     routing: Literal["event-driven"] = "event-driven"
     """How work moves between agents."""
     max_concurrent_agents: int = Field(5, ge=1, le=1000)
@@ -183,6 +185,20 @@ class ModelSettings(Section):
 
 class Rollout(Section):
     """Which share of the changes goes through automation while an organisation gains confidence."""
+
+    percent: float = Field(100, ge=0, le=100)
+    """Share of the pull requests in `lanes` that automation takes, in percent; people see all others. Which ones is
+    drawn from repository and number, so pushing again changes nothing."""
+    lanes: tuple[Literal["green", "performance", "integration", "schema", "compliance", "red"], ...] = (
+        "green", "performance", "integration", "schema", "compliance", "red",
+    )  # fmt: skip
+    """Lanes that automation may take at all. A change in any other one is seen by a person."""
+    raise_below: Share = 0.15
+    """The share may be raised when fewer changes than this (of 1) went to a human for a reason of their own."""
+    min_changes: int = Field(50, ge=1)
+    """Changes over which that must have held."""
+    min_days: float = Field(14, ge=0)
+    """Days over which that must have held."""
 
 
 class Risk(Section):

@@ -31,6 +31,7 @@ STATE_STYLES = {
     "rejected": "red",
     "rolled_back": "red",
     "superseded": "dim",
+    "observed": "cyan",
 }
 MARK_STYLES = {
     "pending": "dim",

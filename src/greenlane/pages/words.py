@@ -43,6 +43,7 @@ STATE_WORDS: dict[str, str] = {
     "blocked": "blocked",
     "rejected": "rejected",
     "superseded": "superseded",
+    "observed": "observed",
 }
 
 METRIC_WORDS: dict[str, str] = {

@@ -27,9 +27,10 @@ class State(StrEnum):
     BLOCKED = "blocked"
     REJECTED = "rejected"
     SUPERSEDED = "superseded"
+    OBSERVED = "observed"
 
 
-ENDED = frozenset({State.DEPLOYED, State.ROLLED_BACK, State.BLOCKED, State.REJECTED, State.SUPERSEDED})
+ENDED = frozenset({State.DEPLOYED, State.ROLLED_BACK, State.BLOCKED, State.REJECTED, State.SUPERSEDED, State.OBSERVED})
 
 ATTEMPTS_TO_END_A_CANARY = 3
 
@@ -125,11 +126,21 @@ def _assess_ended(change: Change) -> Standing | None:
     return None
 
 
+def _observed(review: e.ReviewComplete) -> str:
+    """What would have been done with a change that was only looked at."""
+    if not review.would_ask:
+        return f"shadow mode: it would have gone on by itself in the {review.lane} lane"
+    asked = "; ".join(t.summary for g in review.would_ask for t in g.triggers)
+    return f"shadow mode: a human would have been asked ({asked})"
+
+
 def assess_standing(change: Change, paused: e.Paused | None = None) -> Standing:
     """Where the change stands. `paused` is the pause in force for it (organisation or one of its services)."""
     ended = _assess_winding_down(change) or _assess_ended(change)
     if ended:
         return ended
+    if change.review and change.review.shadow:
+        return Standing(state=State.OBSERVED, due=None, reason=_observed(change.review))
     results = _results(change)
     for result in results:
         if result is not None and not result.proceed:
