@@ -21,7 +21,7 @@ from greenlane.agents.review_text import explain_model, explain_review, name_inp
 from greenlane.analyzers.base import EVERYTHING
 from greenlane.analyzers.reader import ChangeReader, Reading, rank_findings, risk_facts
 from greenlane.analyzers.record import analysed_hunks, bound_record, reading_words, with_model
-from greenlane.analyzers.summary import summarise
+from greenlane.analyzers.summary import list_changed_files, summarise
 from greenlane.domain.change import Change
 from greenlane.domain.events import (
     Event,
@@ -46,6 +46,7 @@ from greenlane.ports.reviewer import Reviewer, ReviewMaterial
 
 _MAX_FINDINGS = 500
 _MAX_SKIPPED = 200
+_MAX_FILES = 500
 """What one event holds; the worst come first and what is left out is counted. Decisions are made on all of them."""
 
 
@@ -120,8 +121,9 @@ class ReviewAgent:
         self, change: Change, reading: Reading, history: HistoryFacts | None, model: ModelReview | None
     ) -> tuple[Event, ...]:
         """The gates and the result, as one group of events."""
+        facts = msgspec.structs.replace(risk_facts(reading, self._settings), history=history)
         verdict = assess_review(
-            msgspec.structs.replace(risk_facts(reading, self._settings), history=history),
+            facts,
             model=model,
             paths=reading.paths,
             labels=change.opened.labels,
@@ -132,6 +134,7 @@ class ReviewAgent:
             self._settings.rollout, repo=change.opened.repo, pr_number=change.opened.pr_number, lane=verdict.lane.lane
         )
         verdict = msgspec.structs.replace(verdict, gates=(*verdict.gates, *rollout))
+        changed = list_changed_files(reading.diff, facts.sensitive_paths)
         shadow = self._settings.orchestration.mode == "shadow"
         read = with_model(reading.read, model)
         analysed, hunks = analysed_hunks(read)
@@ -166,7 +169,10 @@ class ReviewAgent:
             history=history,
             model=model,
             shadow=shadow,
-            would_ask=verdict.gates if shadow else (),
+            gates=verdict.gates,
+            files=changed[:_MAX_FILES],
+            files_left_out=len(changed[_MAX_FILES:]),
+            suite_passed=reading.coverage.suite_passed,
             files_changed=len(reading.diff.files),
             lines_added=reading.diff.added_count,
             lines_removed=reading.diff.removed_count,

@@ -5,6 +5,7 @@ Called by the review agent before and beside the analyzers.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
 import msgspec
@@ -13,6 +14,7 @@ from greenlane.analyzers import files
 from greenlane.analyzers.dependencies import is_manifest
 from greenlane.analyzers.schema import is_migration
 from greenlane.domain.diff import Diff, FileDiff
+from greenlane.domain.events import ChangedFile
 from greenlane.domain.settings import Review
 
 _SHOWN = 4
@@ -58,6 +60,19 @@ def measure_change(diff: Diff) -> ChangeSize:
         lines=sum(len(f.added) + len(f.removed) for f in counted),
         files=len(counted),
         folders=len({str(PurePosixPath(f.path).parent) for f in counted}),
+    )
+
+
+def list_changed_files(diff: Diff, sensitive: Collection[str]) -> tuple[ChangedFile, ...]:
+    """Each file with its part of the size above, so that the score of a part of the change can be computed later."""
+    return tuple(
+        ChangedFile(
+            path=f.path,
+            old_path=f.old_path,
+            lines=len(f.added) + len(f.removed) if is_production(f.path) else None,
+            sensitive=f.path in sensitive or (f.old_path is not None and f.old_path in sensitive),
+        )
+        for f in diff.files
     )
 
 

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from greenlane.cli.explaining_more import render_clearing, render_findings, render_model, render_similar
 from greenlane.pages.site import MAX_EVIDENCE
 from greenlane.pages.terminal import LANE_STYLES, MARK_STYLES, STATE_STYLES
 from greenlane.pages.words import (
@@ -25,7 +26,6 @@ from greenlane.policy.people import approvers_word
 from greenlane.ports.application import RunView
 
 INDENT = (0, 0, 0, 2)
-MAX_FINDINGS = 15
 
 
 def render_explanation(view: RunView, package: ContextPackage) -> RenderableType:
@@ -33,10 +33,13 @@ def render_explanation(view: RunView, package: ContextPackage) -> RenderableType
     parts: list[RenderableType] = [_header(view, package), _stages(view)]
     parts += _why(package)
     parts += _what_changes(package)
-    parts += _findings(package)
+    parts += render_findings(package)
+    parts += render_clearing(package)
     parts += _what_next(package)
     parts += _risk(package)
     parts += _baseline(package)
+    parts += render_similar(package)
+    parts += render_model(package)
     parts += _reasoning(package)
     return Group(*parts)
 
@@ -111,28 +114,6 @@ def _what_changes(p: ContextPackage) -> list[RenderableType]:
         text = Text("\n".join(f"- {clean(s.path)}: {clean(s.reason)} ({clean(s.analyzer)})" for s in p.not_read))
         parts += [_heading("What was not read"), Padding(text, INDENT, expand=False)]
     return parts
-
-
-def _findings(p: ContextPackage) -> list[RenderableType]:
-    if not p.findings:
-        return []
-    table = _table()
-    for item in p.findings[:MAX_FINDINGS]:
-        f = item.finding
-        said = Text(clean(f.message))
-        if item.verdict:
-            said.append(f"\n{item.verdict.replace('-', ' ')}: {clean(item.reason)}", "bold")
-        place = f"{f.path}:{f.line}" if f.line else f.path
-        table.add_row(Text(item.finding_id), Text(f"{f.severity} {clean(f.rule)}\n{clean(place)}", "dim"), said)
-    told = f"`greenlane feedback {p.run} NAME --false-positive|--confirmed --by YOU` says how right one is"
-    more = len(p.findings) - MAX_FINDINGS
-    if more > 0:
-        told = f"and {more} more (--json has all); {told}"
-    return [
-        _heading("Findings"),
-        Padding(table, INDENT, expand=False),
-        Padding(Text(told, "dim"), INDENT, expand=False),
-    ]
 
 
 def _risk(p: ContextPackage) -> list[RenderableType]:

@@ -94,7 +94,8 @@ def explain(
 
         view = await resolve_run(application, name)
         change = await application.change(view.run)
-        return view, compute_context_package(change, application.settings)
+        past = await application.past()
+        return view, compute_context_package(change, application.settings, past=past)
 
     view, package = with_application(ctx, act, read_only=True)
     if html is not None:

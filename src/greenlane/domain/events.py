@@ -109,6 +109,19 @@ class FileRead(msgspec.Struct, frozen=True, kw_only=True):
     skipped: str = ""
 
 
+class ChangedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a change, with the share that it has in the size that the risk score counts.
+
+    `lines` are added and removed lines of code that production runs; None for a file that does not count (tests,
+    documents, lock files).
+    """
+
+    path: str
+    old_path: str | None = None
+    lines: int | None = None
+    sensitive: bool = False
+
+
 class WrittenTest(msgspec.Struct, frozen=True, kw_only=True):
     """A generated test that passed every gate: where it stands, what it is called, the lines it newly covers."""
 
@@ -201,8 +214,12 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     model: ModelReview | None = None
     shadow: bool = False
     """Nothing is done about this review: it says what would have been done."""
-    would_ask: tuple[Gate, ...] = ()
-    """In shadow mode, the questions that a human would have been asked."""
+    gates: tuple[Gate, ...] = ()
+    """The questions of this review; in shadow mode those that would have been asked."""
+    files: tuple[ChangedFile, ...] = ()
+    """The changed files as the risk score counts them; `files_left_out` were too many to keep."""
+    files_left_out: int = 0
+    suite_passed: bool = True
     read: tuple[FileRead, ...] = ()
     """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
     hunks: int = 0

@@ -151,6 +151,9 @@ def _told(event: e.AnyEvent) -> str:
             done = "approved" if isinstance(event, e.HumanApproved) else "rejected"
             reason = event.why.rationale.removeprefix(f"{event.by}: ")
             return f"{event.by} {done} {event.gate_id}: {reason}"
+        case e.FindingJudged():
+            apart = " (an author: not counted)" if event.by_author else ""
+            return f"{event.by}{apart} on {event.rule} {event.finding_id}: {event.verdict.replace('-', ' ')}"
         case e.Paused() | e.Resumed():
             done = "paused" if isinstance(event, e.Paused) else "resumed"
             return f"{event.by} {done} {event.scope}: {event.reason}"

@@ -16,11 +16,14 @@ import msgspec
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Comparison, Counters
+from greenlane.domain.opinion import Concern, ModelReview
 from greenlane.domain.settings import Settings
+from greenlane.policy.clearing import Clearing, find_clearing
 from greenlane.policy.feedback import JudgedFinding, judged_findings
 from greenlane.policy.lifecycle import State, assess_standing
+from greenlane.policy.similar import SimilarChange, compute_similar
 
-NOT_REASONING = (e.CanaryObserved, e.HumanApproved, e.HumanRejected)
+NOT_REASONING = (e.CanaryObserved, e.HumanApproved, e.HumanRejected, e.FindingJudged)
 """Decisions that would only repeat themselves here: ticks of a watch, and people's own answers."""
 
 
@@ -67,6 +70,20 @@ class GateView(msgspec.Struct, frozen=True, kw_only=True):
     triggers: tuple[e.Trigger, ...]
 
 
+class ModelView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the model said: untrusted, since it has read the author's text. It may have raised the risk, never lowered
+    it."""
+
+    outcome: str
+    model_ids: tuple[str, ...]
+    risk_score: float | None
+    rationale: str
+    concerns: tuple[str, ...]
+    dropped: int
+    left_out: tuple[str, ...]
+    detail: str
+
+
 class ContextPackage(msgspec.Struct, frozen=True, kw_only=True):
     """All that a person needs. A part that the configuration leaves out, or that is not known yet, is None or empty."""
 
@@ -97,12 +114,21 @@ class ContextPackage(msgspec.Struct, frozen=True, kw_only=True):
     may_not_decide: tuple[str, ...]
     commands: tuple[tuple[str, str], ...]
     """What to type, by what it does: (`approve`, `greenlane approve ...`)."""
+    model: ModelView | None = None
+    clearing: Clearing | None = None
+    similar: tuple[SimilarChange, ...] | None = None
+    """None: nobody looked (the page of a notice, say); empty: no past change is like this one."""
 
 
 def compute_context_package(
-    change: Change, settings: Settings, *, production: Sequence[BaselineMetric] = ()
+    change: Change,
+    settings: Settings,
+    *,
+    production: Sequence[BaselineMetric] = (),
+    past: Sequence[Change] | None = None,
 ) -> ContextPackage:
-    """The package as the change stands. `production` are further figures of the version in production, if known."""
+    """The package as the change stands. `production` are further figures of the version in production, if known;
+    `past` are the runs among which similar ones are looked for."""
     wanted = settings.escalation.context_package
     standing = assess_standing(change)
     review = change.review
@@ -136,6 +162,29 @@ def compute_context_package(
         clears_when=tuple(dict.fromkeys(t.clears_when for g in gates for t in g.triggers if t.clears_when)),
         may_not_decide=tuple(dict.fromkeys(change.authors)),
         commands=compute_commands(change, standing.state, ended=standing.ended),
+        model=compute_model_view(review.model) if review and review.model and wanted.include_agent_reasoning else None,
+        clearing=find_clearing(change, settings) if review and (gates or review.shadow) else None,
+        similar=None if past is None else compute_similar(change, past),
+    )
+
+
+def compute_model_view(model: ModelReview) -> ModelView:
+    opinion = model.opinion
+    concerns: tuple[Concern, ...] = ()
+    if opinion:
+        concerns = (
+            *opinion.security_issues, *opinion.performance_concerns, *opinion.coverage_gaps,
+            *opinion.api_breaking_changes,
+        )  # fmt: skip
+    return ModelView(
+        outcome=model.outcome,
+        model_ids=tuple(dict.fromkeys(call.model_id for call in model.calls)),
+        risk_score=opinion.risk_score if opinion else None,
+        rationale=opinion.review_rationale if opinion else "",
+        concerns=tuple(f"{c.severity}: {c.path}:{c.line}: {c.message}  | {c.quotation}" for c in concerns),
+        dropped=model.dropped,
+        left_out=model.left_out,
+        detail=model.detail,
     )
 
 

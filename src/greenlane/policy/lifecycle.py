@@ -128,9 +128,9 @@ def _assess_ended(change: Change) -> Standing | None:
 
 def _observed(review: e.ReviewComplete) -> str:
     """What would have been done with a change that was only looked at."""
-    if not review.would_ask:
+    if not review.gates:
         return f"shadow mode: it would have gone on by itself in the {review.lane} lane"
-    asked = "; ".join(t.summary for g in review.would_ask for t in g.triggers)
+    asked = "; ".join(t.summary for g in review.gates for t in g.triggers)
     return f"shadow mode: a human would have been asked ({asked})"
 
 

@@ -112,5 +112,5 @@ def _latest(changes: Iterable[Change], *, shadow: bool) -> list[Change]:
 def _rules_asked(change: Change) -> tuple[str, ...]:
     """The rules that sent it to a human by themselves, in shadow mode those that would have."""
     review = change.review
-    gates = review.would_ask if review and review.shadow else change.gates
+    gates = review.gates if review and review.shadow else change.gates
     return tuple(dict.fromkeys(t.rule for gate in gates for t in gate.triggers if t.rule != RULE))

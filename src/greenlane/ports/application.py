@@ -78,6 +78,9 @@ class Application(Protocol):
 
     async def change(self, run: str) -> Change: ...
 
+    async def past(self) -> tuple[Change, ...]:
+        """The newest runs, oldest first, as far as a likeness or a rate is computed over them."""
+
     async def view(self, run: str) -> RunView: ...
 
     def follow(self) -> AsyncIterator[tuple[str, Recorded]]:

@@ -30,6 +30,7 @@ from greenlane.runtime.worker import Worker
 FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
 LEDGER_GIVE_UP_S = 30.0
 """Somebody waits for these runs: a ledger that can't be written for so long is their error. A service tries on."""
+PAST_RUNS = 300
 RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
 
 
@@ -153,6 +154,11 @@ class Application:
     async def view(self, run: str) -> RunView:
         change = await self.desk.change(run)
         return compute_run_view(change, now=self._clock.now(), paused=await self._journal.pause_of(change))
+
+    async def past(self) -> tuple[Change, ...]:
+        """The newest runs, oldest first: older ones say little of how things are now."""
+        names = [x.stream for x in await self._store.streams() if x.stream != CONTROL_STREAM]
+        return tuple([await self.desk.change(name) for name in names[-PAST_RUNS:]])
 
     async def change(self, run: str) -> Change:
         """Everything that happened to a run. Raises InputError for an unknown one."""

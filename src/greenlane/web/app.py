@@ -41,7 +41,9 @@ def create_app(application: Application, *, host: str = "127.0.0.1") -> ASGIApp:
 
     async def run_page(request: Request) -> Response:
         view = await application.view(request.path_params["run"])
-        package = compute_context_package(await application.change(view.run), application.settings)
+        package = compute_context_package(
+            await application.change(view.run), application.settings, past=await application.past()
+        )
         refresh_s = None if view.state in ENDED_STATES else REFRESH_S
         return HTMLResponse(render("run.html.j2", view=view, package=package, refresh_s=refresh_s))
 
@@ -50,7 +52,9 @@ def create_app(application: Application, *, host: str = "127.0.0.1") -> ASGIApp:
 
     async def api_run(request: Request) -> Response:
         view = await application.view(request.path_params["run"])
-        package = compute_context_package(await application.change(view.run), application.settings)
+        package = compute_context_package(
+            await application.change(view.run), application.settings, past=await application.past()
+        )
         return _json({"view": view, "context": package})
 
     async def health(_: Request) -> Response:

@@ -62,6 +62,9 @@ class MemoryApplication:
     async def runs(self) -> list[RunView]:
         return [await self.view(run) for run in self.changes]
 
+    async def past(self) -> tuple[Change, ...]:
+        return tuple(self.changes.values())
+
     async def change(self, run: str) -> Change:
         if run not in self.changes:
             raise InputError(f"there is no run {run}")

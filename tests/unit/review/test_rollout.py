@@ -68,8 +68,8 @@ async def test_in_shadow_mode_the_review_says_what_would_be_asked_and_nobody_is(
     assert len(shadow) == 1
     observed = shadow[0]
     assert isinstance(observed, e.ReviewComplete)
-    assert observed.would_ask == tuple(x.gate for x in live if isinstance(x, e.HumanRequested))
-    assert observed.would_ask
+    assert observed.gates == tuple(x.gate for x in live if isinstance(x, e.HumanRequested))
+    assert observed.gates
     ended = c.change_of(observed)
     standing = assess_standing(ended)
     assert (standing.state, standing.due, standing.ended) == (State.OBSERVED, None, True)
@@ -86,7 +86,7 @@ async def test_a_change_beyond_the_share_asks_a_person_before_staging(tmp_path: 
 
 def change_no(number: int, *rules: str, shadow: bool = False) -> c.Change:
     asked = tuple(e.Gate(gate_id=r, before=e.Stage.STAGING, triggers=(e.Trigger(rule=r, summary=r),)) for r in rules)
-    reviewed = msgspec.structs.replace(c.reviewed(), shadow=shadow, would_ask=asked if shadow else ())
+    reviewed = msgspec.structs.replace(c.reviewed(), shadow=shadow, gates=asked if shadow else ())
     requests = () if shadow else tuple(e.HumanRequested(why=c.why("ask-human", "asked"), gate=g) for g in asked)
     return c.change_of(*requests, reviewed, first=c.opened(number))
 
