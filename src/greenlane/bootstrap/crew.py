@@ -15,6 +15,7 @@ from pathlib import Path
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.git import LocalGit
+from greenlane.adapters.history import GitHistory
 from greenlane.adapters.load import HttpLoad
 from greenlane.adapters.local_builder import LocalBuilder
 from greenlane.adapters.local_platform import LocalPlatform
@@ -108,6 +109,7 @@ class LocalCrew:
                 ),
                 settings,
                 self._work_dir,
+                history=GitHistory(git.root),
                 reviewer=self._reviewer,
             ),
             TestAgent(

@@ -202,7 +202,11 @@ class Rollout(Section):
 
 
 class Risk(Section):
-    """The figures of the risk score, and the bounds within which a threshold may be moved."""
+    """What the history of the touched files may add to the risk score."""
+
+    history_points_max: float = Field(1.5, ge=0, le=3)
+    """Most points that history adds: an author new to these files, files that were often mended or taken back, a
+    change that is spread evenly over many files. 0: history counts for nothing."""
 
 
 class Lanes(Section):

@@ -12,7 +12,7 @@ from greenlane.policy.escalation import EscalationFacts, assess_escalation
 from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane
 from greenlane.policy.opinion import assess_opinion
 from greenlane.policy.paths import match_paths
-from greenlane.policy.risk import RiskFacts, RiskScore, assess_risk
+from greenlane.policy.risk import RiskFacts, RiskScore, Weights, assess_risk
 from greenlane.policy.signals import RiskLimit, Signals, read_signals, risk_limit
 
 
@@ -36,7 +36,8 @@ def assess_review(
 ) -> ReviewVerdict:
     """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request. What the
     `model` says is added to what the facts demand, and takes nothing away."""
-    opinion = assess_opinion(model, assess_risk(facts), settings)
+    weights = Weights(history_cap=settings.risk.history_points_max)
+    opinion = assess_opinion(model, assess_risk(facts, weights), settings)
     risk = opinion.risk
     limit = risk_limit(settings, services)
     signals = read_signals(facts.findings, facts.skipped)

@@ -32,6 +32,13 @@ class Weights(msgspec.Struct, frozen=True, kw_only=True):
     untested: float = 2.0
     """Times the share of changed lines that no test runs."""
     suite_failed: float = 2.0
+    history_cap: float = 1.5
+    """All of the history together. With the size it stays under every limit: neither sends a change to a person."""
+    newcomer: float = 0.5
+    new_to_files: float = 0.25
+    reverted: float = 0.5
+    often_fixed: float = 0.5
+    spread: float = 0.25
     medium: float = 1.0
     medium_cap: float = 3.0
     low: float = 0.25
@@ -78,6 +85,7 @@ def assess_risk(facts: RiskFacts, weights: Weights | None = None, floors: Floors
     points = [RiskPoint(rule="base", points=LOWEST, reason="every change has some risk")]
     points += _size(facts, weights)
     points += _circumstances(facts, weights)
+    points += _history(facts.history, weights)
     points += _doubts(facts, weights)
     total = min(sum(p.points for p in points), HIGHEST)
     reached = sorted(_floors(facts, floors), key=lambda p: -p.points)
@@ -113,6 +121,42 @@ def _circumstances(facts: RiskFacts, weights: Weights) -> Iterator[RiskPoint]:
         yield RiskPoint(rule="coverage-gap", points=points, reason=reason)
     if not facts.suite_passed:
         yield RiskPoint(rule="suite-failed", points=weights.suite_failed, reason="the existing tests fail at the head")
+
+
+_KNOWN_COMMITS = 10
+"""Commits on the touched files from which their history says something."""
+_OFTEN = 0.4
+_EVEN = 0.8
+
+
+def _history(history: HistoryFacts | None, weights: Weights) -> Iterator[RiskPoint]:
+    """What predicts changes that are taken back later (Kamei et al. 2013), each in words, together under a cap."""
+    if history is None:
+        return
+    found: list[tuple[str, float, str]] = []
+    if history.author_commits == 0 and not history.shallow:
+        found.append(("newcomer", weights.newcomer, "the author's first change in this repository"))
+    elif history.commits >= _KNOWN_COMMITS and history.author_file_commits == 0:
+        reason = (
+            f"the author has not changed these files before ({history.commits} commits by {history.authors} people)"
+        )
+        found.append(("new-to-files", weights.new_to_files, reason))
+    if history.reverts:
+        found.append(
+            ("reverted", weights.reverted, f"{history.reverts} earlier changes to these files were taken back")
+        )
+    if history.commits >= _KNOWN_COMMITS and history.fixes >= _OFTEN * history.commits:
+        reason = f"{history.fixes} of {history.commits} commits to these files mended something"
+        found.append(("often-fixed", weights.often_fixed, reason))
+    if history.files >= _KNOWN_COMMITS and history.entropy >= _EVEN:
+        reason = f"spread evenly over {history.files} files (entropy {history.entropy:.2f})"
+        found.append(("spread", weights.spread, reason))
+    left = weights.history_cap
+    for rule, points, reason in found:
+        given = min(points, left)
+        if given > 0:
+            left -= given
+            yield RiskPoint(rule=f"history.{rule}", points=given, reason=reason)
 
 
 def _doubts(facts: RiskFacts, weights: Weights) -> Iterator[RiskPoint]:
