@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import combinations
-from pathlib import PurePosixPath
 from typing import Literal
 
 import msgspec
@@ -18,7 +17,7 @@ from greenlane.domain.change import Change
 from greenlane.domain.findings import Finding
 from greenlane.domain.settings import Settings
 from greenlane.policy.feedback import finding_id
-from greenlane.policy.paths import assign_services
+from greenlane.policy.paths import assign_services, folder_of
 from greenlane.policy.review import assess_review
 from greenlane.policy.risk import RiskFacts
 
@@ -129,7 +128,7 @@ def _gates_without(
         skipped=tuple(s for s in review.skipped if s.path not in sides),
         lines=sum(f.lines or 0 for f in counted),
         files=len(counted),
-        folders=len({str(PurePosixPath(f.path).parent) for f in counted}),
+        folders=len({folder_of(f.path) for f in counted}),
         sensitive_paths=tuple(f.path for f in kept if f.sensitive),
         covered=sum(len(c.covered) for c in coverage),
         uncovered=sum(len(c.uncovered) for c in coverage),

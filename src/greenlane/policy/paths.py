@@ -36,3 +36,8 @@ def assign_services(services: Sequence[Service], paths: Sequence[str]) -> tuple[
             touched.append(service)
             unclaimed.difference_update(own)
     return tuple(touched), tuple(p for p in paths if p in unclaimed)
+
+
+def folder_of(path: str) -> str:
+    """The folder of a path; `.` at the root."""
+    return path.rpartition("/")[0] or "."

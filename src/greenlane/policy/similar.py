@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import PurePosixPath
 
 import msgspec
 
 from greenlane.domain.change import Change
 from greenlane.domain.events import Lane
 from greenlane.policy.lifecycle import assess_standing
+from greenlane.policy.paths import folder_of
 
 SIMILAR = 5
 _FILES, _FOLDERS, _RULES, _LANE = 0.5, 0.2, 0.2, 0.1
@@ -97,7 +97,7 @@ def _compare(this: _Marks, other: _Marks) -> SimilarChange | None:
 
 
 def _folders(paths: Iterable[str]) -> frozenset[str]:
-    return frozenset(str(PurePosixPath(p).parent) for p in paths)
+    return frozenset(folder_of(p) for p in paths)
 
 
 def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
