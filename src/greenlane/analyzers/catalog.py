@@ -9,7 +9,7 @@ from greenlane.analyzers.base import Analyzer
 from greenlane.analyzers.isolated import AnalyzerPool, IsolatedAnalyzer
 from greenlane.analyzers.worker import ANALYZERS
 
-_OWN_VERSION = "1"
+_OWN_VERSION = "2"
 """Raised whenever an analyzer's rules change, so that a decision names the rules that it was made by."""
 _TOOLS = {
     "security": ("ruff", "bandit"),

@@ -41,6 +41,7 @@ ANALYZERS = {
     "integrations": "greenlane.analyzers.integrations",
     "infrastructure": "greenlane.analyzers.infrastructure",
     "guards": "greenlane.analyzers.guards",
+    "suppressions": "greenlane.analyzers.suppressions",
 }
 READS_ADDED_LINES = frozenset({"secrets"})
 """Analyzers that go through every added line as the difference has it, and open no file for that."""
