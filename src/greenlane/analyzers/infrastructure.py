@@ -28,6 +28,8 @@ _CONFIGURATION = re.compile(r"(^|/)\.?greenlane\.ya?ml$|^\.greenlane/")
 _BUILD = re.compile(
     r"(^|/)(Makefile|GNUmakefile|Procfile|tox\.ini|noxfile\.py|\.pre-commit-config\.yaml|conftest\.py)$"
 )
+_STARTUP = re.compile(r"(^|/)(sitecustomize|usercustomize)(\.py|/__init__\.py)$", re.IGNORECASE)
+"""What Python runs at every start, whoever starts it (https://docs.python.org/3/library/site.html)."""
 _RIGHTS = (
     (re.compile(r"^\s*(permissions:\s*write-all|[\w-]+:\s*(write|write-all))\s*(#.*)?$"), "rights-raised",
      "the workflow gains the right to write"),
@@ -63,6 +65,9 @@ def _of_file(diff: FileDiff) -> Iterator[Finding]:
         if _OWNERS.search(candidate):
             yield _finding("owners-changed", Severity.MEDIUM, "the change alters who must review", path, Line(0, ""))
             return
+    if _STARTUP.search(path) and diff.added:
+        what = "Python runs this at every start, in tests and tools too"
+        yield _finding("startup-hook", Severity.HIGH, what, path, diff.added[0])
     if not (_WORKFLOW.search(path) or _CONTAINER.search(path) or _BUILD.search(path)):
         return
     yield from _lines(diff)

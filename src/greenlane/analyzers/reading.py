@@ -21,6 +21,8 @@ from greenlane.domain.diff import FileDiff
 from greenlane.domain.events import SkippedFile
 
 NAME = "reading"
+_POINTER = "version https://git-lfs.github.com/spec/"
+"""How a pointer of git LFS begins: what stands in its place on a checkout is not in the repository."""
 
 
 def analyze(review: ReviewInput) -> AnalysisResult:
@@ -46,6 +48,8 @@ def _gap_of(review: ReviewInput, file: FileDiff) -> str:
         return "it is binary and stands outside the folders of assets"
     try:
         text = read_text(review.head, file.path, limit)
+        if text.startswith(_POINTER):
+            return "it is a pointer of git LFS: its content is not in the repository"
         if kind in (Kind.PYTHON, Kind.STUB):
             parse_python(text)
     except UnreadableError as error:

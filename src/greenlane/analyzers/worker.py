@@ -42,6 +42,7 @@ ANALYZERS = {
     "infrastructure": "greenlane.analyzers.infrastructure",
     "guards": "greenlane.analyzers.guards",
     "performance": "greenlane.analyzers.performance",
+    "suppressions": "greenlane.analyzers.suppressions",
 }
 READS_ADDED_LINES = frozenset({"secrets"})
 """Analyzers that go through every added line as the difference has it, and open no file for that."""
