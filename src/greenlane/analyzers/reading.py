@@ -1,17 +1,27 @@
 """What was read and what was not: every file that no analyzer can judge, with the reason.
 
 The one place that reports unreadable files, so that each appears once. Policy: code in a language without an analyzer,
-a file that can't be parsed or decoded, and a binary outside the folders that are only served are gaps. Documents, data,
-templates and configuration are none: the analyzers of text read them.
+a file that can't be parsed or decoded, a binary that is not plainly an image, a pointer to content that is elsewhere,
+and text that is shown otherwise than it runs are gaps. Documents, data, styles, translations and configuration are
+none: nothing runs them, and the analyzers of text (secrets, infrastructure, dependencies) read their lines.
+It also names comments by which the change tells an analyzer to be silent. They silence nothing here.
 """
 
 from __future__ import annotations
+
+import io
+import re
+import tokenize
+import unicodedata
+from collections.abc import Iterator
 
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.analyzers.files import (
     Kind,
     UnreadableError,
     first_line,
+    is_document,
+    is_genuine_media,
     is_harmless_media,
     kind_of,
     parse_python,
@@ -19,26 +29,47 @@ from greenlane.analyzers.files import (
 )
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.events import SkippedFile
+from greenlane.domain.findings import Category, Finding, Severity
 
 NAME = "reading"
+_RUNNABLE = (Kind.PYTHON, Kind.STUB, Kind.SQL, Kind.SCRIPT, Kind.SHELL, Kind.MARKUP)
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_INVISIBLE = re.compile("[\u200b\u2060\u2061-\u2064\ufeff\u00ad\U000e0000-\U000e007f]")
+_LINE_END = re.compile("[\x0b\x1c-\x1e\x85\u2028\u2029]|\r(?!\n|$)")
+_TEXT_ONLY = (".po", ".pot", ".md", ".rst", ".txt", ".json")
+_POINTER = "version https://git-lfs.github.com/spec/"
+_SILENCERS = re.compile(
+    r"#\s*nosec\b|#\s*(ruff:\s*|flake8:\s*)?noqa(:\s*[^#]*\bS\d{3}|\s*$)|pragma:\s*(allowlist|whitelist)[ -](nextline[ -])?secret"
+    r"|\bnosemgrep\b|#\s*nosemgrep|eslint-disable(?!\S*\s+\S*(max-len|indent|quotes|no-unused|no-console))|\bNOSONAR\b"
+    r"|\blgtm\[|codeql\[|\bgitleaks:allow\b|\bskipcq\b|#\s*pylint:\s*(skip-file|disable=all)|shellcheck\s+disable="
+    r"|#\s*type:\s*ignore\s*$|@ts-nocheck|trufflehog:ignore|detect-secrets:",
+    re.IGNORECASE,
+)
+_SILENCING_FILES = re.compile(r"(^|/)(\.bandit|\.secrets\.baseline|\.gitleaksignore|\.semgrepignore|\.gitleaks\.toml)$")
+_ATTRIBUTES = re.compile(r"linguist-(generated|vendored)|(^|\s)-(diff|text)\b|\bbinary\b|diff=\w+|filter=\w+")
 
 
 def analyze(review: ReviewInput) -> AnalysisResult:
     gaps = []
+    findings: list[Finding] = []
     for file in review.diff.files:
         reason = _gap_of(review, file)
         if reason:
             gaps.append(SkippedFile(path=file.path, analyzer=NAME, reason=reason))
-    return AnalysisResult(skipped=tuple(gaps))
+        if not is_document(file.path):
+            findings += _silencers(file)
+    return AnalysisResult(findings=tuple(findings), skipped=tuple(gaps))
 
 
 def _gap_of(review: ReviewInput, file: FileDiff) -> str:
     """Why this file was not analysed; empty if it was. A deleted file brings nothing."""
+    limit = review.max_file_bytes
     if file.status == "deleted" or is_harmless_media(file.path):
+        return ""
+    if file.skipped in (None, "binary") and is_genuine_media(review.head, file.path, limit):
         return ""
     if file.skipped:
         return file.skipped
-    limit = review.max_file_bytes
     kind = kind_of(file.path, first_line(review.head, file.path, limit))
     if kind is Kind.CODE:
         return "no analyzer reads this language"
@@ -50,4 +81,58 @@ def _gap_of(review: ReviewInput, file: FileDiff) -> str:
             parse_python(text)
     except UnreadableError as error:
         return str(error)
+    if text.startswith(_POINTER):
+        return "it only points to content that is stored elsewhere (Git LFS)"
+    return _disguise(file, kind, text)
+
+
+def _disguise(file: FileDiff, kind: Kind, text: str) -> str:
+    """Why what a reader sees is not what runs; empty if it is."""
+    added = "\n".join(line.text for line in file.added)
+    if not file.path.lower().endswith(_TEXT_ONLY) and _BIDI.search(added):
+        return "it holds characters that change the order in which text is shown"
+    if kind not in _RUNNABLE or kind is Kind.MARKUP or added.isascii() and not _LINE_END.search(added):
+        return ""
+    if _INVISIBLE.search(added):
+        return "it holds characters that are not shown"
+    if _LINE_END.search(added):
+        return "it holds line ends that not every program takes for one"
+    mixed = _mixed_name(text, {line.number for line in file.added}) if kind is Kind.PYTHON else ""
+    return f"the name {mixed!r} mixes alphabets that look alike" if mixed else ""
+
+
+def _mixed_name(text: str, added: set[int]) -> str:
+    """The first name in these lines that mixes Latin letters with Greek or Cyrillic ones."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return ""
+    for token in tokens:
+        if token.type != tokenize.NAME or token.string.isascii() or token.start[0] not in added:
+            continue
+        scripts = {unicodedata.name(c, "?").split()[0] for c in token.string if c.isalpha()}
+        if "LATIN" in scripts and scripts & {"CYRILLIC", "GREEK"} or any(s in scripts for s in _LOOK_ALIKE):
+            return token.string
     return ""
+
+
+_LOOK_ALIKE = ("FULLWIDTH", "MATHEMATICAL", "SCRIPT", "DOUBLE-STRUCK", "CHEROKEE")
+
+
+def _silencers(file: FileDiff) -> Iterator[Finding]:
+    """Comments and files that are meant to silence an analyzer, as far as the change adds them."""
+    before = {line.text.strip() for line in file.removed}
+    attributes = file.path.rsplit("/", 1)[-1] == ".gitattributes"
+    whole = bool(_SILENCING_FILES.search(file.path)) and file.status != "deleted"
+    for line in file.added:
+        if line.text.strip() in before:
+            continue
+        if whole or _SILENCERS.search(line.text) or (attributes and _ATTRIBUTES.search(line.text)):
+            what = "this file" if whole else "this line"
+            yield Finding(
+                rule="reading.suppression", category=Category.ANALYSIS_GAP, severity=Severity.LOW,
+                message=f"{what} tells an analyzer to be silent; it silences nothing here", path=file.path,
+                line=line.number, quotation=line.text.strip()[:200],
+            )  # fmt: skip
+            if whole:
+                return

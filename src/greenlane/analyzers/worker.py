@@ -24,6 +24,7 @@ ANALYZERS = {
     "integrations": "greenlane.analyzers.integrations",
     "infrastructure": "greenlane.analyzers.infrastructure",
     "guards": "greenlane.analyzers.guards",
+    "scripts": "greenlane.analyzers.scripts",
 }
 MAX_MEMORY_BYTES = 4 << 30
 """Address space of a worker and its tools: thread stacks count, so it is far above what they use."""
