@@ -22,6 +22,7 @@ from greenlane.analyzers.base import (
     ReviewInput,
     SourceRoot,
 )
+from greenlane.analyzers.past import read_past
 from greenlane.analyzers.summary import bound_diff, is_production, measure_change
 from greenlane.domain.diff import Diff
 from greenlane.domain.errors import FinalError
@@ -83,6 +84,7 @@ class ChangeReader:
         (`base`, `head`) for whoever reads on, and the caller removes it."""
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
         diff = bound_diff(await self._source.diff(base_sha, head_sha), self._settings.review)
+        past = await read_past(self._source, base_sha, head_sha, diff)
         trees = {name: folder / name for name in ("base", "head", "tests")}
         # Tests get a tree of their own: they may write into it, and must not write what the analyzers read.
         commits = {"base": base_sha, "head": head_sha} | ({"tests": head_sha} if self._coverage else {})
@@ -94,12 +96,13 @@ class ChangeReader:
             head_tree=str(trees["head"]),
             roots=_source_roots(services),
             max_file_bytes=self._settings.review.max_file_kb * 1024,
+            past=past.lines,
         )
         results, coverage = await asyncio.gather(
             asyncio.gather(*(self._analyze(analyzer, review) for analyzer in self._analyzers)),
             self._measure_coverage(diff, services, trees["tests"]),
         )
-        skipped = [s for result in results for s in result.skipped]
+        skipped = [*past.skipped, *(s for result in results for s in result.skipped)]
         if coverage.unavailable:
             skipped.append(SkippedFile(path=EVERYTHING, analyzer="coverage", reason=coverage.unavailable))
         return Reading(

@@ -91,7 +91,7 @@ def _disguise(file: FileDiff, kind: Kind, text: str) -> str:
     added = "\n".join(line.text for line in file.added)
     if not file.path.lower().endswith(_TEXT_ONLY) and _BIDI.search(added):
         return "it holds characters that change the order in which text is shown"
-    if kind not in _RUNNABLE or kind is Kind.MARKUP or added.isascii() and not _LINE_END.search(added):
+    if kind not in _RUNNABLE or kind is Kind.MARKUP or (added.isascii() and not _LINE_END.search(added)):
         return ""
     if _INVISIBLE.search(added):
         return "it holds characters that are not shown"
@@ -111,7 +111,7 @@ def _mixed_name(text: str, added: set[int]) -> str:
         if token.type != tokenize.NAME or token.string.isascii() or token.start[0] not in added:
             continue
         scripts = {unicodedata.name(c, "?").split()[0] for c in token.string if c.isalpha()}
-        if "LATIN" in scripts and scripts & {"CYRILLIC", "GREEK"} or any(s in scripts for s in _LOOK_ALIKE):
+        if ("LATIN" in scripts and scripts & {"CYRILLIC", "GREEK"}) or any(s in scripts for s in _LOOK_ALIKE):
             return token.string
     return ""
 
