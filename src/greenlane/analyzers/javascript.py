@@ -97,7 +97,11 @@ def _constants(nodes: list[Node]) -> frozenset[str]:
         if node.type == "lexical_declaration" and _text(node).startswith("const"):
             for child in node.named_children:
                 value = child.child_by_field_name("value")
-                if child.type == "variable_declarator" and value is not None and _is_constant(value, frozenset()):
+                if (
+                    child.type == "variable_declarator"
+                    and value is not None
+                    and _is_constant(value, frozenset(constant))
+                ):
                     constant.add(_text(child.child_by_field_name("name")))
     return frozenset(name for name in constant if bound.get(name) == 1)
 

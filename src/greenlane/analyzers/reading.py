@@ -39,7 +39,8 @@ _LINE_END = re.compile("[\x0b\x1c-\x1e\x85\u2028\u2029]|\r(?!\n|$)")
 _TEXT_ONLY = (".po", ".pot", ".md", ".rst", ".txt", ".json")
 _POINTER = "version https://git-lfs.github.com/spec/"
 _SILENCERS = re.compile(
-    r"#\s*nosec\b|#\s*(ruff:\s*|flake8:\s*)?noqa(:\s*[^#]*\bS\d{3}|\s*$)|pragma:\s*(allowlist|whitelist)[ -](nextline[ -])?secret"
+    r"#\s*nosec\b|#\s*(ruff:\s*|flake8:\s*)?noqa(:\s*[^#]*\bS\d{3}|\s*$)"
+    r"|pragma:\s*(allowlist|whitelist)[ -](nextline[ -])?secret"
     r"|\bnosemgrep\b|#\s*nosemgrep|eslint-disable(?!\S*\s+\S*(max-len|indent|quotes|no-unused|no-console))|\bNOSONAR\b"
     r"|\blgtm\[|codeql\[|\bgitleaks:allow\b|\bskipcq\b|#\s*pylint:\s*(skip-file|disable=all)|shellcheck\s+disable="
     r"|#\s*type:\s*ignore\s*$|@ts-nocheck|trufflehog:ignore|detect-secrets:",

@@ -11,7 +11,8 @@ import msgspec
 from greenlane.domain.findings import Category, Severity
 
 SQL = re.compile(
-    r"^\s*(select\b[\s\S]*\bfrom\b|insert\s+into\b|update\b[\s\S]*\bset\b|delete\s+from\b|drop\s+table\b|alter\s+table\b)",
+    r"^\s*(select\b[\s\S]*\bfrom\b|insert\s+into\b|update\b[\s\S]*\bset\b|delete\s+from\b|drop\s+table\b"
+    r"|alter\s+table\b[\s\S]*\b(add|drop|rename|alter|modify|set|owner)\b)",
     re.IGNORECASE,
 )
 SANITIZER = re.compile(
