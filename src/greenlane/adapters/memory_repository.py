@@ -11,7 +11,7 @@ import msgspec
 
 from greenlane.domain.diff import Diff, FileDiff, Line
 from greenlane.domain.errors import BaseMovedError, FinalError, InputError, MergeConflictError
-from greenlane.ports.code_host import PullRequest
+from greenlane.ports.code_host import PullRequest, Step
 
 Tree = Mapping[str, bytes]
 
@@ -116,6 +116,11 @@ class MemoryRepository:
         files = tuple(_file_diff(p, old.get(p), new.get(p)) for p in paths)
         digest = hashlib.sha256(repr(files).encode()).hexdigest()
         return Diff(base_sha=base_sha, head_sha=head_sha, sha256=digest, files=files)
+
+    async def commits(self, base_sha: str, head_sha: str, *, limit: int) -> tuple[Step, ...]:
+        known = set(self._ancestors(base_sha))
+        new = [c for c in self._ancestors(head_sha) if c not in known and self._commits[c].parents][:limit]
+        return tuple(Step(self._commits[c].parents[0], c) for c in reversed(new))
 
     async def export(self, commit: str, into: Path) -> None:
         for path, content in self._commits[commit].tree.items():

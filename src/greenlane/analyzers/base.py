@@ -36,6 +36,15 @@ class SourceRoot(msgspec.Struct, frozen=True, kw_only=True):
     deployed: bool
 
 
+class PastLine(msgspec.Struct, frozen=True):
+    """A line that stood at `path` in one commit of the change. Its number is that of then."""
+
+    commit: str
+    path: str
+    number: int
+    text: str
+
+
 class ReviewInput(msgspec.Struct, frozen=True, kw_only=True):
     """What an analyzer gets: the exported merge base, the exported head, and the difference between both.
 
@@ -47,6 +56,8 @@ class ReviewInput(msgspec.Struct, frozen=True, kw_only=True):
     head_tree: str
     roots: tuple[SourceRoot, ...] = ()
     max_file_bytes: int = 1 << 20
+    past: tuple[PastLine, ...] = ()
+    """Lines that commits of the change added and that its head no longer has."""
 
     @property
     def base(self) -> Path:

@@ -17,6 +17,7 @@ _TOOLS = {
     "api": ("griffe",),
     "schema": ("sqlglot",),
     "integrations": ("packaging",),
+    "scripts": ("tree-sitter", "tree-sitter-javascript", "tree-sitter-typescript"),
 }
 
 

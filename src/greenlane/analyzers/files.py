@@ -37,6 +37,11 @@ class Kind(StrEnum):
     PYTHON = "python"
     STUB = "stub"
     SQL = "sql"
+    SCRIPT = "script"
+    """JavaScript and TypeScript."""
+    SHELL = "shell"
+    MARKUP = "markup"
+    """HTML, templates of it, and drawings: text that a browser may run."""
     CODE = "code"
     """Code in a language that no analyzer reads."""
     MEDIA = "media"
@@ -44,10 +49,16 @@ class Kind(StrEnum):
     """Documents, data, templates, configuration: read by the analyzers of text."""
 
 
+_SCRIPT = frozenset({".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts"})
+_SHELL = frozenset({".sh", ".bash", ".zsh", ".ksh"})
+_MARKUP = frozenset({
+    ".html", ".htm", ".xhtml", ".jinja", ".jinja2", ".j2", ".djhtml", ".mako", ".svg",
+})  # fmt: skip
+_SHELL_LINE = re.compile(r"#!\s*\S*/(env\s+(-S\s+)?)?(ba|z|da|k|a)?sh\b")
 _CODE = frozenset({
-    ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".mts", ".cts", ".coffee", ".go", ".java", ".kt", ".kts",
+    ".coffee", ".go", ".java", ".kt", ".kts",
     ".scala", ".groovy", ".gradle", ".rb", ".php", ".rs", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh",
-    ".cs", ".fs", ".vb", ".swift", ".m", ".mm", ".sh", ".bash", ".zsh", ".fish", ".ksh", ".ps1", ".psm1",
+    ".cs", ".fs", ".vb", ".swift", ".m", ".mm", ".fish", ".ps1", ".psm1",
     ".bat", ".cmd", ".vbs", ".pl", ".pm", ".lua", ".r", ".jl", ".ex", ".exs", ".erl", ".hs", ".ml", ".clj",
     ".cljs", ".dart", ".vue", ".svelte", ".pyx", ".pxd", ".pxi", ".ipynb", ".tf", ".hcl", ".sol", ".asm",
     ".s", ".wat", ".wasm", ".pth", ".awk", ".tcl", ".nim", ".zig", ".cr", ".elm", ".f90", ".f", ".cu",
@@ -57,6 +68,9 @@ _MEDIA = frozenset({
     ".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".avif", ".bmp", ".woff", ".woff2", ".ttf", ".otf",
     ".eot", ".pdf", ".mp3", ".mp4", ".webm", ".mo",
 })  # fmt: skip
+_SUFFIXES = (
+    (Kind.SCRIPT, _SCRIPT), (Kind.SHELL, _SHELL), (Kind.MARKUP, _MARKUP), (Kind.CODE, _CODE), (Kind.MEDIA, _MEDIA),
+)  # fmt: skip
 _MEDIA_FOLDERS = frozenset({
     "docs", "doc", "static", "_static", "assets", "images", "img", "media", "fonts", "public", "screenshots",
     "artwork", "lc_messages",
@@ -83,11 +97,12 @@ def kind_of(path: str, first_line: str = "") -> Kind:
         return Kind.STUB
     if suffix == ".sql":
         return Kind.SQL
-    if suffix in _CODE:
-        return Kind.CODE
-    if suffix in _MEDIA:
-        return Kind.MEDIA
+    for kind, suffixes in _SUFFIXES:
+        if suffix in suffixes:
+            return kind
     if first_line.startswith("#!"):
+        if _SHELL_LINE.match(first_line):
+            return Kind.SHELL
         return Kind.PYTHON if "python" in first_line else Kind.CODE
     return Kind.TEXT
 
@@ -117,6 +132,22 @@ def is_harmless_media(path: str) -> bool:
     """An image, font or document in a folder that is only served: it has no code that runs."""
     parts = PurePosixPath(path).parts
     return kind_of(path) is Kind.MEDIA and any(p.lower() in _MEDIA_FOLDERS for p in parts[:-1])
+
+
+_MAGIC = (
+    b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"\x00\x00\x01\x00", b"wOFF", b"wOF2", b"BM", b"RIFF",
+    b"\xde\x12\x04\x95", b"OTTO", b"\x00\x01\x00\x00",
+)  # fmt: skip
+
+
+def is_genuine_media(tree: Path, path: str, limit: int) -> bool:
+    """An image, a font or a catalogue of translations by its first bytes as well as by its name: nothing runs it."""
+    if kind_of(path) is not Kind.MEDIA or path.lower().endswith(".pdf"):
+        return False
+    try:
+        return read_bytes(tree, path, limit).startswith(_MAGIC)
+    except UnreadableError:
+        return False
 
 
 def read_bytes(tree: Path, path: str, limit: int) -> bytes:

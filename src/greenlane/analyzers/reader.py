@@ -23,6 +23,7 @@ from greenlane.analyzers.base import (
     ReviewInput,
     SourceRoot,
 )
+from greenlane.analyzers.past import read_past
 from greenlane.analyzers.record import record_reading
 from greenlane.analyzers.summary import bound_diff, is_production, measure_change
 from greenlane.domain.diff import Diff
@@ -109,6 +110,7 @@ class ChangeReader:
         for whoever reads on, and the caller removes it."""
         diff = bound_diff(await self._source.diff(base_sha, head_sha), self._settings.review)
         await self._trees.place(base_sha, head_sha, folder)
+        past = await read_past(self._source, base_sha, head_sha, diff)
         trees = {name: folder / name for name in ("base", "head", "tests")}
         if self._coverage:
             # Tests get a tree of their own: they may write into it, and must not write what the analyzers read.
@@ -120,6 +122,7 @@ class ChangeReader:
             head_tree=str(trees["head"]),
             roots=_source_roots(services),
             max_file_bytes=self._settings.review.max_file_kb * 1024,
+            past=past.lines,
         )
         results, coverage = await asyncio.gather(
             asyncio.gather(*(self._analyze(analyzer, review) for analyzer in self._analyzers)),
@@ -127,7 +130,7 @@ class ChangeReader:
         )
         names = [analyzer.name for analyzer in self._analyzers]
         read, unnoticed = record_reading(diff, dict(zip(names, results, strict=True)))
-        skipped = [*(s for result in results for s in result.skipped), *unnoticed]
+        skipped = [*past.skipped, *(s for result in results for s in result.skipped), *unnoticed]
         if coverage.unavailable:
             skipped.append(SkippedFile(path=EVERYTHING, analyzer="coverage", reason=coverage.unavailable))
         return Reading(

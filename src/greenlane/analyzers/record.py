@@ -17,7 +17,13 @@ from greenlane.domain.opinion import ModelReview
 
 MAX_FILES = 500
 """Files that an event names; of more, those with a gap come first and the rest is counted."""
-_NEEDED = {files.Kind.PYTHON: "security", files.Kind.SQL: "schema"}
+_NEEDED = {
+    files.Kind.PYTHON: "security",
+    files.Kind.SQL: "schema",
+    files.Kind.SCRIPT: "scripts",
+    files.Kind.SHELL: "scripts",
+    files.Kind.MARKUP: "scripts",
+}
 """The analyzer without which a file of this kind was not analysed, whatever else looked at it."""
 
 

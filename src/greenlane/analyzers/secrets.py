@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
+import msgspec
+
 from greenlane.analyzers import files
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.domain.diff import FileDiff, Line
@@ -62,7 +64,20 @@ def analyze(review: ReviewInput) -> AnalysisResult:
         for index, line in enumerate(file.added):
             following = "".join(after.text.strip() for after in file.added[index : index + 4])
             findings += list(_judge_line(file.path, line, following, detectors, before))
+    findings += _in_the_past(review, detectors)
     return AnalysisResult(findings=tuple(findings))
+
+
+def _in_the_past(review: ReviewInput, detectors: list[Any]) -> Iterator[Finding]:
+    """Secrets that a commit of the change added and a later one took out: they are published all the same."""
+    before: dict[str, str] = {}
+    for index, past in enumerate(review.past):
+        if past.path not in before:
+            before[past.path] = _text_at_base(review, FileDiff(path=past.path, status="modified"))
+        following = "".join(p.text.strip() for p in review.past[index : index + 4] if p.commit == past.commit)
+        for found in _judge_line(past.path, Line(past.number, past.text), following, detectors, before[past.path]):
+            message = f"commit {past.commit[:10]} added it and a later one removed it: {found.message}"
+            yield msgspec.structs.replace(found, message=message, line=0)
 
 
 def _detector(name: str) -> Any:

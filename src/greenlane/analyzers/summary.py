@@ -86,7 +86,14 @@ def purpose_of(path: str) -> str:
         return "tests"
     if files.is_document(path) or files.is_support(path):
         return "documents and examples"
-    if files.kind_of(path) in (files.Kind.PYTHON, files.Kind.STUB, files.Kind.CODE, files.Kind.SQL):
+    if files.kind_of(path) in (
+        files.Kind.PYTHON,
+        files.Kind.STUB,
+        files.Kind.SCRIPT,
+        files.Kind.SHELL,
+        files.Kind.CODE,
+        files.Kind.SQL,
+    ):
         return "code"
     return "configuration and data"
 

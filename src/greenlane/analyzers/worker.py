@@ -43,6 +43,7 @@ ANALYZERS = {
     "guards": "greenlane.analyzers.guards",
     "performance": "greenlane.analyzers.performance",
     "suppressions": "greenlane.analyzers.suppressions",
+    "scripts": "greenlane.analyzers.scripts",
 }
 READS_ADDED_LINES = frozenset({"secrets"})
 """Analyzers that go through every added line as the difference has it, and open no file for that."""

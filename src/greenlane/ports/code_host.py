@@ -28,6 +28,13 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[str, ...] = ()
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A commit and the one before it on its own line (its first parent)."""
+
+    parent: str
+    commit: str
+
+
 class CodeHost(Protocol):
     """What changes something at the code host. Each call may be repeated safely."""
 
@@ -55,6 +62,9 @@ class SourceControl(Protocol):
 
     async def diff(self, base_sha: str, head_sha: str) -> Diff:
         """What `head_sha` changes relative to `base_sha` (give the merge base for a pull request's own change)."""
+
+    async def commits(self, base_sha: str, head_sha: str, *, limit: int) -> tuple[Step, ...]:
+        """The commits that `head_sha` has and `base_sha` has not, oldest first; of more than `limit`, the newest."""
 
     async def export(self, commit: str, into: Path) -> None:
         """Write the tree of a commit as plain files into an empty or absent folder (no `.git`, no links out of it)."""

@@ -21,6 +21,7 @@ from greenlane.domain.errors import ChangeError
 from greenlane.domain.events import HumanRequested, Lane, PrOpened, ReviewComplete, Stage, decode_event, encode_event
 from greenlane.domain.findings import FileCoverage
 from greenlane.domain.settings import Commands, Lanes, Review, Service, Settings
+from greenlane.ports.code_host import Step
 from tests.unit.review.review_trees import Tree, diff_of, write_tree
 
 SETTINGS = Settings(services=(Service(name="shop", commands=Commands(start="{python} -m shop")),))
@@ -41,6 +42,9 @@ class Trees:
 
     async def diff(self, base_sha: str, head_sha: str) -> Diff:
         return diff_of(self._trees[base_sha], self._trees[head_sha])
+
+    async def commits(self, base_sha: str, head_sha: str, *, limit: int) -> tuple[Step, ...]:
+        return (Step(base_sha, head_sha),)[:limit]
 
     async def export(self, commit: str, into: Path) -> None:
         write_tree(into, self._trees[commit])

@@ -11,6 +11,7 @@ from greenlane.adapters.git import worktrees
 from greenlane.adapters.git.process import Git, GitFailedError, require_object
 from greenlane.adapters.git.pulls import branch_ref, find_head, head_of, key_ref
 from greenlane.domain.errors import BaseMovedError, FinalError, InputError, MergeConflictError, RetryableError
+from greenlane.ports.code_host import Step
 
 KEY_TRAILER = "Greenlane-Key"
 MAX_FILES = 1_000
@@ -43,6 +44,17 @@ def merge(git: Git, base_sha: str, head_sha: str, message: str) -> str:
     if conflicts:
         raise MergeConflictError(tuple(dict.fromkeys(conflicts)))
     return _commit(git, tree, (base, head), message, dated_like=head)
+
+
+def between(git: Git, base_sha: str, head_sha: str, limit: int) -> tuple[Step, ...]:
+    """The commits of a change with their first parents, oldest first; see the port. A commit without any has none to
+    be compared with and is left out."""
+    names = git.text(
+        "rev-list", "--topo-order", "--parents", f"--max-count={limit}", "--end-of-options",
+        require_object(head_sha), f"^{require_object(base_sha)}",
+    )  # fmt: skip
+    rows = [line.split() for line in names.splitlines()]
+    return tuple(Step(row[1], row[0]) for row in reversed(rows) if len(row) > 1)
 
 
 def revert_to(git: Git, tree_of: str, parent: str, message: str) -> str:

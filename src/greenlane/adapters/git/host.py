@@ -12,7 +12,7 @@ from greenlane.adapters.git.export import export_tree
 from greenlane.adapters.git.process import Git, GitFailedError, require_object
 from greenlane.domain.diff import Diff
 from greenlane.domain.errors import ConfigError
-from greenlane.ports.code_host import PullRequest
+from greenlane.ports.code_host import PullRequest, Step
 
 
 class LocalGit:
@@ -69,6 +69,9 @@ class LocalGit:
 
     async def diff(self, base_sha: str, head_sha: str) -> Diff:
         return await asyncio.to_thread(read_diff, self._git, require_object(base_sha), require_object(head_sha))
+
+    async def commits(self, base_sha: str, head_sha: str, *, limit: int) -> tuple[Step, ...]:
+        return await asyncio.to_thread(commits.between, self._git, base_sha, head_sha, limit)
 
     async def export(self, commit: str, into: Path) -> None:
         await asyncio.to_thread(export_tree, self._git, require_object(commit), into)
