@@ -89,7 +89,7 @@ CASES: dict[str, tuple[str, str | bytes]] = {
     "notebook": ("shop/f4.ipynb", "{}\n"),
 }  # fmt: skip
 SILENT = {
-    "pyproject.toml": '[tool.ruff]\nexclude = ["*"]\n[tool.ruff.lint]\nignore = ["ALL"]\n[tool.bandit]\nskips = ["B608"]\n',
+    "pyproject.toml": '[tool.ruff]\nexclude = ["*"]\n[tool.bandit]\nskips = ["B608"]\n',
     "ruff.toml": 'exclude = ["*"]\n',
     ".bandit": "[bandit]\nskips = B608\nexclude = /\n",
     "setup.cfg": "[bandit]\nskips: B608\n[flake8]\nexclude = *\n",
@@ -174,16 +174,17 @@ def test_suppressions_that_a_change_adds_are_findings(everything) -> None:
 
 
 def test_links_modules_and_renames_are_not_green(tmp_path) -> None:
-    repo, base = start(tmp_path, {"docs/example.py": DANGER, "shop/Case.py": "x = 1\n" * 30})
+    repo, base = start(tmp_path, {"docs/example.py": DANGER, "docs/example.js": JS, "shop/Case.py": "x = 1\n" * 30})
     (repo / "shop" / "link.py").symlink_to("/etc/passwd")
     git(repo, "update-index", "--add", "--cacheinfo", f"160000,{base},shop/module")
     git(repo, "mv", "docs/example.py", "shop/moved.py")
+    git(repo, "mv", "docs/example.js", "shop/moved.js")
     git(repo, "mv", "shop/Case.py", "shop/case.py")
     (repo / "shop" / "case.py").write_text("x = 1\n" * 30 + DANGER)
     git(repo, "add", "shop/link.py", "shop/case.py")
     git(repo, "commit", "-q", "-m", "x")
     reading = read(repo, base)
-    for path in ("shop/link.py", "shop/module", "shop/moved.py", "shop/case.py"):
+    for path in ("shop/link.py", "shop/module", "shop/moved.py", "shop/moved.js", "shop/case.py"):
         assert lane_of(alone(reading, path)) is Lane.RED, path
 
 
