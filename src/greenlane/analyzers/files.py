@@ -118,6 +118,13 @@ def is_support(path: str) -> bool:
     return is_test(path) or any(p.lower() in _SUPPORT_FOLDERS for p in PurePosixPath(path).parts[:-1])
 
 
+def begins_to_run(old_path: str, path: str) -> bool:
+    """Whether a file moves to where production runs it: what it held before was not dangerous there."""
+    return (is_support(old_path) and not is_support(path)) or (
+        kind_of(old_path) is not kind_of(path) and kind_of(old_path) in (Kind.TEXT, Kind.MEDIA)
+    )
+
+
 def is_document(path: str) -> bool:
     """Prose. `requirements.txt` and its like are not."""
     name = PurePosixPath(path).name.lower()

@@ -50,7 +50,7 @@ def _gap_of(review: ReviewInput, file: FileDiff) -> str:
     limit = review.max_file_bytes
     if file.status == "deleted" or is_harmless_media(file.path):
         return ""
-    if file.skipped in (None, "binary") and is_genuine_media(review.head, file.path, limit):
+    if file.skipped in (None, "binary", "not UTF-8 text") and is_genuine_media(review.head, file.path, limit):
         return ""
     if file.skipped:
         return file.skipped

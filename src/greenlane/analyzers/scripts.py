@@ -86,9 +86,9 @@ def _require_syntax(diff: FileDiff, text: str) -> None:
 
 
 def _at_base(review: ReviewInput, diff: FileDiff, kind: files.Kind) -> list[Hit]:
-    if diff.status == "added":
-        return []
     path = diff.old_path or diff.path
+    if diff.status == "added" or files.begins_to_run(path, diff.path):
+        return []
     try:
         return _READERS[kind](path, files.read_text(review.base, path, review.max_file_bytes))
     except (files.UnreadableError, ScriptError):
@@ -98,7 +98,11 @@ def _at_base(review: ReviewInput, diff: FileDiff, kind: files.Kind) -> list[Hit]
 def _removed_elsewhere(review: ReviewInput) -> frozenset[str]:
     """Lines that the change takes out, without white space: long ones that stand again elsewhere were moved."""
     return frozenset(
-        text for diff in review.diff.files for line in diff.removed if len(text := _squeeze(line.text)) >= 30
+        text
+        for diff in review.diff.files
+        if not files.is_support(diff.old_path or diff.path)
+        for line in diff.removed
+        if len(text := _squeeze(line.text)) >= 30
     )
 
 

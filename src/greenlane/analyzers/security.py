@@ -108,7 +108,7 @@ def _copy_sides(review: ReviewInput, folder: Path) -> list[Side]:
         for at_head in (True, False):
             tree = review.head if at_head else review.base
             path = diff.path if at_head else diff.old_path or diff.path
-            if not at_head and diff.status == "added":
+            if not at_head and (diff.status == "added" or files.begins_to_run(path, diff.path)):
                 continue
             if files.kind_of(path, files.first_line(tree, path, review.max_file_bytes)) is not files.Kind.PYTHON:
                 continue

@@ -16,6 +16,8 @@ from greenlane.analyzers import isolated
 from greenlane.analyzers.isolated import AnalyzerPool, IsolatedAnalyzer
 from tests.unit.review.conftest import MakeReview
 
+NAP_S = str(40_000 + os.getpid())
+"""How long what a hanging analyzer starts would sleep: by this each test process knows its own."""
 BAD = """
 import os, sys, time
 from greenlane.analyzers.base import AnalysisResult
@@ -26,7 +28,7 @@ def analyze(review):
     what = review.diff.files[0].path
     LEFT.append(what)
     if what == "hang":
-        os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "3471")
+        os.spawnlp(os.P_NOWAIT, "sleep", "sleep", "NAP_S")
         time.sleep(3600)
     if what == "crash":
         print("the last words", file=sys.stderr, flush=True)
@@ -43,7 +45,7 @@ def analyze(review):
 @pytest.fixture
 def analyzer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[IsolatedAnalyzer]:
     """An analyzer that misbehaves as the name of the first changed file says, in a real pool."""
-    (tmp_path / "misbehaving.py").write_text(BAD)
+    (tmp_path / "misbehaving.py").write_text(BAD.replace("NAP_S", NAP_S))
     start = "from greenlane.analyzers import worker; worker.ANALYZERS['bad'] = 'misbehaving'; worker.main()"
     source = str(Path(greenlane.__file__).parents[1])
     clean = isolated._clean_environment() | {"PYTHONPATH": f"{source}:{tmp_path}"}
@@ -65,7 +67,7 @@ async def test_a_crash_a_hang_and_a_full_memory_harm_no_other_job(
     assert reasons["crash"] == "its process ended with code 7 (the last words)"
     assert "MemoryError" in reasons["fill"]
     assert results[3].findings[0].message == "well|no secret"  # no state of another job, no environment of ours
-    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "3471"]]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", NAP_S]]
 
 
 async def test_a_pool_that_was_killed_is_started_anew(analyzer: IsolatedAnalyzer, make_review: MakeReview) -> None:
@@ -81,11 +83,10 @@ async def test_a_pool_that_was_killed_is_started_anew(analyzer: IsolatedAnalyzer
 
 async def test_a_job_that_nobody_waits_for_is_ended(analyzer: IsolatedAnalyzer, make_review: MakeReview) -> None:
     task = asyncio.create_task(analyzer.analyze(make_review({"hang": "a"}, {"hang": "b"})))
-    await asyncio.sleep(1.5)
-    end = analyzer._pool._end
-    assert end is not None
+    async with asyncio.timeout(20):
+        while (end := analyzer._pool._end) is None or not psutil.Process(end.peek()[2][0].pid).children():  # type: ignore[index]  # noqa: ASYNC110 - processes tell nobody that they have begun
+            await asyncio.sleep(0.05)
     parent = psutil.Process(end.peek()[2][0].pid)  # type: ignore[index]
-    assert parent.children()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

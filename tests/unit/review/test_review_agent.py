@@ -162,7 +162,7 @@ SILENCED = {
     "declared encoding": {"shop/store.py": "# -*- coding: utf-7 -*-\n# +AAo-import os\n"},
     "size": {"shop/store.py": INJECTION + "\n\nX = '" + "a" * (2 << 20) + "'\n"},
     "other language": {"shop/native.go": "package main\n"},
-    "no suffix": {"bin/run": "#!/bin/sh\nrm -rf /\n"},
+    "no suffix": {"bin/run": "#!/usr/bin/perl\nunlink;\n"},
     "deep nesting": {"shop/deep.py": "x = " + "-" * 3000 + "1\n"},
 }  # fmt: skip
 
