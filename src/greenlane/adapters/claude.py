@@ -277,7 +277,8 @@ def _judge_failure(error: Exception, messages: Sequence[ModelMessage]) -> tuple[
     from pydantic_ai import exceptions as x
     from pydantic_ai.messages import ModelResponse
 
-    text = f"{type(error).__name__}: {error}"
+    status = getattr(error, "status_code", None)
+    text = f"its host answered with status {status}" if status else f"{type(error).__name__}: {error}"
     last = next((m for m in reversed(messages) if isinstance(m, ModelResponse)), None)
     if isinstance(error, x.ContentFilterError) or (last is not None and last.finish_reason == "content_filter"):
         return "refused", text
