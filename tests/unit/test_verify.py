@@ -18,9 +18,10 @@ from greenlane.ledger import queries
 from greenlane.ledger.entry import decode_entry, encode_entry
 from greenlane.ledger.export import verify_export, write_export
 from greenlane.ledger.merkle import Edge, hash_leaf, node_count
+from greenlane.ledger.report import Findings
 from greenlane.ledger.sqlite import SqliteLedger
 from greenlane.ledger.store import LedgerCorruptError, LedgerUnavailableError
-from greenlane.ledger.verify import verify
+from greenlane.ledger.verify import _check_streams, verify
 from tests.support.ledger import draft, fill, start_python, step
 
 ENTRIES = 50
@@ -371,3 +372,15 @@ def test_a_damaged_ledger_is_not_exported(path: Path) -> None:
     tamper(path, rewrite(17, author="eve"))
     with pytest.raises(LedgerCorruptError, match="entry 17"):
         write_export(path, io.BytesIO())
+
+
+def test_a_page_whose_columns_hold_other_types_is_damage_and_no_crash() -> None:
+    findings = Findings()
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.text_factory = bytes
+        database.execute("CREATE TABLE entries (stream, version, seq)")  # no types: as a damaged page has none
+        database.execute("CREATE TABLE streams (stream, version, first_seq, last_seq)")
+        database.executemany("INSERT INTO entries VALUES (?, ?, ?)", [("run", 1, 1), (5, 2, 2), ("run", b"x", 3)])
+        database.executemany("INSERT INTO streams VALUES (?, ?, ?, ?)", [("run", 1, 1, 1), (None, 1, 2, 2)])
+        _check_streams(database, findings)
+    assert len(findings.problems) == 3

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -108,6 +109,8 @@ def _check_file(path: Path, findings: Findings, heads: HeadCheck, *, closed: boo
             findings.add(None, "", error.message)
         except DAMAGE as error:
             findings.add(edge.size + 1, "", f"from here on the file can't be read: {error}")
+        except (TypeError, AttributeError) as error:  # a damaged page can hold any type in any column
+            findings.add(edge.size + 1, "", f"from here on the file holds values of other kinds than its own: {error}")
         for what in structure.result():
             findings.add(None, "", what)
         seal, trouble = sealed.result()
@@ -291,9 +294,18 @@ def check_body(entry: Entry) -> str:
     return ""
 
 
+def _well_formed(rows: Iterable[Any], findings: Findings) -> Iterator[Any]:
+    """Rows of a run's name and numbers; a damaged page can hold anything in their place."""
+    for row in rows:
+        if isinstance(row[0], bytes) and all(isinstance(number, int) for number in row[1:]):
+            yield row
+        else:
+            findings.add(None, "", f"a row of runs and versions holds something else: {str(row)[:80]}")
+
+
 def _check_streams(connection: sqlite3.Connection, findings: Findings) -> None:
     """Versions without gaps in each stream, in the order of the entries, and the streams table in accord with them."""
-    recorded: Iterator[tuple[bytes, int, int, int]] = connection.execute(queries.VERIFY_STREAMS)
+    recorded: Iterator[tuple[bytes, int, int, int]] = _well_formed(connection.execute(queries.VERIFY_STREAMS), findings)
     row = next(recorded, None)
     current: tuple[bytes, int, int, int] | None = None
 
@@ -311,7 +323,7 @@ def _check_streams(connection: sqlite3.Connection, findings: Findings) -> None:
             findings.add(None, name, f"this run is listed with version {said}, and its entries end at version {found}")
         row = next(recorded, None)
 
-    for stream, version, seq in connection.execute(queries.VERIFY_VERSIONS):
+    for stream, version, seq in _well_formed(connection.execute(queries.VERIFY_VERSIONS), findings):
         if current is None or stream != current[0]:
             if current is not None:
                 close_stream(current)
