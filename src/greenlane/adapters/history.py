@@ -105,9 +105,7 @@ class GitHistory:
 
 def past_commit(sha: str, at: int, author: str, message: str) -> PastCommit:
     subject = message.partition("\n")[0]
-    return PastCommit(
-        sha, at, author.strip().casefold(), bool(_REVERT.search(message)), bool(_FIX.search(subject))
-    )
+    return PastCommit(sha, at, author.strip().casefold(), bool(_REVERT.search(message)), bool(_FIX.search(subject)))
 
 
 def measure_history(

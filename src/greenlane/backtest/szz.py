@@ -30,7 +30,8 @@ MAX_FIX_FILES = 10
 MAX_FIX_LINES = 300
 """A fix of more than this is also something else."""
 _MENDS = re.compile(
-    r"\b(fix(es|ed|ing)?|bug(s|fix|fixes)?|regression|hotfix|crash(es|ed|ing)?|revert(s|ed)?|broke(n)?)\b", re.IGNORECASE
+    r"\b(fix(es|ed|ing)?|bug(s|fix|fixes)?|regression|hotfix|crash(es|ed|ing)?|revert(s|ed)?|broke(n)?)\b",
+    re.IGNORECASE,
 )
 _NO_BUG = re.compile(
     r"\b(typos?|spelling|grammar|docs?|documentation|docstrings?|changelog|readme|lint(er|ing)?|flake8|ruff|black|isort"
@@ -56,7 +57,7 @@ def trace_fixes(
     later: Sequence[Commit],
     *,
     seconds: float,
-    on_traced: Callable[[int, int], None] = lambda done, total: None,
+    on_traced: Callable[[int, int], None] = lambda *_: None,
 ) -> Traced:
     """Follow each fix among `later` to the changes that last wrote the lines it changed or deleted. Blocks for at most
     about `seconds`; the newest fixes come first."""

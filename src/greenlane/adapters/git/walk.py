@@ -6,7 +6,7 @@ would take as many walks over the history. Reads, writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -55,7 +55,7 @@ def _records(fields: Iterator[bytes]) -> Iterator[Touch]:
         if not sha:
             continue
         parents, at, author, message, _ = (next(fields, b"") for _ in range(5))
-        names = []
+        names: list[bytes] = []
         for name in fields:
             if not name:
                 break
