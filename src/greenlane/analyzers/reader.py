@@ -23,6 +23,7 @@ from greenlane.analyzers.base import (
     ReviewInput,
     SourceRoot,
 )
+from greenlane.analyzers.change_type import detect_change_type
 from greenlane.analyzers.past import read_past
 from greenlane.analyzers.record import record_reading
 from greenlane.analyzers.summary import bound_diff, is_production, measure_change
@@ -187,6 +188,7 @@ def risk_facts(reading: Reading, settings: Settings) -> RiskFacts:
         covered=sum(len(c.covered) for c in reading.coverage.files),
         uncovered=sum(len(c.uncovered) for c in reading.coverage.files),
         suite_passed=reading.coverage.suite_passed,
+        change_type=detect_change_type(reading.diff),
     )
 
 

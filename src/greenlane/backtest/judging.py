@@ -18,6 +18,7 @@ import msgspec
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import MergedChange
 from greenlane.adapters.git.rolling import RollingTrees
+from greenlane.adapters.history_walk import look_back
 from greenlane.analyzers.base import EVERYTHING
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
@@ -25,7 +26,9 @@ from greenlane.domain.diff import Diff
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.events import Trigger
 from greenlane.domain.findings import Finding
+from greenlane.domain.history import HistoryFacts
 from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
 from greenlane.policy.review import ReviewVerdict, assess_review
 from greenlane.policy.signals import Signals
 
@@ -96,25 +99,39 @@ def judge_changes(
     changes: Sequence[MergedChange],
     settings: Settings,
     *,
+    weights: FittedWeights | None = None,
     on_judged: Callable[[JudgedChange], None] = lambda _: None,
 ) -> list[JudgedChange]:
-    """The verdict on each change, in their order. What can't be read is a verdict too (`error`).
+    """The verdict on each change, in their order (newest first). What can't be read is a verdict too (`error`).
+
+    The history of each is that of its own base, so nothing that came later is in it.
 
     The folder with the trees outlives every thread that writes into it, so that nothing is left after Ctrl-C either.
     """
     with tempfile.TemporaryDirectory(prefix="greenlane-backtest-", ignore_cleanup_errors=True) as work:
-        return asyncio.run(_judge_all(repo, changes, settings, Path(work), on_judged))
+        past = look_back(repo, changes)
+        rules = _Rules(settings, weights, {sha: seen.history for sha, seen in past.items()})
+        return asyncio.run(_judge_all(repo, changes, rules, Path(work), on_judged))
+
+
+class _Rules(msgspec.Struct, frozen=True):
+    """By what all changes are judged, and what is known of the past of each."""
+
+    settings: Settings
+    weights: FittedWeights | None
+    history: dict[str, HistoryFacts]
 
 
 async def _judge_all(
     repo: Path,
     changes: Sequence[MergedChange],
-    settings: Settings,
+    rules: _Rules,
     work: Path,
     on_judged: Callable[[JudgedChange], None],
 ) -> list[JudgedChange]:
     git = LocalGit(repo)
     trees = RollingTrees(repo)
+    settings = rules.settings
     analyzers = build_analyzers(settings.review.analyzer_timeout_s)
     reader = ChangeReader(git, analyzers, settings, coverage=None, trees=trees)
     folders = asyncio.Queue[Path]()
@@ -124,7 +141,7 @@ async def _judge_all(
     async def judge(change: MergedChange) -> JudgedChange:
         folder = await folders.get()
         try:
-            judged = await _judge(reader, change, settings, folder)
+            judged = await _judge(reader, change, rules, folder)
             if judged.error or judged.failed:  # whoever was stopped in the middle may have left something
                 await asyncio.to_thread(trees.forget, folder)
         finally:
@@ -137,8 +154,8 @@ async def _judge_all(
     return [task.result() for task in tasks]
 
 
-async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings, folder: Path) -> JudgedChange:
-    began = time.monotonic()
+async def _judge(reader: ChangeReader, change: MergedChange, rules: _Rules, folder: Path) -> JudgedChange:
+    began, settings = time.monotonic(), rules.settings
     blank = JudgedChange(
         sha=change.head_sha, number=change.number, title=change.title, author=change.author, at=change.at
     )
@@ -146,8 +163,9 @@ async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings,
         reading = await reader.read(change.base_sha, change.head_sha, folder)
     except GreenlaneError as error:
         return msgspec.structs.replace(blank, rules=("unreadable",), error=error.message)
+    facts = msgspec.structs.replace(risk_facts(reading, settings), history=rules.history.get(change.head_sha))
     verdict = assess_review(
-        risk_facts(reading, settings), paths=reading.paths, labels=(), services=reading.services, settings=settings
+        facts, paths=reading.paths, labels=(), services=reading.services, settings=settings, weights=rules.weights
     )
     return _describe(blank, reading, verdict, time.monotonic() - began)
 

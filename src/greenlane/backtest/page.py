@@ -58,6 +58,8 @@ def headline(report: BacktestReport) -> list[str]:
     model = report.model
     cost = f"{model.input_tokens / max(n, 1):,.0f} tokens in and {model.output_tokens / max(n, 1):,.0f} out a change"
     usd = "" if model.usd is None else f", {model.usd:,.2f} dollars together, {model.usd_a_change:.4f} a change"
+    if model.prices is not None:
+        usd += f" (at {model.prices[0]:g} and {model.prices[1]:g} a million tokens)"
     lines.append(f"A model would take about {cost}{usd}")
     if report.unreadable:
         lines.append(f"{report.unreadable} could not be read at all, and count as asked")

@@ -37,6 +37,7 @@ class ModelCost(msgspec.Struct, frozen=True, kw_only=True):
     output_tokens: int
     usd: float | None = None
     usd_a_change: float | None = None
+    prices: tuple[float, float] | None = None
 
 
 class Labelled(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,5 +151,9 @@ def _cost(changes: Sequence[JudgedChange], prices: tuple[float, float] | None) -
         return ModelCost(input_tokens=sent, output_tokens=answered)
     usd = (sent * prices[0] + answered * prices[1]) / 1e6
     return ModelCost(
-        input_tokens=sent, output_tokens=answered, usd=round(usd, 4), usd_a_change=round(usd / max(len(changes), 1), 5)
+        input_tokens=sent,
+        output_tokens=answered,
+        usd=round(usd, 4),
+        usd_a_change=round(usd / max(len(changes), 1), 5),
+        prices=prices,
     )

@@ -46,6 +46,7 @@ from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.track import LedgerTrack
 from greenlane.runtime.worker import Worker
 from greenlane.testgen import TestGenerator
 
@@ -115,6 +116,7 @@ class LocalCrew:
                 history=GitHistory(git.root),
                 reviewer=self._reviewer,
                 weights=self._weights,
+                track=LedgerTrack(self._store),
             ),
             TestAgent(
                 code_host=git,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from greenlane.backtest.judging import JudgedChange
     from greenlane.backtest.summing import BacktestReport
     from greenlane.domain.settings import Settings
+    from greenlane.domain.weights import FittedWeights
 
 SHOWN_RULES = 12
 SHOWN_MISSED = 8
@@ -40,7 +41,7 @@ def backtest(
     ] = None,
     price: Annotated[
         str | None,
-        typer.Option("--price", metavar="IN,OUT", help="Dollars a million tokens, in and out, for the model's cost."),
+        typer.Option("--price", metavar="IN,OUT", help="Dollars a million tokens, in and out; else those of `model`."),
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.")] = None,
     json_: JsonFlag = False,
@@ -54,15 +55,18 @@ def backtest(
 
     from greenlane.adapters.git.merged import read_merged_changes
     from greenlane.backtest.outcomes import label_outcomes
-    from greenlane.backtest.settings import settings_for
+    from greenlane.backtest.settings import settings_for, weights_for
     from greenlane.backtest.summing import sum_up
 
     root = directory_of(ctx).resolve()
-    prices = _prices(price)
+    asked = _prices(price)
     loaded = settings_for(root, set_ or [], branch)
+    model = loaded.settings.model
+    prices = asked or (model.input_usd_per_mtok, model.output_usd_per_mtok)
+    weights = weights_for(root, loaded.settings)
     began = time.monotonic()
     changes, later = read_merged_changes(root, last=last, branch=loaded.branch)
-    judged = _judge(root, changes, loaded.settings)
+    judged = _judge(root, changes, loaded.settings, weights)
     report = sum_up(
         judged,
         label_outcomes(changes, later),
@@ -104,7 +108,9 @@ def _prices(text: str | None) -> tuple[float, float] | None:
     return sent, answered
 
 
-def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[JudgedChange]:
+def _judge(
+    root: Path, changes: list[MergedChange], settings: Settings, weights: FittedWeights | None
+) -> list[JudgedChange]:
     """With a bar on stderr, where a person looks."""
     from rich.progress import (
         BarColumn,
@@ -125,7 +131,7 @@ def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[
     out = console(stderr=True)
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task("judging", total=len(changes))
-        return judge_changes(root, changes, settings, on_judged=lambda _: bar.advance(task))
+        return judge_changes(root, changes, settings, weights=weights, on_judged=lambda _: bar.advance(task))
 
 
 def _tables(report: BacktestReport) -> list[RenderableType]:
