@@ -16,12 +16,13 @@ from greenlane.adapters.load import HttpLoad, TrafficSource
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform, shutdown
 from greenlane.adapters.memory_repository import MemoryRepository
 from greenlane.adapters.probe import HttpProbe
+from greenlane.adapters.routers import Router
 from greenlane.agents.deployment import DeploymentAgent
 from greenlane.agents.production import install_production
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
-from greenlane.domain.settings import Canary, LoadRequest, Settings, Staging, Thresholds, Validation
+from greenlane.domain.settings import Canary, LoadRequest, RouterSettings, Settings, Staging, Thresholds, Validation
 from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
 from tests.support.agents import WHY, review_complete
@@ -37,9 +38,15 @@ if os.environ.get("GREENLANE_ENVIRONMENT") == "production":
 class RealScene:
     """One service that users call all the time, and one pull request that changes it."""
 
-    def __init__(self, folder: Path, head_program: bytes) -> None:
+    def __init__(
+        self, folder: Path, head_program: bytes, *, router: RouterSettings | None = None, traffic: Router | None = None
+    ) -> None:
         self.config = Settings(
-            services=(make_service("shop").model_copy(update={"load": (LoadRequest(path="/"),)}),),
+            services=(
+                make_service("shop").model_copy(
+                    update={"load": (LoadRequest(path="/"),), "router": router or RouterSettings()}
+                ),
+            ),
             thresholds=Thresholds(canary_monitoring_duration_min=4 / 60, canary_traffic_initial_pct=20),
             canary=Canary(warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, steps_pct=(50,)),
             staging=Staging(collect_s=1, start_timeout_s=20),
@@ -54,7 +61,7 @@ class RealScene:
         state = folder / "state"
         self.builder = LocalBuilder(state, ThisPython(), self.config)
         self.platform = LocalPlatform(state, ThisPython(), self.config)
-        self.traffic = EnvoyTraffic(state)
+        self.traffic: Router = traffic or EnvoyTraffic(state)
         self.ports: dict[str, Any] = {
             "source": self.repo, "builder": self.builder, "platform": self.platform, "traffic": self.traffic,
             "settings": self.config, "work_dir": folder / "work",

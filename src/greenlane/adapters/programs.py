@@ -28,7 +28,7 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 async def call_program(command: str, document: msgspec.Struct, answer: type[Answer], *, timeout_s: float) -> Answer:
     """The program's answer to this document, as this type. Raises InputError, RetryableError, FinalError."""
-    argv = _argv(command)
+    argv = split_command(command)
     asked = msgspec.json.encode(document)
     try:
         process = await asyncio.create_subprocess_exec(
@@ -64,7 +64,8 @@ async def call_program(command: str, document: msgspec.Struct, answer: type[Answ
         ) from error
 
 
-def _argv(command: str) -> list[str]:
+def split_command(command: str) -> list[str]:
+    """The words of a command. Raises InputError for one that can't be run, or that could be a file of a change."""
     try:
         argv = shlex.split(command)
     except ValueError as error:

@@ -168,7 +168,7 @@ class LocalCrew:
         addresses = {}
         commit = await self._git.head_of(self._settings.repository.base_branch)
         for service in self._settings.services:
-            if not service.commands.start:
+            if not service.is_deployed:
                 continue
             if await self._traffic.observe(service.name) is None:
                 why = e.Reasoning(
@@ -192,7 +192,7 @@ class LocalCrew:
 
     async def addresses(self) -> dict[str, str]:
         """Where the services that are in production answer; name to address."""
-        names = [s.name for s in self._settings.services if s.commands.start]
+        names = [s.name for s in self._settings.services if s.is_deployed]
         return {name: await self._traffic.address(name) for name in names if await self._traffic.observe(name)}
 
     async def tidy(self, change: Change) -> None:

@@ -36,13 +36,13 @@ def _services(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         if service.name in names:
             yield ("services", i, "name"), f"{service.name!r} is the name of services[{names[service.name]}] already"
         names.setdefault(service.name, i)
-        if service.port and service.commands.start and service.port in ports:
+        if service.port and service.listens and service.port in ports:
             owner = settings.services[ports[service.port]].name
             yield (
                 ("services", i, "port"),
                 f"{service.port} is the port of service {owner!r} already: give another one, or 0 for any free one",
             )
-        if service.commands.start:
+        if service.listens:
             ports.setdefault(service.port, i)
         yield from _adapters(("services", i), service)
 

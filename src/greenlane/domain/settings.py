@@ -381,6 +381,16 @@ class Service(Section):
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
 
+    @property
+    def is_deployed(self) -> bool:
+        """Whether it goes to production at all: something is said about how it starts."""
+        return self.commands.start is not None or self.platform.kind == "command"
+
+    @property
+    def listens(self) -> bool:
+        """Whether Greenlane's own router opens `port` for it."""
+        return self.is_deployed and self.router.kind == "envoy"
+
 
 class Repository(Section):
     name: str | None = None
