@@ -10,8 +10,9 @@ import pytest
 from greenlane.adapters.haproxy import HaproxyTraffic
 from greenlane.adapters.local_platform import shutdown
 from greenlane.policy.lifecycle import State
-from tests.acceptance.test_rollout_real import FAILS_IN_PRODUCTION, PROGRAM, RealScene
+from tests.contract.delivery.delivery_service import PROGRAM
 from tests.contract.delivery.test_haproxy_traffic import HAPROXY, Proxy
+from tests.support.real_rollout import FAILS_IN_PRODUCTION, RealScene
 
 pytestmark = pytest.mark.skipif(HAPROXY is None, reason="HAProxy is not installed here")
 
