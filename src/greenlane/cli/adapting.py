@@ -1,13 +1,10 @@
-"""What is beside Greenlane (routers, sources of figures, programs): is it there, and what does it have to be told?"""
+"""What `greenlane doctor` asks of the parts that are not Greenlane's own: routers, sources of figures, programs."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from greenlane.cli.diagnosis import Diagnosis
 from greenlane.domain.errors import GreenlaneError, InputError
@@ -16,39 +13,6 @@ if TYPE_CHECKING:
     from greenlane.domain.settings import Service, Settings
 
 ASK_S = 10.0
-
-
-def register(app: typer.Typer) -> None:
-    app.command("router")(router)
-
-
-def router(
-    ctx: typer.Context,
-    service: Annotated[str, typer.Argument(metavar="SERVICE", help="A service whose router is an HAProxy.")],
-) -> None:
-    """Print what HAProxy's configuration needs for a service.
-
-    Put it into haproxy.cfg once; addresses and weights are then set through the runtime socket.
-    """
-    from greenlane.adapters.haproxy import render_section
-    from greenlane.agents.production import p99_limit_ms
-    from greenlane.config import CONFIG_NAME, find_config, load_settings
-
-    start = ctx.find_root().params.get("directory") or Path.cwd()
-    path = find_config(start)
-    if path is None:
-        raise InputError(f"there is no {CONFIG_NAME} in {start} or above it", hint="`greenlane init` writes one")
-    settings = load_settings(path).settings
-    named = next((each for each in settings.services if each.name == service), None)
-    if named is None:
-        names = ", ".join(each.name for each in settings.services) or "none"
-        raise InputError(f"there is no service {service!r} in {path.name}", hint=f"its services: {names}")
-    if named.router.kind != "haproxy":
-        raise InputError(
-            f"the router of {service} is {named.router.kind}, which needs nothing printed",
-            hint="set services[].router.kind to haproxy",
-        )
-    typer.echo(render_section(named.name, named.router.backend or named.name, p99_limit_ms(settings, named)).rstrip())
 
 
 def check_adapters(settings: Settings) -> Iterator[Diagnosis]:
