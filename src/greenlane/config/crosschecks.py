@@ -61,6 +61,9 @@ def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
     for missing, section, key, what in needed:
         if missing:
             yield (*path, section, key), f"is needed: {what}"
+    for key, given in (("header", router.header is not None), ("mirror_pct", router.mirror_pct > 0)):
+        if given and router.kind != "envoy":
+            yield (*path, "router", key), f"only Envoy can do that, and the router is {router.kind}"
 
 
 def _steps(settings: Settings) -> Iterator[tuple[KeyPath, str]]:

@@ -298,6 +298,12 @@ class RouterSettings(Section):
     """HAProxy and program: where users reach the service."""
     timeout_s: float = _CONTRACT_TIMEOUT
     """Program: time for one call, in seconds."""
+    header: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+    """Envoy: a request that carries this header with the value `canary` goes to the canary while there is one, with
+    `stable` to stable. For people who want to try a version; name it so that no stranger guesses it."""
+    mirror_pct: float = Field(0, ge=0, le=100)
+    """Envoy: this share of the GET and HEAD requests is sent to the canary a second time while it is watched; the
+    answers are counted and thrown away. More evidence where traffic is low, if reading has no side effects."""
 
 
 class PrometheusQueries(Section):

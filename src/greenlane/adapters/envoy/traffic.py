@@ -147,7 +147,10 @@ class EnvoyTraffic:
             new = ServiceRoutes(service=service.name, port=_claim_port(service, None), stable=split.stable)
         else:
             new = msgspec.structs.replace(old, port=_claim_port(service, old), stable=split.stable)
-        new = msgspec.structs.replace(new, canary=split.canary, limit_ms=limit_ms, fences=fences)
+        new = msgspec.structs.replace(
+            new, canary=split.canary, limit_ms=limit_ms, fences=fences, header=service.router.header,
+            mirror_pct=service.router.mirror_pct,
+        )  # fmt: skip
         if old is None:
             return new
         if old.arm is not None and not self._holds(new):
