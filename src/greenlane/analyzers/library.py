@@ -171,9 +171,10 @@ def _is_unnamed(parameters: list[griffe.Parameter], at: int) -> bool:
 
 def _same_object(tree: Node, node: Node) -> Node | None:
     try:
-        return tree[node.path.removeprefix(f"{tree.path}.")]
+        found: Node = tree[node.path.removeprefix(f"{tree.path}.")]
     except (KeyError, griffe.AliasResolutionError, griffe.CyclicAliasError):
         return None
+    return found
 
 
 def _parameters(node: Node | None) -> list[griffe.Parameter]:
@@ -191,7 +192,7 @@ def _severity_of_removal(removed: Node, after: Node) -> Severity:
         return Severity.LOW if own else Severity.HIGH
     if special and name != "__init__" and (hasattr(object, name) or name in ("__slots__", "__tablename__")):
         return Severity.LOW
-    if name == "__init__" and isinstance(removed, griffe.Function) and not [p for p in removed.parameters][1:]:
+    if name == "__init__" and isinstance(removed, griffe.Function) and not list(removed.parameters)[1:]:
         return Severity.LOW
     same = _same_object(after, owner)
     now = target_of(same) if same is not None else None

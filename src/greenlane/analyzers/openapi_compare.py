@@ -144,7 +144,7 @@ def _demands(document: At, operation: At) -> list[frozenset[str]]:
     found = []
     for one in given:
         wanted = set()
-        for scheme, scopes in (one.items() if isinstance(one, dict) else ()):
+        for scheme, scopes in one.items() if isinstance(one, dict) else ():
             wanted |= {str(scheme), *(f"{scheme}:{scope}" for scope in (scopes if isinstance(scopes, list) else ()))}
         found.append(frozenset(wanted))
     return found

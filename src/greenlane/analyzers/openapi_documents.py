@@ -198,7 +198,7 @@ def _file_of(base: str, reference: str) -> str | None:
 def _parse(path: str, text: str) -> Any:
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        found = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=loader)  # noqa: S506  # a safe loader in either case
+        found = json.loads(text) if text.lstrip().startswith("{") else yaml.load(text, Loader=loader)
     except (json.JSONDecodeError, yaml.YAMLError, RecursionError, ValueError) as error:
         raise DocumentError(f"{path} is not valid: {str(error).splitlines()[0][:100]}") from error
     if not isinstance(found, dict):

@@ -318,7 +318,7 @@ def _required(direction: Direction, where: str, old: Schema, new: Schema) -> Ite
                 yield Break("request-property-required", message, part)
         return
     for name in sorted(old.required - new.required):
-        part = new.properties.get(name)
-        if part is not None and part.node.get("writeOnly") is not True:
+        returned = new.properties.get(name)
+        if returned is not None and returned.node.get("writeOnly") is not True:
             message = f"{where}: the property {name} may be absent now"
-            yield Break("response-property-optional", message, part)
+            yield Break("response-property-optional", message, returned)

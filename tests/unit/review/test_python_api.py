@@ -9,7 +9,8 @@ from greenlane.domain.findings import Severity
 
 BASE = {
     "lib/__init__.py": "from ._hidden import Client, helper\nfrom .bare.app import App\n",
-    "lib/_hidden.py": "class Client:\n    def get(self, url, *, timeout=1): ...\ndef helper(x): ...\ndef inner(x): ...\n",
+    "lib/_hidden.py": "class Client:\n    def get(self, url, *, timeout=1): ...\n"
+    "def helper(x): ...\ndef inner(x): ...\n",
     "lib/bare/app.py": "class Root:\n    pass\nclass App(Root):\n    def run(self, **options): ...\n",
     "lib/m.py": '''import abc
 import enum
@@ -90,8 +91,7 @@ def breaks(make_review, path: str, old: str, new: str) -> list[str]:
         ("lib/m.py", '"read", ', "", "export-removed"),
         ("lib/m.py", "def read", "async def read", "became-async"),
         ("lib/m.py", "limit: int = 1, **options", "limit: int = 1", "parameter-removed"),
-        ("lib/m.py", "    def name(self): ...\n    @name.setter\n    def name(self, value): ...", "    def name(self): ...",
-         "setter-removed"),
+        ("lib/m.py", "    @name.setter\n    def name(self, value): ...\n", "", "setter-removed"),
         ("lib/m.py", "    @property\n    def name(self): ...\n    @name.setter\n    def name(self, value): ...",
          "    def name(self): ...", "property-became-method"),
         ("lib/m.py", "    def close", "    @property\n    def close", "method-became-property"),
