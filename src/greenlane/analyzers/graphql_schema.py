@@ -169,15 +169,16 @@ def _line(node: sdl.Node) -> int:
 
 def _compare(before: Built, after: Built) -> Iterator[Finding]:
     for change in graphql.find_breaking_changes(before.schema, after.schema):
-        if (
-            change.type.name == "TYPE_REMOVED"
-            and _WORD.findall(change.description)[0] in graphql.specified_scalar_types
-        ):
+        if change.type.name == "TYPE_REMOVED" and _is_built_in(change.description):
             continue  # it is built in, and nothing uses it any more
         yield _finding(change.type.name, Severity.HIGH, change.description, before, after)
     for danger in graphql.find_dangerous_changes(before.schema, after.schema):
         severity = Severity.INFO if danger.type.name in _HARMLESS else Severity.MEDIUM
         yield _finding(danger.type.name, severity, danger.description, before, after)
+
+
+def _is_built_in(description: str) -> bool:
+    return bool(set(_WORD.findall(description)) & graphql.specified_scalar_types.keys())
 
 
 def _finding(kind: str, severity: Severity, description: str, before: Built, after: Built) -> Finding:
