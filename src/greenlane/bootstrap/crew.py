@@ -39,6 +39,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
 from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
 from greenlane.ports.clock import Clock
@@ -68,7 +69,9 @@ class LocalCrew:
         journal: Journal,
         clock: Clock,
         writer: Writer,
+        weights: FittedWeights | None = None,
     ) -> None:
+        self._weights = weights
         self._settings = settings
         self._git = git
         self._store = store
@@ -117,6 +120,7 @@ class LocalCrew:
                 self._work_dir,
                 history=GitHistory(git.root),
                 reviewer=self._reviewer,
+                weights=self._weights,
             ),
             TestAgent(
                 code_host=git,

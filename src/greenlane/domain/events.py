@@ -15,6 +15,7 @@ from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparis
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
 from greenlane.domain.opinion import ModelReview
+from greenlane.domain.weights import FittedWeights
 
 
 class Stage(StrEnum):
@@ -224,6 +225,8 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
     hunks: int = 0
     hunks_analysed: int = 0
+    weights: FittedWeights | None = None
+    """The figures by which the score was computed; logs from before they were kept have none."""
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):

@@ -202,11 +202,16 @@ class Rollout(Section):
 
 
 class Risk(Section):
-    """What the history of the touched files may add to the risk score."""
+    """What size and history may add to the risk score, and by how much its limit may move."""
 
     history_points_max: float = Field(1.5, ge=0, le=3)
     """Most points that history adds: an author new to these files, files that were often mended or taken back, a
     change that is spread evenly over many files. 0: history counts for nothing."""
+    weights_file: str | None = Field(
+        None, pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$"
+    )
+    """Points that `greenlane calibrate` fitted to your own history: a file of the repository, `.greenlane-risk.json` or
+    another one whose name ends in `greenlane-risk.json`, as it stands on the base branch. Absent: the built-in ones."""
 
 
 class Lanes(Section):
