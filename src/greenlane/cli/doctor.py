@@ -17,6 +17,7 @@ from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.bootstrap import LEDGER, STATE_DIR
 from greenlane.cli.audit import check_ledger
 from greenlane.cli.diagnosis import Diagnosis
+from greenlane.cli.notifying import check_notifications
 from greenlane.config import CONFIG_NAME, LoadedSettings, find_config, load_settings
 from greenlane.domain.errors import GreenlaneError
 
@@ -48,6 +49,7 @@ def _examinations(start: Path) -> Iterator[Diagnosis]:
     yield guarded("base branch", lambda: check_base_branch(root, loaded.settings.repository.base_branch))
     yield from check_services(loaded)
     yield from check_ports(loaded)
+    yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, root / STATE_DIR))
     yield from _check_ledger(root)
 
 

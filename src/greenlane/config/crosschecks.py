@@ -18,6 +18,7 @@ def detect_contradictions(settings: Settings, document: Document) -> list[Proble
         *_steps(settings),
         *_tiers(settings),
         *_canary(settings),
+        *_webhooks(settings),
     ]
     return [Problem(place=document.place_of(_written(path, document)), path=path, text=text) for path, text in found]
 
@@ -99,6 +100,16 @@ def _canary(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
                 ("canary", "warmup_s"),
                 f"{settings.canary.warmup_s:g} s leaves nothing of the {tier} tier's watch of {watch_s:g} s: "
                 f"give less than {watch_s:g}",
+            )
+
+
+def _webhooks(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    for i, webhook in enumerate(settings.notifications.webhooks):
+        if (webhook.url is None) == (webhook.url_env is None):
+            given = "both" if webhook.url else "neither"
+            yield (
+                ("notifications", "webhooks", i),
+                f"give either url or url_env (given: {given}): url_env names the variable of an address that is secret",
             )
 
 

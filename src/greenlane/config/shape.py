@@ -9,6 +9,7 @@ import functools
 from typing import Any, TypeAlias, cast
 
 from greenlane.config.document import KeyPath
+from greenlane.domain.notifications import ADDRESS, VARIABLE
 from greenlane.domain.settings import FLAG_CONDITIONS, RISK_CONDITION, Settings
 
 SchemaPart: TypeAlias = dict[str, Any]
@@ -20,6 +21,8 @@ _PATTERN_WORDS = {
     "": "",
     "^/": " that begins with /",
     r"^[a-z0-9][a-z0-9-]{0,62}$": " of lower-case letters, digits and hyphens (at most 63)",
+    ADDRESS: ", an address with https (or http on this machine) without user, password and query",
+    VARIABLE: ", the name of an environment variable (capitals, digits, _), not the secret itself",
 }
 
 

@@ -7,17 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Percent = Annotated[float, Field(gt=0, le=100)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from greenlane.domain.notifications import Notifications
+from greenlane.domain.section import Percent, Section, Share
+
 Tier = Literal["critical", "standard", "internal"]
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and closed (an unknown key is an error, not a silent nothing)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Orchestration(Section):
@@ -347,3 +342,4 @@ class Settings(Section):
     canary: Canary = Canary()
     staging: Staging = Staging()
     sandbox: SandboxSettings = SandboxSettings()
+    notifications: Notifications = Notifications()
