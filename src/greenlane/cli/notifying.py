@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.diagnosis import Diagnosis
 from greenlane.cli.session import JsonFlag, load_config, state_dir_of
 from greenlane.cli.sink import FAILED, OK, say
 
 if TYPE_CHECKING:
     from greenlane.adapters.notify import Delivery
+    from greenlane.cli.diagnosis import Diagnosis
     from greenlane.domain.notifications import Notifications
 
 SHOWN = 20
@@ -111,6 +111,7 @@ def check_notifications(settings: Notifications, state_dir: Path) -> Diagnosis:
     import os
 
     from greenlane.adapters.notify.channels import make_channels, variables_of
+    from greenlane.cli.diagnosis import Diagnosis
 
     missing = [name for name in variables_of(settings) if not os.environ.get(name, "").strip()]
     if missing:
