@@ -14,6 +14,7 @@ import msgspec
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
+from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
 
 
@@ -402,6 +403,7 @@ class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=T
     markdown: str
     error_signatures: tuple[str, ...] = ()
     hypotheses: tuple[str, ...] = ()
+    evidence: IncidentEvidence | None = None
 
 
 class BaseAdvancing(Decision, tag="base.advancing", frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from greenlane.domain.incident import Runbook
 from greenlane.domain.notifications import Notifications
 from greenlane.domain.section import Percent, Section, Share
 
@@ -343,3 +344,4 @@ class Settings(Section):
     staging: Staging = Staging()
     sandbox: SandboxSettings = SandboxSettings()
     notifications: Notifications = Notifications()
+    runbooks: tuple[Runbook, ...] = ()
