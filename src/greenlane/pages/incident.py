@@ -128,7 +128,8 @@ def _errors(report: Report) -> list[str]:
 def _cluster(cluster: ErrorCluster) -> list[str]:
     beside = f"stable: {cluster.stable_count}" if cluster.stable_count else "**new**: stable logs none"
     where = f" at {_inline(cluster.frame)}" if cluster.frame else ""
-    seen = f"; {_inline(cluster.first_seen)} to {_inline(cluster.last_seen)}" if cluster.first_seen else ""
+    until = f" to {_inline(cluster.last_seen)}" if cluster.last_seen != cluster.first_seen else ""
+    seen = f"; {_inline(cluster.first_seen)}{until}" if cluster.first_seen else ""
     lines = [f"- {cluster.count} x {_inline(cluster.signature)}{where} ({beside}{seen})"]
     if cluster.sample and cluster.sample != cluster.signature:
         lines.append(f"  - for example: {_inline(cluster.sample)}")

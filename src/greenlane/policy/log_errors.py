@@ -43,7 +43,7 @@ _RELEASE = re.compile(
 )
 _VARIABLE = re.compile(
     r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,4}"
-    r"|0x[0-9a-fA-F]+|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}\b|\d+(?:[.:,]\d+)*|'[^']{0,200}'|\"[^\"]{0,200}\""
+    r"|0x[0-9a-fA-F]+|\b(?=[a-fA-F]*\d)[0-9a-fA-F]{8,}\b|(?<![A-Za-z_])\d+(?:[.:,]\d+)*|'[^']{0,200}'|\"[^\"]{0,200}\""
 )
 _PREFIX = re.compile(r"^[\s\[\]|,:.;-]*(?:(?:ERROR|CRITICAL|FATAL|SEVERE)\b[\s\]|,:.;-]*)?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b\[[0-9;]{0,20}m")
