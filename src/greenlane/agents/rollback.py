@@ -18,6 +18,7 @@ from greenlane.domain.delivery import CanaryJudgement, Instance, Split, TrafficR
 from greenlane.domain.errors import BaseMovedError, FinalError, RetryableError
 from greenlane.domain.settings import Service
 from greenlane.pages.incident import IncidentFacts, render_markdown
+from greenlane.policy.quarantine import ALL_OR_NOTHING
 
 
 def winding_down(change: Change) -> tuple[str, str] | None:
@@ -80,7 +81,7 @@ async def end_canary(site: Site, notebook: Notebook, starting: e.CanaryStarting)
             notebook.change,
             "rolled-back",
             f"The router reports {observed:g} % for the canary of {starting.service}; its artifact is quarantined: "
-            "only a new commit can bring the change back.",
+            "these very bytes come back only with a person's approval.",
             f"canary.{rolling.trigger}",
             artifact=starting.candidate,
         ),
@@ -265,6 +266,9 @@ def _inconclusive(change: Change, starting: e.CanaryStarting, judgement: CanaryJ
 
 
 def _taken_back(change: Change, promoted: tuple[e.CanaryPromoted, ...]) -> tuple[e.CanaryRolledBack, ...]:
+    """What was promoted before and went back with the rest. The rule says whether anything is known against it."""
+    down = winding_down(change)
+    rule = f"rollout.{down[0]}" if down else ALL_OR_NOTHING
     return tuple(
         e.CanaryRolledBack(
             deployment_id=done.deployment_id,
@@ -275,7 +279,7 @@ def _taken_back(change: Change, promoted: tuple[e.CanaryPromoted, ...]) -> tuple
                 change,
                 "rolled-back",
                 _words_taken_back(done),
-                "rollout.all_or_nothing",
+                rule,
                 artifact=done.stable.artifact,
             ),
         )

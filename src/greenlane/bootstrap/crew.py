@@ -47,6 +47,7 @@ from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.releases import LedgerReleases
 from greenlane.runtime.worker import Worker
 from greenlane.testgen import TestGenerator
 
@@ -147,6 +148,7 @@ class LocalCrew:
                 clock=clock,
                 settings=settings,
                 work_dir=self._work_dir,
+                releases=LedgerReleases(self._store),
             ),
         )
 

@@ -307,6 +307,24 @@ class DeploymentAssessed(Decision, tag="deployment.assessed", frozen=True, kw_on
     attempt: int
 
 
+class DeploymentPostponed(Decision, tag="deployment.postponed", frozen=True, kw_only=True):
+    """A freeze is in force: nothing is begun before `until` (UTC, ISO 8601), and nobody is asked."""
+
+    until: str
+    windows: tuple[str, ...]
+
+
+class DeploymentResumed(Decision, tag="deployment.resumed", frozen=True, kw_only=True):
+    """The time for which the deployment was postponed is over: it is assessed again."""
+
+
+class HotfixRequested(Event, tag="hotfix.requested", frozen=True, kw_only=True):
+    """This change should not wait for the end of a freeze; a person who is not its author has to approve that."""
+
+    by: str
+    reason: str
+
+
 class BaseMoved(Decision, tag="base.moved", frozen=True, kw_only=True):
     """The base branch moved since the merge was checked: staging and validation are done again."""
 
@@ -524,7 +542,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     CanaryPromoting, CanaryPromoted, CanaryRollingBack, CanaryRolledBack, CanaryInconclusive,
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
-    FindingJudged,
+    FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
     AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
 ]  # fmt: skip
 
