@@ -60,13 +60,16 @@ class Notices:
         """Pass on what the newest entries of the ledger hold and nobody was told. Never raises: it is tried again."""
         try:
             size = (await self._store.head()).size
-            for entry in await self._store.read(max(0, size - CATCH_UP_ENTRIES), CATCH_UP_ENTRIES):
-                if entry.type in TYPES:
-                    await self._pass_on(entry.stream, entry.seq)
+            entries = await self._store.read(max(0, size - CATCH_UP_ENTRIES), CATCH_UP_ENTRIES)
         except GreenlaneError as error:
             log.warning("what was left untold can't be told now: %s", error.message)
-        except Exception:
-            log.warning("what was left untold can't be told now", exc_info=True)
+            return
+        for entry in entries:
+            if entry.type in TYPES:
+                try:
+                    await self._pass_on(entry.stream, entry.seq)
+                except Exception:
+                    log.warning("a notice that was left over could not be given", exc_info=True)
 
     async def _pass_on(self, run: str, seq: int) -> None:
         if await self._store.is_handled(GROUP, seq):
