@@ -11,6 +11,7 @@ from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
 from greenlane.domain.ids import run_id
+from greenlane.domain.release import Rollback
 from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
@@ -48,6 +49,8 @@ class Scene:
         lane: e.Lane = e.Lane.GREEN,
         crash_at: frozenset[int] = frozenset(),
     ) -> None:
+        self.past: list[Rollback] = []
+        """Rollbacks of other runs."""
         self.world = World()
         self.config = config or settings()
         self.repo = MemoryRepository(reach=self.world.reach, did=self.world.did)
@@ -66,7 +69,7 @@ class Scene:
             ValidationAgent(
                 builder=self.world.builder, platform=self.world.platform, load=self.world.load, settings=self.config
             ),
-            DeploymentAgent(**ports),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)
@@ -80,6 +83,10 @@ class Scene:
         )  # fmt: skip
         names = tuple(s.name for s in self.config.services)
         self.driver.put(opened, review_complete(names, lane), e.TestsComplete(why=WHY, proceed=True))
+
+    async def rollbacks(self) -> tuple[Rollback, ...]:
+        """As `ports.releases` has it."""
+        return tuple(self.past)
 
     @property
     def merge(self) -> str:

@@ -6,6 +6,7 @@ Put together when work begins. To move a part elsewhere (another platform, anoth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections import deque
@@ -18,6 +19,7 @@ from greenlane.adapters.history import GitHistory
 from greenlane.adapters.load import HttpLoad
 from greenlane.adapters.local_builder import LocalBuilder
 from greenlane.adapters.local_platform import LocalPlatform
+from greenlane.adapters.notify import DELIVERIES, Courier, FanOut
 from greenlane.adapters.platforms import Builders, Platforms
 from greenlane.adapters.probe import HttpProbe
 from greenlane.adapters.reports import FileNotifier
@@ -47,12 +49,14 @@ from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.releases import LedgerReleases
 from greenlane.runtime.worker import Worker
 from greenlane.testgen import TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
 WATCH_SLACK_S = 1.0  # a look at a canary that is later than this is none: its traffic goes to stable until the next one
+LAST_WORDS_S = 4.0  # an ending process tries for so long to deliver what is left; the next one goes on with the rest
 REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
 
 
@@ -103,7 +107,9 @@ class LocalCrew:
             writer=writer,
             tidier=self,
         )
-        self.notices = Notices(store, self.bus, self._holdings, FileNotifier(state_dir / "reports", settings))
+        self._courier = Courier(settings.notifications, state_dir / DELIVERIES)
+        notifier = FanOut(FileNotifier(state_dir / "reports", settings), self._courier)
+        self.notices = Notices(store, self.bus, self._holdings, notifier)
 
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
@@ -152,6 +158,7 @@ class LocalCrew:
                 clock=clock,
                 settings=settings,
                 work_dir=self._work_dir,
+                releases=LedgerReleases(self._store),
             ),
         )
 
@@ -163,9 +170,13 @@ class LocalCrew:
         await self._traffic.revive()
 
     async def end(self) -> None:
-        """Watch nothing any more; the router sends what is left of a canary's traffic to stable."""
+        """Watch nothing any more; the router sends what is left of a canary's traffic to stable. Last words then."""
         await self._traffic.close()
         await self.bus.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.notices.catch_up()
+                await self._courier.flush()
 
     async def install(self, record: Callable[[e.Event], Awaitable[None]]) -> dict[str, str]:
         """Bring up in production, at the base's version, each service that nothing serves yet; name to address."""
@@ -211,7 +222,15 @@ class LocalCrew:
         await retire_staging(change, platform=self._platform, fence=change.fence)
 
     async def keep_house(self) -> None:
-        """Stop what a crash left behind, then previous versions that were kept hot long enough, until cancelled."""
+        """Deliver notices; stop what a crash left behind, and previous versions that were kept hot long enough."""
+        delivering = asyncio.ensure_future(self._courier.run())
+        try:
+            await self._keep_production()
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+
+    async def _keep_production(self) -> None:
         for info in (await self._store.streams(("ended",)))[-REMEMBERED_RUNS:]:
             change = await self._holdings.read(info.stream)
             if change.deployed is not None and change.deployed.previous:

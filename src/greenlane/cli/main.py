@@ -9,7 +9,19 @@ from typing import Annotated, Any
 import typer
 
 from greenlane import __version__
-from greenlane.cli import audit, backtesting, calibrating, decide, judging, look, progress, routing, setup, work
+from greenlane.cli import (
+    audit,
+    backtesting,
+    calibrating,
+    decide,
+    judging,
+    look,
+    notifying,
+    progress,
+    routing,
+    setup,
+    work,
+)
 from greenlane.cli.session import JsonFlag
 from greenlane.cli.sink import SinkGroup
 
@@ -66,6 +78,7 @@ look.register(app)
 decide.register(app)
 judging.register(app)
 progress.register(app)
+notifying.register(app)
 backtesting.register(app)
 routing.register(app)
 calibrating.register(app)

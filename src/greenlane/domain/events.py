@@ -14,6 +14,7 @@ import msgspec
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
+from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.weights import FittedWeights
 
@@ -309,6 +310,24 @@ class DeploymentAssessed(Decision, tag="deployment.assessed", frozen=True, kw_on
     attempt: int
 
 
+class DeploymentPostponed(Decision, tag="deployment.postponed", frozen=True, kw_only=True):
+    """A freeze is in force: nothing is begun before `until` (UTC, ISO 8601), and nobody is asked."""
+
+    until: str
+    windows: tuple[str, ...]
+
+
+class DeploymentResumed(Decision, tag="deployment.resumed", frozen=True, kw_only=True):
+    """The time for which the deployment was postponed is over: it is assessed again."""
+
+
+class HotfixRequested(Event, tag="hotfix.requested", frozen=True, kw_only=True):
+    """This change should not wait for the end of a freeze; a person who is not its author has to approve that."""
+
+    by: str
+    reason: str
+
+
 class BaseMoved(Decision, tag="base.moved", frozen=True, kw_only=True):
     """The base branch moved since the merge was checked: staging and validation are done again."""
 
@@ -405,6 +424,7 @@ class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=T
     markdown: str
     error_signatures: tuple[str, ...] = ()
     hypotheses: tuple[str, ...] = ()
+    evidence: IncidentEvidence | None = None
 
 
 class BaseAdvancing(Decision, tag="base.advancing", frozen=True, kw_only=True):
@@ -525,7 +545,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     CanaryPromoting, CanaryPromoted, CanaryRollingBack, CanaryRolledBack, CanaryInconclusive,
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
-    FindingJudged,
+    FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
     AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
 ]  # fmt: skip
 

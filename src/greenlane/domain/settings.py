@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Percent = Annotated[float, Field(gt=0, le=100)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from greenlane.domain.freeze import Freeze, FreezeWindow
+from greenlane.domain.incident import Runbook
+from greenlane.domain.notifications import Notifications
+from greenlane.domain.section import Percent, Section, Share
+
 Tier = Literal["critical", "standard", "internal"]
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and closed (an unknown key is an error, not a silent nothing)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Orchestration(Section):
@@ -248,6 +245,19 @@ class Canary(Section):
     """How long the previous version stays hot after a promotion, in seconds."""
 
 
+class Deployment(Section):
+    """What the risk of deploying now is assessed by."""
+
+    incident_window_days: float = Field(14, gt=0, le=365)
+    """How long an incident of a service counts, in days."""
+    incidents_max: int = Field(3, ge=1, le=1000)
+    """With so many incidents of a service in that time, its next change goes to a human."""
+    error_budget_min_requests: int = Field(1000, ge=1)
+    """With fewer counted production requests than this, the error budget is unknown, and said to be."""
+    error_budget_spent_max: float = Field(1.0, gt=0, le=100)
+    """Share of the error budget (`error_rate_threshold` of the requests) from which on a change goes to a human."""
+
+
 class Staging(Section):
     collect_s: float = Field(120, ge=0)
     """How long staging metrics are collected after the smoke tests, in seconds."""
@@ -391,6 +401,8 @@ class Service(Section):
     """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
+    freeze_windows: tuple[FreezeWindow, ...] = ()
+    """Times in which changes of this service wait, besides those of `freeze.windows`."""
 
     @property
     def is_deployed(self) -> bool:
@@ -428,3 +440,7 @@ class Settings(Section):
     canary: Canary = Canary()
     staging: Staging = Staging()
     sandbox: SandboxSettings = SandboxSettings()
+    notifications: Notifications = Notifications()
+    runbooks: tuple[Runbook, ...] = ()
+    freeze: Freeze = Freeze()
+    deployment: Deployment = Deployment()
