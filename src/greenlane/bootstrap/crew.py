@@ -32,7 +32,7 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.analyzers.reader import ChangeReader
-from greenlane.bootstrap.model import make_reviewer
+from greenlane.bootstrap.model import make_reviewer, make_test_writer
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
@@ -46,7 +46,7 @@ from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.worker import Worker
-from greenlane.testgen import TestGenerator
+from greenlane.testgen import TestAsker, TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
@@ -79,6 +79,7 @@ class LocalCrew:
         self._platform = LocalPlatform(state_dir, self._environments, settings)
         self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
         self._reviewer = make_reviewer(settings, git, state_dir, clock)
+        self._writer = make_test_writer(settings, state_dir, clock)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
         self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
@@ -98,7 +99,7 @@ class LocalCrew:
 
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
-        probe = HttpProbe()
+        probe, generator = HttpProbe(), TestGenerator(self._sandbox, settings)
         return (
             ReviewAgent(
                 ChangeReader(
@@ -117,9 +118,10 @@ class LocalCrew:
                 source=git,
                 sandbox=self._sandbox,
                 environments=self._environments,
-                generator=TestGenerator(self._sandbox, settings),
+                generator=generator,
                 settings=settings,
                 work_dir=self._work_dir,
+                asker=TestAsker(self._writer, generator, self._sandbox, settings) if self._writer else None,
             ),
             StagingAgent(
                 source=git,

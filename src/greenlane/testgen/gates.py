@@ -59,11 +59,12 @@ class Gatekeeper:
         covers: dict[str, Lines] = {}
         if sound:
             content = render_file(sound, style).encode()
-            first, again = await asyncio.gather(
-                self._run(scene, path, content, measure=scene.measured), self._run(scene, path, content, under=_AGAIN)
-            )
             strange = any(test.given for test in sound)  # what the generator writes changes no file
-            harms = tuple(f"changes the project's file {name}" for name in first.disturbed) if strange else ()
+            first, again = await asyncio.gather(
+                self._run(scene, path, content, measure=scene.measured, guarded=strange),
+                self._run(scene, path, content, under=_AGAIN),
+            )
+            harms = tuple(f"changes the project's file {name}" for name in first.disturbed)
             named = any(test.fixtures for test in sound)
             plan = await self._run(scene, path, content, options=("--setup-plan",)) if named else None
             for test in sound:
@@ -96,6 +97,7 @@ class Gatekeeper:
         *,
         measure: tuple[str, ...] = (),
         options: tuple[str, ...] = (),
+        guarded: bool = False,
         under: _Conditions = _Conditions(),  # noqa: B008 - frozen
     ) -> SuiteRun:
         request = SuiteRequest(
@@ -106,6 +108,7 @@ class Gatekeeper:
             hash_seed=under.hash_seed,
             timezone=under.timezone,
             reverse=under.reverse,
+            guard_tree=guarded,
         )
         return await self._runner.run(scene.service, scene.environment, scene.tree, request)
 
@@ -122,6 +125,8 @@ def _outcomes(run: SuiteRun, path: str, name: str) -> list[TestOutcome]:
 
 def _failure(run: SuiteRun, path: str, name: str) -> str:
     """Why it did not plainly pass; empty if it did. A skipped test shows nothing and counts as failed."""
+    if run.doubts:
+        return run.doubts[0]
     outcomes = _outcomes(run, path, name)
     if not outcomes:
         collecting = [o.detail for o in run.outcomes if o.when == "collect" and o.test.startswith(path)]
