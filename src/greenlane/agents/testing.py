@@ -335,6 +335,8 @@ def _suite_facts(run: SuiteRun) -> SuiteFacts:
     stopped = f"it was stopped ({run.result.stopped})" if run.result.stopped else ""
     if run.cut_short and not stopped:
         stopped = f"it ended before its last test (exit code {run.result.exit_code}): a test ends the process"
+    if run.doubts:
+        stopped = f"its report can't be believed: {run.doubts[0]}"
     return SuiteFacts(
         passed=run.passed,
         tests_run=run.tests_run,
