@@ -80,7 +80,7 @@ class StagingAgent:
                 return
         names = change.review.services if change.review else ()
         services = tuple(service_named(self._settings, name) for name in names)
-        deployable = tuple(s for s in services if s.commands.start)
+        deployable = tuple(s for s in services if s.is_deployed)
         if not deployable:
             yield _nothing_to_stage(change, base, merge, services)
             return

@@ -13,18 +13,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from greenlane.adapters.environments import VenvEnvironments
-from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.history import GitHistory
 from greenlane.adapters.load import HttpLoad
 from greenlane.adapters.local_builder import LocalBuilder
 from greenlane.adapters.local_platform import LocalPlatform
+from greenlane.adapters.platforms import Builders, Platforms
 from greenlane.adapters.probe import HttpProbe
 from greenlane.adapters.reports import FileNotifier
+from greenlane.adapters.routers import Routers
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.base import Agent
 from greenlane.agents.deployment import DeploymentAgent
-from greenlane.agents.production import install_production, retire_previous, retire_staging
+from greenlane.agents.production import install_production, p99_limit_ms, retire_previous, retire_staging
 from greenlane.agents.review import ReviewAgent
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.testing import TestAgent
@@ -75,9 +76,14 @@ class LocalCrew:
         self._work_dir = state_dir / "work"
         self._sandbox = choose_sandbox(settings)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
-        self._builder = LocalBuilder(state_dir, self._environments, settings)
-        self._platform = LocalPlatform(state_dir, self._environments, settings)
-        self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
+        self._builder = Builders(LocalBuilder(state_dir, self._environments, settings))
+        self._platform = Platforms(LocalPlatform(state_dir, self._environments, settings), state_dir, settings.services)
+        self._traffic = Routers(
+            state_dir,
+            settings.services,
+            limits_ms={service.name: p99_limit_ms(settings, service) for service in settings.services},
+            watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S,
+        )
         self._reviewer = make_reviewer(settings, git, state_dir, clock)
         self._writer = make_test_writer(settings, state_dir, clock)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
@@ -164,7 +170,7 @@ class LocalCrew:
         addresses = {}
         commit = await self._git.head_of(self._settings.repository.base_branch)
         for service in self._settings.services:
-            if not service.commands.start:
+            if not service.is_deployed:
                 continue
             if await self._traffic.observe(service.name) is None:
                 why = e.Reasoning(
@@ -188,7 +194,7 @@ class LocalCrew:
 
     async def addresses(self) -> dict[str, str]:
         """Where the services that are in production answer; name to address."""
-        names = [s.name for s in self._settings.services if s.commands.start]
+        names = [s.name for s in self._settings.services if s.is_deployed]
         return {name: await self._traffic.address(name) for name in names if await self._traffic.observe(name)}
 
     async def tidy(self, change: Change) -> None:

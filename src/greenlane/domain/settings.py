@@ -279,9 +279,67 @@ class Health(Section):
     path: str = Field("/healthz", pattern="^/")
 
 
+_LOOPBACK_OR_HTTPS = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))"
+_CONTRACT_TIMEOUT = Field(30, gt=0, le=3600)
+
+
+class RouterSettings(Section):
+    """What shares the production traffic of a service between its versions."""
+
+    kind: Literal["envoy", "haproxy", "command"] = "envoy"
+    """An Envoy that Greenlane runs itself, an HAProxy that you run, or a program of yours (docs/adapters.md)."""
+    socket: str | None = Field(None, pattern="^/")
+    """HAProxy: path of its runtime socket (`stats socket PATH level admin`)."""
+    backend: str | None = Field(None, pattern=r"^[A-Za-z0-9_.:-]{1,64}$")
+    """HAProxy: its backend for this service; the service's name if absent."""
+    command: str | None = None
+    """Program: how it is called; it gets one JSON document and answers with one."""
+    address: str | None = Field(None, pattern=r"^https?://")
+    """HAProxy and program: where users reach the service."""
+    timeout_s: float = _CONTRACT_TIMEOUT
+    """Program: time for one call, in seconds."""
+
+
+class PrometheusQueries(Section):
+    """PromQL for the cumulative counters of one version, each giving one number. `{service}`, `{version}` (`stable` or
+    `canary`), `{deployment}` and `{limit_ms}`, `{limit_s}` are filled in."""
+
+    requests: str = 'sum(http_requests_total{service="{service}",version="{version}"})'
+    errors: str = 'sum(http_requests_total{service="{service}",version="{version}",status=~"5.."}) or vector(0)'
+    over_limit: str = (
+        'sum(http_request_duration_seconds_count{service="{service}",version="{version}"})'
+        ' - sum(http_request_duration_seconds_bucket{service="{service}",version="{version}",le="{limit_s}"})'
+    )
+    """Requests that took longer than the p99 limit: the histogram needs a bound exactly there."""
+    observed_at: str = 'max(timestamp(http_requests_total{service="{service}",version="{version}"}))'
+    """When the newest of these figures was scraped (seconds, epoch); figures that are too old count as none."""
+
+
 class MetricsSettings(Section):
-    source: Literal["proxy"] = "proxy"
-    """Where the canary's figures come from: the proxy's own counters, read directly."""
+    source: Literal["proxy", "prometheus", "command"] = "proxy"
+    """Where the canary's figures come from: the proxy's own counters, read directly; Prometheus; or a program."""
+    url: str | None = Field(None, pattern=_LOOPBACK_OR_HTTPS)
+    """Prometheus: its address, by https, or on this machine."""
+    token_env: str | None = Field(None, pattern="^[A-Z][A-Z0-9_]{0,63}$")
+    """Prometheus: name of the environment variable that holds a bearer token."""
+    queries: PrometheusQueries = PrometheusQueries()
+    max_age_s: float = Field(60, gt=0)
+    """Prometheus: figures that were scraped longer ago are none, in seconds."""
+    command: str | None = None
+    """Program: how it is called (docs/adapters.md)."""
+    timeout_s: float = _CONTRACT_TIMEOUT
+    """Time for one reading, in seconds."""
+
+
+class PlatformSettings(Section):
+    """What builds and runs a service."""
+
+    kind: Literal["local", "command"] = "local"
+    """Processes on this machine, or whatever a program of yours starts (docs/adapters.md)."""
+    command: str | None = None
+    """Program: how it is called; it gets one JSON document and answers with one."""
+    timeout_s: float = Field(600, gt=0, le=7200)
+    """Program: time for one call, in seconds."""
 
 
 class Commands(Section):
@@ -315,11 +373,23 @@ class Service(Section):
     health: Health = Health()
     smoke: tuple[HttpCheck, ...] = ()
     load: tuple[LoadRequest, ...] = ()
+    platform: PlatformSettings = PlatformSettings()
+    router: RouterSettings = RouterSettings()
     metrics: MetricsSettings = MetricsSettings()
     port: int = Field(8080, ge=0, le=65535)
     """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether it goes to production at all: something is said about how it starts."""
+        return self.commands.start is not None or self.platform.kind == "command"
+
+    @property
+    def listens(self) -> bool:
+        """Whether Greenlane's own router opens `port` for it."""
+        return self.is_deployed and self.router.kind == "envoy"
 
 
 class Repository(Section):
