@@ -35,7 +35,7 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.analyzers.reader import ChangeReader
-from greenlane.bootstrap.model import make_reviewer
+from greenlane.bootstrap.model import make_reviewer, make_test_writer
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
@@ -51,7 +51,7 @@ from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.releases import LedgerReleases
 from greenlane.runtime.worker import Worker
-from greenlane.testgen import TestGenerator
+from greenlane.testgen import TestAsker, TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
@@ -92,6 +92,7 @@ class LocalCrew:
             watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S,
         )
         self._reviewer = make_reviewer(settings, git, state_dir, clock)
+        self._writer = make_test_writer(settings, state_dir, clock)
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
         self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
@@ -113,7 +114,7 @@ class LocalCrew:
 
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
-        probe = HttpProbe()
+        probe, generator = HttpProbe(), TestGenerator(self._sandbox, settings)
         return (
             ReviewAgent(
                 ChangeReader(
@@ -133,9 +134,10 @@ class LocalCrew:
                 source=git,
                 sandbox=self._sandbox,
                 environments=self._environments,
-                generator=TestGenerator(self._sandbox, settings),
+                generator=generator,
                 settings=settings,
                 work_dir=self._work_dir,
+                asker=TestAsker(self._writer, generator, self._sandbox, settings) if self._writer else None,
             ),
             StagingAgent(
                 source=git,

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Union
 
 import msgspec
 
+from greenlane.domain.asked import ModelTests
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
@@ -251,6 +252,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    asked: tuple[ModelTests, ...] = ()
+    """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
