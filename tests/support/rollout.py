@@ -30,7 +30,7 @@ def settings(*services: Service, **changed: object) -> Settings:
         "thresholds": Thresholds(canary_monitoring_duration_min=0.5),
         "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50),
         "staging": Staging(collect_s=4),
-        "validation": Validation(load_duration_s=20),
+        "validation": Validation(load_duration_s=20, load_extend_max_factor=1),
     }
     return Settings.model_validate(sections | changed)
 

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.production import ensure_running, explain, retire_staging, service_named, url_of
+from greenlane.agents.side_by_side import CANDIDATE, CURRENT, Outcome, SideBySide
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.delivery import Check, Comparison, Instance, Samples, Usage, Verdict
+from greenlane.domain.delivery import Check, Comparison, Instance, Verdict
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.settings import LoadRequest, Service, Settings
 from greenlane.policy.canary import resolve_thresholds
-from greenlane.policy.regression import (
-    Validated,
-    assess_comparisons,
-    compare_absolute,
-    compare_errors,
-    compare_latency,
-    compare_usage,
-)
+from greenlane.policy.regression import Validated
+from greenlane.ports.clock import Clock
 from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
-
-_CANDIDATE = "candidate"
-_CURRENT = "current"
 
 
 class ValidationAgent:
@@ -41,10 +33,12 @@ class ValidationAgent:
         platform: Platform,
         load: LoadGenerator,
         settings: Settings,
+        clock: Clock | None = None,
     ) -> None:
         self._builder = builder
         self._platform = platform
         self._load = load
+        self._clock = clock
         self._settings = settings
 
     async def act(self, change: Change) -> AsyncIterator[Yielded]:
@@ -84,8 +78,8 @@ class ValidationAgent:
             reason = f"{check.name} failed: {check.detail or 'no detail'}"
             return check, (), Validated(verdict=Verdict.FAIL, reasons=(reason,))
         current = await self._current(change, service, staged)
-        comparisons, answer = await self._compare(change, service, candidate, current)
-        return check, comparisons, answer
+        outcome = await self._compare(change, service, candidate, current)
+        return check, outcome.comparisons, outcome.answer
 
     async def _integrate(self, service: Service, candidate: Instance) -> Check | None:
         if not service.commands.integration:
@@ -112,56 +106,18 @@ class ValidationAgent:
 
     async def _compare(
         self, change: Change, service: Service, candidate: Instance, current: Instance | None
-    ) -> tuple[tuple[Comparison, ...], Validated]:
+    ) -> Outcome:
         limits = self._settings.validation
-        targets = {_CANDIDATE: candidate} | ({_CURRENT: current} if current else {})
-        before = await self._usage(targets)
-        samples = await self._load.compare(
-            {name: url_of(instance) for name, instance in targets.items()},
-            service.load or (LoadRequest(path=service.health.path),),
-            rate_rps=limits.load_rate_rps,
-            duration_s=limits.load_duration_s,
+        instances = {CANDIDATE: candidate} | ({CURRENT: current} if current else {})
+        contest = SideBySide(instances, platform=self._platform, load=self._load, clock=self._clock)
+        requests = service.load or (LoadRequest(path=service.health.path),)
+        if current is not None:
+            return await contest.compare(requests, limits)
+        lane = change.review.lane if change.review else e.Lane.RED
+        rules = resolve_thresholds(self._settings, service, lane).rules
+        return await contest.measure_alone(
+            requests, limits, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
         )
-        after = await self._usage(targets)
-        if current is None:
-            lane = change.review.lane if change.review else e.Lane.RED
-            rules = resolve_thresholds(self._settings, service, lane).rules
-            comparisons = compare_absolute(
-                samples[_CANDIDATE], p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
-            )
-        else:
-            comparisons = (
-                *_compare_samples(samples, self._settings),
-                *compare_usage(
-                    _used(before[_CURRENT], after[_CURRENT]),
-                    _used(before[_CANDIDATE], after[_CANDIDATE]),
-                    ratio_max=limits.latency_ratio_max,
-                ),
-            )
-        answer = assess_comparisons(
-            comparisons, samples.get(_CURRENT), samples[_CANDIDATE], floor_ms=limits.latency_floor_ms
-        )
-        return comparisons, answer
-
-    async def _usage(self, targets: Mapping[str, Instance]) -> dict[str, Usage]:
-        return {name: (await self._platform.inspect(i.deployment_id))[0] for name, i in targets.items()}
-
-
-def _compare_samples(samples: Mapping[str, Samples], settings: Settings) -> tuple[Comparison, ...]:
-    limits = settings.validation
-    current, candidate = samples[_CURRENT], samples[_CANDIDATE]
-    latency = compare_latency(
-        current.latencies_ms,
-        candidate.latencies_ms,
-        ratio_max=limits.latency_ratio_max,
-        floor_ms=limits.latency_floor_ms,
-    )
-    return (*latency, compare_errors(current, candidate, increase_max=limits.error_rate_increase_max))
-
-
-def _used(before: Usage, after: Usage) -> Usage:
-    """What the load cost: CPU seconds during it, and memory at its end."""
-    return Usage(cpu_s=max(0.0, after.cpu_s - before.cpu_s), rss_mb=after.rss_mb, processes=after.processes)
 
 
 def _validated(

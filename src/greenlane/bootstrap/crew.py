@@ -132,7 +132,9 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
             ),
-            ValidationAgent(builder=self._builder, platform=self._platform, load=HttpLoad(), settings=settings),
+            ValidationAgent(
+                builder=self._builder, platform=self._platform, load=HttpLoad(), settings=settings, clock=clock
+            ),
             DeploymentAgent(
                 code_host=git,
                 source=git,
