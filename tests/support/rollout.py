@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from greenlane.adapters.memory import Behaviour, World
@@ -10,8 +11,11 @@ from greenlane.agents.deployment import DeploymentAgent
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
+from greenlane.domain.change import Change
 from greenlane.domain.ids import run_id
+from greenlane.domain.production import TrafficSlot
 from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
+from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
 
@@ -47,8 +51,10 @@ class Scene:
         current: Behaviour | None = None,
         lane: e.Lane = e.Lane.GREEN,
         crash_at: frozenset[int] = frozenset(),
+        history: ProductionHistory | None = None,
     ) -> None:
         self.world = World()
+        self.history = history
         self.config = config or settings()
         self.repo = MemoryRepository(reach=self.world.reach, did=self.world.did)
         self.base = self.repo.commit(BASE_FILES, message="base")
@@ -64,7 +70,12 @@ class Scene:
         agents = [
             StagingAgent(**ports, probe=self.world.probe),  # type: ignore[arg-type]  # a dictionary of ports
             ValidationAgent(
-                builder=self.world.builder, platform=self.world.platform, load=self.world.load, settings=self.config
+                builder=self.world.builder,
+                platform=self.world.platform,
+                load=self.world.load,
+                settings=self.config,
+                clock=self.world.clock,
+                history=self if history else None,
             ),
             DeploymentAgent(**ports),  # type: ignore[arg-type]  # a dictionary of ports
         ]
@@ -80,6 +91,14 @@ class Scene:
         )  # fmt: skip
         names = tuple(s.name for s in self.config.services)
         self.driver.put(opened, review_complete(names, lane), e.TestsComplete(why=WHY, proceed=True))
+
+    async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
+        assert self.history is not None
+        return await self.history.slots(service, since)
+
+    async def past(self) -> tuple[Change, ...]:
+        assert self.history is not None
+        return await self.history.past()
 
     @property
     def merge(self) -> str:

@@ -117,6 +117,10 @@ class Validation(Section):
     """Highest chance that load ends early although the candidate is slower by `latency_ratio_find`."""
     error_rate_increase_max: Share = 0.005
     """Highest increase of the share of failed requests."""
+    baseline_min_requests: int = Field(1000, ge=1)
+    """Requests in production that make a baseline; an hour of the week with fewer falls back to all hours."""
+    prediction_min_releases: int = Field(8, ge=3, le=50)
+    """Past releases of a service from which on its predictions decide; before that they are advice."""
 
 
 FLAG_CONDITIONS = (
