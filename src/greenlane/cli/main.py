@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from greenlane import __version__
-from greenlane.cli import audit, backtesting, decide, judging, look, progress, setup, work
+from greenlane.cli import audit, backtesting, baselines, decide, judging, look, progress, setup, work
 from greenlane.cli.session import JsonFlag
 from greenlane.cli.sink import SinkGroup
 
@@ -67,6 +67,7 @@ decide.register(app)
 judging.register(app)
 progress.register(app)
 backtesting.register(app)
+baselines.register(app)
 app.add_typer(audit.app, name="audit")
 
 
