@@ -272,6 +272,16 @@ class StagedService(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float = 0.0
 
 
+class PerformanceDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of both versions while they were collected in staging, almost idle. `ratio`: candidate over current."""
+
+    service: str
+    metric: str
+    current: float
+    candidate: float
+    ratio: float
+
+
 class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.STAGING
 
@@ -281,6 +291,7 @@ class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=
     services: tuple[StagedService, ...] = ()
     regressions_detected: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
+    performance_delta: tuple[PerformanceDelta, ...] = ()
 
 
 class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):

@@ -260,6 +260,9 @@ class Canary(Section):
 
 
 class Staging(Section):
+    openapi_smoke: bool = True
+    """Smoke tests from the service's OpenAPI document, where it has one: GET operations that need no credentials and no
+    values but those of the document."""
     collect_s: float = Field(120, ge=0)
     """How long staging metrics are collected after the smoke tests, in seconds."""
     start_timeout_s: float = Field(30, gt=0)
