@@ -36,6 +36,7 @@ from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.analyzers.reader import ChangeReader
 from greenlane.bootstrap.model import make_reviewer, make_test_writer
+from greenlane.bootstrap.production import LocalProductionHistory, ProductionSampler
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
@@ -93,9 +94,11 @@ class LocalCrew:
         )
         self._reviewer = make_reviewer(settings, git, state_dir, clock)
         self._writer = make_test_writer(settings, state_dir, clock)
+        self._sampler = ProductionSampler(self._traffic, state_dir, clock, _deployable(settings))
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
         self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
+        self._history = LocalProductionHistory(store, state_dir, self._holdings.read)
         self.bus = InProcessBus()
         self.worker = Worker(
             store=store,
@@ -150,7 +153,14 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
             ),
-            ValidationAgent(builder=self._builder, platform=self._platform, load=HttpLoad(), settings=settings),
+            ValidationAgent(
+                builder=self._builder,
+                platform=self._platform,
+                load=HttpLoad(),
+                settings=settings,
+                clock=clock,
+                history=self._history,
+            ),
             DeploymentAgent(
                 code_host=git,
                 source=git,
@@ -209,7 +219,7 @@ class LocalCrew:
 
     async def addresses(self) -> dict[str, str]:
         """Where the services that are in production answer; name to address."""
-        names = [s.name for s in self._settings.services if s.is_deployed]
+        names = _deployable(self._settings)
         return {name: await self._traffic.address(name) for name in names if await self._traffic.observe(name)}
 
     async def tidy(self, change: Change) -> None:
@@ -245,6 +255,7 @@ class LocalCrew:
                     await self._retire_previous(change)
                 except GreenlaneError as error:
                     log.warning("a previous version could not be retired: %s", error.message)
+            await self._sampler.sample()
             await self._clock.sleep(HOUSEKEEPING_S)
 
     async def _clear_up(self, change: Change) -> None:
@@ -262,3 +273,8 @@ class LocalCrew:
         gone = [await self._platform.find(x.deployment_id) is None for x in change.deployed.previous]
         if all(gone):
             self._deployed.remove(change)
+
+
+def _deployable(settings: Settings) -> tuple[str, ...]:
+    """The services that are brought to production; others are only reviewed and tested."""
+    return tuple(s.name for s in settings.services if s.is_deployed)

@@ -12,6 +12,7 @@ from greenlane import __version__
 from greenlane.cli import (
     audit,
     backtesting,
+    baselines,
     calibrating,
     decide,
     judging,
@@ -82,6 +83,7 @@ notifying.register(app)
 backtesting.register(app)
 routing.register(app)
 calibrating.register(app)
+baselines.register(app)
 app.add_typer(audit.app, name="audit")
 
 

@@ -279,6 +279,16 @@ class StagedService(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float = 0.0
 
 
+class PerformanceDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of both versions while they were collected in staging, almost idle. `ratio`: candidate over current."""
+
+    service: str
+    metric: str
+    current: float
+    candidate: float
+    ratio: float
+
+
 class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.STAGING
 
@@ -288,6 +298,7 @@ class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=
     services: tuple[StagedService, ...] = ()
     regressions_detected: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
+    performance_delta: tuple[PerformanceDelta, ...] = ()
 
 
 class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -295,11 +306,39 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
+
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
+    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
+    `missing`, it is advice and decides nothing.
+    """
+
+    service: str
+    metric: str
+    baseline: float
+    scope: str
+    ratio: float
+    factor: float
+    predicted: float
+    low: float | None
+    high: float | None
+    limit: float
+    releases: int
+    missing: int
+    learned_from: tuple[str, ...] = ()
+
+
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.VALIDATION
 
     checks: tuple[Check, ...] = ()
     services: tuple[ServiceComparison, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is wrong with production as it is: a baseline that breaks a limit itself."""
+    load_s: float = 0.0
+    """Load that each version got, in seconds; the longest of the services."""
 
 
 # ------------------------------------------------------------------ deployment

@@ -93,15 +93,31 @@ class Validation(Section):
     test_timeout_s: float = Field(300, gt=0)
     """Time for one run of the test suite in the sandbox, in seconds."""
     load_duration_s: float = Field(20, gt=0, le=3600)
-    """How long current and candidate are compared under load, in seconds."""
+    """How long current and candidate are compared under load at least, in seconds."""
+    load_extend_max_factor: float = Field(6, ge=1, le=60)
+    """A comparison that can't tell yet goes on, up to this many times `load_duration_s` (rounded to whole times)."""
     load_rate_rps: float = Field(40, gt=0, le=10000)
     """Requests a second that each of the two gets during the comparison."""
-    latency_ratio_max: float = Field(1.20, gt=1)
-    """Highest ratio of candidate to current latency; over it by the whole interval is a regression."""
+    latency_ratio_max: float = Field(1.05, gt=1)
+    """Highest ratio of candidate to current latency that is tolerated; the whole interval over it is a regression."""
+    latency_ratio_find: float = Field(1.20, gt=1)
+    """A slowdown by this ratio is to be found: load goes on until it is proved or ruled out, or all load is used up."""
     latency_floor_ms: float = Field(2.0, ge=0)
-    """A difference under this many milliseconds is never a regression: it is below what users can notice."""
+    """A difference under this many milliseconds is never a regression: it is below what users can notice. Of latency,
+    and of CPU time a request."""
+    cpu_ratio_max: float = Field(1.5, gt=1)
+    """Highest ratio of CPU time a request that is tolerated, likewise by the whole interval."""
+    false_alarm_rate: float = Field(0.05, gt=0, lt=0.5)
+    """Highest chance of calling a candidate a regression that stands exactly at the tolerated limits, over all metrics
+    and looks. For a version that is as good as the current one it is far smaller."""
+    miss_rate: float = Field(0.1, gt=0, lt=0.5)
+    """Highest chance that load ends early although the candidate is slower by `latency_ratio_find`."""
     error_rate_increase_max: Share = 0.005
     """Highest increase of the share of failed requests."""
+    baseline_min_requests: int = Field(1000, ge=1)
+    """Requests in production that make a baseline; an hour of the week with fewer falls back to all hours."""
+    prediction_min_releases: int = Field(8, ge=3, le=50)
+    """Past releases of a service from which on its predictions decide; before that they are advice."""
 
 
 FLAG_CONDITIONS = (
@@ -259,6 +275,9 @@ class Deployment(Section):
 
 
 class Staging(Section):
+    openapi_smoke: bool = True
+    """Smoke tests from the service's OpenAPI document, where it has one: GET operations that need no credentials and no
+    values but those of the document."""
     collect_s: float = Field(120, ge=0)
     """How long staging metrics are collected after the smoke tests, in seconds."""
     start_timeout_s: float = Field(30, gt=0)
