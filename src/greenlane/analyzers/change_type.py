@@ -19,6 +19,8 @@ from greenlane.policy.paths import folder_of
 FEATURE_LINES, FEATURE_FILE_LINES = 100, 50
 """Lines of new code, all together or in one new file, from which on a change is a feature."""
 FEATURE_REMOVED_SHARE = 0.2
+_INSTRUCTS = frozenset({"agents.md", "claude.md", "gemini.md", "copilot-instructions.md"})
+_KNOWN_TEXT = re.compile(r"(readme|changes|changelog|history|news|authors|contributors|licen[cs]e|copying|todo)\b")
 _IMPORT = re.compile(r"\s*(import|from)\s")
 
 
@@ -47,9 +49,14 @@ def _all(changed: tuple[FileDiff, ...], holds: Callable[[str], bool]) -> bool:
 
 
 def _is_prose(path: str) -> bool:
-    """Prose or an image of the documentation. Prose inside a package may be what a program says or reads."""
+    """Prose or an image of the documentation. Prose inside a package may be what a program says or reads; so may a
+    plain text beside it (`runtime.txt`, `CMakeLists.txt`), and some prose instructs machines."""
+    name = path.rpartition("/")[2].lower()
+    if name in _INSTRUCTS:
+        return False
     if files.is_document(path):
-        return folder_of(path) == "." or files.is_support(path)
+        at_root = folder_of(path) == "." and (not name.endswith(".txt") or bool(_KNOWN_TEXT.match(name)))
+        return at_root or (files.is_support(path) and name != "cmakelists.txt")
     return files.is_support(path) and files.is_harmless_media(path)
 
 

@@ -3,7 +3,7 @@
 Every move has a rule, an amount and a reason, and stands in the decision. Together they stay within
 `risk.limit_move_max`. Stricter moves always count. A laxer one rests on what code can decide about the files, never on
 what an author says or who they say they are, and counts only where nothing asks for attention: no floor, no finding of
-medium severity, no gap, no sensitive place, no model that raised the score. So no move lets through what a floor stops.
+medium severity, no gap, no sensitive place, no failing test, no model that raised the score. So no move lets through what a floor stops.
 """
 
 from __future__ import annotations
@@ -93,6 +93,8 @@ def _attention(about: MoveFacts) -> str:
         return f"there is a finding of {noted.severity} severity ({noted.rule})"
     if facts.sensitive_paths:
         return f"a sensitive place is touched ({facts.sensitive_paths[0]})"
+    if not facts.suite_passed:
+        return "the existing tests fail at the head"
     return "a model asks for attention" if about.model_raised else ""
 
 

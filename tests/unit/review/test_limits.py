@@ -128,6 +128,10 @@ CODE = "def a():\n    return check()\n"
         ([file("README.md"), file("docs/a.rst"), file("docs/img/x.png")], "documents"),
         ([file("docs/a.rst"), file("docs/conf.py")], "other"),  # code that the build of the documents runs
         ([file("shop/prompts/system.md")], "other"),  # prose that a program reads
+        ([file("runtime.txt")], "other"),  # so is this one
+        ([file("AGENTS.md")], "other"),
+        ([file("docs/CMakeLists.txt")], "other"),
+        ([file("CHANGES.txt"), file("LICENSE.txt")], "documents"),
         ([file("docs/a.md", old="shop/a.py", status="renamed")], "other"),
         ([file("shop/a.py", old="tests/a.py", status="renamed")], "other"),
         ([file("tests/test_a.py"), file("docs/a.rst")], "tests"),
