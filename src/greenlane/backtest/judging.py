@@ -22,15 +22,16 @@ from greenlane.adapters.history_walk import look_back
 from greenlane.analyzers.base import EVERYTHING
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
-from greenlane.domain.diff import Diff
+from greenlane.backtest.asking import Instructions, ModelUse, estimate_use
 from greenlane.domain.errors import GreenlaneError
-from greenlane.domain.events import Trigger
+from greenlane.domain.events import LimitMove, Trigger
 from greenlane.domain.findings import Finding
 from greenlane.domain.history import HistoryFacts
 from greenlane.domain.settings import Settings
 from greenlane.domain.weights import FittedWeights
 from greenlane.policy.review import ReviewVerdict, assess_review
 from greenlane.policy.signals import Signals
+from greenlane.prompts import load_prompts
 
 MANDATED = frozenset({"schema_changes_detected", "breaking_api_contract", "new_service_integration", "compliance"})
 """Triggers that stand for a policy of the organisation: a person is wanted, however harmless the change is."""
@@ -46,14 +47,6 @@ _ASKS_FOR_FLOOR = {
     "floor.schema": frozenset({"schema_changes_detected"}),
     "floor.integration": frozenset({"new_service_integration"}),
 }
-CHARS_PER_TOKEN = 3.6
-"""Of code and its difference, for the tokenisers in use; an estimate."""
-PROMPT_TOKENS, ANSWER_TOKENS = 3_000, 900
-"""Instructions with examples, and the answer, of one pass; a change is read in two."""
-CONTEXT_CHARS = 600
-"""Of the code around, for each changed file."""
-MAX_PACKED_TOKENS = 60_000
-"""More of a change is not sent: it is packed to a budget."""
 
 
 class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +64,17 @@ class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
     lane: str = "red"
     score: float = 0.0
     limit: float = 0.0
+    moves: tuple[LimitMove, ...] = ()
+    """How the limit came from the one that is configured."""
+    over: bool = False
+    """Whether the score reaches the limit."""
     rules: tuple[str, ...] = ()
     mandated: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     files: int = 0
     added: int = 0
     removed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    model: ModelUse = ModelUse()
     seconds: float = 0.0
     error: str = ""
     failed: tuple[str, ...] = ()
@@ -110,7 +106,8 @@ def judge_changes(
     """
     with tempfile.TemporaryDirectory(prefix="greenlane-backtest-", ignore_cleanup_errors=True) as work:
         past = look_back(repo, changes)
-        rules = _Rules(settings, weights, {sha: seen.history for sha, seen in past.items()})
+        history = {sha: seen.history for sha, seen in past.items()}
+        rules = _Rules(settings, weights, history, _instructions(repo, settings))
         return asyncio.run(_judge_all(repo, changes, rules, Path(work), on_judged))
 
 
@@ -120,6 +117,18 @@ class _Rules(msgspec.Struct, frozen=True):
     settings: Settings
     weights: FittedWeights | None
     history: dict[str, HistoryFacts]
+    instructions: Instructions
+
+
+def _instructions(repo: Path, settings: Settings) -> Instructions:
+    """Those that come with Greenlane, with the examples of the base branch."""
+    examples = LocalGit(repo).read_folder(settings.repository.base_branch, settings.model.examples_dir, ".md")
+    prompts = load_prompts(examples)
+    return Instructions(
+        always_chars=len(prompts.instructions),
+        intent_chars=len(prompts.intent),
+        max_tokens=settings.model.max_input_tokens,
+    )
 
 
 async def _judge_all(
@@ -167,38 +176,40 @@ async def _judge(reader: ChangeReader, change: MergedChange, rules: _Rules, fold
     verdict = assess_review(
         facts, paths=reading.paths, labels=(), services=reading.services, settings=settings, weights=rules.weights
     )
-    return _describe(blank, reading, verdict, time.monotonic() - began)
+    use = await asyncio.to_thread(
+        estimate_use,
+        reading.diff,
+        folder / "head",
+        rules.instructions,
+        findings=reading.findings,
+        sensitive_paths=facts.sensitive_paths,
+    )
+    return _describe(blank, reading, verdict, use, time.monotonic() - began)
 
 
-def _describe(blank: JudgedChange, reading: Reading, verdict: ReviewVerdict, seconds: float) -> JudgedChange:
+def _describe(
+    blank: JudgedChange, reading: Reading, verdict: ReviewVerdict, use: ModelUse, seconds: float
+) -> JudgedChange:
     triggers = [trigger for gate in verdict.gates for trigger in gate.triggers]
     named = [(rule, t) for t in triggers for rule in _rules_of(t, verdict)]
     rules = tuple(dict.fromkeys(rule for rule, _ in named))
-    tokens = 2 * (PROMPT_TOKENS + min(estimate_tokens(reading.diff), MAX_PACKED_TOKENS))
     return msgspec.structs.replace(
         blank,
         lane=verdict.lane.lane.value,
         score=verdict.risk.score,
         limit=verdict.limit.value,
+        moves=verdict.limit.moves,
+        over=verdict.limit.is_reached(verdict.risk.score),
         rules=rules,
         mandated=tuple(dict.fromkeys(rule for rule, t in named if t.rule in MANDATED or _only_mandated(t, verdict))),
         evidence=tuple(t.summary for t in triggers),
         files=len(reading.diff.files),
         added=reading.diff.added_count,
         removed=reading.diff.removed_count,
-        input_tokens=tokens,
-        output_tokens=2 * ANSWER_TOKENS,
+        model=use,
         seconds=round(seconds, 3),
         failed=tuple(sorted({s.analyzer for s in reading.skipped if s.path == EVERYTHING})),
     )
-
-
-def estimate_tokens(diff: Diff) -> int:
-    """What the difference and its surroundings take in a request, in tokens, roughly."""
-    chars = sum(
-        CONTEXT_CHARS + len(f.path) + sum(len(line.text) + 2 for line in (*f.added, *f.removed)) for f in diff.files
-    )
-    return round(chars / CHARS_PER_TOKEN)
 
 
 def _rules_of(trigger: Trigger, verdict: ReviewVerdict) -> list[str]:

@@ -74,7 +74,9 @@ def _print(status: RolloutStatus) -> None:
     for rate in status.by_rule:
         table.add_row(f"because of {rate.name}", *words(rate.asked))
     out.print(table)
-    held = f"of the last {status.lately.total} changes, {status.lately_days:.0f} days, {status.lately.share:.1%} went to"
+    held = (
+        f"of the last {status.lately.total} changes, {status.lately_days:.0f} days, {status.lately.share:.1%} went to"
+    )
     if status.missing:
         out.print("not yet to be raised; still to come: " + "; ".join(status.missing))
     elif status.mode == "shadow":

@@ -3,7 +3,8 @@
 Every move has a rule, an amount and a reason, and stands in the decision. Together they stay within
 `risk.limit_move_max`. Stricter moves always count. A laxer one rests on what code can decide about the files, never on
 what an author says or who they say they are, and counts only where nothing asks for attention: no floor, no finding of
-medium severity, no gap, no sensitive place, no failing test, no model that raised the score. So no move lets through what a floor stops.
+medium severity, no gap, no sensitive place, no failing test, no model that raised the score. So no move lets through
+what a floor stops.
 """
 
 from __future__ import annotations
