@@ -124,6 +124,7 @@ class ChangeReader:
             roots=_source_roots(services),
             max_file_bytes=self._settings.review.max_file_kb * 1024,
             past=past.lines,
+            rules_at=tuple(x for x in (self._settings.model.examples_dir, self._settings.risk.weights_file) if x),
         )
         results, coverage = await asyncio.gather(
             asyncio.gather(*(self._analyze(analyzer, review) for analyzer in self._analyzers)),
