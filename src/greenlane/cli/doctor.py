@@ -15,6 +15,7 @@ import psutil
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.bootstrap import LEDGER, STATE_DIR, state_dir_of
+from greenlane.cli.adapting import check_adapters
 from greenlane.cli.audit import check_ledger
 from greenlane.cli.diagnosis import Diagnosis
 from greenlane.cli.notifying import check_notifications
@@ -49,6 +50,7 @@ def _examinations(start: Path) -> Iterator[Diagnosis]:
     yield guarded("base branch", lambda: check_base_branch(root, loaded.settings.repository.base_branch))
     yield from check_services(loaded)
     yield from check_ports(loaded)
+    yield from check_adapters(loaded.settings)
     yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, state_dir_of(root)))
     yield from _check_ledger(root)
 
@@ -149,7 +151,9 @@ def check_services(loaded: LoadedSettings) -> Iterator[Diagnosis]:
         )  # fmt: skip
     for service in services:
         name = f"start: {service.name}"
-        if service.commands.start:
+        if service.platform.kind == "command":
+            yield Diagnosis(name=name, ok=True, detail=f"by {service.platform.command}")
+        elif service.commands.start:
             missing = [p for p in ("{port}",) if p not in service.commands.start]
             if missing:
                 yield Diagnosis(
@@ -170,7 +174,7 @@ def check_ports(loaded: LoadedSettings) -> Iterator[Diagnosis]:
     from greenlane.cli.service import bind
 
     for service in loaded.settings.services:
-        if not service.port or not service.commands.start:
+        if not service.port or not service.listens:
             continue
         name = f"port {service.port}"
         try:

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from greenlane.config.document import Document, KeyPath, Problem
 from greenlane.domain.freeze import FreezeWindow, explain_window
-from greenlane.domain.settings import Settings, Thresholds
+from greenlane.domain.settings import Service, Settings, Thresholds
 
 TIERS = ("critical", "standard", "internal")
 
@@ -39,14 +39,34 @@ def _services(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         if service.name in names:
             yield ("services", i, "name"), f"{service.name!r} is the name of services[{names[service.name]}] already"
         names.setdefault(service.name, i)
-        if service.port and service.commands.start and service.port in ports:
+        if service.port and service.listens and service.port in ports:
             owner = settings.services[ports[service.port]].name
             yield (
                 ("services", i, "port"),
                 f"{service.port} is the port of service {owner!r} already: give another one, or 0 for any free one",
             )
-        if service.commands.start:
+        if service.listens:
             ports.setdefault(service.port, i)
+        yield from _adapters(("services", i), service)
+
+
+def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
+    """What each kind of router, source of figures and platform can't do without."""
+    router, metrics, platform = service.router, service.metrics, service.platform
+    needed = (
+        (router.kind == "haproxy" and router.socket is None, "router", "socket", "the path of HAProxy's stats socket"),
+        (router.kind != "envoy" and router.address is None, "router", "address", "where users reach the service"),
+        (router.kind == "command" and router.command is None, "router", "command", "the program that routes"),
+        (metrics.source == "prometheus" and metrics.url is None, "metrics", "url", "the address of Prometheus"),
+        (metrics.source == "command" and metrics.command is None, "metrics", "command", "the program that reads them"),
+        (platform.kind == "command" and platform.command is None, "platform", "command", "the program that deploys"),
+    )
+    for missing, section, key, what in needed:
+        if missing:
+            yield (*path, section, key), f"is needed: {what}"
+    for key, given in (("header", router.header is not None), ("mirror_pct", router.mirror_pct > 0)):
+        if given and router.kind != "envoy":
+            yield (*path, "router", key), f"only Envoy can do that, and the router is {router.kind}"
 
 
 def _steps(settings: Settings) -> Iterator[tuple[KeyPath, str]]:

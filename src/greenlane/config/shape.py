@@ -21,6 +21,9 @@ CONDITION_WORDS = "`risk_score >= NUMBER`, or one of " + ", ".join(FLAG_CONDITIO
 _PATTERN_WORDS = {
     "": "",
     "^/": " that begins with /",
+    r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$": (
+        ": a path in the repository that ends in greenlane-risk.json"
+    ),
     r"^[a-z0-9][a-z0-9-]{0,62}$": " of lower-case letters, digits and hyphens (at most 63)",
     ADDRESS: ", an address with https (or http on this machine) without user, password and query",
     MOMENT: ' like "16:00", "fri 16:00" or "2026-12-20T16:00"',

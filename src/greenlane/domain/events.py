@@ -11,11 +11,13 @@ from typing import Any, ClassVar, Literal, Union
 
 import msgspec
 
+from greenlane.domain.asked import ModelTests
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
 from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
+from greenlane.domain.weights import FittedWeights
 
 
 class Stage(StrEnum):
@@ -225,6 +227,8 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
     hunks: int = 0
     hunks_analysed: int = 0
+    weights: FittedWeights | None = None
+    """The figures by which the score was computed; logs from before they were kept have none."""
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
@@ -248,6 +252,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    asked: tuple[ModelTests, ...] = ()
+    """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
@@ -273,6 +279,16 @@ class StagedService(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float = 0.0
 
 
+class PerformanceDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of both versions while they were collected in staging, almost idle. `ratio`: candidate over current."""
+
+    service: str
+    metric: str
+    current: float
+    candidate: float
+    ratio: float
+
+
 class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.STAGING
 
@@ -282,6 +298,7 @@ class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=
     services: tuple[StagedService, ...] = ()
     regressions_detected: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
+    performance_delta: tuple[PerformanceDelta, ...] = ()
 
 
 class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -289,11 +306,39 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
+
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
+    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
+    `missing`, it is advice and decides nothing.
+    """
+
+    service: str
+    metric: str
+    baseline: float
+    scope: str
+    ratio: float
+    factor: float
+    predicted: float
+    low: float | None
+    high: float | None
+    limit: float
+    releases: int
+    missing: int
+    learned_from: tuple[str, ...] = ()
+
+
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.VALIDATION
 
     checks: tuple[Check, ...] = ()
     services: tuple[ServiceComparison, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is wrong with production as it is: a baseline that breaks a limit itself."""
+    load_s: float = 0.0
+    """Load that each version got, in seconds; the longest of the services."""
 
 
 # ------------------------------------------------------------------ deployment

@@ -48,7 +48,7 @@ async def test_the_same_bytes_in_a_new_run_ask_a_person_and_go_with_the_approval
     first = Scene(tmp_path / "1", candidate=Behaviour(production_error_rate=0.2))
     assert (await first.driver.drive()).state is State.ROLLED_BACK
     second = Scene(tmp_path / "2")  # another run whose merge builds the same bytes
-    second.past += rollbacks_of(first.driver.change)
+    second.rolled_back += rollbacks_of(first.driver.change)
     standing = await second.driver.drive()
     assert standing.state is State.AWAITING_HUMAN
     assert "these very bytes" in standing.reason
