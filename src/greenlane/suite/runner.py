@@ -67,6 +67,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     hash_seed: int = 0
     timezone: str = "UTC"
     reverse: bool = False
+    shuffle: int | None = None
+    """Run the tests in a random order that this number decides."""
     timeout_s: float | None = None
 
 
@@ -199,6 +201,8 @@ def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[st
         variables["COVERAGE_PROCESS_START"] = str(out / "rc")
     if request.reverse:
         variables["GREENLANE_ORDER"] = "reverse"
+    if request.shuffle is not None:
+        variables["GREENLANE_ORDER"] = str(request.shuffle)
     return variables
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -38,6 +39,8 @@ def _switch(context: str) -> None:
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     if _ORDER == "reverse":
         items.reverse()
+    elif _ORDER:
+        random.Random(int(_ORDER)).shuffle(items)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
