@@ -162,11 +162,11 @@ async def is_fit(project: Project, clone: Path, case: Case, runner: SuiteRunner,
         return len(closed) if whole.passed and len(closed) >= MIN_OPEN else 0
 
 
-async def choose(repos: Path, python: Path, each: int, last: int) -> None:
+async def choose(repos: Path, python: Path, names: list[str], each: int, last: int) -> None:
     runner = SuiteRunner(choose_sandbox(), Settings())
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["repository", "commit", "side"])
-    for project in PROJECTS:
+    for project in (p for p in PROJECTS if not names or p.repository in names):
         clone = find_clone(repos, project.repository)
         found = 0
         for case in candidates(project, clone, last) if clone else ():
@@ -184,5 +184,6 @@ if __name__ == "__main__":
     parser.add_argument("--python", type=Path, required=True)
     parser.add_argument("--each", type=int, default=4, help="changes of each project")
     parser.add_argument("--last", type=int, default=400, help="merged changes that are looked at")
+    parser.add_argument("names", nargs="*", metavar="OWNER/NAME", help="these projects only")
     given = parser.parse_args()
-    asyncio.run(choose(given.repos, given.python, given.each, given.last))
+    asyncio.run(choose(given.repos, given.python, given.names, given.each, given.last))

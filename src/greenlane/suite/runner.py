@@ -56,6 +56,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     `measure` names source files whose lines are traced; `extra` are files put into the copy, by path."""
 
     measure: tuple[str, ...] = ()
+    branches: bool = False
+    """Trace from where to where, too: a little slower."""
     select: tuple[str, ...] = ()
     extra: tuple[tuple[str, bytes], ...] = ()
     plugins: tuple[str, ...] = ()
@@ -81,6 +83,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     result: SandboxResult
     contexts: Mapping[str, Mapping[int, frozenset[str]]]
+    arcs: Mapping[str, Mapping[tuple[int, int], frozenset[str]]] = {}
+    """By file: from which line to which, and the tests that went there; empty unless `branches` was asked."""
     plugin_output: bytes = b""
     cut_short: bool = False
     """The process that ran the tests ended before its last test, whatever exit code it had."""
@@ -105,6 +109,12 @@ class _MeasuredFile(msgspec.Struct):
 
 class _Measured(msgspec.Struct):
     files: dict[str, _MeasuredFile]
+
+
+class _Arc(msgspec.Struct, array_like=True):
+    start: int
+    end: int
+    tests: list[str]
 
 
 class SuiteRunner:
@@ -258,14 +268,15 @@ def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
             raise InputError(f"{path} leads out of the source tree", hint="remove the link from the change")
         target.write_bytes(content)
     (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
-    (out / "rc").write_text(_coverage_settings(folder, request.measure), encoding="utf-8")
+    settings = _coverage_settings(folder, request.measure, branches=request.branches)
+    (out / "rc").write_text(settings, encoding="utf-8")
 
 
-def _coverage_settings(folder: Path, measure: Iterable[str]) -> str:
+def _coverage_settings(folder: Path, measure: Iterable[str], *, branches: bool) -> str:
     """Our own coverage configuration: the project's could leave lines out. Excluded lines count (`a^` matches none)."""
     included = "\n".join(f"    {_literal(folder / 'tree' / path)}" for path in measure)
     return (
-        f"[run]\nparallel = true\nsigterm = true\ndata_file = {folder}/out/data\ninclude =\n{included}\n"
+        f"[run]\nparallel = true\nbranch = {str(branches).lower()}\nsigterm = true\ndata_file = {folder}/out/data\ninclude =\n{included}\n"
         "[report]\nexclude_lines =\n    a^\nignore_errors = true\n"
     )
 
@@ -291,6 +302,7 @@ def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
         output=output,
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
+        arcs=_read_arcs(folder / "out" / "arcs.json"),
         plugin_output=_read_bytes(folder / "out" / "output"),
         cut_short=cut_short,
     )
@@ -335,3 +347,12 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
                 lines[int(number)] = frozenset(tests)
         found[name] = lines
     return found
+
+
+def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
+    data = _read_bytes(path)
+    try:
+        measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    return {name: {(a.start, a.end): frozenset(a.tests) for a in arcs} for name, arcs in measured.items()}

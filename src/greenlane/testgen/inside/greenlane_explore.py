@@ -22,12 +22,16 @@ from typing import Any
 from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _CALL_S = 1.0
+_WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_LISTED = 12
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _raises: dict[str, set[int]] = {}
+SEEN: dict[int, str] = {}
+EXPECTED: dict[int, str] = {}
+"""While mutants are tried: what a test would look at of each call, as it is now and as it is without a fault."""
 
 
 class CallTimeout(BaseException):
@@ -41,8 +45,23 @@ def cases(group: int) -> list[dict[str, Any]]:
 
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     record = {"case": case["id"], **_observe(case, fixtures)}
+    if "mutants" in _GIVEN:
+        SEEN[case["id"]] = _looked_at(record)
+        assert EXPECTED.get(case["id"], SEEN[case["id"]]) == SEEN[case["id"]]
+        return
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
         file.write(json.dumps(record) + "\n")
+
+
+def _looked_at(record: dict[str, Any]) -> str:
+    """What the assertions of a test written from this record would compare."""
+    value = record.get("value") or {}
+    changes = [[where, name, shown["text"]] for where, name, shown in record.get("changes", [])][:1]
+    parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes]
+    if not changes:
+        parts += [value.get("text"), record.get("listed")]
+        parts += [[name, shown["text"]] for name, shown in record.get("attributes", [])]
+    return json.dumps(parts)
 
 
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
@@ -89,8 +108,9 @@ def _call(
     def stop(*_: Any) -> None:
         raise CallTimeout
 
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, _CALL_S)
+    previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
+    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
     try:
         outcome = function(*positional, **keywords)
         if asynchronous and inspect.isawaitable(outcome):
@@ -101,7 +121,9 @@ def _call(
         return outcome
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGALRM, previous[0])
+        signal.signal(signal.SIGPROF, previous[1])
 
 
 async def _await(awaitable: Any) -> Any:

@@ -30,6 +30,8 @@ import pytest
 
 _GRACE_S = 1.0
 _SLOWER = 8.0
+_CLOCK = 4.0
+"""A child may use a second and 8 times what its tests took, of processor time; by the clock 4 times that."""
 _MAX_FAILING = 400
 _FUTURE = __future__.annotations.compiler_flag
 
@@ -112,11 +114,13 @@ class Trial:
         allowed = _GRACE_S + _SLOWER * sum(self._seconds.get(test, 0.0) for test in tests)
 
         def work(say: Any) -> None:
+            signal.signal(signal.SIGVTALRM, signal.SIG_DFL)
+            signal.setitimer(signal.ITIMER_VIRTUAL, allowed)
             for function, code in swaps:
                 function.__code__ = code
             _run_all(items, say, every)
 
-        self._fork(mutant["id"], allowed, work)
+        self._fork(mutant["id"], allowed * _CLOCK, work)
 
     def _fork(self, mutant: int, seconds: float, work: Any) -> _Child:
         reader, writer = os.pipe()
@@ -153,6 +157,7 @@ class Trial:
         if child.mutant < 0:
             return
         failed = [line for line in child.text.decode("utf-8", "replace").splitlines() if line in self._items]
+        timed_out = timed_out or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGVTALRM)
         died = not timed_out and status != 0
         kind = "timeout" if timed_out else "killed" if failed or died else "alive"
         ms = (time.monotonic() - child.started) * 1000
