@@ -1,6 +1,7 @@
 """A pytest plugin that runs inside the sandbox: writes each test's outcome as a JSON line and marks its coverage.
 
-It runs in the process of the code under test, which could forge what it writes; who reads it knows that.
+It runs in the process of the code under test, which could forge what it writes; who reads it knows that
+(`greenlane/suite/report.py`).
 """
 
 from __future__ import annotations
@@ -8,20 +9,29 @@ from __future__ import annotations
 import json
 import os
 import random
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-_PATH = os.environ.get("GREENLANE_REPORT", "")
 _ORDER = os.environ.get("GREENLANE_ORDER", "")
 _MAX_DETAIL = 2000
+Write = Callable[[dict[str, Any]], None]
 
 
-def _write(record: dict[str, Any]) -> None:
-    if _PATH:
-        with open(_PATH, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - appends, often
-            file.write(json.dumps(record) + "\n")
+def _writer() -> Write:
+    """Writes lines with the nonce of this run, which is nowhere in the environment from here on."""
+    path, nonce = os.environ.get("GREENLANE_REPORT", ""), os.environ.pop("GREENLANE_NONCE", "")
+
+    def write(record: dict[str, Any]) -> None:
+        if path:
+            with open(path, "a", encoding="utf-8", errors="replace") as file:  # noqa: PTH123 - appends, often
+                file.write(json.dumps(record | {"nonce": nonce}) + "\n")
+
+    return write
+
+
+_write = _writer()
 
 
 def _switch(context: str) -> None:
@@ -64,10 +74,41 @@ def pytest_sessionstart() -> None:
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtestloop() -> Generator[None, Any, None]:
+def pytest_runtestloop(session: Any) -> Generator[None, Any, None]:
     outcome = yield
     if outcome.excinfo is None:
-        _write({"test": str(os.getpid()), "when": "session", "outcome": "ended"})
+        items = getattr(session, "items", None)
+        options = session.config.option
+        runs = not (options.collectonly or getattr(options, "setuponly", False))
+        count = str(len({item.nodeid for item in items})) if runs and items is not None else ""
+        if runs:
+            _release_canary(session)
+        _write({"test": str(os.getpid()), "when": "session", "outcome": "ended", "detail": count})
+
+
+class _Canary(pytest.Item):
+    """A test that fails, by an assertion like any other."""
+
+    def runtest(self) -> None:
+        raise AssertionError("as it must")
+
+    def reportinfo(self) -> tuple[Any, int, str]:
+        return self.path, 0, self.name
+
+
+def _release_canary(session: Any) -> None:
+    """What the machinery of this process makes of a failing test, logged by nobody; `unknown`: it can't be told."""
+    outcome, detail = "unknown", ""
+    try:
+        import _pytest.runner
+
+        canary: Any = _Canary.from_parent(session, name="greenlane-canary")
+        reports = _pytest.runner.runtestprotocol(canary, nextitem=None, log=False)
+        failed = [report for report in reports if report.outcome == "failed"]
+        outcome = "failed" if failed else "passed"
+    except Exception as error:  # an unusual pytest: the rest of the report stands by itself
+        detail = repr(error)[-_MAX_DETAIL:]
+    _write({"test": str(os.getpid()), "when": "canary", "outcome": outcome, "detail": detail})
 
 
 def pytest_collectreport(report: Any) -> None:
