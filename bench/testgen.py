@@ -103,7 +103,13 @@ class Yard:
         with tempfile.TemporaryDirectory(prefix="greenlane-testgen-") as work:
             trees = await asyncio.to_thread(lay_out, project, clone, case, Path(work).resolve())
             place = Place(self, project, trees)
-            truth = await self._kept(change, "truth", _digest(("testgen/mutants.py", "testgen/trial.py", "testgen/inside/greenlane_mutants.py")), Truth, place.truth)
+            truth = await self._kept(
+                change,
+                "truth",
+                _digest(("testgen/mutants.py", "testgen/trial.py", "testgen/inside/greenlane_mutants.py")),
+                Truth,
+                place.truth,
+            )
             ours = await self._kept(change, "ours", _digest(_SOURCES), Score, lambda: place.ours(truth))
             scores = {}
             for seconds in PYNGUIN_S if pynguin else ():
@@ -220,7 +226,11 @@ class Place:
         """The mutants that the tests of this run (of these files only) notice."""
         wanted = None if only is None else set(only)
         tests = [
-            [t for t in sorted(ran.contexts.get(m.path, {}).get(m.line, frozenset())) if t and (wanted is None or t.split("::")[0] in wanted)]
+            [
+                t
+                for t in sorted(ran.contexts.get(m.path, {}).get(m.line, frozenset()))
+                if t and (wanted is None or t.split("::")[0] in wanted)
+            ]
             for m in self.mutants
         ]
         scene = Scene(
@@ -307,7 +317,9 @@ def _figures(bench: Bench, side: str, outcomes: Sequence[Outcome]) -> None:
     bench.figure(f"{side}_lines_pooled", sum(s.lines_closed for s in ours) / total, "the same over all lines together")
     bench.figure(f"{side}_people_lines_pooled", sum(o.truth.human.lines_closed for o in outcomes) / total, "people's")
     bench.figure(f"{side}_tests", tests, "tests kept")
-    bench.figure(f"{side}_steady_share", steady / tests if tests else None, f"of them pass {RERUNS} times in random order")
+    bench.figure(
+        f"{side}_steady_share", steady / tests if tests else None, f"of them pass {RERUNS} times in random order"
+    )
     bench.figure(f"{side}_mutants_ratio", noticed / people if people else None, "open mutants noticed: ours / people's")
     bench.figure(f"{side}_mutants_ours", noticed, "open mutants that ours notice")
     bench.figure(f"{side}_mutants_people", people, "open mutants that the withheld human tests notice")
@@ -325,7 +337,9 @@ def _peer(bench: Bench, name: str, outcomes: Sequence[Outcome], seconds: int) ->
     words = f"Pynguin, {seconds} s of search: "
     bench.figure(f"{name}_lines_share", statistics.median(shares), words + "open changed lines closed, median change")
     bench.figure(f"{name}_files", sum(bool(s.text) for s in scores), words + "changes for which it wrote a file")
-    bench.figure(f"{name}_steady_share", sum(s.steady for s in scores) / tests if tests else None, words + "steady tests")
+    bench.figure(
+        f"{name}_steady_share", sum(s.steady for s in scores) / tests if tests else None, words + "steady tests"
+    )
     noticed = sum(o.noticed(s) for o, s in zip(outcomes, scores, strict=True))
     bench.figure(f"{name}_mutants_ratio", noticed / people if people else None, words + "mutants noticed / people's")
     bench.figure(f"{name}_seconds", statistics.median(s.seconds for s in scores), words + "seconds, median change")

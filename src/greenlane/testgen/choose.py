@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.targets import Target, Targets, is_fault, weigh
+from greenlane.testgen.targets import Lines, Target, Targets, is_fault, weigh
+
+__all__ = ["Chosen", "Lines", "choose_tests", "differing", "is_tellable", "reached"]
 
 MAX_PARAMETERS = 6
 FEW_PARAMETERS = 3
@@ -51,7 +53,7 @@ def choose_tests(observed: Sequence[Observed], wanted: Targets, *, most: int = 9
     useful = [o for o in observed if is_tellable(o) and any(not is_fault(t) for t in reached(o, wanted))]
     left, picked = wanted, list[tuple[Observed, Targets]]()
     while left:
-        best = max(useful, key=lambda o: (weigh(reached(o, left)), *_taste(o)), default=None)
+        best = max(useful, key=lambda o: (weigh(reached(o, left)), *taste(o)), default=None)
         if best is None or not reached(best, left):
             break
         picked.append((best, reached(best, left)))
@@ -95,7 +97,7 @@ def _is_alike(one: Observed, other: Observed) -> bool:
     )
 
 
-def _taste(observed: Observed) -> tuple[float, ...]:
+def taste(observed: Observed) -> tuple[float, ...]:
     """Larger is better: the function that one would call first, a value rather than an error, what an existing test
     did, few steps from it, few fixtures, short. The order of the cases settles the rest."""
     case, outcome = observed.case, observed.outcome
@@ -122,7 +124,7 @@ def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Tar
         return found
     same = {t for t in reached(best, wanted) if not is_fault(t)}
     seen = {_result(o) for o in calls}
-    for other in sorted(useful, key=_taste, reverse=True):
+    for other in sorted(useful, key=taste, reverse=True):
         if len(calls) + len(found) >= FEW_PARAMETERS:
             break
         alike = _is_alike(best, other) and {t for t in reached(other, wanted) if not is_fault(t)} == same

@@ -14,11 +14,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from greenlane.domain.settings import Service
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.code import Function
 from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.targets import Gap, Target, Targets, ran_by
+from greenlane.testgen.trial import Trials
+
+__all__ = ["Explorer", "Observed", "Outcome", "Scene"]
 
 _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
@@ -64,18 +67,6 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     lines: Mapping[str, frozenset[int]]
     reached: Targets = frozenset()
-
-
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Where all this happens: the service, its environment, its tree, the folder of the tests to come, the modules
-    of the project (top-level names), and the files whose lines are measured."""
-
-    service: Service
-    environment: PythonEnvironment
-    tree: Path
-    folder: str
-    modules: frozenset[str]
-    measured: tuple[str, ...]
 
 
 class Explorer:
@@ -124,7 +115,11 @@ class Explorer:
         probe = _Probe(scene, [o.case for o in observed])
         ids = {probe.test_id(number): number for number in range(len(observed))}
         tests = [
-            [name for name, number in ids.items() if mutant.line in observed[number].lines.get(mutant.path, frozenset())]
+            [
+                name
+                for name, number in ids.items()
+                if mutant.line in observed[number].lines.get(mutant.path, frozenset())
+            ]
             for mutant in gap.mutants
         ]
         trial = await self._trials.run(

@@ -47,6 +47,13 @@ class CarvedCall(msgspec.Struct, frozen=True):
     keywords: tuple[tuple[str, Description | None], ...]
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A call that was made on the receiver before: the method and its arguments (name or None, expression)."""
+
+    name: str
+    arguments: tuple[tuple[str | None, str], ...] = ()
+
+
 class Case(msgspec.Struct, frozen=True, kw_only=True):
     """A proposed call. `arguments` are (name or None, expression); `steps` counts how far it is from a real call,
     `rank` orders entries (0: the function that a colleague would call first)."""
@@ -59,14 +66,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     carved: bool
     steps: int = 0
     rank: int = 0
+    history: tuple[Step, ...] = ()
 
     @property
     def key(self) -> str:
-        return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}"
+        past = "".join(f"|{step.name}{step.arguments}" for step in self.history)
+        return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}{past}"
 
     @property
     def length(self) -> int:
-        return len(self.receiver or "") + sum(len(text) for _, text in self.arguments)
+        past = sum(len(step.name) + sum(len(text) for _, text in step.arguments) for step in self.history)
+        return len(self.receiver or "") + sum(len(text) for _, text in self.arguments) + past
 
 
 def is_harmless(description: Description) -> bool:

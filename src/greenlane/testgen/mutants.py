@@ -99,7 +99,9 @@ def _of_statement(place: _Place, statement: ast.stmt, path: str, module: str) ->
         shown = _words(old, new)
         found.setdefault(
             source,
-            Mutant(path=path, module=module, line=statement.lineno, chain=chain, first=first, source=source, shown=shown),
+            Mutant(
+                path=path, module=module, line=statement.lineno, chain=chain, first=first, source=source, shown=shown
+            ),
         )
     return list(found.values())
 
@@ -122,6 +124,7 @@ def _source_of(place: _Place, old: ast.AST, new: ast.AST) -> str:
 
     memo = {id(old): old}  # the one node that is to be found again in the copy
     function = Replacing().visit(copy.deepcopy(place.function, memo))
+    assert isinstance(function, FunctionNode)
     function.decorator_list = []
     node: ast.stmt = function
     for owner in reversed(place.owners):

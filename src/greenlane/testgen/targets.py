@@ -17,6 +17,7 @@ Fault: TypeAlias = tuple[str, int, int, int]
 Target: TypeAlias = Line | Branch | Fault
 """A line (path, line), a branch (path, from, to), or a mutant (path, line, 0, its number in the file's list)."""
 Targets: TypeAlias = frozenset[Target]
+Lines: TypeAlias = frozenset[Line]
 
 _WEIGHTS = {2: 3.0, 3: 2.0, 4: 1.0}
 

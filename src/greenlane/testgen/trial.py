@@ -10,8 +10,8 @@ from typing import Literal
 import msgspec
 
 from greenlane.suite.runner import SuiteRequest, SuiteRunner
-from greenlane.testgen.explore import Scene
 from greenlane.testgen.mutants import Mutant
+from greenlane.testgen.scene import Scene
 
 _INSIDE = Path(__file__).with_name("inside")
 _MAX_SELECTED = 300

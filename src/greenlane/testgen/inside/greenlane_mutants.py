@@ -11,7 +11,6 @@ Reads `$GREENLANE_INPUT`: `{"mutants": [{"id", "path", "module", "line", "chain"
 """
 
 from __future__ import annotations
-
 import __future__
 
 import gc
