@@ -287,7 +287,8 @@ def _coverage_settings(folder: Path, measure: Iterable[str], *, branches: bool) 
     """Our own coverage configuration: the project's could leave lines out. Excluded lines count (`a^` matches none)."""
     included = "\n".join(f"    {_literal(folder / 'tree' / path)}" for path in measure)
     return (
-        f"[run]\nparallel = true\nbranch = {str(branches).lower()}\nsigterm = true\ndata_file = {folder}/out/data\ninclude =\n{included}\n"
+        f"[run]\nparallel = true\nsigterm = true\nbranch = {str(branches).lower()}\n"
+        f"data_file = {folder}/out/data\ninclude =\n{included}\n"
         "[report]\nexclude_lines =\n    a^\nignore_errors = true\n"
     )
 

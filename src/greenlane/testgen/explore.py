@@ -187,7 +187,7 @@ def _encode_case(number: int, case: Case) -> dict[str, Any]:
         "arguments": case.arguments,
         "imports": sorted(case.imports),
         "asynchronous": case.entry.asynchronous,
-        "history": case.history,
+        "history": [[step.name, step.arguments] for step in case.history],
     }
 
 
@@ -221,6 +221,7 @@ def _may_import(description: Description, scene: Scene) -> bool:
 
 def _is_allowed(call: CarvedCall, scene: Scene) -> bool:
     parts = [call.receiver, *call.positional, *(value for _, value in call.keywords)]
+    parts += [part for step in call.history for part in step.parts]
     names = [name for name, _ in call.keywords]
     return all(name.isidentifier() for name in names) and all(
         part is None or _may_import(part, scene) for part in parts

@@ -1,14 +1,15 @@
 """Runs inside the sandbox: calls functions with proposed inputs and writes down what came of each call.
 
-A case is `{"id", "module", "function", "receiver", "arguments": [[name or null, expression], ...], "imports",
-"asynchronous"}`; expressions were checked outside. Imported by a probe file that stands among the project's tests, so
-that the project's fixtures can be used.
+A case is `{"id", "module", "function", "receiver", "history": [[method, arguments], ...], "arguments": [[name or null,
+expression], ...], "imports", "asynchronous"}`; expressions were checked outside. Imported by a probe file that stands
+among the project's tests, so that the project's fixtures can be used.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import importlib
 import inspect
 import itertools
@@ -17,6 +18,7 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
@@ -69,8 +71,9 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     try:
         for module, name in case["imports"]:
             names[name] = getattr(importlib.import_module(module), name)
-        function, values = _prepare(case, names)
-    except Exception as error:
+        with _limited():
+            function, values = _prepare(case, names)
+    except (Exception, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
     before = {name: _state(value, describer) for name, value in values.items()}
@@ -97,6 +100,10 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
             function = getattr(function, part)
         return function, values
     values["receiver"] = eval(case["receiver"], dict(names))
+    for name, arguments in case["history"]:
+        given = [(key, eval(text, dict(names))) for key, text in arguments]
+        step = getattr(values["receiver"], name)
+        step(*(v for key, v in given if key is None), **{key: v for key, v in given if key is not None})
     if case["attribute"]:
         return (lambda: getattr(values["receiver"], case["function"])), values
     return getattr(values["receiver"], case["function"]), values
@@ -105,13 +112,7 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
 def _call(
     function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, bool]
 ) -> Any:
-    def stop(*_: Any) -> None:
-        raise CallTimeout
-
-    previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
-    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
-    try:
+    with _limited():
         outcome = function(*positional, **keywords)
         if asynchronous and inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
@@ -119,6 +120,20 @@ def _call(
             progress["listed"] = True  # an error may come only now
             return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
         return outcome
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Processor time and time by the clock for one call."""
+
+    def stop(*_: Any) -> None:
+        raise CallTimeout
+
+    previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
+    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
+    try:
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
