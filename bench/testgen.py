@@ -1,4 +1,4 @@
-"""Generated tests on real merged changes: the source change is applied, the tests that people wrote for it are withheld.
+"""Generated tests on real merged changes: the source change is applied, the tests that people wrote are withheld.
 
 For each change of `testgen_changes.csv` (chosen by `_testgen_cases.py`): which of its lines no test runs any more, how
 many of them the generated tests run, whether the kept tests pass again and again under random orders, and which
@@ -36,8 +36,8 @@ from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, import_roots
 from greenlane.testgen import TestGenerator
 from greenlane.testgen.code import module_name
-from greenlane.testgen.explore import Scene
 from greenlane.testgen.mutants import Mutant, mutants_of
+from greenlane.testgen.scene import Scene
 from greenlane.testgen.trial import Trials
 
 RERUNS = 20
@@ -312,7 +312,8 @@ def _figures(bench: Bench, side: str, outcomes: Sequence[Outcome]) -> None:
     noticed = sum(o.noticed(o.ours) for o in outcomes)
     bench.figure(f"{side}_changes", len(outcomes), f"changes ({side} side)")
     bench.figure(f"{side}_projects", len({o.change.repository for o in outcomes}), "projects that they are from")
-    bench.figure(f"{side}_lines_share", statistics.median(o.share for o in outcomes), "open changed lines closed, median change")  # fmt: skip
+    share, seconds = statistics.median(o.share for o in outcomes), statistics.median(s.seconds for s in ours)
+    bench.figure(f"{side}_lines_share", share, "open changed lines closed, median change")
     total = sum(len(o.truth.open) for o in outcomes)
     bench.figure(f"{side}_lines_pooled", sum(s.lines_closed for s in ours) / total, "the same over all lines together")
     bench.figure(f"{side}_people_lines_pooled", sum(o.truth.human.lines_closed for o in outcomes) / total, "people's")
@@ -323,10 +324,10 @@ def _figures(bench: Bench, side: str, outcomes: Sequence[Outcome]) -> None:
     bench.figure(f"{side}_mutants_ratio", noticed / people if people else None, "open mutants noticed: ours / people's")
     bench.figure(f"{side}_mutants_ours", noticed, "open mutants that ours notice")
     bench.figure(f"{side}_mutants_people", people, "open mutants that the withheld human tests notice")
-    bench.figure(f"{side}_seconds", statistics.median(s.seconds for s in ours), "seconds, median change, the suite's run included")  # fmt: skip
+    bench.figure(f"{side}_seconds", seconds, "seconds, median change, the suite's run included")
     bench.figure(f"{side}_cpu_s", statistics.median(s.cpu_s for s in ours), "seconds of CPU, median change")
-    for seconds in sorted({s for o in outcomes for s in o.pynguin}):
-        _peer(bench, f"{side}_pynguin{seconds}", [o for o in outcomes if seconds in o.pynguin], seconds)
+    for search_s in sorted({s for o in outcomes for s in o.pynguin}):
+        _peer(bench, f"{side}_pynguin{search_s}", [o for o in outcomes if search_s in o.pynguin], search_s)
 
 
 def _peer(bench: Bench, name: str, outcomes: Sequence[Outcome], seconds: int) -> None:

@@ -79,7 +79,11 @@ def assess_test(facts: TestFacts, *, fixture_validation: bool = True) -> TestVer
             facts.missing_fixtures == () or not fixture_validation,
             f"it names fixtures that do not exist: {_listed(facts.missing_fixtures)}",
         ),
-        ("executed", facts.executed is True, "it was not run"),
+        (
+            "executed",
+            facts.executed is True,
+            f"it was not run: {_short(facts.failure)}" if facts.failure else "it was not run",
+        ),
         ("passes", facts.failure == "", f"it fails: {_short(facts.failure)}"),
         (
             "passes-again",

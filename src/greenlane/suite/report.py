@@ -35,12 +35,14 @@ class TestOutcome(msgspec.Struct, frozen=True):
     xfail: bool = False
 
 
-def find_doubts(lines: Sequence[TestOutcome]) -> tuple[str, ...]:
-    """Why this report can't be believed; empty if nothing speaks against it. No report at all is for others to judge.
+def find_doubts(lines: Sequence[TestOutcome], *, due: bool = False) -> tuple[str, ...]:
+    """Why this report can't be believed; empty if nothing speaks against it. `due`: pytest was called and ended well.
 
     A canary that is missing where tests were counted at their end counts as one that passed.
     """
     doubts = []
+    if due and not any(o.when == "session" for o in lines):
+        doubts.append("pytest ended well and left no report of its own: something ended it, or took the report away")
     ended = {o.test: o.detail for o in lines if o.when == "session" and o.outcome == "ended"}
     canaries = {o.test: o.outcome for o in lines if o.when == "canary"}
     for process, collected in ended.items():

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -34,6 +35,7 @@ _MAX_LINES = 200_000
 _NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
 _OUTPUT_TAIL = 4000
+_CALLS_PYTEST = re.compile(r"^\S*(\{python\}|python[\d.]*) -m pytest\b|^\S*pytest\b")
 _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_randomly', '-p no:randomly'))"
 """Options that keep a plugin from spreading the suite over processes, or from measuring and shuffling on its own."""
 
@@ -141,7 +143,8 @@ class SuiteRunner:
             nonce = secrets.token_hex(16)
             job = self._job(service, environment, folder, request, nonce=nonce, bare=bare)
             result = await self._sandbox.run(job)
-            run = await asyncio.to_thread(_read_run, folder, result, nonce)
+            due = bool(request.select) or _CALLS_PYTEST.search(service.commands.test) is not None
+            run = await asyncio.to_thread(_read_run, folder, result, nonce, due=due)
             if request.guard_tree:
                 changed = await asyncio.to_thread(list_disturbed, tree, folder / "tree", _IGNORED)
                 run = msgspec.structs.replace(run, disturbed=changed)
@@ -298,9 +301,9 @@ def _literal(path: Path) -> str:
     return "".join(f"[{c}]" if c in "*?[" else "[\\]]" if c == "]" else c for c in str(path))
 
 
-def _read_run(folder: Path, result: SandboxResult, nonce: str) -> SuiteRun:
+def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> SuiteRun:
     lines = _read_outcomes(folder / "out" / "report.jsonl", nonce)
-    doubts = find_doubts(lines)
+    doubts = find_doubts(lines, due=due and result.exit_code == 0)
     outcomes = tuple(o for o in lines if o.when not in {"session", "canary"})
     ended = {o.test for o in lines if o.when == "session" and o.outcome == "ended"}
     failed = any(o.outcome == "failed" for o in outcomes)

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.targets import Lines, Target, Targets, is_fault, weigh
-
-__all__ = ["Chosen", "Lines", "choose_tests", "differing", "is_tellable", "reached"]
+from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
 MAX_PARAMETERS = 6
 FEW_PARAMETERS = 3

@@ -21,8 +21,6 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, Target, Targets, ran_by
 from greenlane.testgen.trial import Trials
 
-__all__ = ["Explorer", "Observed", "Outcome", "Scene"]
-
 _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
 _MAX_SELECTED = 300

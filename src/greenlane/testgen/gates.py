@@ -81,12 +81,12 @@ class Gatekeeper:
         noticed: dict[str, frozenset[str]] = {}
         if sound:
             content = render_file(sound, style).encode()
+            strange = any(test.given for test in sound)  # what the generator writes changes no file
             first, *again = await asyncio.gather(
-                self._run(scene, path, content, measure=scene.measured, branches=gap is not None),
+                self._run(scene, path, content, measure=scene.measured, branches=gap is not None, guarded=strange),
                 *(self._run(scene, path, content, under=under) for under in _AGAIN),
             )
-            strange = any(test.given for test in sound)  # what the generator writes changes no file
-            harms = tuple(f"changes the project's file {name}" for name in first.disturbed) if strange else ()
+            harms = tuple(f"changes the project's file {name}" for name in first.disturbed)
             named = any(test.fixtures for test in sound)
             plan = await self._run(scene, path, content, options=("--setup-plan",)) if named else None
             for test in sound:
@@ -157,6 +157,7 @@ class Gatekeeper:
         measure: tuple[str, ...] = (),
         branches: bool = False,
         options: tuple[str, ...] = (),
+        guarded: bool = False,
         under: _Conditions = _Conditions(),  # noqa: B008 - frozen
     ) -> SuiteRun:
         request = SuiteRequest(
@@ -169,6 +170,7 @@ class Gatekeeper:
             timezone=under.timezone,
             reverse=under.reverse,
             shuffle=under.shuffle,
+            guard_tree=guarded,
         )
         return await self._runner.run(scene.service, scene.environment, scene.tree, request)
 
@@ -185,6 +187,8 @@ def _outcomes(run: SuiteRun, path: str, name: str) -> list[TestOutcome]:
 
 def _failure(run: SuiteRun, path: str, name: str) -> str:
     """Why it did not plainly pass; empty if it did. A skipped test shows nothing and counts as failed."""
+    if run.doubts:
+        return run.doubts[0]
     outcomes = _outcomes(run, path, name)
     if not outcomes:
         collecting = [o.detail for o in run.outcomes if o.when == "collect" and o.test.startswith(path)]

@@ -34,8 +34,6 @@ from greenlane.testgen.source import Source, project_modules, read_file
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
 
-__all__ = ["GeneratedFile", "Generation", "TestGenerator", "project_modules"]
-
 _MAX_TESTS = 12
 _MAX_SUITE_RUNS = 4
 

@@ -16,6 +16,7 @@ import pytest
 
 _ORDER = os.environ.get("GREENLANE_ORDER", "")
 _MAX_DETAIL = 2000
+_MAX_CANARIES = 100
 Write = Callable[[dict[str, Any]], None]
 
 
@@ -82,7 +83,7 @@ def pytest_runtestloop(session: Any) -> Generator[None, Any, None]:
         runs = not (options.collectonly or getattr(options, "setuponly", False))
         count = str(len({item.nodeid for item in items})) if runs and items is not None else ""
         if runs:
-            _release_canary(session)
+            _write({"test": str(os.getpid()), "when": "canary", "outcome": _release_canaries(items or [])})
         _write({"test": str(os.getpid()), "when": "session", "outcome": "ended", "detail": count})
 
 
@@ -96,19 +97,21 @@ class _Canary(pytest.Item):
         return self.path, 0, self.name
 
 
-def _release_canary(session: Any) -> None:
-    """What the machinery of this process makes of a failing test, logged by nobody; `unknown`: it can't be told."""
-    outcome, detail = "unknown", ""
+def _release_canaries(items: list[Any]) -> str:
+    """What the machinery of this process makes of failing tests, one beside the tests of each folder, since each may
+    have hooks of its own. Nobody hears of them. `failed`, as it must be; `passed`; or `unknown`: it can't be told."""
     try:
         import _pytest.runner
 
-        canary: Any = _Canary.from_parent(session, name="greenlane-canary")
-        reports = _pytest.runner.runtestprotocol(canary, nextitem=None, log=False)
-        failed = [report for report in reports if report.outcome == "failed"]
-        outcome = "failed" if failed else "passed"
-    except Exception as error:  # an unusual pytest: the rest of the report stands by itself
-        detail = repr(error)[-_MAX_DETAIL:]
-    _write({"test": str(os.getpid()), "when": "canary", "outcome": outcome, "detail": detail})
+        beside = {os.path.dirname(str(item.path)): item.parent for item in items}  # noqa: PTH120 - a key
+        for parent in list(beside.values())[:_MAX_CANARIES]:
+            canary: Any = _Canary.from_parent(parent, name="greenlane-canary")
+            reports = _pytest.runner.runtestprotocol(canary, nextitem=None, log=False)
+            if not any(report.outcome == "failed" for report in reports):
+                return "passed"
+    except Exception:  # an unusual pytest: the rest of the report stands by itself
+        return "unknown"
+    return "failed"
 
 
 def pytest_collectreport(report: Any) -> None:
