@@ -20,6 +20,9 @@ _VOLATILE = re.compile(
 )
 """Functions that give another value for each row, so that adding a column writes the table anew."""
 
+_ADDS_KEY = re.compile(r"\s*alter\s+table\s+\S+\s+add\s+(key|index)\b", re.IGNORECASE)
+"""MySQL's words for an index, which other dialects take for a column named so."""
+
 
 def judge_statements(sql: str) -> list[Effect] | None:
     """The effects of all statements; None if no dialect can parse them."""
@@ -43,12 +46,10 @@ def _effects(statement: exp.Expr, sql: str) -> Iterator[Effect]:
     match statement:
         case exp.Drop():
             kind = str(statement.args.get("kind") or "object").lower()
-            if kind == "index":
+            if kind in ("index", "policy"):
                 yield judge_words(sql)
-                return
-            dangerous = kind in ("table", "column", "schema", "database", "view", "type")
-            severity = Severity.HIGH if dangerous else Severity.MEDIUM
-            yield Effect(f"drop-{kind}", severity, f"drops a {kind}: {words.DROP}")
+            else:
+                yield _dropped(kind)
         case exp.TruncateTable():
             yield Effect("truncate", Severity.HIGH, "empties a table")
         case exp.Create():
@@ -59,6 +60,9 @@ def _effects(statement: exp.Expr, sql: str) -> Iterator[Effect]:
                 yield Effect(f"create-{kind}", Severity.LOW, f"creates {kind}: additive")
         case exp.Alter():
             actions = statement.args.get("actions") or []
+            if str(statement.args.get("kind")).lower() == "index" or _ADDS_KEY.match(sql):
+                yield judge_words(sql)
+                return
             for action in actions:
                 yield _alter(action, not_valid=bool(statement.args.get("not_valid")))
             if not actions:
@@ -68,14 +72,20 @@ def _effects(statement: exp.Expr, sql: str) -> Iterator[Effect]:
                 yield judge_words(sql)
 
 
+def _dropped(kind: str) -> Effect:
+    if kind in ("table", "column", "schema", "database"):
+        return Effect(f"drop-{kind}", Severity.HIGH, f"drops a {kind}: {words.DROP}")
+    if kind in ("view", "type"):
+        return Effect(f"drop-{kind}", Severity.HIGH, f"drops a {kind} that the running version may use")
+    return Effect(f"drop-{kind}", Severity.MEDIUM, f"drops a {kind} that something may rely on")
+
+
 def _alter(action: exp.Expr, *, not_valid: bool) -> Effect:
     match action:
         case exp.ColumnDef():
             return _added_column(action)
         case exp.Drop():
-            kind = str(action.args.get("kind") or "column").lower()
-            severity = Severity.HIGH if kind == "column" else Severity.MEDIUM
-            return Effect(f"drop-{kind}", severity, f"drops a {kind}: {words.DROP}")
+            return _dropped(str(action.args.get("kind") or "column").lower())
         case exp.AlterRename() | exp.RenameColumn():
             return Effect("rename", Severity.HIGH, words.RENAME)
         case exp.AddConstraint():

@@ -13,7 +13,9 @@ STARTS_WITH_DDL = re.compile(
     r"(create\s+(or\s+replace\s+)?(temp(orary)?\s+)?(unique\s+)?(virtual\s+)?(materialized\s+)?"
     r"(table|index|view|trigger|schema|type|sequence|function|extension|policy)\b"
     r"|alter\s+(table|column|type|index|sequence|schema|view|database|role|policy)\b"
-    r"|drop\s+(table|column|index|view|trigger|schema|type|sequence|function|database|policy)\b"
+    r"|drop\s+(materialized\s+)?"
+    r"(table|column|index|view|trigger|schema|type|sequence|function|procedure|database|policy|extension|role)\b"
+    r"|(grant|revoke)\s+\w|refresh\s+materialized\b|exec(ute)?\s+sp_rename\b|comment\s+on\b"
     r"|lock\s+table\b|reindex\s+(\(|table|index|schema|database)|cluster\s+\w|vacuum\s+(\(\s*)?full\b"
     r"|truncate\s+(table\s+)?\w|rename\s+table\b)",
     re.IGNORECASE | re.DOTALL,
@@ -36,6 +38,14 @@ class Effect(msgspec.Struct, frozen=True):
         return f"{self.message}. Instead: {self.instead}" if self.instead else self.message
 
 
+_CHANGES_ROWS = re.compile(r"\s*(insert\s+into|update|delete\s+from|merge\s+into|copy|replace\s+into)\s+\S",
+                           re.IGNORECASE)  # fmt: skip
+_OPENS = re.compile(
+    r"\bdrop policy\b|\bdisable row level security\b|\bno force row level security\b|^ ?grant .* to public\b"
+)
+_HARMLESS_RENAME = re.compile(r"^ ?alter index\b|\brename constraint\b|\brename (index|key)\b")
+
+
 DROP = "takes away what the running version uses, and its data with it"
 RENAME = "renames what the running version still uses"
 NOT_NULL = "adds a column that must not be null and has no default: inserts of the running version fail"
@@ -51,9 +61,9 @@ INDEX_INSTEAD = "CREATE INDEX CONCURRENTLY, outside of a transaction"
 
 
 def judge_data(sql: str) -> Effect | None:
-    """A statement that changes every row of a table; None for any other."""
+    """What a statement does to the rows of a table; None if it does nothing to them."""
     if not _WHOLE_TABLE.match(sql):
-        return None
+        return Effect("data", Severity.LOW, "changes rows") if _CHANGES_ROWS.match(sql) else None
     message = "changes every row of a table in one transaction"
     return Effect("whole-table", Severity.MEDIUM, message, "batches by key, outside of the migration")
 
@@ -61,19 +71,29 @@ def judge_data(sql: str) -> Effect | None:
 def judge_words(sql: str) -> Effect:
     """The effect of a statement that can't be parsed, by the words in it; the worst that fits."""
     text = re.sub(r"\s+", " ", sql).lower()
+    if _OPENS.search(text):
+        return Effect("opens", Severity.HIGH, "takes away what keeps rows from those who may not see them")
     if re.search(
         r"\bdrop (table|column|schema|database|view|type)\b"
-        r"|^ ?alter table .* drop (?!index|constraint|default|not null|identity|expression)",
+        r"|^ ?alter table .* drop (?!index|key|constraint|default|not null|identity|expression|primary|foreign|check)",
         text,
     ):
         return Effect("drop", Severity.HIGH, f"drops something: {DROP}")
-    if re.search(r"\brename\b", text):
+    if _HARMLESS_RENAME.search(text):
+        return Effect("rename-index", Severity.LOW, "renames an index or constraint, which no query names")
+    if re.search(r"\brename\b|\bsp_rename\b", text) or _changes_name(text):
         return Effect("rename", Severity.HIGH, RENAME)
     if re.search(r"\badd (column )?.*not null", text) and "default" not in text:
         return Effect("add-not-null", Severity.HIGH, NOT_NULL, NOT_NULL_INSTEAD)
     if "truncate" in text:
         return Effect("truncate", Severity.HIGH, "empties a table")
     return _judge_locks(text)
+
+
+def _changes_name(text: str) -> bool:
+    """`ALTER TABLE t CHANGE old new ...` of MySQL, with two names."""
+    change = re.search(r"^ ?alter table .*\bchange (?:column )?(\S+) (\S+)", text)
+    return change is not None and change[1].strip("`") != change[2].strip("`")
 
 
 def _judge_locks(text: str) -> Effect:
@@ -85,16 +105,33 @@ def _judge_locks(text: str) -> Effect:
         return judge_constraint(text)
     if re.match(r" ?alter table .*\bvalidate constraint\b", text):
         return Effect("validate-constraint", Severity.LOW, "checks a constraint without stopping writes")
-    if re.match(r" ?(lock table|cluster|vacuum|reindex)\b", text) and "concurrently" not in text:
-        return Effect("lock", Severity.MEDIUM, "locks a table for as long as it takes")
+    if re.match(r" ?(lock table|cluster|vacuum|reindex|refresh materialized)\b", text):
+        return _judge_maintenance(text)
+    if re.match(r" ?alter table .*\badd (unique |fulltext |spatial )?(index|key)\b", text):
+        return Effect("create-index", Severity.LOW if "lock=none" in text else Severity.MEDIUM, INDEX)
     if re.match(r" ?create (unique )?index\b", text):
         return judge_index(text)
     if re.match(r" ?drop index\b", text):
-        severity = Severity.LOW if "concurrently" in text else Severity.MEDIUM
-        return Effect("drop-index", severity, "drops an index that queries may need", "DROP INDEX CONCURRENTLY")
+        return judge_dropped_index(text)
+    if re.match(r" ?alter type .*\badd value\b|^ ?comment on\b|^ ?alter (table|view) .*\bowner to\b", text):
+        return Effect("alter", Severity.LOW, "adds a word to a type, a comment or an owner")
+    if re.match(r" ?revoke\b", text):
+        return Effect("revoke", Severity.MEDIUM, "takes rights away that the running version may need")
     if re.match(r" ?(alter|drop)\b", text):
         return Effect("alter", Severity.MEDIUM, "changes the schema")
-    return Effect("create", Severity.LOW, "creates something in the schema")
+    return Effect("create", Severity.LOW, "creates something in the schema, or gives rights in it")
+
+
+def _judge_maintenance(text: str) -> Effect:
+    if "concurrently" in text:
+        return Effect("lock", Severity.LOW, "works on a whole table without stopping those who use it")
+    return Effect("lock", Severity.MEDIUM, "locks a table for as long as it takes")
+
+
+def judge_dropped_index(text: str) -> Effect:
+    if re.search(r"\bconcurrently\b", text, re.IGNORECASE):
+        return Effect("drop-index", Severity.LOW, "drops an index that queries may need, without stopping them")
+    return Effect("drop-index", Severity.MEDIUM, "drops an index that queries may need", "DROP INDEX CONCURRENTLY")
 
 
 def judge_index(text: str) -> Effect:

@@ -12,8 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from greenlane.analyzers import ddl, ddl_words, files
+from greenlane.analyzers import files
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
+from greenlane.analyzers.ddl_script import Script
 from greenlane.analyzers.ddl_words import Effect
 from greenlane.analyzers.schema_migrations import read_operations, reversing_nodes, upgrade_of
 from greenlane.analyzers.schema_models import models_without_migration
@@ -29,14 +30,6 @@ _NUMBERED_SQL = re.compile(r"^([VUR]\d[\d._]*__|\d{2,}[._-]).*\.sql$")
 _REVISION = re.compile(r"^([0-9a-f]{6,}|\d+)_\w+\.py$")
 """A revision of Alembic in its folder `versions`, wherever that stands."""
 _REVERSING_SQL = re.compile(r"(^U\d[\d._]*__|[._-](down|undo|rollback)\.sql$)", re.IGNORECASE)
-_CREATES = re.compile(r"\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?([\w.\"`]+)", re.IGNORECASE)
-_WORKS_ON = re.compile(
-    r"\bcreate\s+(?:unique\s+)?index\b.*?\bon\s+(?:only\s+)?([\w.\"`]+)"
-    r"|\balter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?(?P<table>[\w.\"`]+)",
-    re.IGNORECASE | re.DOTALL,
-)
-_LEAD = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
-"""White space and comments before a statement."""
 
 
 def analyze(review: ReviewInput) -> AnalysisResult:
@@ -145,47 +138,23 @@ def _take(known: Counter[str], text: str) -> bool:
 
 
 def _sql_findings(path: str, text: str, *, data: bool = False) -> Iterator[Finding]:
-    """The DDL of an SQL file, statement by statement, so that each has a line; with `data` what writes whole tables
-    too."""
-    line = 1
-    created: set[str] = set()
-    for piece in re.split(r"(;)", text):
-        start = line + piece[: _LEAD.match(piece).end()].count("\n")  # type: ignore[union-attr]  # it always matches
-        shown = " ".join(re.sub(r"--[^\n]*", " ", piece).split())
-        for effect in _judge(piece, created, data=data):
-            yield _effect(effect, path, start, shown[:200])
-        line += piece.count("\n")
-
-
-def _judge(statement: str, created: set[str], *, data: bool) -> Iterator[Effect]:
-    """The effects of one statement. What is built on a table that was created before it locks nobody."""
-    if ddl_words.STARTS_WITH_DDL.match(statement):
-        table = _CREATES.search(statement)
-        if table:
-            created.add(table[1].strip('"`').lower())
-        on = _WORKS_ON.search(statement)
-        fresh = on is not None and (on[1] or on["table"]).strip('"`').lower() in created
-        for effect in ddl.effects_of(statement):
-            if fresh and effect.severity is Severity.MEDIUM:
-                yield Effect(effect.rule, Severity.LOW, "on a table that is created here: " + effect.message)
-            else:
-                yield effect
-    elif data and (effect_on_rows := ddl_words.judge_data(statement)):
-        yield effect_on_rows
+    """The DDL of an SQL file, statement by statement, so that each has a line; with `data` what changes rows too."""
+    for statement, effect in Script().judge(text, data=data):
+        shown = " ".join(re.sub(r"--[^\n]*", " ", statement.text).split())
+        yield _effect(effect, path, statement.line + 1, shown[:200])
 
 
 def _ddl_strings(file: files.PythonFile, within: ast.AST, *, data: bool = False) -> Iterator[tuple[str, Finding]]:
     """(statement without white space, finding) for the DDL in string constants; docstrings are prose."""
     ignored = _docstrings(file.tree) | reversing_nodes(file)
     ignored |= {id(v) for n in ast.walk(within) if isinstance(n, ast.JoinedStr) for v in n.values}
-    created: set[str] = set()
+    script = Script()
     for node in ast.walk(within):
         if not isinstance(node, ast.Constant | ast.JoinedStr) or id(node) in ignored:
             continue
         line, quotation = node.lineno, file.quote(node.lineno)
-        for statement in _text_of(node).split(";"):
-            for effect in _judge(statement, created, data=data):
-                yield "".join(statement.split()), _effect(effect, file.path, line, quotation)
+        for statement, effect in script.judge(_text_of(node), data=data):
+            yield "".join(statement.text.split()), _effect(effect, file.path, line, quotation)
 
 
 def _text_of(node: ast.Constant | ast.JoinedStr) -> str:
