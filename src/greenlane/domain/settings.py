@@ -418,6 +418,8 @@ class Service(Section):
     metrics: MetricsSettings = MetricsSettings()
     port: int = Field(8080, ge=0, le=65535)
     """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
+    max_processes: int = Field(512, ge=16, le=100_000)
+    """Most processes and threads that one running version, its build or a command of it may have at once."""
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
     freeze_windows: tuple[FreezeWindow, ...] = ()
