@@ -8,7 +8,6 @@ commit. A gap that stays open is said, with its lines.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,12 +16,13 @@ import msgspec
 
 import greenlane
 from greenlane.agents.base import Yielded
-from greenlane.agents.testing_bundle import Bundle, ServiceTests
+from greenlane.agents.testing_bundle import Bundle, ServiceTests, undelivered
+from greenlane.agents.testing_delivery import delivery_of, digests, intend, patch_path, write_patch
 from greenlane.agents.testing_text import commit_message, explain_tests
 from greenlane.analyzers.coverage import describe_run, read_statements
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.change import Change
-from greenlane.domain.errors import FinalError
+from greenlane.domain.errors import FinalError, PushRefusedError
 from greenlane.domain.events import (
     Event,
     Gate,
@@ -99,11 +99,20 @@ class TestAgent:
             bundle = await self._work(change)
         commit = None
         if bundle.files:
-            intent = begun if begun and begun.files == _digests(bundle) else _intend(change, bundle)
-            if intent is not begun:
+            known = begun if begun and begun.files == digests(bundle) else None
+            intent = known or intend(change, bundle, delivery_of(change, self._settings.validation.generated_tests))
+            if intent is not known:
                 self._keep(change, bundle)
                 yield intent
-            commit = await self._commit(change, intent, bundle)
+            if intent.delivery == "commit":
+                try:
+                    commit = await self._commit(change, intent, bundle)
+                except PushRefusedError:  # nobody knew before that the branch is not ours to push to
+                    intent = intend(change, bundle, "patch")
+                    yield intent
+            if intent.delivery == "patch":
+                await asyncio.to_thread(write_patch, patch_path(self._work_dir, change), change, bundle)
+                bundle = undelivered(bundle)
         complete = self._complete(change, bundle, commit)
         gate = assess_coverage_gate(complete.coverage_after, self._settings)
         yield (_ask(change, gate), complete) if gate and complete.proceed else complete
@@ -229,14 +238,15 @@ class TestAgent:
             bundle = msgspec.json.decode(self._bundle_path(change).read_bytes(), type=Bundle)
         except (OSError, msgspec.MsgspecError):
             return None
-        return bundle if _digests(bundle) == begun.files else None
+        return bundle if digests(bundle) == begun.files else None
 
     def _complete(self, change: Change, bundle: Bundle, commit: str | None) -> TestsComplete:
         proceed = all(service.verdict.proceed for service in bundle.services)
         rules = [service.verdict.rule for service in bundle.services]
         rules += [RULE_OFF for service in bundle.services if RULE_OFF in service.notes]
         rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
-        rules += ["tests-committed"] if commit else []
+        patch = "" if commit or not bundle.files else str(patch_path(self._work_dir, change))
+        rules += ["tests-committed"] if commit else ["tests-as-patch"] if patch else []
         environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
         asked = tuple(service.asked for service in bundle.services if service.asked)
         rules += ["model-proposed-tests"] if any(a.kept for a in asked) else []
@@ -245,7 +255,7 @@ class TestAgent:
         return TestsComplete(
             why=Reasoning(
                 decision="proceed" if proceed else "block",
-                rationale=explain_tests(bundle.services, self._sandbox.kind, commit),
+                rationale=explain_tests(bundle.services, self._sandbox.kind, commit, patch),
                 rules_fired=tuple(dict.fromkeys(rules)),
                 risk_score=change.risk_score,
                 inputs=(Input("head", change.head_sha), Input("diff", change.opened.diff_sha256), *environments),
@@ -254,7 +264,8 @@ class TestAgent:
             ),
             proceed=proceed,
             asked=asked,
-            written=tuple(test for service in bundle.services for test in service.written) if commit else (),
+            written=tuple(test for service in bundle.services for test in service.written) if bundle.files else (),
+            patch=patch,
             dropped=tuple(test for service in bundle.services for test in service.dropped),
             commit_sha=commit,
             coverage_before=tuple(file for service in bundle.services for file in service.before),
@@ -301,33 +312,6 @@ def _ask(change: Change, gate: Gate) -> HumanRequested:
             rules_fired=tuple(trigger.rule for trigger in gate.triggers),
             risk_score=change.risk_score,
         ),
-    )
-
-
-def _digests(bundle: Bundle) -> tuple[Input, ...]:
-    return tuple(
-        Input(file.path, f"sha256:{hashlib.sha256(file.content).hexdigest()}")
-        for file in sorted(bundle.files, key=lambda file: file.path)
-    )
-
-
-def _intend(change: Change, bundle: Bundle) -> TestsCommitting:
-    files = _digests(bundle)
-    key = hashlib.sha256("\n".join([change.run, *(f"{f.name} {f.digest}" for f in files)]).encode()).hexdigest()[:20]
-    count = sum(len(service.written) for service in bundle.services)
-    return TestsCommitting(
-        why=Reasoning(
-            decision="commit-tests",
-            rationale=f"{count} generated {'test' if count == 1 else 'tests'} in {len(files)} "
-            f"{'file' if len(files) == 1 else 'files'} passed every gate in the sandbox and "
-            "cover changed lines that no test ran.",
-            rules_fired=("tests-validated",),
-            risk_score=change.risk_score,
-            inputs=files,
-        ),
-        expected_head=change.head_sha,
-        files=files,
-        key=f"tests-{key}",
     )
 
 

@@ -13,11 +13,18 @@ _MAX_NAMES = 20
 _WIDTH = 100
 
 
-def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None) -> str:
+def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None, patch: str = "") -> str:
     """The rationale of `tests.complete`: full sentences, a service at a time."""
     if not services:
         return "The change touches no service of the configuration, so there is no suite to run."
     parts = [sentence for service in services for sentence in _explain_service(service, commit, len(services) > 1)]
+    if patch:
+        count = sum(len(service.written) for service in services)
+        tests = "generated test stands" if count == 1 else "generated tests stand"
+        parts.append(
+            f"The branch is not pushed to: {count} {tests} as a patch in {patch}. `git am {patch}` on the branch takes "
+            "them; until somebody does, the gap is open."
+        )
     return " ".join([*parts, f"All of it ran in the sandbox ({sandbox})."])
 
 

@@ -93,6 +93,9 @@ class Validation(Section):
     """How often a generated test that failed is derived again before it is dropped."""
     fixture_validation: bool = True
     """Every fixture that a generated test names must exist."""
+    generated_tests: Literal["commit", "patch"] = "commit"
+    """`commit`: on the branch of the pull request, or as a patch where it can't be pushed to. `patch`: always as a file
+    that `git am` takes (`.greenlane/patches`)."""
     test_timeout_s: float = Field(300, gt=0)
     """Time for one run of the test suite in the sandbox, in seconds."""
     load_duration_s: float = Field(20, gt=0, le=3600)
