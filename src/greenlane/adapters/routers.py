@@ -11,6 +11,7 @@ from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.haproxy import HaproxyTraffic
 from greenlane.adapters.prometheus import PrometheusReadings
 from greenlane.domain.delivery import Split, TrafficReading
+from greenlane.domain.production import ProductionReading
 from greenlane.domain.settings import Service
 from greenlane.ports.traffic import Traffic
 
@@ -37,8 +38,8 @@ class Routers:
         watch_gap_s: float | None = None,
     ) -> None:
         self._services = {service.name: service for service in services}
-        envoy = EnvoyTraffic(state_dir, watch_gap_s=watch_gap_s)
-        haproxy = HaproxyTraffic(state_dir, watch_gap_s=watch_gap_s)
+        self._envoy = envoy = EnvoyTraffic(state_dir, watch_gap_s=watch_gap_s)
+        self._haproxy = haproxy = HaproxyTraffic(state_dir, watch_gap_s=watch_gap_s)
         program = CommandTraffic(state_dir, watch_gap_s=watch_gap_s)
         self._all: dict[str, Router] = {"envoy": envoy, "haproxy": haproxy, "command": program}
         for service in services:
@@ -72,6 +73,13 @@ class Routers:
         if known is None or known.metrics.source == "proxy":
             return counted
         return await self._readings[known.metrics.source].read(known, await router.observe(service))
+
+    async def production(self, service: str) -> ProductionReading | None:
+        """Implements `ProductionCounters` for the routers that count by themselves; None for programs."""
+        known = self._services.get(service)
+        if known is None or known.router.kind == "envoy":
+            return await self._envoy.production(service)
+        return await self._haproxy.production(service) if known.router.kind == "haproxy" else None
 
     async def address(self, service: str) -> str:
         return await self._of(service).address(service)

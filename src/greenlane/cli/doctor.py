@@ -18,6 +18,7 @@ from greenlane.bootstrap import LEDGER, STATE_DIR
 from greenlane.cli.adapting import check_adapters
 from greenlane.cli.audit import check_ledger
 from greenlane.cli.diagnosis import Diagnosis
+from greenlane.cli.notifying import check_notifications
 from greenlane.config import CONFIG_NAME, LoadedSettings, find_config, load_settings
 from greenlane.domain.errors import GreenlaneError
 
@@ -50,6 +51,7 @@ def _examinations(start: Path) -> Iterator[Diagnosis]:
     yield from check_services(loaded)
     yield from check_ports(loaded)
     yield from check_adapters(loaded.settings)
+    yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, root / STATE_DIR))
     yield from _check_ledger(root)
 
 

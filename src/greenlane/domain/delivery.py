@@ -76,11 +76,15 @@ class TrafficReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load run saw of one target: latency of each answered request in ms, in order of arrival; and failures."""
+    """What a load run saw of one target: latency of each answered request in ms, in order of arrival; and failures.
+
+    `at_s` holds the planned moments of the answered requests, in seconds of load. Empty where they are not known.
+    """
 
     latencies_ms: tuple[float, ...]
     errors: int
     requests: int
+    at_s: tuple[float, ...] = ()
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):

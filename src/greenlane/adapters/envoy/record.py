@@ -57,6 +57,10 @@ class ServiceRoutes(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 0.0
     arm: Arm | None = None
     limit_ms: float = 0.0
+    header: str | None = None
+    """The header by which a request may choose its version."""
+    mirror_pct: float = 0.0
+    """Share of the reading requests that the canary gets a second time, in percent."""
     since: Since | None = None
     past: tuple[Past, ...] = ()
     fences: dict[str, int] = {}

@@ -19,6 +19,7 @@ from greenlane.adapters.routing import Routed, check_fence, check_split, is_prom
 from greenlane.adapters.sockets import LOOPBACK, find_free_port, find_obstacle
 from greenlane.domain.delivery import Counters, Split, TrafficReading
 from greenlane.domain.errors import InputError, RetryableError
+from greenlane.domain.production import ProductionReading
 from greenlane.domain.settings import Service
 
 REQUEST_TIMEOUT_S = 15.0
@@ -119,6 +120,19 @@ class EnvoyTraffic:
             canary=compute_counters(raw[since.canary_id], since.canary if same else Raw(), record.limit_ms),
         )
 
+    async def production(self, service: str) -> ProductionReading | None:
+        """The counters of the stable version; None while a canary takes part. Keeps no dead-man switch open."""
+        routes = self._router.read()
+        record = routes.services.get(service)
+        if record is None or not self._router.is_running(routes) or (record.canary is not None and record.weight > 0):
+            return None
+        stable_id = record.stable.deployment_id
+        raw = await Admin(routes.admin_socket).read_versions(service, (stable_id,))
+        return ProductionReading(
+            version=f"{stable_id} {self._router.epoch()}",
+            counters=compute_counters(raw[stable_id], Raw(), record.limit_ms),
+        )
+
     async def address(self, service: str) -> str:
         record = self._router.read().services.get(service)
         if record is None:
@@ -147,7 +161,10 @@ class EnvoyTraffic:
             new = ServiceRoutes(service=service.name, port=_claim_port(service, None), stable=split.stable)
         else:
             new = msgspec.structs.replace(old, port=_claim_port(service, old), stable=split.stable)
-        new = msgspec.structs.replace(new, canary=split.canary, limit_ms=limit_ms, fences=fences)
+        new = msgspec.structs.replace(
+            new, canary=split.canary, limit_ms=limit_ms, fences=fences, header=service.router.header,
+            mirror_pct=service.router.mirror_pct,
+        )  # fmt: skip
         if old is None:
             return new
         if old.arm is not None and not self._holds(new):

@@ -21,6 +21,7 @@ from greenlane.adapters.processes import locked, read_struct, write_struct
 from greenlane.adapters.routing import Routed, check_fence, check_split, is_promotion
 from greenlane.domain.delivery import Counters, Instance, Split, TrafficReading
 from greenlane.domain.errors import FinalError, InputError, RetryableError
+from greenlane.domain.production import ProductionReading
 from greenlane.domain.settings import Service
 
 MOST_WEIGHT = 256
@@ -128,6 +129,17 @@ class HaproxyTraffic:
         if service in self._guards:
             self._guards[service][1].saw()
         return reading
+
+    async def production(self, service: str) -> ProductionReading | None:
+        """The counters of what serves users, whichever version it is; None while a canary takes part."""
+        kept = self._read(service)
+        if kept is None or service not in self._services or (kept.canary is not None and kept.weight > 0):
+            return None
+        runtime, backend = self._reach(self._services[service])
+        counts = await runtime.counts(backend)
+        return ProductionReading(
+            version=await runtime.epoch(), counters=_between(_stable(counts), SlotCounts(), kept.limit_ms)
+        )
 
     async def address(self, service: str) -> str:
         known = self._services.get(service)
