@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from greenlane.agents.testing_bundle import ServiceTests
@@ -88,7 +89,19 @@ def commit_message(change: Change, written: Sequence[WrittenTest]) -> str:
     lines.append(f"Generated for #{change.opened.pr_number} and run before they were committed. They characterise what")
     lines += ["the code does today.", ""]
     for test in written[:_MAX_NAMES]:
-        lines.append(f"- {test.name}: {', '.join(test.covers)}"[:_WIDTH])
+        said = f"{test.name}: {_places(test.covers)}"
+        lines += textwrap.wrap(
+            said, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
     if len(written) > _MAX_NAMES:
         lines.append(f"- and {len(written) - _MAX_NAMES} more")
     return "\n".join(lines) + "\n"
+
+
+def _places(covers: Sequence[str]) -> str:
+    """`path:line` after `path:line`, with each path once: `shop/cart.py:8,12 shop/rates.py:3`."""
+    lines: dict[str, list[str]] = {}
+    for place in covers:
+        path, _, line = place.rpartition(":")
+        lines.setdefault(path, []).append(line)
+    return " ".join(f"{path}:{','.join(found)}" for path, found in lines.items())
