@@ -86,6 +86,9 @@ class Repository:
         self.base = self.commit("base")
         self.git("switch", "-q", "-c", "fix")
 
+    def host(self) -> LocalGit:
+        return LocalGit(self.folder)
+
     def git(self, *arguments: str) -> str:
         identity = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org", "HOME": str(self.folder)}
         identity |= {"GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@example.org"}

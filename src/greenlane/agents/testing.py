@@ -19,7 +19,7 @@ from greenlane.agents.base import Yielded
 from greenlane.agents.testing_bundle import Bundle, ServiceTests, undelivered
 from greenlane.agents.testing_delivery import delivery_of, digests, intend, patch_path, write_patch
 from greenlane.agents.testing_text import commit_message, explain_tests
-from greenlane.analyzers.coverage import describe_run, read_statements
+from greenlane.analyzers.coverage import describe_run, measure_suite, merge_coverage
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError, PushRefusedError
@@ -42,9 +42,11 @@ from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
-from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, remove_tree
+from greenlane.suite.program import AnySuiteRunner
+from greenlane.suite.runner import SuiteRequest, SuiteRun, remove_tree
 from greenlane.testgen import GeneratedFile, Generation, Origin, TestAsker, TestGenerator
 from greenlane.testgen.neighbours import MARKER
+from greenlane.testgen.program import ProgramTests
 
 RULE_GAP = "coverage-gap-open"
 RULE_OFF = "test-execution-off"
@@ -75,7 +77,8 @@ class TestAgent:
         self._asker = asker
         self._settings = settings
         self._work_dir = work_dir
-        self._runner = SuiteRunner(sandbox, settings)
+        self._runner = AnySuiteRunner(sandbox, settings)
+        self._program = ProgramTests(sandbox, settings)
 
     @property
     def stage(self) -> Stage:
@@ -146,21 +149,21 @@ class TestAgent:
     async def _test_service(
         self, change: Change, service: Service, head: Path, changed: dict[str, frozenset[int]], folder: Path
     ) -> ServiceTests:
-        statements, unread = await asyncio.to_thread(read_statements, head, changed)
         environment = await self._environments.prepare(service, head)
-        request = SuiteRequest(measure=tuple(statements))
-        run = await self._runner.run(service, environment, head, request)
+        measured = await measure_suite(self._runner, service, environment, head, changed)
+        run, statements, unread = measured.run, measured.statements, measured.unread
         verdict = await self._judge_suite(change, service, run, folder)
         before = describe_run(run, statements, unread)
         gaps = {file.path: frozenset(file.uncovered) for file in before.files if file.uncovered}
         generation, notes, asked = Generation(), list(unread), None
+        runs: list[SuiteRun] = []
         if gaps and verdict.proceed:
             if not self._settings.validation.test_execution_required:
                 notes.append(RULE_OFF)
             elif not run.result.stopped:
                 scene = _Scene(service=service, environment=environment, head=head, statements=statements)
-                generation, asked = await self._close_gaps(change, scene, gaps, run)
-        after = describe_run(generation.suite, statements).files if generation.suite else before.files
+                generation, asked, runs = await self._close_gaps(change, scene, gaps, run)
+        after = merge_coverage(before.files, *(describe_run(run, statements).files for run in runs))
         return ServiceTests(
             service=service.name,
             verdict=verdict,
@@ -178,27 +181,34 @@ class TestAgent:
 
     async def _close_gaps(
         self, change: Change, scene: _Scene, gaps: dict[str, frozenset[int]], run: SuiteRun
-    ) -> tuple[Generation, ModelTests | None]:
-        """The model's tests, if there is one, and then the generator's for what they leave open."""
+    ) -> tuple[Generation, ModelTests | None, list[SuiteRun]]:
+        """The model's tests, if there is one, and then the generator's for what they leave open; with the runs of the
+        whole suite that each of them was kept after. Of a service whose tests a program runs, the program's."""
+        service, environment = scene.service, scene.environment
+        if service.tests.kind == "command":
+            if not service.tests.writes:
+                return Generation(), None, []
+            written = await self._program.generate(service, environment, scene.head, gaps, run)
+            return written, None, [written.suite] if written.suite else []
         first, record = Generation(), None
         if self._asker is not None:
-            asked = await self._asker.ask(scene.service, scene.environment, scene.head, gaps, run, _origin_of(change))
+            asked = await self._asker.ask(service, environment, scene.head, gaps, run, _origin_of(change))
             first, record = asked.generation, asked.record
         if first.suite is not None:
             run = first.suite
-            await asyncio.to_thread(_put, scene.head, _allowed(scene.service, scene.head, first.files))
+            await asyncio.to_thread(_put, scene.head, _allowed(service, scene.head, first.files))
             left = describe_run(run, scene.statements).files
             gaps = {file.path: frozenset(file.uncovered) for file in left if file.uncovered}
         if not gaps:
-            return first, record
-        second = await self._generator.generate(scene.service, scene.environment, scene.head, gaps, run)
+            return first, record, [run]
+        second = await self._generator.generate(service, environment, scene.head, gaps, run)
         both = Generation(
             files=(*first.files, *second.files),
             written=(*first.written, *second.written),
             dropped=(*first.dropped, *second.dropped),
             suite=second.suite or first.suite,
         )
-        return both, record
+        return both, record, [suite for suite in (first.suite, second.suite) if suite]
 
     async def _judge_suite(self, change: Change, service: Service, run: SuiteRun, folder: Path) -> SuiteVerdict:
         head = _suite_facts(run)

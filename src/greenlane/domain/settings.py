@@ -404,6 +404,20 @@ class Commands(Section):
     """Integration tests against the staged service; its address is in `$GREENLANE_URL`."""
 
 
+class SuiteSettings(Section):
+    """What runs the tests of a service and says which lines they ran."""
+
+    kind: Literal["pytest", "command"] = "pytest"
+    """`pytest`: `commands.test`, for Python. `command`: a program of yours, for any language (docs/test-agent.md)."""
+    command: str | None = None
+    """Program: how it is called, in the sandbox, in a copy of the sources; it gets one JSON document and answers with
+    one."""
+    sources: tuple[str, ...] = ()
+    """Program: globs of the source files whose lines have to be tested, such as `src/**/*.js`."""
+    writes: bool = False
+    """Program: it can write tests, too (the call `write`)."""
+
+
 class Service(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     paths: tuple[str, ...] = ("**",)
@@ -412,6 +426,7 @@ class Service(Section):
     source_roots: tuple[str, ...] = (".",)
     """Folders that go on the import path (`src` in a src layout)."""
     tests_dir: str = "tests"
+    tests: SuiteSettings = SuiteSettings()
     commands: Commands = Commands()
     health: Health = Health()
     smoke: tuple[HttpCheck, ...] = ()
