@@ -51,6 +51,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     `measure` names source files whose lines are traced; `extra` are files put into the copy, by path."""
 
     measure: tuple[str, ...] = ()
+    branches: bool = False
+    """Trace from where to where, too: a little slower."""
     select: tuple[str, ...] = ()
     extra: tuple[tuple[str, bytes], ...] = ()
     plugins: tuple[str, ...] = ()
@@ -62,6 +64,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     hash_seed: int = 0
     timezone: str = "UTC"
     reverse: bool = False
+    shuffle: int | None = None
+    """Run the tests in a random order that this number decides."""
     timeout_s: float | None = None
     guard_tree: bool = False
     """Say which files of the tree the run removed or changed."""
@@ -76,6 +80,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     result: SandboxResult
     contexts: Mapping[str, Mapping[int, frozenset[str]]]
+    arcs: Mapping[str, Mapping[tuple[int, int], frozenset[str]]] = {}
+    """By file: from which line to which, and the tests that went there; empty unless `branches` was asked."""
     plugin_output: bytes = b""
     cut_short: bool = False
     """The process that ran the tests ended before its last test, whatever exit code it had."""
@@ -106,6 +112,12 @@ class _MeasuredFile(msgspec.Struct):
 
 class _Measured(msgspec.Struct):
     files: dict[str, _MeasuredFile]
+
+
+class _Arc(msgspec.Struct, array_like=True):
+    start: int
+    end: int
+    tests: list[str]
 
 
 class SuiteRunner:
@@ -215,6 +227,8 @@ def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[st
         variables["COVERAGE_PROCESS_START"] = str(out / "rc")
     if request.reverse:
         variables["GREENLANE_ORDER"] = "reverse"
+    if request.shuffle is not None:
+        variables["GREENLANE_ORDER"] = str(request.shuffle)
     return variables
 
 
@@ -265,14 +279,16 @@ def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
         shutil.copytree(folder_of_plugins, out / "inside", ignore=ignored, dirs_exist_ok=True)
     put_files(folder / "tree", request.extra)
     (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
-    (out / "rc").write_text(_coverage_settings(folder, request.measure), encoding="utf-8")
+    settings = _coverage_settings(folder, request.measure, branches=request.branches)
+    (out / "rc").write_text(settings, encoding="utf-8")
 
 
-def _coverage_settings(folder: Path, measure: Iterable[str]) -> str:
+def _coverage_settings(folder: Path, measure: Iterable[str], *, branches: bool) -> str:
     """Our own coverage configuration: the project's could leave lines out. Excluded lines count (`a^` matches none)."""
     included = "\n".join(f"    {_literal(folder / 'tree' / path)}" for path in measure)
     return (
-        f"[run]\nparallel = true\nsigterm = true\ndata_file = {folder}/out/data\ninclude =\n{included}\n"
+        f"[run]\nparallel = true\nsigterm = true\nbranch = {str(branches).lower()}\n"
+        f"data_file = {folder}/out/data\ninclude =\n{included}\n"
         "[report]\nexclude_lines =\n    a^\nignore_errors = true\n"
     )
 
@@ -299,6 +315,7 @@ def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> 
         output=output,
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
+        arcs=_read_arcs(folder / "out" / "arcs.json"),
         plugin_output=_read_bytes(folder / "out" / "output"),
         cut_short=cut_short,
         doubts=doubts,
@@ -333,3 +350,12 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
                 lines[int(number)] = frozenset(tests)
         found[name] = lines
     return found
+
+
+def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
+    data = _read_bytes(path)
+    try:
+        measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    return {name: {(a.start, a.end): frozenset(a.tests) for a in arcs} for name, arcs in measured.items()}
