@@ -33,6 +33,9 @@ class Stage(StrEnum):
 STAGES = tuple(Stage)
 
 
+TestsDelivery = Literal["commit", "patch"]
+
+
 class Lane(StrEnum):
     """How much automation a change gets. Where several fit, the first of these wins."""
 
@@ -177,6 +180,8 @@ class PrOpened(Event, tag="pr.opened", frozen=True, kw_only=True):
     coauthors: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     diff_sha256: str
+    head_writable: bool = True
+    """False: the head is known to be in a fork that can't be pushed to."""
 
 
 class PrUpdated(PrOpened, tag="pr.updated", frozen=True, kw_only=True):
@@ -239,6 +244,8 @@ class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=Tru
     expected_head: str
     files: tuple[Input, ...]
     key: str
+    delivery: TestsDelivery = "commit"
+    """`patch`: they go into a file for the author, and nothing is pushed."""
 
 
 class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True):
@@ -252,6 +259,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    patch: str = ""
+    """The file with the tests, where they could not or should not be pushed; `git am` takes it."""
     asked: tuple[ModelTests, ...] = ()
     """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 

@@ -90,6 +90,9 @@ class Validation(Section):
     """How often a generated test that failed is derived again before it is dropped."""
     fixture_validation: bool = True
     """Every fixture that a generated test names must exist."""
+    generated_tests: Literal["commit", "patch"] = "commit"
+    """`commit`: on the branch of the pull request, or as a patch where it can't be pushed to. `patch`: always as a file
+    that `git am` takes (`.greenlane/patches`)."""
     test_timeout_s: float = Field(300, gt=0)
     """Time for one run of the test suite in the sandbox, in seconds."""
     load_duration_s: float = Field(20, gt=0, le=3600)
@@ -401,6 +404,20 @@ class Commands(Section):
     """Integration tests against the staged service; its address is in `$GREENLANE_URL`."""
 
 
+class SuiteSettings(Section):
+    """What runs the tests of a service and says which lines they ran."""
+
+    kind: Literal["pytest", "command"] = "pytest"
+    """`pytest`: `commands.test`, for Python. `command`: a program of yours, for any language (docs/test-agent.md)."""
+    command: str | None = None
+    """Program: how it is called, in the sandbox, in a copy of the sources; it gets one JSON document and answers with
+    one."""
+    sources: tuple[str, ...] = ()
+    """Program: globs of the source files whose lines have to be tested, such as `src/**/*.js`."""
+    writes: bool = False
+    """Program: it can write tests, too (the call `write`)."""
+
+
 class Service(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     paths: tuple[str, ...] = ("**",)
@@ -409,6 +426,7 @@ class Service(Section):
     source_roots: tuple[str, ...] = (".",)
     """Folders that go on the import path (`src` in a src layout)."""
     tests_dir: str = "tests"
+    tests: SuiteSettings = SuiteSettings()
     commands: Commands = Commands()
     health: Health = Health()
     smoke: tuple[HttpCheck, ...] = ()
