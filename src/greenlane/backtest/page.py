@@ -32,9 +32,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     x: float
     y: float
     height: float
+    over_height: float
+    """Of the changes whose score reaches their limit; they stand at the bottom."""
     label: str
-    count: int
-    over: bool
+    text: str
 
 
 def interval_words(share: Share) -> str:
@@ -55,13 +56,30 @@ def headline(report: BacktestReport) -> list[str]:
         f"  by risk and security: {share_words(report.by_risk)}",
         f"  by policy alone (schema, API, integration, compliance): {share_words(report.by_policy_only)}",
     ]
-    model = report.model
-    cost = f"{model.input_tokens / max(n, 1):,.0f} tokens in and {model.output_tokens / max(n, 1):,.0f} out a change"
-    usd = "" if model.usd is None else f", {model.usd:,.2f} dollars together, {model.usd_a_change:.4f} a change"
-    lines.append(f"A model would take about {cost}{usd}")
+    lines += model_words(report)
     if report.unreadable:
         lines.append(f"{report.unreadable} could not be read at all, and count as asked")
     return lines
+
+
+def model_words(report: BacktestReport) -> list[str]:
+    """What a model would have cost, in one line; a second one if some changes cost too much."""
+    model, n = report.model, max(len(report.changes), 1)
+    prices = model.prices
+    lines = [
+        f"A model would take about {model.input_tokens / n:,.0f} tokens in ({model.cached_tokens / n:,.0f} of them "
+        f"from its cache) and {model.output_tokens / n:,.0f} out a change: {model.usd:,.2f} dollars together, "
+        f"{model.usd_a_change:.3f} a change, {model.usd_most:.3f} at most "
+        f"(at {prices.sent:g}, {prices.cached:g} and {prices.answered:g} a million)"
+    ]
+    if model.over_budget:
+        lines.append(f"  {model.over_budget} would cost more than model.usd_per_pr, and go to a human for that")
+    return lines
+
+
+def limit_words(report: BacktestReport) -> str:
+    low, high = report.limits
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def render_html(report: BacktestReport) -> str:
@@ -76,6 +94,9 @@ def render_html(report: BacktestReport) -> str:
         lanes=_bars(lanes),
         rules=_bars(rules),
         scores=_columns(report),
+        labelled=report.labelled[:SHOWN_CHANGES],
+        more_labelled=max(0, len(report.labelled) - SHOWN_CHANGES),
+        limit_words=limit_words(report),
         asked=asked[:SHOWN_CHANGES],
         more_asked=max(0, len(asked) - SHOWN_CHANGES),
         shown_rules=report.rules[:SHOWN_RULES],
@@ -106,16 +127,16 @@ def _bars(rows: list[tuple[str, str, Share]]) -> list[Bar]:
 
 
 def _columns(report: BacktestReport) -> list[Column]:
-    height, top = 160, max((count for _, count in report.scores), default=1) or 1
+    height, top = 160, max((b.changes for b in report.scores), default=1) or 1
     step = WIDTH / 10
     return [
         Column(
             x=round(i * step + 4, 1),
-            y=round(height - count / top * height, 1),
-            height=round(count / top * height, 1),
-            label=f"{start:g}",
-            count=count,
-            over=start >= report.limit > 0,
+            y=round(height - b.changes / top * height, 1),
+            height=round(b.changes / top * height, 1),
+            over_height=round(b.over / top * height, 1),
+            label=f"{b.start:g}",
+            text=f"{b.changes}" if b.over in (0, b.changes) else f"{b.changes} ({b.over} over)",
         )
-        for i, (start, count) in enumerate(report.scores)
+        for i, b in enumerate(report.scores)
     ]

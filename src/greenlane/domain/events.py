@@ -13,8 +13,9 @@ import msgspec
 
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
+from greenlane.domain.diff import ChangeType
 from greenlane.domain.findings import FileCoverage, Finding
-from greenlane.domain.history import HistoryFacts
+from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.weights import FittedWeights
@@ -93,6 +94,14 @@ class RiskPoint(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: str
     points: float
+    reason: str
+
+
+class LimitMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of the risk limit: which rule, by how much (under 0 is stricter), and why."""
+
+    rule: str
+    amount: float
     reason: str
 
 
@@ -234,6 +243,10 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     hunks_analysed: int = 0
     weights: FittedWeights | None = None
     """The figures by which the score was computed; logs from before they were kept have none."""
+    limit_moves: tuple[LimitMove, ...] = ()
+    """How `threshold` came from the limit that is configured."""
+    change_type: ChangeType = ChangeType.OTHER
+    author_record: AuthorRecord | None = None
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):

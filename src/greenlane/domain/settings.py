@@ -223,6 +223,9 @@ class Risk(Section):
     history_points_max: float = Field(1.5, ge=0, le=3)
     """Most points that history adds: an author new to these files, files that were often mended or taken back, a
     change that is spread evenly over many files. 0: history counts for nothing."""
+    limit_move_max: float = Field(1.0, ge=0, le=2)
+    """Most by which the risk limit of a change moves from the one that is configured, by what kind of change it is, who
+    made it and where it lands. 0: limits do not move. What a floor stops, no move lets through."""
     weights_file: str | None = Field(
         None, pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$"
     )

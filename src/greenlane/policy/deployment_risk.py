@@ -133,11 +133,13 @@ def gather_deployment_facts(
     review_gates = {g.gate_id for g in asked if not all(t.rule.startswith("deployment.") for t in g.triggers)}
     general = settings.thresholds.risk_score_max
     limits = [getattr(settings.tiers, s.tier).risk_score_max or general for s in services]
+    review = change.review
+    moved = review.threshold if review and review.limit_moves else None
     comparisons = [c for s in (change.validation.services if change.validation else ()) for c in s.comparisons]
     return DeploymentFacts(
         lane=change.review.lane if change.review else Lane.RED,
         risk_score=change.risk_score,
-        risk_score_max=min(limits, default=general),
+        risk_score_max=min(limits, default=general) if moved is None else moved,
         review_approved=bool(approved & review_gates),
         approved_rules=frozenset(t.rule for g in change.gates if g.gate_id in approved for t in g.triggers),
         frozen=tuple(s.name for s in services if s.freeze),
