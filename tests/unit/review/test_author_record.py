@@ -15,10 +15,10 @@ from greenlane.domain.history import AuthorRecord
 from greenlane.ledger.sqlite import SqliteLedger
 from greenlane.runtime.track import LedgerTrack
 from tests.support.house import WRITER, House
+from tests.support.rollout import Scene
 from tests.unit.faces import changes as c
 from tests.unit.review.test_history import Repo
 from tests.unit.review.test_review_agent import SETTINGS
-from tests.support.rollout import Scene
 
 MALLORY, ADA = "Mallory <mallory@example.org>", "Ada <ada@example.org>"
 CODE = "def gross(net, rate):\n    return round(net * (1 + rate), 2)\n"
