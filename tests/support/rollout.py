@@ -14,6 +14,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.ids import run_id
 from greenlane.domain.production import TrafficSlot
+from greenlane.domain.release import Rollback
 from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
 from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
@@ -53,6 +54,8 @@ class Scene:
         crash_at: frozenset[int] = frozenset(),
         history: ProductionHistory | None = None,
     ) -> None:
+        self.rolled_back: list[Rollback] = []
+        """Rollbacks of other runs."""
         self.world = World()
         self.history = history
         self.config = config or settings()
@@ -77,7 +80,7 @@ class Scene:
                 clock=self.world.clock,
                 history=self if history else None,
             ),
-            DeploymentAgent(**ports),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)
@@ -91,6 +94,10 @@ class Scene:
         )  # fmt: skip
         names = tuple(s.name for s in self.config.services)
         self.driver.put(opened, review_complete(names, lane), e.TestsComplete(why=WHY, proceed=True))
+
+    async def rollbacks(self) -> tuple[Rollback, ...]:
+        """As `ports.releases` has it."""
+        return tuple(self.rolled_back)
 
     async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
         assert self.history is not None

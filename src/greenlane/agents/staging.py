@@ -33,6 +33,7 @@ from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
 from greenlane.ports.probe import Probe
 from greenlane.ports.traffic import Traffic
+from greenlane.prompts.redaction import redact_log
 
 _LOOKS = 20
 """How often both versions are looked at while they are collected: enough for a trend, too few to be load."""
@@ -86,7 +87,7 @@ class StagingAgent:
                 return
         names = change.review.services if change.review else ()
         services = tuple(service_named(self._settings, name) for name in names)
-        deployable = tuple(s for s in services if s.commands.start)
+        deployable = tuple(s for s in services if s.is_deployed)
         if not deployable:
             yield _nothing_to_stage(change, base, merge, services)
             return
@@ -249,7 +250,7 @@ class StagingAgent:
         for service in services:
             name = instance_id(change.run, "staging", service.name, merge, attempt)
             try:
-                tails.append(tail_of((await self._platform.inspect(name))[1]))
+                tails.append(redact_log(tail_of((await self._platform.inspect(name))[1])))
             except GreenlaneError:  # it never started, so it has no log: the error itself says why
                 continue
         return tuple(t for t in tails if t)
@@ -281,7 +282,7 @@ class _Watch:
             usage=tuple(self.usage),
             checks=tuple(self.checks),
             latencies_ms=tuple(self.latencies_ms),
-            log=self.log,
+            log=redact_log(self.log),
         )
 
 

@@ -11,10 +11,13 @@ from typing import Any, ClassVar, Literal, Union
 
 import msgspec
 
+from greenlane.domain.asked import ModelTests
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
+from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
+from greenlane.domain.weights import FittedWeights
 
 
 class Stage(StrEnum):
@@ -224,6 +227,8 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
     hunks: int = 0
     hunks_analysed: int = 0
+    weights: FittedWeights | None = None
+    """The figures by which the score was computed; logs from before they were kept have none."""
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
@@ -247,6 +252,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    asked: tuple[ModelTests, ...] = ()
+    """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
@@ -345,6 +352,24 @@ class DeploymentAssessed(Decision, tag="deployment.assessed", frozen=True, kw_on
     attempt: int
 
 
+class DeploymentPostponed(Decision, tag="deployment.postponed", frozen=True, kw_only=True):
+    """A freeze is in force: nothing is begun before `until` (UTC, ISO 8601), and nobody is asked."""
+
+    until: str
+    windows: tuple[str, ...]
+
+
+class DeploymentResumed(Decision, tag="deployment.resumed", frozen=True, kw_only=True):
+    """The time for which the deployment was postponed is over: it is assessed again."""
+
+
+class HotfixRequested(Event, tag="hotfix.requested", frozen=True, kw_only=True):
+    """This change should not wait for the end of a freeze; a person who is not its author has to approve that."""
+
+    by: str
+    reason: str
+
+
 class BaseMoved(Decision, tag="base.moved", frozen=True, kw_only=True):
     """The base branch moved since the merge was checked: staging and validation are done again."""
 
@@ -441,6 +466,7 @@ class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=T
     markdown: str
     error_signatures: tuple[str, ...] = ()
     hypotheses: tuple[str, ...] = ()
+    evidence: IncidentEvidence | None = None
 
 
 class BaseAdvancing(Decision, tag="base.advancing", frozen=True, kw_only=True):
@@ -561,7 +587,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     CanaryPromoting, CanaryPromoted, CanaryRollingBack, CanaryRolledBack, CanaryInconclusive,
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
-    FindingJudged,
+    FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
     AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
 ]  # fmt: skip
 

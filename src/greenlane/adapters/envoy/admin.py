@@ -159,7 +159,7 @@ class Admin:
         found: dict[str, AppliedRoutes] = {}
         for each in dump.get("configs", []):
             table = each["route_config"]
-            route = table["virtual_hosts"][0]["routes"][0]["route"]
+            route = table["virtual_hosts"][0]["routes"][-1]["route"]  # those before it are for chosen requests
             shares = {c["name"]: to_percent(c.get("weight", 0)) for c in route["weighted_clusters"]["clusters"]}
             found[table["name"]] = AppliedRoutes(each.get("version_info", ""), shares)
         return found
