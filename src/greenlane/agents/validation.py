@@ -49,10 +49,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ValidationAgent:
-    """`staging.complete` -> `staging.validated`. Stops the staged instances, whatever comes of it.
-
-    Without a `clock` CPU is not compared; without a `history` nothing is said of production.
-    """
+    """`staging.complete` -> `staging.validated`. Stops the staged instances, whatever comes of it."""
 
     stage = e.Stage.VALIDATION
     version = "2"
@@ -65,8 +62,8 @@ class ValidationAgent:
         platform: Platform,
         load: LoadGenerator,
         settings: Settings,
-        clock: Clock | None = None,
-        history: ProductionHistory | None = None,
+        clock: Clock,
+        history: ProductionHistory,
     ) -> None:
         self._builder = builder
         self._platform = platform
@@ -152,7 +149,7 @@ class ValidationAgent:
 
     async def _foresee(self, judged: Judged, rules: Rules) -> Judged:
         """What production will show, as far as its baseline and a comparison are there to say it."""
-        if self._history is None or self._clock is None or judged.outcome is None:
+        if judged.outcome is None:
             return judged
         now, past = self._clock.now(), await self._history.past()
         slots = await self._history.slots(judged.service, now - timedelta(days=bl.DAYS))

@@ -25,6 +25,7 @@ from greenlane.policy.baseline import (
 )
 from greenlane.policy.lifecycle import State
 from greenlane.policy.prediction import P99, Learned, Release, assess_predictions, detect_releases, learn, predict
+from tests.support.production import KnownProduction
 from tests.support.rollout import Scene, settings
 
 NOW = datetime(2026, 7, 30, 14, 20, tzinfo=UTC)
@@ -158,17 +159,6 @@ def test_the_upper_end_asks_and_the_lower_end_blocks(
 # ------------------------------------------------------------------ through the agents
 
 
-class History:
-    def __init__(self, slots: tuple[TrafficSlot, ...], past: tuple[Change, ...] = ()) -> None:
-        self._slots, self._past = slots, past
-
-    async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
-        return self._slots
-
-    async def past(self) -> tuple[Change, ...]:
-        return self._past
-
-
 def slots_of_memory(scene: Scene, *, slow: int = 0) -> tuple[TrafficSlot, ...]:
     """A day of production before the clock of the scene."""
     shift = scene.world.clock.now() - NOW
@@ -179,8 +169,8 @@ def slots_of_memory(scene: Scene, *, slow: int = 0) -> tuple[TrafficSlot, ...]:
 
 
 async def test_the_decision_holds_the_prediction_and_what_it_was_made_of(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, history=History(()))
-    scene.history = History(slots_of_memory(scene))
+    scene = Scene(tmp_path)
+    scene.history = KnownProduction(slots_of_memory(scene))
     standing = await scene.driver.drive()
     assert standing.state is State.DEPLOYED
     validated = scene.driver.change.validation
@@ -195,11 +185,11 @@ async def test_the_decision_holds_the_prediction_and_what_it_was_made_of(tmp_pat
 async def test_a_release_that_is_expected_over_the_limit_goes_to_a_person(tmp_path: Path) -> None:
     """The staging ratio is about 1; the baseline is just under the limit, and releases spread."""
     scene = Scene(
-        tmp_path, settings(thresholds=Thresholds(canary_monitoring_duration_min=0.5, p99_latency_threshold_ms=65)),
-        history=History(()),
-    )  # fmt: skip
+        tmp_path,
+        settings(thresholds=Thresholds(canary_monitoring_duration_min=0.5, p99_latency_threshold_ms=65)),
+    )
     past = tuple(told(s) for s in (-0.2, 0.2, -0.1, 0.1, -0.15, 0.15, 0.0, 0.05))
-    scene.history = History(slots_of_memory(scene), past)
+    scene.history = KnownProduction(slots_of_memory(scene), past)
     standing = await scene.driver.drive()
     assert standing.state is State.AWAITING_HUMAN
     trigger = scene.driver.change.open_gates[0].triggers[0]
