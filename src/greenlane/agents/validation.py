@@ -20,6 +20,7 @@ from greenlane.policy.canary import Rules, resolve_thresholds
 from greenlane.policy.prediction import (
     ERROR_RATE,
     P99,
+    Release,
     assess_predictions,
     compute_error_ratio,
     detect_releases,
@@ -169,7 +170,7 @@ class ValidationAgent:
             return msgspec.structs.replace(judged, remarks=(text + "is predicted for production",))
         return msgspec.structs.replace(
             judged,
-            predictions=self._predict(judged.outcome, baseline, past, rules),
+            predictions=self._predict(judged.outcome, baseline, detect_releases(past, judged.service, slots), rules),
             warnings=bl.detect_breaches(
                 baseline, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
             ),
@@ -177,13 +178,12 @@ class ValidationAgent:
         )
 
     def _predict(
-        self, outcome: Outcome, baseline: bl.Baseline, past: tuple[Change, ...], rules: Rules
+        self, outcome: Outcome, baseline: bl.Baseline, releases: tuple[Release, ...], rules: Rules
     ) -> tuple[e.Prediction, ...]:
         ratio = ratio_of(outcome.comparisons, P99)
         if ratio is None or CURRENT not in outcome.samples:
             return ()
         errors = compute_error_ratio(outcome.samples[CURRENT], outcome.samples[CANDIDATE])
-        releases = detect_releases(past, baseline.service)
         wanted = ((P99, ratio, rules.p99_limit_ms), (ERROR_RATE, errors, rules.error_rate_limit))
         least = self._settings.validation.prediction_min_releases
         found = (predict(m, baseline, r, releases, limit=limit, min_releases=least) for m, r, limit in wanted)

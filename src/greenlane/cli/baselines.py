@@ -113,12 +113,15 @@ def _print_baselines(rows: list[Baseline]) -> None:
 
 def predictions(ctx: typer.Context, service: ServiceName, html: HtmlFile = None, json_: JsonFlag = False) -> None:
     """Show what was predicted for each release, and what production showed."""
+    from greenlane.adapters.baselines import FILE, BaselineStore
     from greenlane.policy.prediction import METRICS, detect_releases
 
     async def act(application: Application) -> tuple[tuple[Release, ...], int]:
         _service(application.settings, service)
         least = application.settings.validation.prediction_min_releases
-        return detect_releases(await application.past(), service), least
+        production = BaselineStore(application.state_dir / FILE)
+        slots = await production.slots(service, datetime.fromtimestamp(0, UTC))
+        return detect_releases(await application.past(), service, slots), least
 
     releases, least = with_application(ctx, act, read_only=True)
     if html is not None:

@@ -242,3 +242,33 @@ def test_a_failed_canary_and_a_version_taken_back_are_incidents() -> None:
     change = msgspec.structs.replace(change, history=(*change.history, later))
     assert detect_incidents([change], "shop") == (Incident(begins=NOW, ends=NOW + timedelta(minutes=5), run="run"),)
     assert detect_incidents([change], "other") == ()
+
+
+def test_production_in_the_hour_after_a_release_is_what_it_showed_too() -> None:
+    """Only while its version ran: the quarter in which it was promoted, and those after the next version, are not."""
+    validated = e.StagingValidated(
+        proceed=True, predictions=(prediction(predicted=60.0),), why=e.Reasoning(decision="x", rationale="y")
+    )
+    counters = Counters(requests=1000, histogram=((50.0, 0), (60.0, 1000), (800.0, 1000), (1000.0, 1000)))
+    change = _change(validated, counters)
+    instance = Instance(
+        deployment_id="d", service="shop", host="h", port=1,
+        artifact=Artifact(digest="sha256:1", service="shop", commit="c", location="x"),
+    )  # fmt: skip
+    why = e.Reasoning(decision="x", rationale="y")
+    promoted = e.CanaryPromoted(deployment_id="d", service="shop", stable=instance, previous=instance, why=why)
+
+    def promote(change: Change, at: datetime, run: str) -> Change:
+        recorded = Recorded(seq=9, event_id="9", agent="t", timestamp=at.isoformat(), event=promoted)
+        return msgspec.structs.replace(change, run=run, history=(*change.history, recorded))
+
+    first = promote(change, NOW, "first")
+    second = promote(change, NOW + timedelta(minutes=35), "second")
+    quarters = [slot(timedelta(minutes=-m), errors=m) for m in (0, 15, 30, 45, 60, 75, 90)]
+    begins = [datetime.fromtimestamp(q.begins, UTC).strftime("%H:%M") for q in quarters]
+    assert begins == ["14:15", "14:30", "14:45", "15:00", "15:15", "15:30", "15:45"]
+    (alone,) = detect_releases([first], "shop", quarters)
+    assert (alone.requests, alone.bad) == (1000 + 3 * 900, 15 + 30 + 45)
+    assert 50 < alone.shown < 60.1
+    both = detect_releases([first, second], "shop", quarters)
+    assert [r.bad for r in both] == [15, 45 + 60 + 75]
