@@ -23,6 +23,7 @@ from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
+from tests.support.production import KnownProduction
 
 FAILS_IN_PRODUCTION = b"""
 if os.environ.get("GREENLANE_ENVIRONMENT") == "production":
@@ -76,9 +77,12 @@ class RealScene:
         self._rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
         agents = [
             StagingAgent(**self.ports, **self._rest, probe=HttpProbe()),
-            ValidationAgent(builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config),
+            ValidationAgent(
+                builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config,
+                clock=SystemClock(), history=KnownProduction(),
+            ),
             DeploymentAgent(**self.ports, **self._rest),
-        ]
+        ]  # fmt: skip
         self.driver = Driver(agents, SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
         opened = e.PrOpened(
             repo="shop", pr_number=1, title="Version 2", branch="feature", base_branch="main", head_sha=self.head,

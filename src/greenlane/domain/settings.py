@@ -278,6 +278,9 @@ class Deployment(Section):
     """With fewer counted production requests than this, the error budget is unknown, and said to be."""
     error_budget_spent_max: float = Field(1.0, gt=0, le=100)
     """Share of the error budget (`error_rate_threshold` of the requests) from which on a change goes to a human."""
+    unattended_windows: tuple[FreezeWindow, ...] = ()
+    """Times in which nobody watches (nights, weekends), written like freeze windows. A change without any remark goes
+    to production then as well; with one, a person is asked first."""
 
 
 class Staging(Section):
