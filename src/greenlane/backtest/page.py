@@ -10,6 +10,7 @@ from greenlane.policy.shares import Share
 
 WIDTH, BAR, GAP = 720, 18, 8
 LABEL = 300
+MAX_LABEL = 42
 SHOWN_RULES = 25
 SHOWN_CHANGES = 500
 
@@ -48,18 +49,34 @@ def share_words(share: Share) -> str:
 
 def headline(report: BacktestReport) -> list[str]:
     """The result in a few lines, the figure that decides first."""
-    n = len(report.changes)
     lines = [
-        f"{report.repo}: the last {n} merged changes up to {report.commit[:10]}, judged in {report.seconds:g} s"
-        + (f", with {', '.join(report.settings)}" if report.settings else ""),
+        f"{report.repo}: {what_words(report)}",
         f"A human would have been asked for {share_words(report.to_human)}",
         f"  by risk and security: {share_words(report.by_risk)}",
         f"  by policy alone (schema, API, integration, compliance): {share_words(report.by_policy_only)}",
     ]
     lines += model_words(report)
     if report.unreadable:
-        lines.append(f"{report.unreadable} could not be read at all, and count as asked")
+        lines.append(unreadable_words(report))
     return lines
+
+
+def unreadable_words(report: BacktestReport) -> str:
+    return f"{report.unreadable} could not be read at all, and count as asked" if report.unreadable else ""
+
+
+def what_words(report: BacktestReport) -> str:
+    with_ = f", with {', '.join(report.settings)}" if report.settings else ""
+    n = len(report.changes)
+    return f"the last {n} merged changes up to {report.commit[:10]}, judged in {report.seconds:g} s{with_}"
+
+
+def recall_words(report: BacktestReport) -> str:
+    """How many of the changes with a bad end would have gone to a human."""
+    reverted = (
+        f"; of those reverted: {share_words(report.reverted)}" if report.reverted.total else "; none was reverted"
+    )
+    return share_words(report.recall) + reverted
 
 
 def model_words(report: BacktestReport) -> list[str]:
@@ -90,37 +107,46 @@ def render_html(report: BacktestReport) -> str:
     return render(
         "backtest.html.j2",
         report=report,
-        headline=headline(report),
+        what=what_words(report),
+        rates=_bars(
+            [
+                ("a human is asked", "", report.to_human),
+                ("by risk and security", "lane-red", report.by_risk),
+                ("by policy alone", "lane-schema", report.by_policy_only),
+            ]
+        ),
+        model_words=model_words(report),
+        recall_words=recall_words(report),
         lanes=_bars(lanes),
         rules=_bars(rules),
         scores=_columns(report),
         labelled=report.labelled[:SHOWN_CHANGES],
         more_labelled=max(0, len(report.labelled) - SHOWN_CHANGES),
         limit_words=limit_words(report),
+        unreadable=unreadable_words(report),
         asked=asked[:SHOWN_CHANGES],
         more_asked=max(0, len(asked) - SHOWN_CHANGES),
         shown_rules=report.rules[:SHOWN_RULES],
         width=WIDTH,
         label=LABEL,
         bar=BAR,
-        share_words=share_words,
         interval_words=interval_words,
     )
 
 
 def _bars(rows: list[tuple[str, str, Share]]) -> list[Bar]:
     """Horizontal bars, to one scale, each with its interval."""
-    room = WIDTH - LABEL - 110
+    room = WIDTH - LABEL - 175
     top = max((share.high for _, _, share in rows), default=1.0) or 1.0
     return [
         Bar(
-            label=label if len(label) <= 40 else label[:39] + "…",
+            label=label if len(label) <= MAX_LABEL else "…" + label[1 - MAX_LABEL :],  # the end tells rules apart
             style=style,
             y=i * (BAR + GAP),
             width=round(share.share / top * room, 1),
             low=round(LABEL + share.low / top * room, 1),
             high=round(LABEL + share.high / top * room, 1),
-            text=f"{share.count} ({share.share:.1%})",
+            text=f"{share.count} ({share.share:.1%}, {share.low:.1%} to {share.high:.1%})",
         )
         for i, (label, style, share) in enumerate(rows)
     ]

@@ -148,7 +148,7 @@ def _judge(
 def _tables(report: BacktestReport) -> list[RenderableType]:
     from rich.text import Text
 
-    from greenlane.backtest.page import headline, share_words
+    from greenlane.backtest.page import headline, recall_words
 
     parts: list[RenderableType] = [Text(line) for line in headline(report)]
     parts += [Text(), _lane_table(report), Text(), _rule_table(report)]
@@ -156,7 +156,7 @@ def _tables(report: BacktestReport) -> list[RenderableType]:
         missed = [x for x in report.labelled if not x.to_human]
         parts += [
             Text(),
-            Text(f"Later reverted or fixed: {share_words(report.recall)} of them would have gone to a human"),
+            Text(f"Later reverted or fixed, and sent to a human: {recall_words(report)}"),
         ]
         parts += [
             Text(f"  let through: {x.sha[:10]} {x.title[:70]} ({x.kind} by {x.by[:10]})") for x in missed[:SHOWN_MISSED]
