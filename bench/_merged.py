@@ -32,7 +32,10 @@ from greenlane.domain.diff import Diff
 from greenlane.domain.settings import Service, Settings
 
 _BOT = re.compile(r"\[bot\]|dependabot|renovate|pre-commit-ci|weblate|transifex|pyup|greenkeeper|github-actions", re.I)
-_TOOLS = ("ruff", "bandit", "griffe", "detect-secrets", "sqlglot", "packaging")
+_TOOLS = (
+    "ruff", "bandit", "griffe", "detect-secrets", "sqlglot", "packaging", "tree-sitter", "tree-sitter-javascript",
+    "tree-sitter-typescript", "graphql-core",
+)  # fmt: skip
 
 
 class Case(msgspec.Struct, frozen=True):

@@ -94,8 +94,9 @@ def mann_whitney(every: int = 5) -> Rule:
     """A Mann-Whitney test of one-minute points of the canary against those of the baseline, with an effect size.
 
     Kayenta, kayenta-judge, NetflixACAJudge and MannWhitneyClassifier: a metric is High if the lower end of the 98 %
-    confidence interval of the Hodges-Lehmann estimate of the shift lies over 0.25 times that estimate; a critical metric
-    that is High fails the canary. Judged here after 5 and 10 minutes, on all points up to then; limits play no part.
+    confidence interval of the Hodges-Lehmann estimate of the shift lies over 0.25 times that estimate; a critical
+    metric that is High fails the canary. Judged here after 5 and 10 minutes, on all points up to then; limits play no
+    part.
     """
 
     def decide(counts: np.ndarray, error_limit: float) -> np.ndarray:

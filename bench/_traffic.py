@@ -29,7 +29,7 @@ Counts = np.ndarray
 
 @dataclass(frozen=True)
 class Scenario:
-    """`traffic` names scenarios with the same arrivals: a judge that is wrong for one of them is wrong for that service.
+    """`traffic` names scenarios with the same arrivals: a judge that errs in one of them errs for that service.
 
     Rates are shares of requests, of stable and of the candidate. `rps` is what the canary gets at 5 %.
     """

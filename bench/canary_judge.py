@@ -16,13 +16,13 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import _canary_page
 import msgspec
 import numpy as np
+
+import _canary_page
 from _harness import Bench, run
 from _peers import PEERS
 from _traffic import SCENARIOS, WEIGHT, Draw, Scenario
-
 from greenlane.domain.delivery import Counters, Spread, Tick, Verdict
 from greenlane.domain.events import Lane
 from greenlane.domain.settings import Service, Settings
@@ -179,7 +179,8 @@ def measure(bench: Bench) -> None:
 def report(bench: Bench, tallies: dict[tuple[str, str, str], Tally]) -> None:
     seen = [s for s in SCENARIOS if (s.name, OURS, "") in tallies]
     worst_false = {
-        judge: {s.name: tallies[s.name, judge, ""].rolled for s in seen if not s.bad and s.told} for judge in (OURS, *PEERS)
+        judge: {s.name: tallies[s.name, judge, ""].rolled for s in seen if not s.bad and s.told}
+        for judge in (OURS, *PEERS)
     }
     bench.figure("scenarios", len(seen), "kinds of traffic")
     bench.figure("trials", min(tallies[s.name, OURS, ""].trials for s in seen), "canaries of each, at least")

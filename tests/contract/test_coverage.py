@@ -215,3 +215,47 @@ async def test_the_users_pip_settings_reach_the_setup_step_alone(
     setup = "{python} -m pip config list | grep -q secret"
     report = await measure(sandbox, Service(name="shop", commands=Commands(setup=setup)), tree)
     assert report.suite_passed, report.output
+
+
+FORGERS = {
+    "a hook that turns failures into passes": """
+        import pytest
+
+        @pytest.hookimpl(hookwrapper=True)
+        def pytest_runtest_makereport(item, call):
+            outcome = yield
+            outcome.get_result().outcome = "passed"
+            outcome.get_result().longrepr = None
+    """,
+    "a hook that leaves tests out": """
+        def pytest_runtest_protocol(item, nextitem):
+            return True
+    """,
+    "a hook that ends the process well": """
+        import os
+
+        def pytest_runtest_logreport(report):
+            if report.failed:
+                os._exit(0)
+    """,
+    "a report written by hand": """
+        import json, os
+
+        def pytest_runtest_setup(item):
+            with open(os.environ["GREENLANE_REPORT"], "w") as file:
+                for line in ({"test": "a", "when": "call", "outcome": "passed"},
+                             {"test": "1", "when": "session", "outcome": "ended"}):
+                    file.write(json.dumps(line) + "\\n")
+            os._exit(0)
+    """,
+}
+
+
+@pytest.mark.parametrize("conftest", FORGERS.values(), ids=FORGERS)
+async def test_a_suite_that_forges_its_outcome_has_not_passed(
+    sandbox: Sandbox, service: Service, tmp_path: Path, conftest: str
+) -> None:
+    tree = write_tree(tmp_path / "tree", {"tests/conftest.py": conftest, "tests/test_a.py": "def test_a(): assert 0"})
+    report = await measure(sandbox, service, tree)
+    assert not report.suite_passed
+    assert report.unavailable or report.failing

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.adapters.claude_tests import ClaudeTestWriter
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.sandbox import choose_sandbox
@@ -25,7 +26,7 @@ from greenlane.domain.events import (
 )
 from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
-from greenlane.testgen import TestGenerator
+from greenlane.testgen import TestAsker, TestGenerator
 from tests.support.projects import write_tree
 
 BASE = {
@@ -128,15 +129,18 @@ def folded(events: list[Event]) -> Change:
     return fold("shop-7-abc", rows)
 
 
-def make_agent(repository: Repository, sandbox: Sandbox, folder: Path, **validation: object) -> TestAgent:
+def make_agent(
+    repository: Repository, sandbox: Sandbox, folder: Path, writer: ClaudeTestWriter | None = None, **validation: object
+) -> TestAgent:
     settings = Settings.model_validate({"services": [{"name": "shop"}], "validation": validation})
-    git = LocalGit(repository.folder)
+    git, generator = LocalGit(repository.folder), TestGenerator(sandbox, settings)
     return TestAgent(
+        asker=TestAsker(writer, generator, sandbox, settings) if writer else None,
         code_host=git,
         source=git,
         sandbox=sandbox,
         environments=VenvEnvironments(folder / "environments", sandbox, settings),
-        generator=TestGenerator(sandbox, settings),
+        generator=generator,
         settings=settings,
         work_dir=folder / "work",
     )

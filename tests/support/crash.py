@@ -64,9 +64,10 @@ SHORTER: dict[str, dict[str, Any]] = {
     "orchestration": {"delivery_cap": 100, "lease_s": 3, "backoff_s": 0.5},
     "thresholds": {"canary_traffic_initial_pct": 20, "canary_monitoring_duration_min": 0.05,
                    "p99_latency_threshold_ms": 5000},
-    "validation": {"load_duration_s": 2, "load_rate_rps": 90, "latency_ratio_max": 10.0, "latency_floor_ms": 500,
-                   "error_rate_increase_max": 0.2},
-    "canary": {"warmup_s": 1, "steps_pct": [50, 100], "step_duration_s": 1, "min_requests": 20, "detect_factor": 50, "keep_previous_s": 600,
+    "validation": {"load_duration_s": 2, "load_extend_max_factor": 1, "load_rate_rps": 90,
+                   "latency_ratio_max": 10.0, "latency_floor_ms": 500, "error_rate_increase_max": 0.2},
+    "canary": {"warmup_s": 1, "steps_pct": [50, 100], "step_duration_s": 1, "min_requests": 20,
+               "detect_factor": 50, "keep_previous_s": 600,
                "tick_s": 0.2, "extend_max_factor": 10},
     "staging": {"collect_s": 0},
 }  # fmt: skip
@@ -171,7 +172,7 @@ class Scene:
     async def measure_unwatched(self, for_s: float = 2.5) -> float | None:
         """How long from now on the canary still answers requests, watched for so long; None if it has no weight."""
         began = time.monotonic()
-        split = await self._observe()
+        split = await self.observe()
         if split is None or split.canary is None or not split.canary_weight:
             return None
         last_s, count = 0.0, (await self.traffic.read("shop")).canary.requests
@@ -182,11 +183,18 @@ class Scene:
                 last_s, count = time.monotonic() - began, seen
         return last_s
 
-    async def _observe(self) -> Any:
+    async def observe(self) -> Any:
+        """The split that the router reports; None if it does not answer."""
         try:
             return await self.traffic.observe("shop")
         except GreenlaneError:
             return None
+
+    async def is_answering(self) -> bool:
+        """Whether the canary has got a request since the last look, within a moment."""
+        before = (await self.traffic.read("shop")).canary.requests
+        await asyncio.sleep(LOOK_S)
+        return (await self.traffic.read("shop")).canary.requests > before
 
     async def until(self, holds: Callable[[], object], seconds: float = WORKER_TIMEOUT_S) -> None:
         """Wait until `holds()` (may be a coroutine function) is true."""
@@ -231,7 +239,7 @@ class Scene:
 
     async def outcome(self) -> Outcome:
         change = await self.change()
-        split = await self._observe()
+        split = await self.observe()
         types = Counter(e.type_of(r.event) for r in change.history)
         candidates = {p.deployment_id for p in change.promoted}
         return Outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from greenlane.adapters.memory import Behaviour, World
@@ -10,8 +11,12 @@ from greenlane.agents.deployment import DeploymentAgent
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
+from greenlane.domain.change import Change
 from greenlane.domain.ids import run_id
+from greenlane.domain.production import TrafficSlot
+from greenlane.domain.release import Rollback
 from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
+from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
 
@@ -30,7 +35,7 @@ def settings(*services: Service, **changed: object) -> Settings:
         "thresholds": Thresholds(canary_monitoring_duration_min=0.5),
         "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50, detect_factor=10),
         "staging": Staging(collect_s=4),
-        "validation": Validation(load_duration_s=20),
+        "validation": Validation(load_duration_s=20, load_extend_max_factor=1),
     }
     return Settings.model_validate(sections | changed)
 
@@ -47,8 +52,12 @@ class Scene:
         current: Behaviour | None = None,
         lane: e.Lane = e.Lane.GREEN,
         crash_at: frozenset[int] = frozenset(),
+        history: ProductionHistory | None = None,
     ) -> None:
+        self.rolled_back: list[Rollback] = []
+        """Rollbacks of other runs."""
         self.world = World()
+        self.history = history
         self.config = config or settings()
         self.repo = MemoryRepository(reach=self.world.reach, did=self.world.did)
         self.base = self.repo.commit(BASE_FILES, message="base")
@@ -64,9 +73,14 @@ class Scene:
         agents = [
             StagingAgent(**ports, probe=self.world.probe),  # type: ignore[arg-type]  # a dictionary of ports
             ValidationAgent(
-                builder=self.world.builder, platform=self.world.platform, load=self.world.load, settings=self.config
+                builder=self.world.builder,
+                platform=self.world.platform,
+                load=self.world.load,
+                settings=self.config,
+                clock=self.world.clock,
+                history=self if history else None,
             ),
-            DeploymentAgent(**ports),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)
@@ -80,6 +94,18 @@ class Scene:
         )  # fmt: skip
         names = tuple(s.name for s in self.config.services)
         self.driver.put(opened, review_complete(names, lane), e.TestsComplete(why=WHY, proceed=True))
+
+    async def rollbacks(self) -> tuple[Rollback, ...]:
+        """As `ports.releases` has it."""
+        return tuple(self.rolled_back)
+
+    async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
+        assert self.history is not None
+        return await self.history.slots(service, since)
+
+    async def past(self) -> tuple[Change, ...]:
+        assert self.history is not None
+        return await self.history.past()
 
     @property
     def merge(self) -> str:

@@ -59,7 +59,8 @@ class HttpLoad:
         report = await self.measure(targets, requests, rate_rps=rate_rps, duration_s=duration_s)
         if report.lag_p99_ms > LAG_WARNING_MS:
             log.info("the load generator itself was up to %.0f ms late (p99)", report.lag_p99_ms)
-        return {name: _to_samples(target) for name, target in report.targets.items()}
+        per_s = rate_rps * len(report.targets)
+        return {name: _to_samples(target, per_s) for name, target in report.targets.items()}
 
     async def measure(
         self,
@@ -205,11 +206,13 @@ async def _kill(process: asyncio.subprocess.Process) -> None:
     await asyncio.shield(process.wait())
 
 
-def _to_samples(target: TargetReport) -> Samples:
+def _to_samples(target: TargetReport, per_s: float) -> Samples:
+    """`per_s`: arrivals a second at all targets together, in whose order the requests are numbered."""
     return Samples(
         latencies_ms=tuple(latency for _, latency in target.latencies),
         errors=target.errors,
         requests=target.requests,
+        at_s=tuple(number / per_s for number, _ in target.latencies),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -23,6 +24,12 @@ from greenlane.ports.environments import Environments
 
 STALE_SCRATCH_S = 6 * 3600
 """Scratch of a controller that was killed is removed when it is older than any build may last."""
+
+
+_BUILD_TIME_S = 315_619_200
+"""1980-01-02, UTC: the first day that every archive format can say in every time zone."""
+_SAME_EACH_TIME = {"SOURCE_DATE_EPOCH": str(_BUILD_TIME_S), "PYTHONHASHSEED": "0"}
+"""What makes common build tools give the same bytes for the same input (reproducible-builds.org)."""
 
 
 class BuildRecord(msgspec.Struct, frozen=True):
@@ -54,6 +61,7 @@ class LocalBuilder:
                 async with self._scratch() as scratch:
                     files = scratch / "files"
                     await asyncio.to_thread(copy_tree, source, files)
+                    await asyncio.to_thread(_set_times, files)
                     place = Place(python=python, files=files, scratch=scratch / "tmp", data_dir=scratch / "data")
                     await self._run_build(service, place, scratch)
                     known = BuildRecord(await asyncio.to_thread(self._store.add, files))
@@ -69,7 +77,9 @@ class LocalBuilder:
         sandbox, timeout_s = self._settings.sandbox, self._settings.staging.build_timeout_s
         place.scratch.mkdir()
         place.data_dir.mkdir()
-        spec = plan_command(service, command, place, sandbox, env={}, timeout_s=timeout_s, quota_folders=(scratch,))
+        spec = plan_command(
+            service, command, place, sandbox, env=_SAME_EACH_TIME, timeout_s=timeout_s, quota_folders=(scratch,)
+        )
         result = await run_tree(scratch / "run", spec)
         if not result.passed:
             why = explain_stop(result.reason, timeout_s, sandbox) if result.reason else f"ended with {result.exit_code}"
@@ -118,3 +128,9 @@ class LocalBuilder:
             yield folder
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+def _set_times(root: Path) -> None:
+    """One time for all files of a tree: archives that a build makes of them hold it."""
+    for path in (root, *root.rglob("*")):
+        os.utime(path, (_BUILD_TIME_S, _BUILD_TIME_S), follow_symlinks=False)

@@ -45,6 +45,7 @@ from greenlane.domain.delivery import DeploymentSpec, Instance, Usage
 from greenlane.domain.errors import DeployFailedError, FencedError, FinalError, InputError
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import Environments
+from greenlane.prompts.redaction import redact_log
 
 __all__ = ["LocalBuilder", "LocalPlatform", "shutdown"]
 
@@ -282,7 +283,7 @@ class LocalPlatform:
                 self._write(healthy)
                 (folder / "ready").touch()
                 return healthy
-            log = last_lines(await asyncio.to_thread(tail_log, folder))
+            log = redact_log(last_lines(await asyncio.to_thread(tail_log, folder)))
             failed = msgspec.structs.replace(record, phase="failed")
             self._write(failed)
             await self._stop(folder, failed, keep_files=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import msgspec
 
+from greenlane.domain.contract import DocumentedGet
 from greenlane.domain.delivery import (
     Artifact,
     Check,
@@ -31,6 +32,7 @@ from greenlane.domain.delivery import (
 )
 from greenlane.domain.errors import BuildFailedError, DeployFailedError, FencedError
 from greenlane.domain.settings import HttpCheck, LoadRequest, Service
+from greenlane.policy.contract import CHECK_PREFIX
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 _FIRST_PORT = 20000
@@ -350,3 +352,7 @@ class MemoryProbe:
         if check.path in behaviour.failing_paths:
             return Check(name=name, passed=False, detail=f"status 500, expected {check.status}")
         return Check(name=name, passed=True, seconds=behaviour.latency_ms / 1000)
+
+    async def documented(self, base_url: str, request: DocumentedGet, *, timeout_s: float) -> Check:
+        asked = await self.check(base_url, HttpCheck(path=request.path), timeout_s=timeout_s)
+        return msgspec.structs.replace(asked, name=f"{CHECK_PREFIX}GET {request.path}")

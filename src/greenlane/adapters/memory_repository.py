@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from greenlane.domain.diff import Diff, FileDiff, Line
-from greenlane.domain.errors import BaseMovedError, FinalError, InputError, MergeConflictError
+from greenlane.domain.errors import BaseMovedError, FinalError, GreenlaneError, InputError, MergeConflictError
 from greenlane.ports.code_host import PullRequest, Step
 
 Tree = Mapping[str, bytes]
@@ -31,6 +31,8 @@ class MemoryRepository:
         self._reach = reach or (lambda: None)
         self._did = did or (lambda _: None)
         self.branches: dict[str, str] = {}
+        self.in_the_way: GreenlaneError | None = None
+        """Raised by `require_movable`, as for a checkout with uncommitted work."""
 
     # ------------------------------------------------------------ setting it up
 
@@ -92,6 +94,12 @@ class MemoryRepository:
         self.branches[branch] = self.change(head, dict(files), marked)
         self._did(f"commit {branch}")
         return self.branches[branch]
+
+    async def require_movable(self, base_branch: str, *, expected: str, commit: str) -> None:
+        del base_branch, expected, commit  # this repository has no checkouts
+        self._reach()
+        if self.in_the_way is not None:
+            raise self.in_the_way
 
     async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
         self._reach()

@@ -23,6 +23,7 @@ from greenlane.policy.context import compute_context_package
 CONTEXT_PAGE = "context.html"
 INCIDENT_TEXT = "incident.md"
 INCIDENT_PAGE = "incident.html"
+INCIDENT_DATA = "incident.json"
 _SAFE_RUN = re.compile(r"[a-z0-9][a-z0-9._-]{0,120}")
 
 
@@ -48,7 +49,9 @@ class FileNotifier:
     def paths_for(self, run: str) -> tuple[Path, ...]:
         """The reports of this run that exist, in the order in which a person reads them."""
         folder = self._folder(run)
-        return tuple(p for p in (folder / n for n in (CONTEXT_PAGE, INCIDENT_PAGE, INCIDENT_TEXT)) if p.is_file())
+        return tuple(
+            p for p in (folder / n for n in (CONTEXT_PAGE, INCIDENT_PAGE, INCIDENT_TEXT, INCIDENT_DATA)) if p.is_file()
+        )
 
     def _folder(self, run: str) -> Path:
         if not _SAFE_RUN.fullmatch(run):
@@ -63,6 +66,7 @@ class FileNotifier:
         folder = self._folder(change.run)
         write_atomically(folder / INCIDENT_TEXT, incident.markdown)
         write_atomically(folder / INCIDENT_PAGE, incident_page.render_html(change))
+        write_atomically(folder / INCIDENT_DATA, incident_page.render_json(change).decode())
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -42,8 +42,8 @@ _ALL_PASSED = CanaryJudgement(verdict=Verdict.PASS, reason="every phase has pass
 
 
 class CanaryWatch:
-    """After `run`, `judgement` is how it ended (PASS: every phase passed), `reading` what it was based on, `phase` where
-    it ended (empty: not by the judge), and `ticks` the looks that are not recorded yet."""
+    """After `run`, `judgement` is how it ended (PASS: every phase passed), `reading` what it was based on, `phase`
+    where it ended (empty: not by the judge), and `ticks` the looks that are not recorded yet."""
 
     def __init__(
         self,
@@ -134,7 +134,10 @@ class CanaryWatch:
 
     async def _watch(self, phase: Phase, weight: float) -> AsyncIterator[Yielded]:
         clock, tick_s = self._site.clock, self._starting.tick_s
-        judge, start = begin_phase(self._rules, self._passed(), phase), await self._site.traffic.read(self._service.name)
+        judge, start = (
+            begin_phase(self._rules, self._passed(), phase),
+            await self._site.traffic.read(self._service.name),
+        )
         self.phase, self.ticks, self._since = phase, (), _NOTHING
         begun_s = clock.monotonic_s()
         every_s = max(self._rules.duration_s(phase) / _CHECKPOINTS, tick_s)

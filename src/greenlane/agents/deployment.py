@@ -12,6 +12,7 @@ from pathlib import Path
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.canary_watch import CanaryWatch, route, stop_canary_traffic
+from greenlane.agents.clearance import clear_to_start, is_cleared
 from greenlane.agents.production import (
     Notebook,
     Site,
@@ -33,7 +34,6 @@ from greenlane.agents.rollback import (
 )
 from greenlane.agents.rollout_words import (
     advancing,
-    ask,
     attempt_of,
     base_moved,
     installing,
@@ -56,13 +56,12 @@ from greenlane.domain.delivery import (
 )
 from greenlane.domain.errors import BaseMovedError, ChangeError, GreenlaneError
 from greenlane.domain.settings import Service, Settings
-from greenlane.policy.deployment_risk import assess_deployment_risk, gather_deployment_facts
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
-_PROCEED = "proceed"
 _NOTHING = TrafficReading(stable=Counters(), canary=Counters())
 
 
@@ -76,6 +75,7 @@ class DeploymentAgent:
         e.HumanApproved,
         e.RollbackRequested,
         e.HumanRejected,
+        e.HotfixRequested,
         e.RunSuperseded,
     )
 
@@ -90,7 +90,9 @@ class DeploymentAgent:
         clock: Clock,
         settings: Settings,
         work_dir: Path,
+        releases: Releases | None = None,
     ) -> None:
+        """`releases` is None only where nothing was ever rolled back (a repository that begins)."""
         self._site = Site(
             code_host=code_host,
             source=source,
@@ -100,6 +102,7 @@ class DeploymentAgent:
             clock=clock,
             settings=settings,
             work_dir=work_dir,
+            releases=releases,
         )
 
     async def act(self, change: Change) -> AsyncIterator[Yielded]:
@@ -147,9 +150,9 @@ class DeploymentAgent:
     async def _roll_out(self, notebook: Notebook) -> AsyncIterator[Yielded]:
         """Every service that is not in production yet, one after the other; then the base branch."""
         if not notebook.change.promoted:
-            async for step in self._clear_to_start(notebook):
+            async for step in clear_to_start(self._site, notebook):
                 yield step
-            if notebook.change.staging is None or notebook.change.open_gates:
+            if not is_cleared(notebook.change):
                 return
         staging = notebook.change.staging
         assert staging is not None, "deployment follows staging"
@@ -160,37 +163,6 @@ class DeploymentAgent:
                 return
         async for step in self._land(notebook, staging):
             yield step
-
-    async def _clear_to_start(self, notebook: Notebook) -> AsyncIterator[Yielded]:
-        """The risk of deploying now, and whether what was tested still stands on the base branch."""
-        change, settings = notebook.change, self._site.settings
-        staging = change.staging
-        assert staging is not None, "deployment follows staging"
-        attempt = attempt_of(change)
-        base = await self._site.code_host.head_of(change.opened.base_branch)
-        if base not in (staging.base_sha, staging.merge_sha):
-            yield notebook.note(base_moved(change, staging.base_sha, base))
-            return
-        if any(a.attempt == attempt and a.why.decision == _PROCEED for a in change.all_of(e.DeploymentAssessed)):
-            return
-        services = tuple(service_named(settings, s.service) for s in staging.services)
-        risk = assess_deployment_risk(gather_deployment_facts(change, services, settings, attempt))
-        assessed = e.DeploymentAssessed(
-            level=risk.level,
-            reasons=risk.reasons,
-            attempt=attempt,
-            why=explain(
-                change,
-                "ask-human" if risk.asks else _PROCEED,
-                f"The risk of deploying now is {risk.level}: {'; '.join(risk.reasons)}."
-                + (" People approved it in this run." if risk.level == "high" and not risk.asks else ""),
-                *risk.rules,
-            ),
-        )
-        if risk.asks:
-            yield notebook.note(assessed, ask(change, risk.asks, attempt))
-        else:
-            yield notebook.note(assessed)
 
     async def _bring_to_production(self, notebook: Notebook, staged: e.StagedService) -> AsyncIterator[Yielded]:
         service = service_named(self._site.settings, staged.service)

@@ -26,6 +26,7 @@ from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
 _TAIL_LINES = 5
@@ -67,6 +68,7 @@ class Site:
     clock: Clock
     settings: Settings
     work_dir: Path
+    releases: Releases | None = None
 
 
 def explain(

@@ -38,6 +38,7 @@ from greenlane.domain.events import (
 from greenlane.domain.history import HistoryFacts
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
 from greenlane.policy.paths import match_paths
 from greenlane.policy.review import ReviewVerdict, assess_review
 from greenlane.policy.rollout import assess_rollout
@@ -61,12 +62,14 @@ class ReviewAgent:
         *,
         history: History | None = None,
         reviewer: Reviewer | None = None,
+        weights: FittedWeights | None = None,
     ) -> None:
         self._reader = reader
         self._settings = settings
         self._work_dir = work_dir
         self._history = history
         self._reviewer = reviewer
+        self._weights = weights
 
     @property
     def stage(self) -> Stage:
@@ -129,6 +132,7 @@ class ReviewAgent:
             labels=change.opened.labels,
             services=reading.services,
             settings=self._settings,
+            weights=self._weights,
         )
         rollout = assess_rollout(
             self._settings.rollout, repo=change.opened.repo, pr_number=change.opened.pr_number, lane=verdict.lane.lane
@@ -138,7 +142,7 @@ class ReviewAgent:
         shadow = self._settings.orchestration.mode == "shadow"
         read = with_model(reading.read, model)
         analysed, hunks = analysed_hunks(read)
-        inputs = name_inputs(change.opened, reading.diff)
+        inputs = name_inputs(change.opened, reading.diff, verdict.weights)
         findings = rank_findings([*reading.findings, *verdict.model_findings])
         complete = ReviewComplete(
             why=Reasoning(
@@ -180,6 +184,7 @@ class ReviewAgent:
             read=bound_record(read),
             hunks=hunks,
             hunks_analysed=analysed,
+            weights=verdict.weights,
             schema_changes_detected=bool(verdict.signals.schema),
             new_service_integration=bool(verdict.signals.integrations),
             breaking_api_contract=bool(verdict.signals.breaking_api),

@@ -9,6 +9,7 @@ from greenlane.domain.diff import Diff
 from greenlane.domain.events import Input, PrOpened, SkippedFile
 from greenlane.domain.findings import Finding, Severity
 from greenlane.domain.opinion import ModelReview
+from greenlane.domain.weights import FittedWeights
 from greenlane.policy.review import ReviewVerdict
 
 
@@ -29,7 +30,7 @@ def explain_review(
     )
     return " ".join(
         (
-            f"The risk score {verdict.risk.score:g} {compared}.",
+            f"The risk score {verdict.risk.score:g} {compared} (weights: {verdict.weights.words}).",
             f"The lane is {verdict.lane.lane} ({lanes}).",
             f"Files read: {len(diff.files)}; lines added: {diff.added_count}, removed: {diff.removed_count}.",
             _findings(findings),
@@ -85,13 +86,14 @@ def _gaps(skipped: tuple[SkippedFile, ...]) -> str:
     return f"Not analysed: {shown}{more}."
 
 
-def name_inputs(opened: PrOpened, diff: Diff) -> tuple[Input, ...]:
-    """What the review read, by digest: the difference as it was read, and the commits of both trees."""
+def name_inputs(opened: PrOpened, diff: Diff, weights: FittedWeights) -> tuple[Input, ...]:
+    """What the review read, by digest: the difference as it was read, the commits of both trees, and fitted weights."""
     digest = diff.sha256 if ":" in diff.sha256 else f"sha256:{diff.sha256}"
     return (
         Input("diff", digest),
         Input("merge-base", opened.merge_base_sha),
         Input("head", opened.head_sha),
+        *((Input("risk-weights", f"sha256:{weights.sha256}"),) if weights.sha256 else ()),
     )
 
 

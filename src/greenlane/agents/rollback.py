@@ -10,14 +10,15 @@ from collections.abc import AsyncIterator
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.canary_watch import route, stop_canary_traffic
+from greenlane.agents.evidence import gather_evidence
 from greenlane.agents.production import Notebook, Site, ensure_running, explain, position_of, service_named
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import CanaryJudgement, Instance, Split, Tick, TrafficReading, Verdict
-from greenlane.domain.errors import BaseMovedError, FinalError, GreenlaneError, RetryableError
+from greenlane.domain.errors import BaseMovedError, FinalError, RetryableError
 from greenlane.domain.settings import Service
-from greenlane.pages.incident import IncidentFacts, find_hypotheses, render_markdown
-from greenlane.policy.staging import extract_signatures
+from greenlane.pages.incident import IncidentFacts, render_markdown
+from greenlane.policy.quarantine import ALL_OR_NOTHING
 
 
 def winding_down(change: Change) -> tuple[str, str] | None:
@@ -73,7 +74,7 @@ async def end_canary(site: Site, notebook: Notebook, starting: e.CanaryStarting)
     promoted = notebook.change.promoted
     async for step in restore(site, notebook, promoted, f"the canary of {starting.service} did not pass"):
         yield step
-    facts = await _gather_evidence(site, notebook.change, starting.deployment_id, starting.stable)
+    facts = await gather_evidence(site, notebook.change, starting.deployment_id, starting.stable)
     await site.clock.sleep(site.settings.canary.tick_s)  # requests in flight are answered before the process goes
     await _drop(site, notebook, service, starting)
     if _is_inconclusive(notebook.change, rolling):
@@ -89,7 +90,7 @@ async def end_canary(site: Site, notebook: Notebook, starting: e.CanaryStarting)
             notebook.change,
             "rolled-back",
             f"The router reports {observed:g} % for the canary of {starting.service}; its artifact is quarantined: "
-            "only a new commit can bring the change back.",
+            "these very bytes come back only with a person's approval.",
             f"canary.{rolling.trigger}",
             artifact=starting.candidate,
         ),
@@ -100,7 +101,7 @@ async def end_canary(site: Site, notebook: Notebook, starting: e.CanaryStarting)
 async def end_promotions(site: Site, notebook: Notebook, words: str) -> AsyncIterator[Yielded]:
     """Take back services that have all traffic while the base branch is not moved yet, for a reason from outside."""
     promoted = notebook.change.promoted
-    facts = await _gather_evidence(site, notebook.change, promoted[-1].deployment_id, promoted[-1].previous)
+    facts = await gather_evidence(site, notebook.change, promoted[-1].deployment_id, promoted[-1].previous)
     async for step in restore(site, notebook, promoted, words):
         yield step
     yield _with_incident(notebook, _taken_back(notebook.change, promoted), facts)
@@ -160,7 +161,7 @@ async def report_incident(site: Site, notebook: Notebook) -> AsyncIterator[Yield
     starting = notebook.change.last_of(e.CanaryStarting)
     assert back is not None, "there is a rollback to report"
     assert starting is not None, "what was rolled back was begun"
-    facts = await _gather_evidence(site, notebook.change, back.deployment_id, starting.stable)
+    facts = await gather_evidence(site, notebook.change, back.deployment_id, starting.stable)
     yield _with_incident(notebook, (), facts)
 
 
@@ -238,26 +239,6 @@ def _left_to_people(change: Change) -> bool:
     return any(a.gate_id in gates for a in change.approvals)
 
 
-async def _gather_evidence(site: Site, change: Change, candidate_id: str, stable: Instance) -> IncidentFacts:
-    """Error lines of the candidate and of stable, and the changed paths. What can't be had is left out."""
-    candidate_log, stable_log = await _log(site, candidate_id), await _log(site, stable.deployment_id)
-    try:
-        diff = await site.source.diff(change.opened.merge_base_sha, change.head_sha)
-        paths = diff.paths
-    except GreenlaneError:  # the report is worth more without the paths than not at all
-        paths = ()
-    known = set(extract_signatures(stable_log))
-    new = tuple(s for s in extract_signatures(candidate_log) if s not in known)
-    return IncidentFacts(signatures=new, hypotheses=find_hypotheses(candidate_log, new, paths), changed_paths=paths)
-
-
-async def _log(site: Site, deployment_id: str) -> str:
-    try:
-        return (await site.platform.inspect(deployment_id))[1]
-    except GreenlaneError:  # it was stopped before a crash, or never started: there is no log
-        return ""
-
-
 # ------------------------------------------------------------------ words
 
 
@@ -294,6 +275,9 @@ def _inconclusive(change: Change, starting: e.CanaryStarting, judgement: CanaryJ
 
 
 def _taken_back(change: Change, promoted: tuple[e.CanaryPromoted, ...]) -> tuple[e.CanaryRolledBack, ...]:
+    """What was promoted before and went back with the rest. The rule says whether anything is known against it."""
+    down = winding_down(change)
+    rule = f"rollout.{down[0]}" if down else ALL_OR_NOTHING
     return tuple(
         e.CanaryRolledBack(
             deployment_id=done.deployment_id,
@@ -304,7 +288,7 @@ def _taken_back(change: Change, promoted: tuple[e.CanaryPromoted, ...]) -> tuple
                 change,
                 "rolled-back",
                 _words_taken_back(done),
-                "rollout.all_or_nothing",
+                rule,
                 artifact=done.stable.artifact,
             ),
         )
@@ -329,13 +313,15 @@ def _with_incident(notebook: Notebook, backs: tuple[e.CanaryRolledBack, ...], fa
     preview = Notebook(change, notebook.clock)
     if backs:
         preview.note(*backs)
-    title, markdown = render_markdown(preview.change, facts)
+    incident_id = f"incident-{change.run}-{len(change.all_of(e.IncidentReported)) + 1}"
+    title, markdown = render_markdown(preview.change, facts, incident_id)
     report = e.IncidentReported(
-        incident_id=f"incident-{change.run}-{len(change.all_of(e.IncidentReported)) + 1}",
+        incident_id=incident_id,
         title=title,
         markdown=markdown,
-        error_signatures=facts.signatures,
+        error_signatures=tuple(c.signature for c in facts.evidence.clusters if not c.stable_count),
         hypotheses=facts.hypotheses,
+        evidence=facts.evidence,
         why=explain(change, "report", title, "incident.reported"),
     )
     return notebook.note(*backs, report)

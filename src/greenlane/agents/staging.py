@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
+
 from greenlane.agents.base import Yielded
+from greenlane.agents.openapi_smoke import documented_requests
 from greenlane.agents.production import (
     build_commit,
     explain,
@@ -18,15 +23,17 @@ from greenlane.agents.production import (
 )
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
+from greenlane.domain.contract import DocumentedGet
 from greenlane.domain.delivery import Check, DeploymentSpec, Instance, Usage
 from greenlane.domain.errors import ChangeError, FinalError, GreenlaneError, MergeConflictError
 from greenlane.domain.settings import HttpCheck, Service, Settings
-from greenlane.policy.staging import Observation, StagingVerdict, assess_staging, compute_quantile
+from greenlane.policy.staging import Observation, StagingVerdict, assess_staging, compute_deltas, compute_quantile
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
 from greenlane.ports.probe import Probe
 from greenlane.ports.traffic import Traffic
+from greenlane.prompts.redaction import redact_log
 
 _LOOKS = 20
 """How often both versions are looked at while they are collected: enough for a trend, too few to be load."""
@@ -80,7 +87,7 @@ class StagingAgent:
                 return
         names = change.review.services if change.review else ()
         services = tuple(service_named(self._settings, name) for name in names)
-        deployable = tuple(s for s in services if s.commands.start)
+        deployable = tuple(s for s in services if s.is_deployed)
         if not deployable:
             yield _nothing_to_stage(change, base, merge, services)
             return
@@ -88,7 +95,7 @@ class StagingAgent:
             if service.name not in begun:
                 yield self._starting(change, service, base, merge, attempt)
         try:
-            staged, verdicts = await self._stage(change, deployable, base, merge, attempt)
+            staged = await self._stage(change, deployable, base, merge, attempt)
         except ChangeError as error:
             log = await self._log_of(change, deployable, merge, attempt)
             await self._retire(change, deployable, base, merge, attempt)
@@ -97,7 +104,7 @@ class StagingAgent:
         except FinalError:
             await self._retire(change, deployable, base, merge, attempt)
             raise
-        complete = _complete(change, base, merge, staged, verdicts, self._settings.staging.collect_s)
+        complete = _complete(change, base, merge, staged, self._settings.staging.collect_s)
         if not complete.proceed:
             await self._retire(change, deployable, base, merge, attempt)
         yield complete
@@ -120,24 +127,43 @@ class StagingAgent:
 
     async def _stage(
         self, change: Change, services: tuple[Service, ...], base: str, merge: str, attempt: int
-    ) -> tuple[tuple[e.StagedService, ...], tuple[StagingVerdict, ...]]:
+    ) -> _Staged:
         """Every service started, smoke-tested and collected. Raises ChangeError if the merge is at fault."""
         pairs: list[tuple[Service, Instance, Instance | None]] = []
         for service in services:
             current = await self._start_current(change, service, base, attempt)
             candidate = await self._start(change, service, merge, attempt)
             pairs.append((service, candidate, current))
+        documented = {s.name: await self._documented(s, merge) for s in services}
         watches = [_Watch(s, i) for s, candidate, current in pairs for i in (candidate, current) if i is not None]
         for watch in watches:
             watch.checks = await self._smoke(watch.service, watch.instance)
+            watch.checks += [
+                await self._probe.documented(url_of(watch.instance), request, timeout_s=_PROBE_TIMEOUT_S)
+                for request in documented[watch.service.name]
+            ]
         await self._collect(watches)
         seen = {w.instance.deployment_id: w.observation() for w in watches}
         staged, verdicts = [], []
+        deltas: list[e.PerformanceDelta] = []
         for service, candidate, current in pairs:
-            mine = seen[candidate.deployment_id]
-            verdicts.append(assess_staging(service.name, mine, seen[current.deployment_id] if current else None))
+            mine, other = seen[candidate.deployment_id], seen[current.deployment_id] if current else None
+            verdicts.append(assess_staging(service.name, mine, other))
+            deltas += compute_deltas(service.name, mine, other)
             staged.append(_staged(service, candidate, current, mine))
-        return tuple(staged), tuple(verdicts)
+        return _Staged(services=tuple(staged), verdicts=tuple(verdicts), deltas=tuple(deltas))
+
+    async def _documented(self, service: Service, merge: str) -> tuple[DocumentedGet, ...]:
+        """What the service's OpenAPI document says can be asked, as the merge has it."""
+        if not self._settings.staging.openapi_smoke:
+            return ()
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f"{service.name}-contract-", dir=self._work_dir))
+        try:
+            await self._source.export(merge, folder / "source")
+            return await asyncio.to_thread(documented_requests, folder / "source", service)
+        finally:
+            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _start(self, change: Change, service: Service, commit: str, attempt: int) -> Instance:
         artifact = await build_commit(
@@ -224,10 +250,18 @@ class StagingAgent:
         for service in services:
             name = instance_id(change.run, "staging", service.name, merge, attempt)
             try:
-                tails.append(tail_of((await self._platform.inspect(name))[1]))
+                tails.append(redact_log(tail_of((await self._platform.inspect(name))[1])))
             except GreenlaneError:  # it never started, so it has no log: the error itself says why
                 continue
         return tuple(t for t in tails if t)
+
+
+class _Staged(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of all services."""
+
+    services: tuple[e.StagedService, ...]
+    verdicts: tuple[StagingVerdict, ...]
+    deltas: tuple[e.PerformanceDelta, ...]
 
 
 class _Watch:
@@ -248,7 +282,7 @@ class _Watch:
             usage=tuple(self.usage),
             checks=tuple(self.checks),
             latencies_ms=tuple(self.latencies_ms),
-            log=self.log,
+            log=redact_log(self.log),
         )
 
 
@@ -282,10 +316,10 @@ def _complete(
     change: Change,
     base: str,
     merge: str,
-    staged: tuple[e.StagedService, ...],
-    verdicts: tuple[StagingVerdict, ...],
+    seen: _Staged,
     collect_s: float,
 ) -> e.StagingComplete:
+    staged, verdicts = seen.services, seen.verdicts
     failures = [text for v in verdicts for text in v.failures]
     regressions = tuple(text for v in verdicts for text in v.regressions)
     anomalies = tuple(text for v in verdicts for text in v.anomalies)
@@ -305,6 +339,7 @@ def _complete(
         services=staged,
         regressions_detected=regressions,
         anomalies=anomalies,
+        performance_delta=seen.deltas,
         why=explain(
             change,
             "block" if failures else "proceed",

@@ -20,6 +20,7 @@ from greenlane.agents.base import Yielded
 from greenlane.agents.testing_bundle import Bundle, ServiceTests
 from greenlane.agents.testing_text import commit_message, explain_tests
 from greenlane.analyzers.coverage import describe_run, read_statements
+from greenlane.domain.asked import ModelTests
 from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError
 from greenlane.domain.events import (
@@ -33,15 +34,16 @@ from greenlane.domain.events import (
     TestsCommitting,
     TestsComplete,
 )
+from greenlane.domain.findings import Category
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.escalation import assess_coverage_gate
 from greenlane.policy.paths import match_paths
 from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
 from greenlane.ports.code_host import CodeHost, SourceControl
-from greenlane.ports.environments import Environments
+from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, remove_tree
-from greenlane.testgen import GeneratedFile, Generation, TestGenerator
+from greenlane.testgen import GeneratedFile, Generation, Origin, TestAsker, TestGenerator
 from greenlane.testgen.neighbours import MARKER
 
 RULE_GAP = "coverage-gap-open"
@@ -62,12 +64,15 @@ class TestAgent:
         generator: TestGenerator,
         settings: Settings,
         work_dir: Path,
+        asker: TestAsker | None = None,
     ) -> None:
+        """`asker` proposes tests by a model before the generator writes some for what stays open; None: no model."""
         self._code_host = code_host
         self._source = source
         self._sandbox = sandbox
         self._environments = environments
         self._generator = generator
+        self._asker = asker
         self._settings = settings
         self._work_dir = work_dir
         self._runner = SuiteRunner(sandbox, settings)
@@ -139,12 +144,13 @@ class TestAgent:
         verdict = await self._judge_suite(change, service, run, folder)
         before = describe_run(run, statements, unread)
         gaps = {file.path: frozenset(file.uncovered) for file in before.files if file.uncovered}
-        generation, notes = Generation(), list(unread)
+        generation, notes, asked = Generation(), list(unread), None
         if gaps and verdict.proceed:
             if not self._settings.validation.test_execution_required:
                 notes.append(RULE_OFF)
             elif not run.result.stopped:
-                generation = await self._generator.generate(service, environment, head, gaps, run)
+                scene = _Scene(service=service, environment=environment, head=head, statements=statements)
+                generation, asked = await self._close_gaps(change, scene, gaps, run)
         after = describe_run(generation.suite, statements).files if generation.suite else before.files
         return ServiceTests(
             service=service.name,
@@ -158,7 +164,32 @@ class TestAgent:
             suite_passed=generation.suite.passed if generation.suite else run.passed,
             environment=environment.digest,
             notes=tuple(notes),
+            asked=asked,
         )
+
+    async def _close_gaps(
+        self, change: Change, scene: _Scene, gaps: dict[str, frozenset[int]], run: SuiteRun
+    ) -> tuple[Generation, ModelTests | None]:
+        """The model's tests, if there is one, and then the generator's for what they leave open."""
+        first, record = Generation(), None
+        if self._asker is not None:
+            asked = await self._asker.ask(scene.service, scene.environment, scene.head, gaps, run, _origin_of(change))
+            first, record = asked.generation, asked.record
+        if first.suite is not None:
+            run = first.suite
+            await asyncio.to_thread(_put, scene.head, _allowed(scene.service, scene.head, first.files))
+            left = describe_run(run, scene.statements).files
+            gaps = {file.path: frozenset(file.uncovered) for file in left if file.uncovered}
+        if not gaps:
+            return first, record
+        second = await self._generator.generate(scene.service, scene.environment, scene.head, gaps, run)
+        both = Generation(
+            files=(*first.files, *second.files),
+            written=(*first.written, *second.written),
+            dropped=(*first.dropped, *second.dropped),
+            suite=second.suite or first.suite,
+        )
+        return both, record
 
     async def _judge_suite(self, change: Change, service: Service, run: SuiteRun, folder: Path) -> SuiteVerdict:
         head = _suite_facts(run)
@@ -207,6 +238,10 @@ class TestAgent:
         rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
         rules += ["tests-committed"] if commit else []
         environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
+        asked = tuple(service.asked for service in bundle.services if service.asked)
+        rules += ["model-proposed-tests"] if any(a.kept for a in asked) else []
+        rules += [f"model-{a.outcome}" for a in asked if a.outcome != "answered"]
+        calls = [call for a in asked for call in a.calls]
         return TestsComplete(
             why=Reasoning(
                 decision="proceed" if proceed else "block",
@@ -214,8 +249,11 @@ class TestAgent:
                 rules_fired=tuple(dict.fromkeys(rules)),
                 risk_score=change.risk_score,
                 inputs=(Input("head", change.head_sha), Input("diff", change.opened.diff_sha256), *environments),
+                model_id=calls[-1].model_id if calls else None,
+                prompt_digest=calls[-1].prompt_digest if calls else None,
             ),
             proceed=proceed,
+            asked=asked,
             written=tuple(test for service in bundle.services for test in service.written) if commit else (),
             dropped=tuple(test for service in bundle.services for test in service.dropped),
             commit_sha=commit,
@@ -224,6 +262,28 @@ class TestAgent:
             suite_passed=all(service.suite_passed for service in bundle.services),
             seconds=bundle.seconds,
         )
+
+
+class _Scene(msgspec.Struct, frozen=True, kw_only=True):
+    """A service at the head of a change, with its changed executable lines by path."""
+
+    service: Service
+    environment: PythonEnvironment
+    head: Path
+    statements: dict[str, frozenset[int]]
+
+
+def _origin_of(change: Change) -> Origin:
+    findings = change.review.findings if change.review else ()
+    hidden = frozenset((f.path, f.line) for f in findings if f.category is Category.SECRET)
+    return Origin(repo=change.opened.repo, pr_number=change.opened.pr_number, hidden=hidden)
+
+
+def _put(tree: Path, files: tuple[GeneratedFile, ...]) -> None:
+    for file in files:
+        target = tree / file.path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(file.content)
 
 
 def _clear(folder: Path) -> None:
@@ -275,6 +335,8 @@ def _suite_facts(run: SuiteRun) -> SuiteFacts:
     stopped = f"it was stopped ({run.result.stopped})" if run.result.stopped else ""
     if run.cut_short and not stopped:
         stopped = f"it ended before its last test (exit code {run.result.exit_code}): a test ends the process"
+    if run.doubts:
+        stopped = f"its report can't be believed: {run.doubts[0]}"
     return SuiteFacts(
         passed=run.passed,
         tests_run=run.tests_run,

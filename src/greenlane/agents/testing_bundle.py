@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from greenlane.domain.asked import ModelTests
 from greenlane.domain.events import DroppedTest, WrittenTest
 from greenlane.domain.findings import FileCoverage
 from greenlane.policy.testing import SuiteVerdict
@@ -24,6 +25,7 @@ class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
     suite_passed: bool = True
     environment: str = ""
     notes: tuple[str, ...] = ()
+    asked: ModelTests | None = None
 
     @property
     def uncovered_before(self) -> int:

@@ -37,6 +37,7 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
         said.append(
             "validation.test_execution_required is off: nothing may be committed that was not run, so nothing is."
         )
+    said += _explain_asking(service)
     if service.written and commit:
         count = len(service.written)
         closed = service.uncovered_before - len(service.open_lines)
@@ -50,6 +51,26 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
         shown = ", ".join(lines[:_MAX_LINES])
         more = f" and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         said.append(f"The gap stays open at {shown}{more}.")
+    return said
+
+
+def _explain_asking(service: ServiceTests) -> list[str]:
+    """What a model was asked, what of it was kept, what it cost; and why the generator worked alone, if it did."""
+    asked = service.asked
+    if asked is None or not asked.calls:
+        return []
+    last = asked.calls[-1]
+    calls = [call for call in asked.calls if call.outcome != "over-budget" and call.latency_s]
+    cost = sum(call.cost_usd for call in calls)
+    said = []
+    if asked.asked:
+        tests = "test" if asked.asked == 1 else "tests"
+        said.append(
+            f"{last.model_id} proposed {asked.asked} {tests}, of which {asked.kept} passed every gate "
+            f"({len(calls)} {'call' if len(calls) == 1 else 'calls'}, ${cost:.4f})."
+        )
+    if asked.outcome != "answered":
+        said.append(f"The generator worked on alone: the model's answer was {asked.outcome} ({asked.detail}).")
     return said
 
 

@@ -1,37 +1,61 @@
-"""The validation agent: integration tests, then current and candidate under the same load, side by side."""
+"""The validation agent: integration tests, current and candidate under the same load, and what production will show."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import msgspec
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.production import ensure_running, explain, retire_staging, service_named, url_of
+from greenlane.agents.side_by_side import CANDIDATE, CURRENT, Outcome, SideBySide
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.delivery import Check, Comparison, Instance, Samples, Usage, Verdict
+from greenlane.domain.delivery import Check, Instance, Verdict
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.settings import LoadRequest, Service, Settings
-from greenlane.policy.canary import resolve_thresholds
-from greenlane.policy.regression import (
-    Validated,
-    assess_comparisons,
-    compare_absolute,
-    compare_errors,
-    compare_latency,
-    compare_usage,
+from greenlane.policy import baseline as bl
+from greenlane.policy.canary import Rules, resolve_thresholds
+from greenlane.policy.prediction import (
+    ERROR_RATE,
+    P99,
+    assess_predictions,
+    compute_error_ratio,
+    detect_releases,
+    predict,
+    ratio_of,
 )
+from greenlane.policy.regression import Validated
+from greenlane.ports.clock import Clock
 from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 
-_CANDIDATE = "candidate"
-_CURRENT = "current"
+_OVER = "validation.prediction_over_limit"
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of one service."""
+
+    service: str
+    answer: Validated
+    check: Check | None = None
+    outcome: Outcome | None = None
+    predictions: tuple[e.Prediction, ...] = ()
+    warnings: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What is said of the baseline, for people."""
 
 
 class ValidationAgent:
-    """`staging.complete` -> `staging.validated`. Stops the staged instances, whatever comes of it."""
+    """`staging.complete` -> `staging.validated`. Stops the staged instances, whatever comes of it.
+
+    Without a `clock` CPU is not compared; without a `history` nothing is said of production.
+    """
 
     stage = e.Stage.VALIDATION
-    version = "1"
+    version = "2"
     listens_to: tuple[type[e.Event], ...] = (e.StagingComplete, e.HumanApproved)
 
     def __init__(
@@ -41,11 +65,15 @@ class ValidationAgent:
         platform: Platform,
         load: LoadGenerator,
         settings: Settings,
+        clock: Clock | None = None,
+        history: ProductionHistory | None = None,
     ) -> None:
         self._builder = builder
         self._platform = platform
         self._load = load
         self._settings = settings
+        self._clock = clock
+        self._history = history
 
     async def act(self, change: Change) -> AsyncIterator[Yielded]:
         assert change.staging is not None, "validation follows staging"
@@ -57,35 +85,36 @@ class ValidationAgent:
                 ),
             )
             return
-        checks: list[Check] = []
-        compared: list[e.ServiceComparison] = []
-        answers: list[tuple[str, Validated]] = []
+        judged = []
         for staged in change.staging.services:
             service = service_named(self._settings, staged.service)
             try:
-                check, comparisons, answer = await self._validate(change, service, staged)
+                judged.append(await self._validate(change, service, staged))
             except ChangeError as error:
-                check, comparisons = None, ()
                 answer = Validated(verdict=Verdict.FAIL, reasons=(f"it does not run: {error.message} {error.hint}",))
-            checks += [check] if check else []
-            compared.append(e.ServiceComparison(service=service.name, comparisons=comparisons))
-            answers.append((service.name, answer))
+                judged.append(Judged(service=service.name, answer=answer))
         await retire_staging(change, platform=self._platform, fence=change.fence)
-        yield _validated(change, tuple(checks), tuple(compared), answers)
+        complete = _validated(change, judged)
+        asks = assess_predictions(complete.predictions).asks
+        if complete.proceed and asks and not _was_asked(change):
+            yield _ask(change, asks), complete
+        else:
+            yield complete
 
-    async def _validate(
-        self, change: Change, service: Service, staged: e.StagedService
-    ) -> tuple[Check | None, tuple[Comparison, ...], Validated]:
+    async def _validate(self, change: Change, service: Service, staged: e.StagedService) -> Judged:
         candidate = await ensure_running(
             service, staged.candidate, "staging", platform=self._platform, fence=change.fence
         )
         check = await self._integrate(service, candidate)
         if check is not None and not check.passed:
             reason = f"{check.name} failed: {check.detail or 'no detail'}"
-            return check, (), Validated(verdict=Verdict.FAIL, reasons=(reason,))
+            return Judged(service=service.name, check=check, answer=Validated(verdict=Verdict.FAIL, reasons=(reason,)))
         current = await self._current(change, service, staged)
-        comparisons, answer = await self._compare(change, service, candidate, current)
-        return check, comparisons, answer
+        lane = change.review.lane if change.review else e.Lane.RED
+        rules = resolve_thresholds(self._settings, service, lane).rules
+        outcome = await self._compare(service, candidate, current, rules)
+        judged = Judged(service=service.name, check=check, answer=outcome.answer, outcome=outcome)
+        return await self._foresee(judged, rules)
 
     async def _integrate(self, service: Service, candidate: Instance) -> Check | None:
         if not service.commands.integration:
@@ -110,85 +139,114 @@ class ValidationAgent:
                 hint=error.hint or "mend the base branch first; then approve to try again",
             ) from error
 
-    async def _compare(
-        self, change: Change, service: Service, candidate: Instance, current: Instance | None
-    ) -> tuple[tuple[Comparison, ...], Validated]:
+    async def _compare(self, service: Service, candidate: Instance, current: Instance | None, rules: Rules) -> Outcome:
         limits = self._settings.validation
-        targets = {_CANDIDATE: candidate} | ({_CURRENT: current} if current else {})
-        before = await self._usage(targets)
-        samples = await self._load.compare(
-            {name: url_of(instance) for name, instance in targets.items()},
-            service.load or (LoadRequest(path=service.health.path),),
-            rate_rps=limits.load_rate_rps,
-            duration_s=limits.load_duration_s,
+        instances = {CANDIDATE: candidate} | ({CURRENT: current} if current else {})
+        contest = SideBySide(instances, platform=self._platform, load=self._load, clock=self._clock)
+        requests = service.load or (LoadRequest(path=service.health.path),)
+        if current is not None:
+            return await contest.compare(requests, limits)
+        return await contest.measure_alone(
+            requests, limits, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
         )
-        after = await self._usage(targets)
-        if current is None:
-            lane = change.review.lane if change.review else e.Lane.RED
-            rules = resolve_thresholds(self._settings, service, lane).rules
-            comparisons = compare_absolute(
-                samples[_CANDIDATE], p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
-            )
-        else:
-            comparisons = (
-                *_compare_samples(samples, self._settings),
-                *compare_usage(
-                    _used(before[_CURRENT], after[_CURRENT]),
-                    _used(before[_CANDIDATE], after[_CANDIDATE]),
-                    ratio_max=limits.latency_ratio_max,
-                ),
-            )
-        answer = assess_comparisons(
-            comparisons, samples.get(_CURRENT), samples[_CANDIDATE], floor_ms=limits.latency_floor_ms
+
+    async def _foresee(self, judged: Judged, rules: Rules) -> Judged:
+        """What production will show, as far as its baseline and a comparison are there to say it."""
+        if self._history is None or self._clock is None or judged.outcome is None:
+            return judged
+        now, past = self._clock.now(), await self._history.past()
+        slots = await self._history.slots(judged.service, now - timedelta(days=bl.DAYS))
+        needed = self._settings.validation.baseline_min_requests
+        baseline = bl.compute_baseline(
+            judged.service,
+            slots,
+            bl.detect_incidents(past, judged.service),
+            now=now,
+            hour=bl.hour_of_week(now),
+            min_requests=needed,
+            promoted=bl.detect_promotion(past, judged.service),
         )
-        return comparisons, answer
+        if baseline is None:
+            seen = sum(s.requests for s in slots)
+            text = f"{judged.service} has no baseline yet ({seen} of {needed} requests in {bl.DAYS} days), so nothing "
+            return msgspec.structs.replace(judged, remarks=(text + "is predicted for production",))
+        return msgspec.structs.replace(
+            judged,
+            predictions=self._predict(judged.outcome, baseline, past, rules),
+            warnings=bl.detect_breaches(
+                baseline, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
+            ),
+            remarks=(f"baseline of {judged.service}, {bl.describe_baseline(baseline)}",),
+        )
 
-    async def _usage(self, targets: Mapping[str, Instance]) -> dict[str, Usage]:
-        return {name: (await self._platform.inspect(i.deployment_id))[0] for name, i in targets.items()}
+    def _predict(
+        self, outcome: Outcome, baseline: bl.Baseline, past: tuple[Change, ...], rules: Rules
+    ) -> tuple[e.Prediction, ...]:
+        ratio = ratio_of(outcome.comparisons, P99)
+        if ratio is None or CURRENT not in outcome.samples:
+            return ()
+        errors = compute_error_ratio(outcome.samples[CURRENT], outcome.samples[CANDIDATE])
+        releases = detect_releases(past, baseline.service)
+        wanted = ((P99, ratio, rules.p99_limit_ms), (ERROR_RATE, errors, rules.error_rate_limit))
+        least = self._settings.validation.prediction_min_releases
+        found = (predict(m, baseline, r, releases, limit=limit, min_releases=least) for m, r, limit in wanted)
+        return tuple(p for p in found if p is not None)
 
 
-def _compare_samples(samples: Mapping[str, Samples], settings: Settings) -> tuple[Comparison, ...]:
-    limits = settings.validation
-    current, candidate = samples[_CURRENT], samples[_CANDIDATE]
-    latency = compare_latency(
-        current.latencies_ms,
-        candidate.latencies_ms,
-        ratio_max=limits.latency_ratio_max,
-        floor_ms=limits.latency_floor_ms,
+def _was_asked(change: Change) -> bool:
+    return any(trigger.rule == _OVER for gate in change.gates for trigger in gate.triggers)
+
+
+def _ask(change: Change, asks: tuple[str, ...]) -> e.HumanRequested:
+    """A person decides about the canary: it may well go over a limit."""
+    trigger = e.Trigger(
+        rule=_OVER,
+        summary="production is expected to come over a limit: " + "; ".join(asks),
+        evidence=asks,
+        clears_when="the upper end of the prediction is under the limit, or a person lets the canary try",
     )
-    return (*latency, compare_errors(current, candidate, increase_max=limits.error_rate_increase_max))
+    gate = e.Gate(
+        gate_id=f"{change.run}-validation-{len(change.gates) + 1}", before=e.Stage.DEPLOYMENT, triggers=(trigger,)
+    )
+    return e.HumanRequested(gate=gate, why=explain(change, "ask-human", f"A human is asked: {trigger.summary}.", _OVER))
 
 
-def _used(before: Usage, after: Usage) -> Usage:
-    """What the load cost: CPU seconds during it, and memory at its end."""
-    return Usage(cpu_s=max(0.0, after.cpu_s - before.cpu_s), rss_mb=after.rss_mb, processes=after.processes)
-
-
-def _validated(
-    change: Change,
-    checks: tuple[Check, ...],
-    compared: tuple[e.ServiceComparison, ...],
-    answers: list[tuple[str, Validated]],
-) -> e.StagingValidated:
-    failed = [(name, a) for name, a in answers if a.verdict is Verdict.FAIL]
-    unclear = [(name, a) for name, a in answers if a.verdict is Verdict.INCONCLUSIVE]
-    shown, heading = answers, "The candidate holds up against the current version"
-    rules: tuple[str, ...] = ()
+def _validated(change: Change, judged: list[Judged]) -> e.StagingValidated:
+    predictions = tuple(p for j in judged for p in j.predictions)
+    warnings = tuple(text for j in judged for text in j.warnings)
+    foreseen = assess_predictions(predictions)
+    failed = [j for j in judged if j.answer.verdict is Verdict.FAIL]
+    unclear = [j for j in judged if j.answer.verdict is Verdict.INCONCLUSIVE]
+    checks = tuple(j.check for j in judged if j.check)
+    shown, heading = judged, "The candidate holds up against the current version"
+    rules: list[str] = []
     if failed:
-        shown, heading, rules = failed, "The candidate is worse than the current version", ("validation.regression",)
+        shown, heading, rules = failed, "The candidate is worse than the current version", ["validation.regression"]
     elif unclear:
-        shown, heading, rules = unclear, "Validation is inconclusive", ("validation.inconclusive",)
-    text = "; ".join(f"{name}: {', '.join(a.reasons)}" for name, a in shown)
+        shown, heading, rules = unclear, "Validation is inconclusive", ["validation.inconclusive"]
+    elif foreseen.blocks:
+        heading = "Production would break a limit: " + "; ".join(foreseen.blocks)
+        rules = [_OVER]
+    text = "; ".join(f"{j.service}: {', '.join(j.answer.reasons)}" for j in shown)
     advice = " Longer or more load tells more: validation.load_duration_s, load_rate_rps." if shown is unclear else ""
     passed = f" {sum(c.passed for c in checks)} of {len(checks)} integration runs passed." if checks else ""
+    told = [*foreseen.told, *(f"warning: {w}" for w in warnings), *(r for j in judged for r in j.remarks)]
+    rules += ["validation.baseline_breaks_limit"] * bool(warnings)
+    blocked = bool(failed or foreseen.blocks)
     return e.StagingValidated(
-        proceed=not failed and not unclear,
+        proceed=not blocked and not unclear,
         checks=checks,
-        services=compared,
+        services=tuple(
+            e.ServiceComparison(service=j.service, comparisons=j.outcome.comparisons if j.outcome else ())
+            for j in judged
+        ),
+        predictions=predictions,
+        warnings=warnings,
+        load_s=max((j.outcome.load_s for j in judged if j.outcome), default=0.0),
         why=explain(
             change,
-            "block" if failed else "inconclusive" if unclear else "proceed",
-            f"{heading}: {text}.{passed}{advice}",
+            "block" if blocked else "inconclusive" if unclear else "proceed",
+            f"{heading}: {text}.{passed}{advice}" + "".join(f" {t[0].upper()}{t[1:]}." for t in told),
             *rules,
         ),
     )

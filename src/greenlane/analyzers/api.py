@@ -1,8 +1,9 @@
 """API contracts: what callers relied on at the base and can't rely on any more.
 
-Three kinds, each direction-aware: the HTTP contract in an OpenAPI document (`openapi.py`), routes that the code no
-longer registers (`routes.py`), and the names of a Python library (`library.py`). A service that is deployed is reached
-over HTTP, so its Python names are internal: renaming a function there is a refactoring.
+Five kinds, each direction-aware: the HTTP contract in an OpenAPI document (`openapi.py`), a GraphQL schema
+(`graphql_schema.py`), definitions of Protocol Buffers (`protobuf.py`), routes that the code no longer registers
+(`routes.py`), and the names of a Python library (`library.py`). A service that is deployed is reached over the network,
+so its Python names are internal: renaming a function there is a refactoring.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ _NOT_SHIPPED = frozenset({"setup", "conftest", "noxfile", "tasks", "docs", "doc"
 def analyze(review: ReviewInput) -> AnalysisResult:
     findings: list[Finding] = []
     skipped: list[SkippedFile] = []
-    for part in (openapi.compare_documents(review), routes.compare_routes(review), _compare_libraries(review)):
+    parts = (
+        openapi.compare_documents(review), routes.compare_routes(review), _compare_libraries(review),
+        _compare_graphql(review), _compare_protobuf(review),
+    )  # fmt: skip
+    for part in parts:
         findings += part.findings
         skipped += part.skipped
     return AnalysisResult(findings=tuple(findings), skipped=tuple(skipped))
@@ -34,6 +39,26 @@ def _compare_libraries(review: ReviewInput) -> AnalysisResult:
     from greenlane.analyzers import library  # griffe takes 0.2 s to import, and most changes do not need it
 
     return library.compare_packages(review, packages)
+
+
+def _compare_graphql(review: ReviewInput) -> AnalysisResult:
+    if not _touches(review, (".graphql", ".graphqls", ".gql")):
+        return AnalysisResult()
+    from greenlane.analyzers import graphql_schema  # likewise for graphql-core
+
+    return graphql_schema.compare_schemas(review)
+
+
+def _compare_protobuf(review: ReviewInput) -> AnalysisResult:
+    if not _touches(review, (".proto",)):
+        return AnalysisResult()
+    from greenlane.analyzers import protobuf  # likewise for its parser
+
+    return protobuf.compare_protos(review)
+
+
+def _touches(review: ReviewInput, suffixes: tuple[str, ...]) -> bool:
+    return any((d.old_path or d.path).lower().endswith(suffixes) for d in review.diff.files)
 
 
 def _changed_packages(review: ReviewInput) -> set[tuple[SourceRoot, str]]:

@@ -9,12 +9,12 @@ from greenlane.analyzers.base import Analyzer
 from greenlane.analyzers.isolated import AnalyzerPool, IsolatedAnalyzer
 from greenlane.analyzers.worker import ANALYZERS
 
-_OWN_VERSION = "2"
+_OWN_VERSION = "3"
 """Raised whenever an analyzer's rules change, so that a decision names the rules that it was made by."""
 _TOOLS = {
     "security": ("ruff", "bandit"),
     "secrets": ("detect-secrets",),
-    "api": ("griffe",),
+    "api": ("griffe", "graphql-core", "proto-schema-parser"),
     "schema": ("sqlglot",),
     "integrations": ("packaging",),
     "scripts": ("tree-sitter", "tree-sitter-javascript", "tree-sitter-typescript"),

@@ -122,6 +122,8 @@ def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str
     if run.result.stopped:
         limits = {"time": "takes longer than validation.test_timeout_s allows", "memory": "uses too much memory"}
         return f"the test suite {limits.get(run.result.stopped, f'went over its limit of {run.result.stopped}')}"
+    if run.doubts:
+        return f"the test suite's report can't be believed: {run.doubts[0]}"
     if run.cut_short and not run.failing:
         return f"the test suite ended before its last test (exit code {run.result.exit_code}): a test ends the process"
     if not run.passed and not run.tests_run:

@@ -62,7 +62,7 @@ _CODE = frozenset({
     ".bat", ".cmd", ".vbs", ".pl", ".pm", ".lua", ".r", ".jl", ".ex", ".exs", ".erl", ".hs", ".ml", ".clj",
     ".cljs", ".dart", ".vue", ".svelte", ".pyx", ".pxd", ".pxi", ".ipynb", ".tf", ".hcl", ".sol", ".asm",
     ".s", ".wat", ".wasm", ".pth", ".awk", ".tcl", ".nim", ".zig", ".cr", ".elm", ".f90", ".f", ".cu",
-    ".proto", ".rego", ".xsh",
+    ".rego", ".xsh",
 })  # fmt: skip
 _MEDIA = frozenset({
     ".png", ".jpg", ".jpeg", ".gif", ".ico", ".webp", ".avif", ".bmp", ".woff", ".woff2", ".ttf", ".otf",

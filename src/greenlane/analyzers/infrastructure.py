@@ -24,7 +24,7 @@ _CONTAINER = re.compile(
     r"(^|/)(Dockerfile[^/]*|[^/]*\.dockerfile|Containerfile|docker-compose[^/]*|compose\.ya?ml)$", re.I
 )
 _OWNERS = re.compile(r"(^|/)CODEOWNERS$")
-_CONFIGURATION = re.compile(r"(^|/)\.?greenlane\.ya?ml$|^\.greenlane/")
+_CONFIGURATION = re.compile(r"(^|/)\.?greenlane\.ya?ml$|greenlane-risk\.json$|^\.greenlane/")
 _BUILD = re.compile(
     r"(^|/)(Makefile|GNUmakefile|Procfile|tox\.ini|noxfile\.py|\.pre-commit-config\.yaml|conftest\.py)$"
 )

@@ -1,6 +1,8 @@
-"""The API of a Python library, by griffe: public names that callers relied on and that are gone or ask for more.
+"""The API of a Python library: public names that callers relied on and that are gone, ask for more or give less.
 
-Called by `api.py` for services that are not deployed; kept apart because griffe takes a while to import.
+What griffe finds, without what is no promise (the name of `self`, of `*args`, of a positional-only parameter), and
+beside it the rules of `api_functions.py` and `api_classes.py`. Called by `api.py` for services that are not deployed;
+kept apart because griffe takes a while to import.
 """
 
 from __future__ import annotations
@@ -12,24 +14,44 @@ from pathlib import Path, PurePosixPath
 import griffe
 
 from greenlane.analyzers import files
+from greenlane.analyzers.api_classes import class_breaks, module_breaks
+from greenlane.analyzers.api_functions import Broken, function_breaks
+from greenlane.analyzers.api_package import (
+    Node,
+    dangling_names,
+    is_shipped,
+    load_package,
+    outer_bases,
+    public_pairs,
+    standard_class,
+    target_of,
+)
 from greenlane.analyzers.base import AnalysisResult, ReviewInput, SourceRoot
 from greenlane.domain.events import SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 
+_Kind = griffe.BreakageKind
 _SEVERITY = {
-    griffe.BreakageKind.PARAMETER_MOVED: Severity.HIGH,
-    griffe.BreakageKind.PARAMETER_REMOVED: Severity.HIGH,
-    griffe.BreakageKind.PARAMETER_CHANGED_KIND: Severity.HIGH,
-    griffe.BreakageKind.PARAMETER_CHANGED_DEFAULT: Severity.LOW,
-    griffe.BreakageKind.PARAMETER_CHANGED_REQUIRED: Severity.HIGH,
-    griffe.BreakageKind.PARAMETER_ADDED_REQUIRED: Severity.HIGH,
-    griffe.BreakageKind.RETURN_CHANGED_TYPE: Severity.LOW,
-    griffe.BreakageKind.OBJECT_REMOVED: Severity.HIGH,
-    griffe.BreakageKind.OBJECT_CHANGED_KIND: Severity.MEDIUM,
-    griffe.BreakageKind.ATTRIBUTE_CHANGED_TYPE: Severity.LOW,
-    griffe.BreakageKind.CLASS_REMOVED_BASE: Severity.MEDIUM,
+    _Kind.PARAMETER_MOVED: Severity.HIGH,
+    _Kind.PARAMETER_REMOVED: Severity.HIGH,
+    _Kind.PARAMETER_CHANGED_KIND: Severity.HIGH,
+    _Kind.PARAMETER_CHANGED_DEFAULT: Severity.LOW,
+    _Kind.PARAMETER_CHANGED_REQUIRED: Severity.HIGH,
+    _Kind.PARAMETER_ADDED_REQUIRED: Severity.HIGH,
+    _Kind.RETURN_CHANGED_TYPE: Severity.LOW,
+    _Kind.OBJECT_REMOVED: Severity.HIGH,
+    _Kind.OBJECT_CHANGED_KIND: Severity.MEDIUM,
+    _Kind.ATTRIBUTE_CHANGED_TYPE: Severity.LOW,
 }
-"""ATTRIBUTE_CHANGED_VALUE is left out: a version number or a constant is no contract."""
+"""ATTRIBUTE_CHANGED_VALUE is left out: a version number or a constant is no contract. CLASS_REMOVED_BASE counts bases;
+`api_classes.py` looks at all ancestors."""
+_ABOUT_PARAMETERS = frozenset({
+    _Kind.PARAMETER_MOVED, _Kind.PARAMETER_REMOVED, _Kind.PARAMETER_CHANGED_KIND, _Kind.PARAMETER_CHANGED_DEFAULT,
+    _Kind.PARAMETER_CHANGED_REQUIRED, _Kind.PARAMETER_ADDED_REQUIRED,
+})  # fmt: skip
+_VARIADIC = (griffe.ParameterKind.var_positional, griffe.ParameterKind.var_keyword)
+_NO_PROMISE = ("TypeVar(", "ParamSpec(", "getLogger(", "TypeVarTuple(")
+"""Values of module attributes that are there for the module itself."""
 
 
 def compare_packages(review: ReviewInput, packages: Iterable[tuple[SourceRoot, str]]) -> AnalysisResult:
@@ -45,15 +67,15 @@ def compare_packages(review: ReviewInput, packages: Iterable[tuple[SourceRoot, s
             skipped.append(SkippedFile(path=path, analyzer="api", reason=reason))
             continue
         try:
-            before, after = _load(review.base, root, package), _load(review.head, root, package)
+            limit = review.max_file_bytes
+            before, after = (load_package(tree, root, package, limit) for tree in (review.base, review.head))
+            if before is not None and after is not None:
+                findings += _breaks(review, before, after)
+            elif before is not None:
+                findings += [_removed_package(review, root, package)]
         except Exception as error:  # griffe reads code that nobody checked; whatever it raises is 'not analysed'
             reason = f"griffe could not read the package {package} ({type(error).__name__})"
             skipped.append(SkippedFile(path=path, analyzer="api", reason=reason))
-            continue
-        if before is not None and after is not None:
-            findings += _breaks(review, before, after)
-        elif before is not None:
-            findings += [_removed_package(review, root, package)]
     return AnalysisResult(findings=tuple(findings), skipped=tuple(skipped))
 
 
@@ -68,82 +90,153 @@ def _oversized(tree: Path, root: SourceRoot, package: str, review: ReviewInput) 
     ]
 
 
-def _load(tree: Path, root: SourceRoot, package: str) -> griffe.Object | griffe.Alias | None:
-    """The package as griffe reads it, from its sources only; None if this side does not have it."""
-    folder = tree / root.path
-    if not (folder / package / "__init__.py").is_file() and not (folder / f"{package}.py").is_file():
-        return None
-    return griffe.load(
-        package, search_paths=[str(folder)], allow_inspection=False, store_source=False, try_relative_path=False
-    )
-
-
-def _breaks(
-    review: ReviewInput, before: griffe.Object | griffe.Alias, after: griffe.Object | griffe.Alias
-) -> Iterator[Finding]:
-    seen: set[tuple[str, str]] = set()
+def _breaks(review: ReviewInput, before: Node, after: Node) -> Iterator[Finding]:
+    seen: set[tuple[str, str, str, int]] = set()
     changed = {p for d in review.diff.files for p in (d.path, d.old_path or d.path)}
-    for breakage in griffe.find_breaking_changes(before, after):
-        severity = _SEVERITY.get(breakage.kind)
-        name = breakage.obj.path
-        if severity is None or (breakage.kind.name, name) in seen or _is_private(name):
+    for broken in (*_by_griffe(before, after), *_by_rules(before, after)):
+        path, line = _position(review, broken, changed)
+        key = (broken.rule, broken.message.partition(":")[0], path, line)
+        if key in seen or files.is_support(path) or not is_shipped(broken.node.path):
             continue
-        seen.add((breakage.kind.name, name))
-        path, line, at_base = _position(review, breakage)
-        if files.is_support(path) or path not in changed:
-            continue
-        if breakage.kind is griffe.BreakageKind.OBJECT_REMOVED and _may_be_inherited(breakage.obj, after):
-            severity = Severity.LOW
-        tree = review.base if at_base else review.head
+        seen.add(key)
+        tree = review.base if broken.at_base else review.head
+        where = " (as it stood at the base)" if broken.at_base else ""
         yield Finding(
-            rule="griffe." + breakage.kind.name.lower().replace("_", "-"),
+            rule=broken.rule,
             category=Category.API,
-            severity=severity,
-            message=_explain(breakage, name, at_base=at_base),
+            severity=broken.severity,
+            message=broken.message + where,
             path=path,
             line=line,
             quotation=_quote(tree, path, line, review.max_file_bytes),
         )
 
 
-def _may_be_inherited(removed: griffe.Object | griffe.Alias, after: griffe.Object | griffe.Alias) -> bool:
-    """Whether a member that a class no longer defines may come from a base class outside of the package."""
-    owner = removed.parent
-    if owner is None or not owner.is_class:
-        return False
+def _by_rules(before: Node, after: Node) -> Iterator[Broken]:
+    for path, member in dangling_names(before, after):
+        yield Broken("griffe.object-removed", Severity.HIGH, f"{path}: what it is imported from is gone", member, True)
+    for pair in public_pairs(before, after):
+        for broken in (*function_breaks(pair), *class_breaks(pair), *module_breaks(pair)):
+            yield Broken(f"greenlane.{broken.rule}", broken.severity, broken.message, broken.node, broken.at_base)
+
+
+# ------------------------------------------------------------------ griffe's findings
+
+
+def _by_griffe(before: Node, after: Node) -> Iterator[Broken]:
+    for breakage in griffe.find_breaking_changes(before, after):
+        severity = _SEVERITY.get(breakage.kind)
+        if severity is None or (breakage.kind in _ABOUT_PARAMETERS and _is_no_promise(breakage, before)):
+            continue
+        node: Node = breakage.obj
+        words = breakage.kind.value.lower()
+        if breakage.kind is _Kind.OBJECT_REMOVED:
+            severity = _severity_of_removal(node, after)
+        elif breakage.kind is _Kind.OBJECT_CHANGED_KIND and _is_about_property(breakage):
+            continue  # `api_classes.py` says it better
+        elif breakage.kind is _Kind.PARAMETER_CHANGED_DEFAULT and _is_flipped(breakage):
+            severity = Severity.MEDIUM
+        if breakage.kind in _ABOUT_PARAMETERS:
+            words += f" ({(breakage.old_value or breakage.new_value).name})"
+        rule = "griffe." + breakage.kind.name.lower().replace("_", "-")
+        at_base = breakage.kind is _Kind.OBJECT_REMOVED
+        yield Broken(rule, severity, f"{node.path}: {words}", node, at_base)
+
+
+def _is_no_promise(breakage: griffe.Breakage, before: Node) -> bool:
+    """Parameters whose name callers never write: `self`, `*args`, what is positional-only, what is private."""
+    old, new, function = breakage.old_value, breakage.new_value, breakage.obj
+    kind = breakage.kind
+    was, now = _parameters(_same_object(before, function)), _parameters(function)
+    if kind is _Kind.PARAMETER_REMOVED:
+        if old.kind in _VARIADIC:
+            return any(p.kind is old.kind for p in now)
+        at = next((i for i, p in enumerate(was) if p.name == old.name), -1)
+        return _is_bound(old, at, function) or _is_unnamed(now, at) or (old.name.startswith("_") and not old.required)
+    at = next((i for i, p in enumerate(now) if p.name == new.name), -1)
+    return _is_bound(new, at, function) or (kind is _Kind.PARAMETER_ADDED_REQUIRED and _is_unnamed(was, at))
+
+
+def _is_bound(parameter: griffe.Parameter, at: int, function: Node) -> bool:
+    """Whether it is what a method is bound to: its first one, unless it is static."""
+    named = parameter.name in ("self", "cls", "mcs", "metacls")
+    in_class = function.parent is not None and function.parent.is_class
+    return in_class and (named or (at == 0 and "staticmethod" not in function.labels))
+
+
+def _is_unnamed(parameters: list[griffe.Parameter], at: int) -> bool:
+    """Whether a positional-only parameter stands in this place: one that is told of only has another name."""
+    return 0 <= at < len(parameters) and parameters[at].kind is griffe.ParameterKind.positional_only
+
+
+def _same_object(tree: Node, node: Node) -> Node | None:
     try:
-        now = after[owner.path.removeprefix(f"{after.path}.")]
-    except KeyError:
-        return False
-    bases = now.bases if isinstance(now, griffe.Class) else []
-    return len(bases) > len(now.resolved_bases if isinstance(now, griffe.Class) else [])
+        found: Node = tree[node.path.removeprefix(f"{tree.path}.")]
+    except (KeyError, griffe.AliasResolutionError, griffe.CyclicAliasError):
+        return None
+    return found
 
 
-def _is_private(dotted: str) -> bool:
-    return any(
-        (part.startswith("_") and not part.startswith("__")) or part in ("tests", "test", "conftest")
-        for part in dotted.replace("(", ".").split(".")
-    )
+def _parameters(node: Node | None) -> list[griffe.Parameter]:
+    target = None if node is None else target_of(node)
+    return list(target.parameters) if isinstance(target, griffe.Function) else []
 
 
-def _position(review: ReviewInput, breakage: griffe.Breakage) -> tuple[str, int, bool]:
-    """(path in the repository, line, whether it is the base's) of what broke."""
-    broken: object = breakage.obj
-    if isinstance(broken, griffe.Alias):
-        line = broken.alias_lineno or 0
-        file = broken.parent.filepath if broken.parent is not None else None
+def _severity_of_removal(removed: Node, after: Node) -> Severity:
+    """HIGH, unless what is gone may be inherited from elsewhere, or was there for its own module alone."""
+    name, owner = removed.name, removed.parent
+    special = name.startswith("__") and name.endswith("__")
+    if owner is None or not owner.is_class:
+        value = str(getattr(target_of(removed), "value", "") or "")
+        own = special or any(call in value for call in _NO_PROMISE)
+        return Severity.LOW if own else Severity.HIGH
+    if special and name != "__init__" and (hasattr(object, name) or name in ("__slots__", "__tablename__")):
+        return Severity.LOW
+    if name == "__init__" and isinstance(removed, griffe.Function) and not list(removed.parameters)[1:]:
+        return Severity.LOW
+    same = _same_object(after, owner)
+    now = target_of(same) if same is not None else None
+    if not isinstance(now, griffe.Class):
+        return Severity.HIGH
+    known = {base: standard_class(base) for base in outer_bases(now)}
+    inherited = any(cls is None or hasattr(cls, name) for cls in known.values())
+    return Severity.LOW if inherited else Severity.HIGH
+
+
+def _is_about_property(breakage: griffe.Breakage) -> bool:
+    kinds = {breakage.old_value, breakage.new_value}
+    return kinds == {griffe.Kind.ATTRIBUTE, griffe.Kind.FUNCTION} and breakage.obj.has_labels("property")
+
+
+def _is_flipped(breakage: griffe.Breakage) -> bool:
+    values = {str(p.default) for p in (breakage.old_value, breakage.new_value)}
+    return values == {"True", "False"}
+
+
+# ------------------------------------------------------------------ places
+
+
+def _position(review: ReviewInput, broken: Broken, changed: set[str]) -> tuple[str, int]:
+    """(path in the repository, line) of what broke: where it is defined if that is in the change, else where its
+    public name is."""
+    places = [_place(review, broken, target_of(broken.node)), _place(review, broken, broken.node)]
+    inside = [p for p in places if p[0] in changed]
+    return (inside or [p for p in reversed(places) if p[0]] or [("", 0)])[0]
+
+
+def _place(review: ReviewInput, broken: Broken, node: Node | None) -> tuple[str, int]:
+    if node is None:
+        return "", 0
+    if isinstance(node, griffe.Alias):
+        line = node.alias_lineno or 0
+        file = node.parent.filepath if node.parent is not None else None
     else:
-        line, file = breakage.obj.lineno or 0, breakage.obj.filepath
+        line, file = node.lineno or 0, node.filepath
+        if not line and node.parent is not None and not node.is_module:
+            line = getattr(node.parent, "lineno", 0) or 0  # a constructor that is derived from fields
     path = file if isinstance(file, Path) else Path()
-    for tree, at_base in ((review.head, False), (review.base, True)):
-        if path.is_relative_to(tree):
-            return path.relative_to(tree).as_posix(), line, at_base
-    return "", 0, True
-
-
-def _explain(breakage: griffe.Breakage, name: str, *, at_base: bool) -> str:
-    where = " (as it stood at the base)" if at_base else ""
-    return f"{name}: {breakage.kind.value.lower()}{where}"
+    tree = review.base if broken.at_base else review.head
+    return (path.relative_to(tree).as_posix(), line) if path.is_relative_to(tree) else ("", 0)
 
 
 def _removed_package(review: ReviewInput, root: SourceRoot, package: str) -> Finding:

@@ -216,7 +216,7 @@ def changed_lines(diff: Diff) -> dict[str, frozenset[int]]:
 
 def _source_roots(services: tuple[Service, ...]) -> tuple[SourceRoot, ...]:
     return tuple(
-        SourceRoot(path=root.strip("/") or ".", service=s.name, deployed=s.commands.start is not None)
+        SourceRoot(path=root.strip("/") or ".", service=s.name, deployed=s.is_deployed)
         for s in services
         for root in s.source_roots
     )

@@ -43,6 +43,7 @@ ANALYZERS = {
     "guards": "greenlane.analyzers.guards",
     "performance": "greenlane.analyzers.performance",
     "suppressions": "greenlane.analyzers.suppressions",
+    "weakened": "greenlane.analyzers.weakened",
     "scripts": "greenlane.analyzers.scripts",
 }
 READS_ADDED_LINES = frozenset({"secrets"})

@@ -1,6 +1,7 @@
 """Which of the merged changes were later taken back or mended, as far as the messages of later commits say so.
 
-`label_outcomes` is the one name by which the backtest knows of outcomes: a finer labelling replaces it alone.
+`label_outcomes` is the one name by which the backtest knows of outcomes. Messages are sparse; the calibration adds what
+`szz` traces through the lines themselves (`cases`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ _REVERTS = re.compile(r"This reverts (?:commit|merge)\s+([0-9a-f]{7,40})")
 _FIXES_COMMIT = re.compile(r"^Fixes:\s+([0-9a-f]{7,40})\b", re.MULTILINE | re.IGNORECASE)
 _OWN_NUMBER = re.compile(r"\s*\([#!]\d+\)\s*$")
 _MENDS = re.compile(r"\b(revert\w*|fix\w*|regress\w*|broke\w*|follow[- ]?up)\b", re.IGNORECASE)
+_CARRIES = re.compile(r"\b(back-?port\w*|cherry[- ]pick\w*|forward-?port\w*)\b", re.IGNORECASE)
+"""A change that is carried to another branch names the one it came from, and does not mend it."""
 _REFERENCE = re.compile(r"#(\d+)\b")
 _MAX_MESSAGE = 20_000
 
@@ -39,7 +42,7 @@ def label_outcomes(changes: Sequence[MergedChange], later: Sequence[Commit]) -> 
                 for sha in _named(name, owner):
                     _note(found, owner[sha], kind, commit)
         subject = _OWN_NUMBER.sub("", message.partition("\n")[0])
-        mends = _MENDS.search(subject)
+        mends = _MENDS.search(subject) and not _CARRIES.search(subject)
         for number in _REFERENCE.findall(subject) if mends and not subject.startswith("Merge ") else ():
             if len(number) < 10 and int(number) in by_number:
                 kind = "reverted" if subject.lower().startswith("revert") else "fixed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,10 @@ import msgspec
 from greenlane.adapters.git.process import Git
 from greenlane.config import CONFIG_NAME, find_config, override_settings
 from greenlane.config.document import read_bytes
+from greenlane.domain.errors import ConfigError
 from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
+from greenlane.policy.fitted import MAX_BYTES, parse_weights
 
 
 class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,23 @@ def settings_for(root: Path, changes: list[str], branch: str | None) -> Backtest
     data = json.dumps({"services": [{"name": _service_name(name), "source_roots": _source_roots(git, tip)}]}).encode()
     loaded = override_settings(data, root / CONFIG_NAME, changes, "the default configuration")
     return BacktestSettings(settings=loaded.settings, name=name, branch=branch, from_file=False)
+
+
+def weights_for(root: Path, settings: Settings) -> FittedWeights | None:
+    """The fitted weights that the settings name, from the working tree as the settings are; None if they name none.
+    Raises ConfigError."""
+    name = settings.risk.weights_file
+    config = find_config(root)
+    return read_weights((config.parent if config else root) / name) if name else None
+
+
+def read_weights(path: Path) -> FittedWeights:
+    """The weights of a file. Raises ConfigError if there is none, or anything is wrong with it."""
+    if not path.is_file():
+        raise ConfigError(f"{path} does not exist", hint="`greenlane calibrate` writes it")
+    with path.open("rb") as stream:
+        data = stream.read(MAX_BYTES + 1)
+    return parse_weights(data, path.name, hashlib.sha256(data).hexdigest())
 
 
 def _repo_name(git: Git) -> str:

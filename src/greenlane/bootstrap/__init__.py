@@ -15,7 +15,10 @@ from greenlane.adapters.clock import SystemClock
 from greenlane.adapters.git import LocalGit
 from greenlane.config import CONFIG_NAME, LoadedSettings, load_settings, parse_settings
 from greenlane.domain.errors import ConfigError
+from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
 from greenlane.ledger.sqlite import SqliteLedger
+from greenlane.policy.fitted import parse_weights
 from greenlane.runtime.application import Application
 from greenlane.runtime.desk import Desk
 from greenlane.runtime.doorbell import Doorbell
@@ -37,6 +40,7 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
     root = root.resolve()
     loaded, git = await load_base_settings(root)
     settings = loaded.settings
+    weights = None if read_only else await load_base_weights(root, git, settings)
     state_dir = root / STATE_DIR
     if not read_only:
         _make_state_dir(state_dir)
@@ -61,7 +65,14 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
         from greenlane.bootstrap.crew import LocalCrew
 
         return LocalCrew(
-            settings=settings, state_dir=state_dir, git=git, store=store, journal=journal, clock=clock, writer=writer
+            settings=settings,
+            state_dir=state_dir,
+            git=git,
+            store=store,
+            journal=journal,
+            clock=clock,
+            writer=writer,
+            weights=weights,
         )
 
     return Application(
@@ -105,6 +116,24 @@ async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
             hint=f"the base branch decides: bring the section `repository` in line with it (git show {base}:{inside})",
         )
     return loaded, git
+
+
+async def load_base_weights(root: Path, git: LocalGit, settings: Settings) -> FittedWeights | None:
+    """The fitted weights that `risk.weights_file` names, as the base branch has them; None if it names none.
+
+    Raises ConfigError: the file is not there, or is wrong in any way. Other weights never take its place.
+    """
+    name, base = settings.risk.weights_file, settings.repository.base_branch
+    if name is None:
+        return None
+    inside = root.relative_to(git.root).joinpath(name).as_posix() if root.is_relative_to(git.root) else name
+    data = await git.read_file(base, inside)
+    if data is None:
+        raise ConfigError(
+            f"risk.weights_file names {name}, which is not on {base}",
+            hint=f"commit it there (`greenlane calibrate` writes it), or take the line out of {CONFIG_NAME}",
+        )
+    return parse_weights(data, f"{name} on {base}", hashlib.sha256(data).hexdigest())
 
 
 def _make_state_dir(state_dir: Path) -> None:

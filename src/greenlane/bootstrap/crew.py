@@ -6,6 +6,7 @@ Put together when work begins. To move a part elsewhere (another platform, anoth
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections import deque
@@ -13,18 +14,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from greenlane.adapters.environments import VenvEnvironments
-from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.history import GitHistory
 from greenlane.adapters.load import HttpLoad
 from greenlane.adapters.local_builder import LocalBuilder
 from greenlane.adapters.local_platform import LocalPlatform
+from greenlane.adapters.notify import DELIVERIES, Courier, FanOut
+from greenlane.adapters.platforms import Builders, Platforms
 from greenlane.adapters.probe import HttpProbe
 from greenlane.adapters.reports import FileNotifier
+from greenlane.adapters.routers import Routers
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.base import Agent
 from greenlane.agents.deployment import DeploymentAgent
-from greenlane.agents.production import install_production, retire_previous, retire_staging
+from greenlane.agents.production import install_production, p99_limit_ms, retire_previous, retire_staging
 from greenlane.agents.review import ReviewAgent
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.testing import TestAgent
@@ -32,12 +35,14 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.analyzers.reader import ChangeReader
-from greenlane.bootstrap.model import make_reviewer
+from greenlane.bootstrap.model import make_reviewer, make_test_writer
+from greenlane.bootstrap.production import LocalProductionHistory, ProductionSampler
 from greenlane.bus.memory import InProcessBus
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
 from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
 from greenlane.ports.clock import Clock
@@ -45,12 +50,14 @@ from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
+from greenlane.runtime.releases import LedgerReleases
 from greenlane.runtime.worker import Worker
-from greenlane.testgen import TestGenerator
+from greenlane.testgen import TestAsker, TestGenerator
 
 log = logging.getLogger(__name__)
 HOUSEKEEPING_S = 2.0  # how often previous versions that were kept long enough are looked for
 WATCH_SLACK_S = 1.0  # a look at a canary that is later than this is none: its traffic goes to stable until the next one
+LAST_WORDS_S = 4.0  # an ending process tries for so long to deliver what is left; the next one goes on with the rest
 REMEMBERED_RUNS = 200  # newest ended runs whose previous version may still be up after a restart
 
 
@@ -67,7 +74,9 @@ class LocalCrew:
         journal: Journal,
         clock: Clock,
         writer: Writer,
+        weights: FittedWeights | None = None,
     ) -> None:
+        self._weights = weights
         self._settings = settings
         self._git = git
         self._store = store
@@ -75,13 +84,21 @@ class LocalCrew:
         self._work_dir = state_dir / "work"
         self._sandbox = choose_sandbox(settings)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
-        self._builder = LocalBuilder(state_dir, self._environments, settings)
-        self._platform = LocalPlatform(state_dir, self._environments, settings)
-        self._traffic = EnvoyTraffic(state_dir, watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S)
+        self._builder = Builders(LocalBuilder(state_dir, self._environments, settings))
+        self._platform = Platforms(LocalPlatform(state_dir, self._environments, settings), state_dir, settings.services)
+        self._traffic = Routers(
+            state_dir,
+            settings.services,
+            limits_ms={service.name: p99_limit_ms(settings, service) for service in settings.services},
+            watch_gap_s=settings.canary.tick_s + WATCH_SLACK_S,
+        )
         self._reviewer = make_reviewer(settings, git, state_dir, clock)
+        self._writer = make_test_writer(settings, state_dir, clock)
+        self._sampler = ProductionSampler(self._traffic, state_dir, clock, _deployable(settings))
         self._deployed: deque[Change] = deque(maxlen=REMEMBERED_RUNS)
         limits = settings.orchestration
         self._holdings = Holdings(store, owner=this_owner(), places=limits.max_concurrent_agents, ttl_s=limits.lease_s)
+        self._history = LocalProductionHistory(store, state_dir, self._holdings.read)
         self.bus = InProcessBus()
         self.worker = Worker(
             store=store,
@@ -94,11 +111,13 @@ class LocalCrew:
             writer=writer,
             tidier=self,
         )
-        self.notices = Notices(store, self.bus, self._holdings, FileNotifier(state_dir / "reports", settings))
+        self._courier = Courier(settings.notifications, state_dir / DELIVERIES)
+        notifier = FanOut(FileNotifier(state_dir / "reports", settings), self._courier)
+        self.notices = Notices(store, self.bus, self._holdings, notifier)
 
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
-        probe = HttpProbe()
+        probe, generator = HttpProbe(), TestGenerator(self._sandbox, settings)
         return (
             ReviewAgent(
                 ChangeReader(
@@ -111,15 +130,17 @@ class LocalCrew:
                 self._work_dir,
                 history=GitHistory(git.root),
                 reviewer=self._reviewer,
+                weights=self._weights,
             ),
             TestAgent(
                 code_host=git,
                 source=git,
                 sandbox=self._sandbox,
                 environments=self._environments,
-                generator=TestGenerator(self._sandbox, settings),
+                generator=generator,
                 settings=settings,
                 work_dir=self._work_dir,
+                asker=TestAsker(self._writer, generator, self._sandbox, settings) if self._writer else None,
             ),
             StagingAgent(
                 source=git,
@@ -132,7 +153,14 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
             ),
-            ValidationAgent(builder=self._builder, platform=self._platform, load=HttpLoad(), settings=settings),
+            ValidationAgent(
+                builder=self._builder,
+                platform=self._platform,
+                load=HttpLoad(),
+                settings=settings,
+                clock=clock,
+                history=self._history,
+            ),
             DeploymentAgent(
                 code_host=git,
                 source=git,
@@ -142,6 +170,7 @@ class LocalCrew:
                 clock=clock,
                 settings=settings,
                 work_dir=self._work_dir,
+                releases=LedgerReleases(self._store),
             ),
         )
 
@@ -153,16 +182,20 @@ class LocalCrew:
         await self._traffic.revive()
 
     async def end(self) -> None:
-        """Watch nothing any more; the router sends what is left of a canary's traffic to stable."""
+        """Watch nothing any more; the router sends what is left of a canary's traffic to stable. Last words then."""
         await self._traffic.close()
         await self.bus.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.notices.catch_up()
+                await self._courier.flush()
 
     async def install(self, record: Callable[[e.Event], Awaitable[None]]) -> dict[str, str]:
         """Bring up in production, at the base's version, each service that nothing serves yet; name to address."""
         addresses = {}
         commit = await self._git.head_of(self._settings.repository.base_branch)
         for service in self._settings.services:
-            if not service.commands.start:
+            if not service.is_deployed:
                 continue
             if await self._traffic.observe(service.name) is None:
                 why = e.Reasoning(
@@ -186,7 +219,7 @@ class LocalCrew:
 
     async def addresses(self) -> dict[str, str]:
         """Where the services that are in production answer; name to address."""
-        names = [s.name for s in self._settings.services if s.commands.start]
+        names = _deployable(self._settings)
         return {name: await self._traffic.address(name) for name in names if await self._traffic.observe(name)}
 
     async def tidy(self, change: Change) -> None:
@@ -201,7 +234,15 @@ class LocalCrew:
         await retire_staging(change, platform=self._platform, fence=change.fence)
 
     async def keep_house(self) -> None:
-        """Stop what a crash left behind, then previous versions that were kept hot long enough, until cancelled."""
+        """Deliver notices; stop what a crash left behind, and previous versions that were kept hot long enough."""
+        delivering = asyncio.ensure_future(self._courier.run())
+        try:
+            await self._keep_production()
+        finally:
+            delivering.cancel()
+            await asyncio.gather(delivering, return_exceptions=True)
+
+    async def _keep_production(self) -> None:
         for info in (await self._store.streams(("ended",)))[-REMEMBERED_RUNS:]:
             change = await self._holdings.read(info.stream)
             if change.deployed is not None and change.deployed.previous:
@@ -214,6 +255,7 @@ class LocalCrew:
                     await self._retire_previous(change)
                 except GreenlaneError as error:
                     log.warning("a previous version could not be retired: %s", error.message)
+            await self._sampler.sample()
             await self._clock.sleep(HOUSEKEEPING_S)
 
     async def _clear_up(self, change: Change) -> None:
@@ -231,3 +273,8 @@ class LocalCrew:
         gone = [await self._platform.find(x.deployment_id) is None for x in change.deployed.previous]
         if all(gone):
             self._deployed.remove(change)
+
+
+def _deployable(settings: Settings) -> tuple[str, ...]:
+    """The services that are brought to production; others are only reviewed and tested."""
+    return tuple(s.name for s in settings.services if s.is_deployed)

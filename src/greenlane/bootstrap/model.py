@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from greenlane.adapters.claude import ClaudeReviewer
+from greenlane.adapters.claude_tests import ClaudeTestWriter
 from greenlane.adapters.clock import SystemClock
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.spending import Spending
@@ -16,7 +17,8 @@ from greenlane.domain.settings import Settings
 from greenlane.policy.feedback import PromptVerdict
 from greenlane.ports.clock import Clock
 from greenlane.ports.reviewer import Reviewer
-from greenlane.prompts import load_prompts
+from greenlane.ports.test_writer import TestWriter
+from greenlane.prompts import load_prompts, load_writing_prompts
 
 
 def make_reviewer(
@@ -31,6 +33,15 @@ def make_reviewer(
         examples = git.read_folder(settings.repository.base_branch, settings.model.examples_dir, ".md")
     spending = Spending(state_dir / "spending.db")
     return ClaudeReviewer(name, settings.model, load_prompts(examples), spending=spending, clock=clock)
+
+
+def make_test_writer(settings: Settings, state_dir: Path, clock: Clock) -> TestWriter | None:
+    """The model as a writer of tests; None if none is configured. It spends from the review's budgets."""
+    name = settings.orchestration.model
+    if name is None:
+        return None
+    spending = Spending(state_dir / "spending.db")
+    return ClaudeTestWriter(name, settings.model, load_writing_prompts(), spending=spending, clock=clock)
 
 
 async def check_prompts(

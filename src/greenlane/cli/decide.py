@@ -25,7 +25,7 @@ ORG = "org"
 
 
 def register(app: typer.Typer) -> None:
-    for command in (approve, reject, pause, resume, rollback):
+    for command in (approve, reject, pause, resume, hotfix, rollback):
         app.command(command.__name__)(command)
 
 
@@ -89,6 +89,22 @@ def resume(ctx: typer.Context, by: By, reason: Reason, scope: Scope = ORG, json_
     async def act(application: Application) -> None:
         await application.resume(_scope(application, scope), by=_word(by, "--by"), reason=_word(reason, "--reason"))
         _told(json_, f"{by} resumed {scope}", scope=scope, decision="resumed")
+
+    with_application(ctx, act)
+
+
+def hotfix(ctx: typer.Context, name: RunName, by: By, reason: Reason, json_: JsonFlag = False) -> None:
+    """Ask for a change to pass a freeze instead of waiting for its end.
+
+    Anybody may ask; a person who is not an author of the change has to approve it.
+    """
+
+    async def act(application: Application) -> None:
+        view = await resolve_run(application, name)
+        await application.hotfix(view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"))
+        _told(json_, f"{by} asks for a hotfix of {view.run}", run=view.run, decision="hotfix")
+        if not json_:
+            say(f"  `greenlane run {shlex.quote(view.branch)}` goes on with it, if `greenlane up` does not run")
 
     with_application(ctx, act)
 

@@ -15,8 +15,10 @@ import psutil
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.bootstrap import LEDGER, STATE_DIR
+from greenlane.cli.adapting import check_adapters
 from greenlane.cli.audit import check_ledger
 from greenlane.cli.diagnosis import Diagnosis
+from greenlane.cli.notifying import check_notifications
 from greenlane.config import CONFIG_NAME, LoadedSettings, find_config, load_settings
 from greenlane.domain.errors import GreenlaneError
 
@@ -48,6 +50,8 @@ def _examinations(start: Path) -> Iterator[Diagnosis]:
     yield guarded("base branch", lambda: check_base_branch(root, loaded.settings.repository.base_branch))
     yield from check_services(loaded)
     yield from check_ports(loaded)
+    yield from check_adapters(loaded.settings)
+    yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, root / STATE_DIR))
     yield from _check_ledger(root)
 
 
@@ -147,7 +151,9 @@ def check_services(loaded: LoadedSettings) -> Iterator[Diagnosis]:
         )  # fmt: skip
     for service in services:
         name = f"start: {service.name}"
-        if service.commands.start:
+        if service.platform.kind == "command":
+            yield Diagnosis(name=name, ok=True, detail=f"by {service.platform.command}")
+        elif service.commands.start:
             missing = [p for p in ("{port}",) if p not in service.commands.start]
             if missing:
                 yield Diagnosis(
@@ -168,7 +174,7 @@ def check_ports(loaded: LoadedSettings) -> Iterator[Diagnosis]:
     from greenlane.cli.service import bind
 
     for service in loaded.settings.services:
-        if not service.port or not service.commands.start:
+        if not service.port or not service.listens:
             continue
         name = f"port {service.port}"
         try:

@@ -1,4 +1,4 @@
-"""Commands that only look: list and explain."""
+"""Commands that only look: list, explain, incident."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from greenlane.cli.session import JsonFlag, RunName, resolve_run, state_dir_of, 
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
+    from greenlane.domain.change import Change
     from greenlane.policy.context import ContextPackage
     from greenlane.ports.application import Application, RunView
 
@@ -21,6 +22,7 @@ TIME_COLUMN = 3
 def register(app: typer.Typer) -> None:
     app.command("list")(list_runs)
     app.command("explain")(explain)
+    app.command("incident")(incident)
 
 
 def list_runs(
@@ -114,3 +116,38 @@ def explain(
 
         out = console()
         out.print(render_explanation(view, package))
+
+
+def incident(
+    ctx: typer.Context,
+    name: RunName,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.")] = None,
+    json_: JsonFlag = False,
+) -> None:
+    """Print the incident report of a run that was rolled back.
+
+    As Markdown; with plots in the HTML file; every figure in JSON.
+    """
+    from greenlane.domain.errors import InputError
+    from greenlane.pages.incident import render_html, render_json
+
+    async def act(application: Application) -> Change:
+        return await application.change((await resolve_run(application, name)).run)
+
+    change = with_application(ctx, act, read_only=True)
+    if change.incident is None:
+        raise InputError(f"{change.run} has no incident: it was not rolled back", hint="`greenlane explain` says why")
+    if html is not None:
+        from greenlane.adapters.reports import write_atomically
+
+        write_atomically(html, render_html(change))
+        say(f"written: {html}")
+    if json_:
+        from greenlane.pages.terminal import print_line
+
+        print_line(render_json(change).decode())
+    elif html is None:
+        from greenlane.pages.terminal import print_line
+
+        for line in change.incident.markdown.splitlines():
+            print_line(line)

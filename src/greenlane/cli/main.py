@@ -9,7 +9,20 @@ from typing import Annotated, Any
 import typer
 
 from greenlane import __version__
-from greenlane.cli import audit, backtesting, decide, judging, look, progress, setup, work
+from greenlane.cli import (
+    audit,
+    backtesting,
+    baselines,
+    calibrating,
+    decide,
+    judging,
+    look,
+    notifying,
+    progress,
+    routing,
+    setup,
+    work,
+)
 from greenlane.cli.session import JsonFlag
 from greenlane.cli.sink import SinkGroup
 
@@ -66,7 +79,11 @@ look.register(app)
 decide.register(app)
 judging.register(app)
 progress.register(app)
+notifying.register(app)
 backtesting.register(app)
+routing.register(app)
+calibrating.register(app)
+baselines.register(app)
 app.add_typer(audit.app, name="audit")
 
 

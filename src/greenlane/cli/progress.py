@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from greenlane.cli.session import JsonFlag, with_application
+from greenlane.cli.notifying import undelivered_words
+from greenlane.cli.session import JsonFlag, state_dir_of, with_application
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
@@ -36,11 +37,14 @@ def status(ctx: typer.Context, json_: JsonFlag = False) -> None:
         )
 
     live, shadow = with_application(ctx, act, read_only=True)
+    untold = undelivered_words(state_dir_of(ctx))
     if json_:
         from greenlane.pages.terminal import print_json
 
-        print_json({"live": live, "shadow": shadow})
+        print_json({"live": live, "shadow": shadow, "undelivered": untold})
         return
+    for line in untold:
+        say(f"undelivered: {line}")
     for part in (live, shadow):
         if part.changes:
             _print(part)

@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 def outcome_code(state: str) -> int:
     """The exit code of a run that ended, or that waits."""
-    if state in ("awaiting_human", "paused"):
+    if state in ("awaiting_human", "paused", "postponed"):
         return WAITING
     return OK if state in ("deployed", "observed") else FAILED
 
@@ -35,6 +35,9 @@ def run(
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Work until it ends or waits; or leave the work to `greenlane up`.")
     ] = True,
+    hotfix: Annotated[
+        str | None, typer.Option("--hotfix", metavar="REASON", help="Pass a freeze, once another person approved it.")
+    ] = None,
     json_: JsonFlag = False,
 ) -> None:
     """Take a branch as a pull request, and see it through.
@@ -46,6 +49,10 @@ def run(
 
     async def act(application: Application) -> tuple[RunView, dict[str, str]]:
         name = await application.submit(ref)
+        if hotfix is not None:
+            change = await application.change(name)
+            if change.hotfix is None:
+                await application.hotfix(name, by=change.opened.author, reason=hotfix.strip() or "no reason was given")
         if not wait:
             return await application.view(name), {}
         try:
@@ -87,8 +94,10 @@ def _print_outcome(view: RunView, *, as_json: bool) -> None:
         print_json(view)
         return
     print_line(f"{view.run}: {state_words(view.state)} after {duration_words(view.seconds)}: {clean(view.reason)}")
-    if view.state in ("awaiting_human", "blocked", "rolled_back", "paused"):
+    if view.state in ("awaiting_human", "blocked", "rolled_back", "paused", "postponed"):
         say(f"  `greenlane explain {view.run}` shows why, and what to do next")
+    if view.state == "postponed":
+        say("  `greenlane up` goes on with it when the time has come; so does `greenlane run` after that")
 
 
 def watch(

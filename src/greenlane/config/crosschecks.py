@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from greenlane.config.document import Document, KeyPath, Problem
-from greenlane.domain.settings import Settings, Thresholds
+from greenlane.domain.freeze import FreezeWindow, explain_window
+from greenlane.domain.settings import Service, Settings, Thresholds
 
 TIERS = ("critical", "standard", "internal")
 
@@ -18,6 +19,8 @@ def detect_contradictions(settings: Settings, document: Document) -> list[Proble
         *_steps(settings),
         *_tiers(settings),
         *_canary(settings),
+        *_webhooks(settings),
+        *_freeze_windows(settings),
     ]
     return [Problem(place=document.place_of(_written(path, document)), path=path, text=text) for path, text in found]
 
@@ -36,14 +39,34 @@ def _services(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
         if service.name in names:
             yield ("services", i, "name"), f"{service.name!r} is the name of services[{names[service.name]}] already"
         names.setdefault(service.name, i)
-        if service.port and service.commands.start and service.port in ports:
+        if service.port and service.listens and service.port in ports:
             owner = settings.services[ports[service.port]].name
             yield (
                 ("services", i, "port"),
                 f"{service.port} is the port of service {owner!r} already: give another one, or 0 for any free one",
             )
-        if service.commands.start:
+        if service.listens:
             ports.setdefault(service.port, i)
+        yield from _adapters(("services", i), service)
+
+
+def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
+    """What each kind of router, source of figures and platform can't do without."""
+    router, metrics, platform = service.router, service.metrics, service.platform
+    needed = (
+        (router.kind == "haproxy" and router.socket is None, "router", "socket", "the path of HAProxy's stats socket"),
+        (router.kind != "envoy" and router.address is None, "router", "address", "where users reach the service"),
+        (router.kind == "command" and router.command is None, "router", "command", "the program that routes"),
+        (metrics.source == "prometheus" and metrics.url is None, "metrics", "url", "the address of Prometheus"),
+        (metrics.source == "command" and metrics.command is None, "metrics", "command", "the program that reads them"),
+        (platform.kind == "command" and platform.command is None, "platform", "command", "the program that deploys"),
+    )
+    for missing, section, key, what in needed:
+        if missing:
+            yield (*path, section, key), f"is needed: {what}"
+    for key, given in (("header", router.header is not None), ("mirror_pct", router.mirror_pct > 0)):
+        if given and router.kind != "envoy":
+            yield (*path, "router", key), f"only Envoy can do that, and the router is {router.kind}"
 
 
 def _steps(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
@@ -100,6 +123,27 @@ def _canary(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
                 f"{settings.canary.warmup_s:g} s leaves nothing of the {tier} tier's watch of {watch_s:g} s: "
                 f"give less than {watch_s:g}",
             )
+
+
+def _webhooks(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    for i, webhook in enumerate(settings.notifications.webhooks):
+        if (webhook.url is None) == (webhook.url_env is None):
+            given = "both" if webhook.url else "neither"
+            yield (
+                ("notifications", "webhooks", i),
+                f"give either url or url_env (given: {given}): url_env names the variable of an address that is secret",
+            )
+
+
+def _freeze_windows(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
+    listed: list[tuple[KeyPath, FreezeWindow]] = [
+        (("freeze", "windows", i), window) for i, window in enumerate(settings.freeze.windows)
+    ]
+    for i, service in enumerate(settings.services):
+        listed += [(("services", i, "freeze_windows", j), window) for j, window in enumerate(service.freeze_windows)]
+    for path, window in listed:
+        if wrong := explain_window(window):
+            yield (*path, wrong[0]), wrong[1]
 
 
 def effective_thresholds(settings: Settings, tier: str) -> Thresholds:

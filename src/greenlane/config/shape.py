@@ -9,6 +9,8 @@ import functools
 from typing import Any, TypeAlias, cast
 
 from greenlane.config.document import KeyPath
+from greenlane.domain.freeze import MOMENT
+from greenlane.domain.notifications import ADDRESS, VARIABLE
 from greenlane.domain.settings import FLAG_CONDITIONS, RISK_CONDITION, Settings
 
 SchemaPart: TypeAlias = dict[str, Any]
@@ -19,7 +21,13 @@ CONDITION_WORDS = "`risk_score >= NUMBER`, or one of " + ", ".join(FLAG_CONDITIO
 _PATTERN_WORDS = {
     "": "",
     "^/": " that begins with /",
+    r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$": (
+        ": a path in the repository that ends in greenlane-risk.json"
+    ),
     r"^[a-z0-9][a-z0-9-]{0,62}$": " of lower-case letters, digits and hyphens (at most 63)",
+    ADDRESS: ", an address with https (or http on this machine) without user, password and query",
+    MOMENT: ' like "16:00", "fri 16:00" or "2026-12-20T16:00"',
+    VARIABLE: ", the name of an environment variable (capitals, digits, _), not the secret itself",
 }
 
 

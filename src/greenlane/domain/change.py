@@ -51,6 +51,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     approvals: tuple[Approval, ...] = ()
     rejected: e.HumanRejected | None = None
     superseded: e.RunSuperseded | None = None
+    postponed: e.DeploymentPostponed | None = None
+    """The deployment waits for the end of a freeze. Gone as soon as there is reason to look again."""
+    hotfix: e.HotfixRequested | None = None
     canary: e.CanaryStarting | None = None
     """The canary that was begun and neither promoted nor rolled back yet."""
     promoted: tuple[e.CanaryPromoted, ...] = ()
@@ -84,7 +87,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         return found[-1] if found else None
 
 
-def apply(change: Change | None, recorded: Recorded, run: str) -> Change:  # noqa: C901 - one flat table, an event a row
+def apply(change: Change | None, recorded: Recorded, run: str) -> Change:  # noqa: C901, PLR0915 - one flat table
     """The change after one more event. Pure; raises ValueError if a history does not begin with a pull request."""
     event = recorded.event
     if change is None:
@@ -104,7 +107,13 @@ def apply(change: Change | None, recorded: Recorded, run: str) -> Change:  # noq
         case e.StagingValidated():
             moved["validation"] = event
         case e.BaseMoved():
-            moved |= {"staging": None, "validation": None, "promoted": ()}
+            moved |= {"staging": None, "validation": None, "promoted": (), "postponed": None}
+        case e.DeploymentPostponed():
+            moved["postponed"] = event
+        case e.DeploymentResumed():
+            moved["postponed"] = None
+        case e.HotfixRequested():
+            moved |= {"hotfix": event, "postponed": None}
         case e.CanaryPromoted():
             moved |= {"canary": None, "promoted": (*change.promoted, event)}
         case e.CanaryInconclusive():

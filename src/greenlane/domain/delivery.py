@@ -76,11 +76,15 @@ class TrafficReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Samples(msgspec.Struct, frozen=True, kw_only=True):
-    """What a load run saw of one target: latency of each answered request in ms, in order of arrival; and failures."""
+    """What a load run saw of one target: latency of each answered request in ms, in order of arrival; and failures.
+
+    `at_s` holds the planned moments of the answered requests, in seconds of load. Empty where they are not known.
+    """
 
     latencies_ms: tuple[float, ...]
     errors: int
     requests: int
+    at_s: tuple[float, ...] = ()
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,8 +141,9 @@ class CanaryJudgement(msgspec.Struct, frozen=True, kw_only=True):
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """How failures of a version were spread over time: what the judge needs to tell bursts from a bad release.
 
-    `squares` is the sum of bad^2 / requests over `ticks` of one look each. `sums` and `pairs` are the squared differences of neighbouring stretches of 1, 2, 4 ... ticks, and how many pairs
-    of stretches they are of (`policy/spread.py`).
+    `squares` is the sum of bad^2 / requests over `ticks` of one look each. `sums` and `pairs` are the squared
+    differences of neighbouring stretches of 1, 2, 4 ... ticks, and how many pairs of stretches they are of
+    (`policy/spread.py`).
     """
 
     requests: int = 0

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Union
 
 import msgspec
 
+from greenlane.domain.asked import ModelTests
 from greenlane.domain.delivery import (
     Artifact,
     CanaryJudgement,
@@ -23,7 +24,9 @@ from greenlane.domain.delivery import (
 )
 from greenlane.domain.findings import FileCoverage, Finding
 from greenlane.domain.history import HistoryFacts
+from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
+from greenlane.domain.weights import FittedWeights
 
 
 class Stage(StrEnum):
@@ -233,6 +236,8 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     """The files of the change, those with a gap first; `files_changed` says how many there are if some are cut off."""
     hunks: int = 0
     hunks_analysed: int = 0
+    weights: FittedWeights | None = None
+    """The figures by which the score was computed; logs from before they were kept have none."""
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
@@ -256,6 +261,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    asked: tuple[ModelTests, ...] = ()
+    """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
@@ -281,6 +288,16 @@ class StagedService(msgspec.Struct, frozen=True, kw_only=True):
     p99_ms: float = 0.0
 
 
+class PerformanceDelta(msgspec.Struct, frozen=True, kw_only=True):
+    """A metric of both versions while they were collected in staging, almost idle. `ratio`: candidate over current."""
+
+    service: str
+    metric: str
+    current: float
+    candidate: float
+    ratio: float
+
+
 class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.STAGING
 
@@ -290,6 +307,7 @@ class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=
     services: tuple[StagedService, ...] = ()
     regressions_detected: tuple[str, ...] = ()
     anomalies: tuple[str, ...] = ()
+    performance_delta: tuple[PerformanceDelta, ...] = ()
 
 
 class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -297,11 +315,39 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
     comparisons: tuple[Comparison, ...]
 
 
+class Prediction(msgspec.Struct, frozen=True, kw_only=True):
+    """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
+
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
+    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
+    `missing`, it is advice and decides nothing.
+    """
+
+    service: str
+    metric: str
+    baseline: float
+    scope: str
+    ratio: float
+    factor: float
+    predicted: float
+    low: float | None
+    high: float | None
+    limit: float
+    releases: int
+    missing: int
+    learned_from: tuple[str, ...] = ()
+
+
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
     completes: ClassVar[Stage | None] = Stage.VALIDATION
 
     checks: tuple[Check, ...] = ()
     services: tuple[ServiceComparison, ...] = ()
+    predictions: tuple[Prediction, ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What is wrong with production as it is: a baseline that breaks a limit itself."""
+    load_s: float = 0.0
+    """Load that each version got, in seconds; the longest of the services."""
 
 
 # ------------------------------------------------------------------ deployment
@@ -313,6 +359,24 @@ class DeploymentAssessed(Decision, tag="deployment.assessed", frozen=True, kw_on
     level: Literal["low", "medium", "high"]
     reasons: tuple[str, ...]
     attempt: int
+
+
+class DeploymentPostponed(Decision, tag="deployment.postponed", frozen=True, kw_only=True):
+    """A freeze is in force: nothing is begun before `until` (UTC, ISO 8601), and nobody is asked."""
+
+    until: str
+    windows: tuple[str, ...]
+
+
+class DeploymentResumed(Decision, tag="deployment.resumed", frozen=True, kw_only=True):
+    """The time for which the deployment was postponed is over: it is assessed again."""
+
+
+class HotfixRequested(Event, tag="hotfix.requested", frozen=True, kw_only=True):
+    """This change should not wait for the end of a freeze; a person who is not its author has to approve that."""
+
+    by: str
+    reason: str
 
 
 class BaseMoved(Decision, tag="base.moved", frozen=True, kw_only=True):
@@ -427,6 +491,7 @@ class IncidentReported(Decision, tag="incident.reported", frozen=True, kw_only=T
     markdown: str
     error_signatures: tuple[str, ...] = ()
     hypotheses: tuple[str, ...] = ()
+    evidence: IncidentEvidence | None = None
 
 
 class BaseAdvancing(Decision, tag="base.advancing", frozen=True, kw_only=True):
@@ -547,7 +612,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     CanaryPromoting, CanaryPromoted, CanaryRollingBack, CanaryRolledBack, CanaryInconclusive,
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
-    FindingJudged,
+    FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
     AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
 ]  # fmt: skip
 

@@ -12,9 +12,10 @@ import msgspec
 class HistoryFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Measures of one change at its merge base. Counts are of commits in the history before it.
 
-    `entropy` is the normalised Shannon entropy (0 to 1) of the changed lines over the files; `age_days` the mean time
-    since each touched file was last changed; `author_commits` is over the whole repository, `author_file_commits` of
-    these files; `reverts` and `fixes` count earlier commits on these files that took something back or mended it.
+    `entropy` is the normalised Shannon entropy (0 to 1) of the changed lines over the files that production runs;
+    `age_days` the time since any of them was last changed; `author_commits` is over the whole repository,
+    `author_file_commits` of these files; `reverts` and `fixes` count earlier commits on these files that took something
+    back or mended it.
     """
 
     subsystems: int = 0
@@ -35,3 +36,9 @@ class HistoryFacts(msgspec.Struct, frozen=True, kw_only=True):
     is_fix: bool = False
     shallow: bool = False
     """The clone has no full history, so these figures are of a part of it."""
+    recent_commits: int = 0
+    """Commits on these files in the 180 days before the merge base, by anybody."""
+    recent_fixes: int = 0
+    """Those of them that mended something or took it back."""
+    author_recent_lines: int = 0
+    """Lines of these files that the same author changed in the seven days before: a change may come in parts."""

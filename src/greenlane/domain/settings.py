@@ -7,17 +7,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-Percent = Annotated[float, Field(gt=0, le=100)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from greenlane.domain.freeze import Freeze, FreezeWindow
+from greenlane.domain.incident import Runbook
+from greenlane.domain.notifications import Notifications
+from greenlane.domain.section import Percent, Section, Share
+
 Tier = Literal["critical", "standard", "internal"]
-
-
-class Section(BaseModel):
-    """A part of the file: frozen, and closed (an unknown key is an error, not a silent nothing)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Orchestration(Section):
@@ -96,15 +93,31 @@ class Validation(Section):
     test_timeout_s: float = Field(300, gt=0)
     """Time for one run of the test suite in the sandbox, in seconds."""
     load_duration_s: float = Field(20, gt=0, le=3600)
-    """How long current and candidate are compared under load, in seconds."""
+    """How long current and candidate are compared under load at least, in seconds."""
+    load_extend_max_factor: float = Field(6, ge=1, le=60)
+    """A comparison that can't tell yet goes on, up to this many times `load_duration_s` (rounded to whole times)."""
     load_rate_rps: float = Field(40, gt=0, le=10000)
     """Requests a second that each of the two gets during the comparison."""
-    latency_ratio_max: float = Field(1.20, gt=1)
-    """Highest ratio of candidate to current latency; over it by the whole interval is a regression."""
+    latency_ratio_max: float = Field(1.05, gt=1)
+    """Highest ratio of candidate to current latency that is tolerated; the whole interval over it is a regression."""
+    latency_ratio_find: float = Field(1.20, gt=1)
+    """A slowdown by this ratio is to be found: load goes on until it is proved or ruled out, or all load is used up."""
     latency_floor_ms: float = Field(2.0, ge=0)
-    """A difference under this many milliseconds is never a regression: it is below what users can notice."""
+    """A difference under this many milliseconds is never a regression: it is below what users can notice. Of latency,
+    and of CPU time a request."""
+    cpu_ratio_max: float = Field(1.5, gt=1)
+    """Highest ratio of CPU time a request that is tolerated, likewise by the whole interval."""
+    false_alarm_rate: float = Field(0.05, gt=0, lt=0.5)
+    """Highest chance of calling a candidate a regression that stands exactly at the tolerated limits, over all metrics
+    and looks. For a version that is as good as the current one it is far smaller."""
+    miss_rate: float = Field(0.1, gt=0, lt=0.5)
+    """Highest chance that load ends early although the candidate is slower by `latency_ratio_find`."""
     error_rate_increase_max: Share = 0.005
     """Highest increase of the share of failed requests."""
+    baseline_min_requests: int = Field(1000, ge=1)
+    """Requests in production that make a baseline; an hour of the week with fewer falls back to all hours."""
+    prediction_min_releases: int = Field(8, ge=3, le=50)
+    """Past releases of a service from which on its predictions decide; before that they are advice."""
 
 
 FLAG_CONDITIONS = (
@@ -202,11 +215,16 @@ class Rollout(Section):
 
 
 class Risk(Section):
-    """What the history of the touched files may add to the risk score."""
+    """What size and history may add to the risk score, and by how much its limit may move."""
 
     history_points_max: float = Field(1.5, ge=0, le=3)
     """Most points that history adds: an author new to these files, files that were often mended or taken back, a
     change that is spread evenly over many files. 0: history counts for nothing."""
+    weights_file: str | None = Field(
+        None, pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$"
+    )
+    """Points that `greenlane calibrate` fitted to your own history: a file of the repository, `.greenlane-risk.json` or
+    another one whose name ends in `greenlane-risk.json`, as it stands on the base branch. Absent: the built-in ones."""
 
 
 class Lanes(Section):
@@ -247,15 +265,15 @@ class Canary(Section):
     extend_max_factor: float = Field(2.0, ge=1, le=10)
     """A watch without enough requests is extended up to this many times its length before it is inconclusive."""
     catastrophic_error_rate: Share = 0.02
-    """During warm-up only a share of failed requests over this, beyond doubt, rolls back. Slow requests are left out."""
+    """During warm-up only a share of failed requests over this, beyond doubt, rolls back. Slow ones are left out."""
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
     """Highest chance of rolling back a release that meets the limits, over the whole canary."""
     worse_than_stable: float = Field(5.0, ge=0, le=1000)
-    """A candidate whose share of failed (or slow) requests is proven to be this many times that of stable, and over half
-    of the limit, is rolled back even if it meets the limit. 0: only the limits count."""
+    """A candidate whose share of failed (or slow) requests is proven to be this many times that of stable, and over a
+    fifth of the limit, is rolled back even if it meets the limit. 0: only the limits count."""
     over_not_proven: Literal["roll_back", "extend", "ask"] = "extend"
-    """What happens if the figures are over a limit at the end of a phase, but not beyond doubt. `extend`: the phase goes
-    on, up to `extend_max_factor`, and then a human is asked. What each costs: docs/canary.md."""
+    """What happens if the figures are over a limit at the end of a phase, but not beyond doubt. `extend`: the phase
+    goes on, up to `extend_max_factor`, and then a human is asked. What each costs: docs/canary.md."""
     environment: Literal["ask", "hold", "roll_back"] = "ask"
     """What happens if stable is over the limit as well: a human is asked with the canary at weight 0; or it is held at
     its weight until it can be told apart (and a human asked at last); or it is rolled back."""
@@ -263,7 +281,23 @@ class Canary(Section):
     """How long the previous version stays hot after a promotion, in seconds."""
 
 
+class Deployment(Section):
+    """What the risk of deploying now is assessed by."""
+
+    incident_window_days: float = Field(14, gt=0, le=365)
+    """How long an incident of a service counts, in days."""
+    incidents_max: int = Field(3, ge=1, le=1000)
+    """With so many incidents of a service in that time, its next change goes to a human."""
+    error_budget_min_requests: int = Field(1000, ge=1)
+    """With fewer counted production requests than this, the error budget is unknown, and said to be."""
+    error_budget_spent_max: float = Field(1.0, gt=0, le=100)
+    """Share of the error budget (`error_rate_threshold` of the requests) from which on a change goes to a human."""
+
+
 class Staging(Section):
+    openapi_smoke: bool = True
+    """Smoke tests from the service's OpenAPI document, where it has one: GET operations that need no credentials and no
+    values but those of the document."""
     collect_s: float = Field(120, ge=0)
     """How long staging metrics are collected after the smoke tests, in seconds."""
     start_timeout_s: float = Field(30, gt=0)
@@ -299,9 +333,73 @@ class Health(Section):
     path: str = Field("/healthz", pattern="^/")
 
 
+_LOOPBACK_OR_HTTPS = r"^(https://|http://(127\.0\.0\.1|localhost|\[::1\])(:|/|$))"
+_CONTRACT_TIMEOUT = Field(30, gt=0, le=3600)
+
+
+class RouterSettings(Section):
+    """What shares the production traffic of a service between its versions."""
+
+    kind: Literal["envoy", "haproxy", "command"] = "envoy"
+    """An Envoy that Greenlane runs itself, an HAProxy that you run, or a program of yours (docs/adapters.md)."""
+    socket: str | None = Field(None, pattern="^/")
+    """HAProxy: path of its runtime socket (`stats socket PATH level admin`)."""
+    backend: str | None = Field(None, pattern=r"^[A-Za-z0-9_.:-]{1,64}$")
+    """HAProxy: its backend for this service; the service's name if absent."""
+    command: str | None = None
+    """Program: how it is called; it gets one JSON document and answers with one."""
+    address: str | None = Field(None, pattern=r"^https?://")
+    """HAProxy and program: where users reach the service."""
+    timeout_s: float = _CONTRACT_TIMEOUT
+    """Program: time for one call, in seconds."""
+    header: str | None = Field(None, pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")
+    """Envoy: a request that carries this header with the value `canary` goes to the canary while there is one, with
+    `stable` to stable. For people who want to try a version; name it so that no stranger guesses it."""
+    mirror_pct: float = Field(0, ge=0, le=100)
+    """Envoy: this share of the GET and HEAD requests is sent to the canary a second time while it is watched; the
+    answers are counted and thrown away. More evidence where traffic is low, if reading has no side effects."""
+
+
+class PrometheusQueries(Section):
+    """PromQL for the cumulative counters of one version, each giving one number. `{service}`, `{version}` (`stable` or
+    `canary`), `{deployment}` and `{limit_ms}`, `{limit_s}` are filled in."""
+
+    requests: str = 'sum(http_requests_total{service="{service}",version="{version}"})'
+    errors: str = 'sum(http_requests_total{service="{service}",version="{version}",status=~"5.."}) or vector(0)'
+    over_limit: str = (
+        'sum(http_request_duration_seconds_count{service="{service}",version="{version}"})'
+        ' - sum(http_request_duration_seconds_bucket{service="{service}",version="{version}",le="{limit_s}"})'
+    )
+    """Requests that took longer than the p99 limit: the histogram needs a bound exactly there."""
+    observed_at: str = 'max(timestamp(http_requests_total{service="{service}",version="{version}"}))'
+    """When the newest of these figures was scraped (seconds, epoch); figures that are too old count as none."""
+
+
 class MetricsSettings(Section):
-    source: Literal["proxy"] = "proxy"
-    """Where the canary's figures come from: the proxy's own counters, read directly."""
+    source: Literal["proxy", "prometheus", "command"] = "proxy"
+    """Where the canary's figures come from: the proxy's own counters, read directly; Prometheus; or a program."""
+    url: str | None = Field(None, pattern=_LOOPBACK_OR_HTTPS)
+    """Prometheus: its address, by https, or on this machine."""
+    token_env: str | None = Field(None, pattern="^[A-Z][A-Z0-9_]{0,63}$")
+    """Prometheus: name of the environment variable that holds a bearer token."""
+    queries: PrometheusQueries = PrometheusQueries()
+    max_age_s: float = Field(60, gt=0)
+    """Prometheus: figures that were scraped longer ago are none, in seconds."""
+    command: str | None = None
+    """Program: how it is called (docs/adapters.md)."""
+    timeout_s: float = _CONTRACT_TIMEOUT
+    """Time for one reading, in seconds."""
+
+
+class PlatformSettings(Section):
+    """What builds and runs a service."""
+
+    kind: Literal["local", "command"] = "local"
+    """Processes on this machine, or whatever a program of yours starts (docs/adapters.md)."""
+    command: str | None = None
+    """Program: how it is called; it gets one JSON document and answers with one."""
+    timeout_s: float = Field(600, gt=0, le=7200)
+    """Program: time for one call, in seconds."""
 
 
 class Commands(Section):
@@ -335,11 +433,25 @@ class Service(Section):
     health: Health = Health()
     smoke: tuple[HttpCheck, ...] = ()
     load: tuple[LoadRequest, ...] = ()
+    platform: PlatformSettings = PlatformSettings()
+    router: RouterSettings = RouterSettings()
     metrics: MetricsSettings = MetricsSettings()
     port: int = Field(8080, ge=0, le=65535)
     """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
+    freeze_windows: tuple[FreezeWindow, ...] = ()
+    """Times in which changes of this service wait, besides those of `freeze.windows`."""
+
+    @property
+    def is_deployed(self) -> bool:
+        """Whether it goes to production at all: something is said about how it starts."""
+        return self.commands.start is not None or self.platform.kind == "command"
+
+    @property
+    def listens(self) -> bool:
+        """Whether Greenlane's own router opens `port` for it."""
+        return self.is_deployed and self.router.kind == "envoy"
 
 
 class Repository(Section):
@@ -367,3 +479,7 @@ class Settings(Section):
     canary: Canary = Canary()
     staging: Staging = Staging()
     sandbox: SandboxSettings = SandboxSettings()
+    notifications: Notifications = Notifications()
+    runbooks: tuple[Runbook, ...] = ()
+    freeze: Freeze = Freeze()
+    deployment: Deployment = Deployment()

@@ -1,271 +1,147 @@
-"""The incident report: what production showed, the rule that fired, and what to do next.
+"""The incident report as Markdown, one HTML file, and JSON.
 
-Written as Markdown by the deployment agent when it has rolled back; shown as one HTML file by the faces. Everything
-comes from the history of the run, so the same history gives the same report. Logs, titles and paths come from a pull
-request and are shown as text, never as markup.
+Markdown is written by the deployment agent when it has rolled back, and is part of the ledger; the others are made of
+the same history by the faces. Logs, titles and paths come from a pull request and are shown as text, never as markup.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from greenlane.domain import events as e
-from greenlane.domain.change import Change, Recorded
-from greenlane.domain.delivery import Counters, TrafficReading
+from greenlane.domain.change import Change
+from greenlane.domain.incident import ErrorCluster
 from greenlane.pages import site
+from greenlane.pages.incident_report import IncidentFacts, Report, facts_of, gather_report
 
-_SHOWN_MAX = 10
-"""Signatures, hypotheses and paths that a report lists: a reader wants the first few."""
-_LINE_CHARS = 200
-_FRAME = re.compile(r'File "(?P<path>[^"\n]{1,300})", line (?P<line>\d{1,7})')
-_EXCEPTION_NAME = re.compile(r"^(?:\w+\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Warning|Exit|Interrupt))\b")
+__all__ = ["IncidentFacts", "render_html", "render_json", "render_markdown"]
+
+_LINE_CHARS = 1000
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#~])")
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]+")
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
-class IncidentFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """Evidence from outside the history. `signatures` are error lines that only the candidate's log has."""
-
-    signatures: tuple[str, ...] = ()
-    hypotheses: tuple[str, ...] = ()
-    changed_paths: tuple[str, ...] = ()
-
-
-def find_hypotheses(log: str, new_signatures: Sequence[str], changed_paths: Sequence[str]) -> tuple[str, ...]:
-    """What may have caused it, from evidence only: files in stack traces that the change touches, new exceptions."""
-    found: dict[str, None] = {}
-    for frame in _FRAME.finditer(log):
-        path = next((p for p in changed_paths if frame["path"] == p or frame["path"].endswith("/" + p)), None)
-        if path:
-            found.setdefault(
-                f"{path} line {frame['line']} stands in a stack trace of the candidate, and the change touches it"
-            )
-    for signature in new_signatures:
-        if name := _EXCEPTION_NAME.match(signature):
-            found.setdefault(f"{name['name']} is in the candidate's log and not in that of the version before")
-    return tuple(found)[:_SHOWN_MAX]
-
-
-class _Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The report's content, before it is Markdown or HTML. All texts are plain."""
-
-    title: str
-    rule: str
-    summary: str
-    service: str
-    reading: tuple[tuple[str, str, str], ...]
-    metrics: tuple[str, ...]
-    timeline: tuple[tuple[str, str, str], ...]
-    change: tuple[tuple[str, str], ...]
-    risks: tuple[str, ...]
-    paths: tuple[str, ...]
-    signatures: tuple[str, ...]
-    hypotheses: tuple[str, ...]
-    next_steps: tuple[str, ...]
-
-
-def render_markdown(change: Change, facts: IncidentFacts) -> tuple[str, str]:
+def render_markdown(change: Change, facts: IncidentFacts, incident_id: str = "") -> tuple[str, str]:
     """Title and Markdown of the report on the last rollback of this run."""
-    report = _gather(change, facts)
+    report = gather_report(change, facts, incident_id)
     lines = [f"# {_inline(report.title)}", "", _inline(report.summary), ""]
-    lines += ["## What was seen", "", f"| {_inline(report.service)} | canary | stable |", "|---|---|---|"]
-    lines += [f"| {_inline(name)} | {canary} | {stable} |" for name, canary, stable in report.reading]
-    lines += ["", f"Rule that fired: **{_inline(report.rule)}**", *_bullets(report.metrics)]
-    lines += ["", "## Timeline (UTC)", ""]
-    lines += [f"- {when} `{kind}` {_inline(text)}" for when, kind, text in report.timeline]
-    lines += ["", "## The change", "", *(f"- {name}: {_inline(value)}" for name, value in report.change)]
-    lines += [f"- risk: {_inline(text)}" for text in report.risks]
-    if report.paths:
-        lines += [f"- touches: {_inline(path)}" for path in report.paths]
-    lines += [
-        "",
-        "## Errors that only the candidate logged",
-        "",
-        *(_bullets(report.signatures) or ["None were found."]),
-    ]
-    lines += ["", "## Hypotheses (from evidence, not proven)", ""]
-    lines += _bullets(report.hypotheses) or ["The evidence points to nothing in particular."]
-    lines += ["", "## What to do next", "", *_bullets(report.next_steps), ""]
+    lines += [f"**{_inline(report.affected_words)}**", ""] if report.affected_words else []
+    for heading, content in _parts(report):
+        lines += [f"## {heading}", "", *content, ""]
     return report.title, "\n".join(lines)
 
 
 def render_html(change: Change) -> str:
-    """The report as one HTML file without outside parts, with a plot; ValueError if the run has no incident."""
+    """The report as one HTML file without outside parts, with plots; ValueError if the run has no incident."""
+    report = _reported(change)
+    return site.render("incident.html.j2", report=report)
+
+
+def render_json(change: Change) -> bytes:
+    """The report as JSON (`format` 1: the fields of `Report`); ValueError if the run has no incident."""
+    return msgspec.json.format(msgspec.json.encode(_reported(change)), indent=2)
+
+
+def _reported(change: Change) -> Report:
     incident = change.last_of(e.IncidentReported)
     if incident is None:
         raise ValueError(f"{change.run} has no incident")
-    facts = IncidentFacts(signatures=incident.error_signatures, hypotheses=incident.hypotheses)
-    return site.render(
-        "incident.html.j2", report=_gather(change, facts), plot=_plot(change), incident_id=incident.incident_id
+    return gather_report(change, facts_of(incident), incident.incident_id)
+
+
+# ------------------------------------------------------------------ Markdown
+
+
+def _parts(report: Report) -> Iterable[tuple[str, list[str]]]:
+    yield "What was seen", _seen(report)
+    yield "Rule that fired", _rule(report)
+    yield "Errors in the candidate's log", _errors(report)
+    yield (
+        "Hypotheses (from evidence, not proven)",
+        (_bullets(report.hypotheses) or ["The evidence points to nothing in particular."]),
     )
-
-
-# ------------------------------------------------------------------ content
-
-
-def _gather(change: Change, facts: IncidentFacts) -> _Report:
-    rolling, starting = change.last_of(e.CanaryRollingBack), change.last_of(e.CanaryStarting)
-    service = starting.service if starting else "the change"
-    judgement = rolling.judgement if rolling else None
-    opened = change.opened
-    trigger = rolling.trigger if rolling else "rollback"
-    return _Report(
-        title=f"PR #{opened.pr_number}: {service} was rolled back ({trigger.replace('_', ' ')})",
-        rule=f"canary.{trigger}",
-        summary=rolling.why.rationale if rolling else _last_rationale(change),
-        service=service,
-        reading=_table(rolling.reading) if rolling else (),
-        metrics=tuple(m.reason for m in judgement.metrics) if judgement else (),
-        timeline=tuple(_timeline(change)),
-        change=_describe(change),
-        risks=tuple(f"{p.rule} ({p.points:+g}): {p.reason}" for p in change.review.risk_points)
-        if change.review
-        else (),
-        paths=facts.changed_paths[:_SHOWN_MAX],
-        signatures=facts.signatures[:_SHOWN_MAX],
-        hypotheses=facts.hypotheses[:_SHOWN_MAX],
-        next_steps=_next_steps(trigger, change),
+    yield "Runbook", [f"{i}. {_inline(step)}" for i, step in enumerate(report.runbook, 1)] or ["None."]
+    yield "What to do next", _bullets(report.next_steps)
+    yield (
+        "The change",
+        [
+            *(f"- {fact.name}: {_inline(fact.value)}" for fact in report.change),
+            *(f"- risk: {_inline(text)}" for text in report.risks),
+            *(f"- touches: {_inline(path)}" for path in report.paths),
+            *([f"- and {report.paths_left_out} more files"] if report.paths_left_out else []),
+        ],
     )
+    yield "Timeline (UTC)", [f"- {m.at} `{m.event}` {_inline(m.text)}" for m in report.timeline]
 
 
-def _last_rationale(change: Change) -> str:
-    begun = change.last_of(e.RollbackStarting)
-    return begun.why.rationale if begun else "The rollout was taken back."
+def _seen(report: Report) -> list[str]:
+    lines = [f"| {_inline(report.service)} | canary | stable |", "|---|---|---|"]
+    lines += [f"| {_inline(row.name)} | {row.canary} | {row.stable} |" for row in report.reading]
+    for plot in report.plots:
+        shown = _thinned(list(zip(plot.canary_values, plot.stable_values, strict=True)))
+        points = [f"{at:.0f} s: {_figure(c, plot.limit)} / {_figure(s, plot.limit)}" for (at, c), (_, s) in shown]
+        lines += ["", f"{plot.title} over time (canary / stable): " + "; ".join(points)]
+    return lines
 
 
-def _describe(change: Change) -> tuple[tuple[str, str], ...]:
-    opened, review = change.opened, change.review
-    known = [
-        ("pull request", f"#{opened.pr_number} {opened.title}"),
-        ("author", ", ".join(change.authors)),
-        ("branch", f"{opened.branch} at {change.head_sha[:10]}"),
-        ("run", change.run),
+def _figure(value: float, limit: str) -> str:
+    return f"{value:.2%}" if limit else f"{value:g}"
+
+
+def _thinned(
+    points: list[tuple[tuple[float, float], tuple[float, float]]],
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    """At most a dozen of them, the last one included."""
+    step = max(1, -(-len(points) // 12))
+    return [p for i, p in enumerate(points) if (len(points) - 1 - i) % step == 0]
+
+
+def _rule(report: Report) -> list[str]:
+    lines = [f"**{_inline(report.rule)}**"]
+    if report.figures:
+        lines += ["", "| figure | canary | limit | stable | verdict |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {_inline(f.metric)}{' (fired)' if f.fired else ''} | {f.value} | {f.limit} | {f.stable} | {f.verdict} |"
+            for f in report.figures
+        ]
+        lines += ["", *_bullets([f.reason for f in report.figures])]
+    return [*lines, "", f"Replay: `{report.replay}`"]
+
+
+def _errors(report: Report) -> list[str]:
+    if not report.clusters:
+        return ["None were found.", "", report.log_words]
+    lines = [line for cluster in report.clusters for line in _cluster(cluster)]
+    if report.clusters_left_out:
+        lines.append(f"- and {report.clusters_left_out} further kinds of errors")
+    lines += [
+        f"- {_inline(x.name)}: {x.failed} of {x.requests} answers failed (stable: {x.stable_failed} of "
+        f"{x.stable_requests})"
+        for x in report.endpoints
     ]
-    if review:
-        known.append(("review", f"{review.lane} lane, risk score {review.risk_score:.1f} of {review.threshold:.1f}"))
-        known.append(("size", f"{review.files_changed} files, +{review.lines_added} -{review.lines_removed}"))
-    if change.validation:
-        known.append(("validation", change.validation.why.rationale))
-    return tuple(known)
+    return [*lines, "", report.log_words]
 
 
-def _table(reading: TrafficReading) -> tuple[tuple[str, str, str], ...]:
-    canary, stable = reading.canary, reading.stable
-    return (
-        ("requests", str(canary.requests), str(stable.requests)),
-        ("failed", _of(canary.errors, canary), _of(stable.errors, stable)),
-        ("over the latency limit", _of(canary.over_limit, canary), _of(stable.over_limit, stable)),
-    )
-
-
-def _of(count: int, counters: Counters) -> str:
-    return f"{count} ({count / counters.requests:.2%})" if counters.requests else str(count)
-
-
-_ROLLOUT = (
-    e.StagingComplete, e.StagingValidated, e.HumanApproved, e.DeploymentAssessed, e.ServiceInstalling,
-    e.CanaryStarting, e.CanaryObserved, e.CanaryPromoting, e.CanaryPromoted, e.CanaryRollingBack, e.CanaryRolledBack,
-    e.CanaryInconclusive,
-    e.RollbackRequested, e.RollbackStarting, e.HumanRejected, e.RunSuperseded, e.RunFailed,
-)  # fmt: skip
-
-
-def _timeline(change: Change) -> list[tuple[str, str, str]]:
-    found = []
-    for recorded in change.history:
-        event = recorded.event
-        if isinstance(event, _ROLLOUT):
-            text = event.why.rationale if isinstance(event, e.Decision) else getattr(event, "reason", "")
-            found.append((_time(recorded), e.type_of(event), text))
-    return found
-
-
-def _time(recorded: Recorded) -> str:
-    return datetime.fromisoformat(recorded.timestamp).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _next_steps(trigger: str, change: Change) -> tuple[str, ...]:
-    first = {
-        "error_rate": "Reproduce one of the failed requests against the merge on staging; the errors above say where.",
-        "p99_latency": "Profile the slow requests of the merge on staging with production-like data.",
-        "process_gone": "Find out why the process ended: its last log lines, memory and exit are the first places.",
-        "did_not_start": "Compare the configuration and data of production with those of staging, where it did start.",
-        "requested": "Ask who requested the rollback what they saw.",
-    }.get(trigger, "Look at the reason above and at the candidate's log.")
-    return (
-        first,
-        f"Push a mended commit to {change.opened.branch}: it starts a run of its own. This artifact stays quarantined.",
-        f"The base branch {change.opened.base_branch} never had this change; nothing has to be reverted.",
-        f"All decisions and figures: greenlane explain {change.run}; greenlane audit show {change.run}",
-    )
-
-
-# ------------------------------------------------------------------ text
+def _cluster(cluster: ErrorCluster) -> list[str]:
+    beside = f"stable: {cluster.stable_count}" if cluster.stable_count else "**new**: stable logs none"
+    where = f" at {_inline(cluster.frame)}" if cluster.frame else ""
+    until = f" to {_inline(cluster.last_seen)}" if cluster.last_seen != cluster.first_seen else ""
+    seen = f"; {_inline(cluster.first_seen)}{until}" if cluster.first_seen else ""
+    lines = [f"- {cluster.count} x {_inline(cluster.signature)}{where} ({beside}{seen})"]
+    if cluster.sample and cluster.sample != cluster.signature:
+        lines.append(f"  - for example: {_inline(cluster.sample)}")
+    return lines
 
 
 def _inline(text: str) -> str:
     """Untrusted text on one line of Markdown, without effect as markup."""
     flat = _UNPRINTABLE.sub(" ", text).strip()
-    shown = flat if len(flat) <= _LINE_CHARS * 5 else flat[: _LINE_CHARS * 5] + "…"
+    shown = flat if len(flat) <= _LINE_CHARS else flat[:_LINE_CHARS] + "…"
     return _MARKUP.sub(r"\\\1", shown)
 
 
 def _bullets(texts: Sequence[str]) -> list[str]:
     return [f"- {_inline(text)}" for text in texts]
-
-
-# ------------------------------------------------------------------ the plot
-
-
-class _Plot(msgspec.Struct, frozen=True, kw_only=True):
-    """Points of two lines in a drawing of `width` x `height`; y grows downwards."""
-
-    width: int
-    height: int
-    canary: str
-    stable: str
-    limit_y: float
-    limit: str
-    top: str
-    seconds: int
-
-
-def _plot(change: Change) -> _Plot | None:
-    """Share of failed requests over time since the canary began, cumulative in each phase; None with too few points."""
-    starting = change.last_of(e.CanaryStarting)
-    if starting is None:
-        return None
-    points = []
-    for recorded in change.history:
-        event = recorded.event
-        if isinstance(event, e.CanaryObserved | e.CanaryRollingBack) and event.deployment_id == starting.deployment_id:
-            at = datetime.fromisoformat(recorded.timestamp).timestamp()
-            points.append((at, _share(event.reading.canary), _share(event.reading.stable)))
-    if len(points) < 2 or points[-1][0] <= points[0][0]:
-        return None
-    limit = starting.error_rate_limit
-    top = max(*(max(c, s) for _, c, s in points), limit * 2, 0.001)
-    begin, span = points[0][0], points[-1][0] - points[0][0]
-    width, height = 720, 200
-
-    def line(index: int) -> str:
-        return " ".join(f"{(p[0] - begin) / span * width:.1f},{height - p[index] / top * height:.1f}" for p in points)
-
-    return _Plot(
-        width=width,
-        height=height,
-        canary=line(1),
-        stable=line(2),
-        limit_y=height - limit / top * height,
-        limit=f"{limit:.2%}",
-        top=f"{top:.2%}",
-        seconds=round(span),
-    )
-
-
-def _share(counters: Counters) -> float:
-    return counters.errors / counters.requests if counters.requests else 0.0

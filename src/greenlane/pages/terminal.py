@@ -27,6 +27,7 @@ STATE_STYLES = {
     "deployed": "green",
     "awaiting_human": "bold yellow",
     "paused": "yellow",
+    "postponed": "yellow",
     "blocked": "red",
     "rejected": "red",
     "rolled_back": "red",

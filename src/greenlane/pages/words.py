@@ -38,6 +38,7 @@ STATE_WORDS: dict[str, str] = {
     "deploying": "deployment",
     "awaiting_human": "waits for a human",
     "paused": "paused",
+    "postponed": "waits for a freeze",
     "deployed": "deployed",
     "rolled_back": "rolled back",
     "blocked": "blocked",
@@ -159,6 +160,8 @@ def _told(event: e.AnyEvent) -> str:
             return f"{event.by} {done} {event.scope}: {event.reason}"
         case e.RollbackRequested():
             return f"{event.by} wants the previous version back: {event.reason}"
+        case e.HotfixRequested():
+            return f"{event.by} asks for a hotfix: {event.reason}"
         case e.AgentRetrying():
             return f"attempt {event.attempt} of {event.agent} failed ({event.error}); again at {event.not_before}"
         case e.RunFailed():

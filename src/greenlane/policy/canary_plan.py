@@ -119,7 +119,9 @@ def resolve_thresholds(settings: Settings, service: Service, lane: Lane, service
             error_rate_limit=errors / factor,
             p99_limit_ms=tier.p99_latency_threshold_ms or general.p99_latency_threshold_ms,
             catastrophic_error_rate=canary.catastrophic_error_rate,
-            min_requests=max(canary.min_requests, compute_requests_to_see(errors / factor, canary.detect_factor, canary.detect_power)),
+            min_requests=max(
+                canary.min_requests, compute_requests_to_see(errors / factor, canary.detect_factor, canary.detect_power)
+            ),
             extend_max_factor=canary.extend_max_factor,
             alpha=canary.false_alarm_rate / (TESTS * max(services, 1)),
             steps=len(steps),

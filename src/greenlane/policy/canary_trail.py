@@ -1,6 +1,7 @@
 """What the ledger knows of one canary: its phases, each with the looks that were taken. Pure.
 
-Read by the watch, which goes on where the ledger ends, and by `replay`, which judges all of it again: both see the same.
+Read by the watch, which goes on where the ledger ends, and by `replay`, which judges all of it again: both see the
+same.
 """
 
 from __future__ import annotations
@@ -37,9 +38,7 @@ class PassedPhase(msgspec.Struct, frozen=True, kw_only=True):
 
 def steps_of(history: Iterable[Recorded], deployment_id: str) -> tuple[CanaryStep, ...]:
     """What was recorded of this canary's watch, oldest first."""
-    return tuple(
-        r.event for r in history if isinstance(r.event, CanaryStep) and r.event.deployment_id == deployment_id
-    )
+    return tuple(r.event for r in history if isinstance(r.event, CanaryStep) and r.event.deployment_id == deployment_id)
 
 
 def find_passed(steps: Sequence[CanaryStep]) -> tuple[PassedPhase, ...]:

@@ -137,7 +137,13 @@ def _gates_without(
     )
     services, _ = assign_services(settings.services, paths)
     verdict = assess_review(
-        facts, paths=paths, labels=change.opened.labels, services=services, settings=settings, model=review.model
+        facts,
+        paths=paths,
+        labels=change.opened.labels,
+        services=services,
+        settings=settings,
+        model=review.model,
+        weights=review.weights,
     )
     return verdict.gates
 

@@ -335,6 +335,8 @@ def compute_commands(change: Change, state: State, *, ended: bool) -> tuple[tupl
         return (("take back", f"greenlane rollback {run} --by YOU --reason WHY"),)
     if state is State.PAUSED:
         return (("resume", "greenlane resume --by YOU --reason WHY"),)
+    if state is State.POSTPONED:
+        return (("pass the freeze", f"greenlane hotfix {run} --by YOU --reason WHY (another person approves)"),)
     if state is State.BLOCKED:
         branch = _plain(change.opened.branch)
         return (("try again", f"commit to {branch} (or push, for a code host), then greenlane run {branch}"),)

@@ -5,13 +5,18 @@ High goes to a human, once: a cause that a person approved in this run is not as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from greenlane.domain.change import Change
 from greenlane.domain.events import BaseMoved, HumanRequested, Lane, Trigger
+from greenlane.domain.release import Rollback
 from greenlane.domain.settings import Service, Settings
+from greenlane.policy.freeze import Frozen
+from greenlane.policy.quarantine import count_incidents, find_quarantine
 
 Level = Literal["low", "medium", "high"]
 
@@ -20,11 +25,62 @@ REVIEW_CAUSE = "deployment.unapproved"
 FREEZE_CAUSE = "deployment.freeze"
 FIRST_CAUSE = "deployment.first_version"
 ROLLBACK_CAUSE = "deployment.rollback_requested"
+WINDOW_CAUSE = "deployment.freeze_window"
+QUARANTINE_CAUSE = "deployment.quarantined"
+INCIDENTS_CAUSE = "deployment.incidents"
+BUDGET_CAUSE = "deployment.error_budget"
+BUDGET_WARNING = 0.5
+"""Share of the error budget from which on its state is remarked on."""
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """What production of a service showed since its router or its latest canary began: `errors` of `requests`, and the
+    share of them that may fail. `known` is false with too few requests."""
+
+    service: str
+    errors: int
+    requests: int
+    limit: float
+    known: bool
+
+    @property
+    def spent(self) -> float:
+        """Share of the budget that is used up; over 1: more than all of it."""
+        allowed = self.limit * self.requests
+        return self.errors / allowed if allowed else float(self.errors > 0)
+
+    @property
+    def words(self) -> str:
+        if not self.known:
+            return f"error budget of {self.service}: unknown, only {self.requests} requests were counted"
+        return (
+            f"error budget of {self.service}: {self.spent:.0%} is spent ({self.errors} of {self.requests} requests "
+            f"failed, {self.limit:.2%} may)"
+        )
+
+
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is around a change at the moment of deploying: the past of its services, what serves, what freezes."""
+
+    now: datetime
+    rollbacks: tuple[Rollback, ...] = ()
+    serving: frozenset[str] = frozenset()
+    """Digests of the artifacts that serve now: production runs them, so they are in no quarantine."""
+    budgets: tuple[Budget, ...] = ()
+    freeze: Frozen | None = None
+
+
+class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate whose bytes were rolled back before."""
+
+    service: str
+    digest: str
+    rollback: Rollback
 
 
 class DeploymentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What is known when a change is about to go to production. `approved_rules` are the rules of every gate that a
-    person approved in this run; `recent_incidents` is 0 where nobody counts them yet."""
+    person approved in this run."""
 
     lane: Lane
     risk_score: float
@@ -38,7 +94,16 @@ class DeploymentFacts(msgspec.Struct, frozen=True, kw_only=True):
     anomalies: tuple[str, ...] = ()
     base_moves: int = 0
     attempt: int = 1
-    recent_incidents: int = 0
+    quarantined: tuple[Quarantined, ...] = ()
+    incidents: tuple[tuple[str, int], ...] = ()
+    """Incidents of each service within `incident_window_days`, for services that had any."""
+    incidents_max: int = 3
+    incident_window_days: float = 14
+    budgets: tuple[Budget, ...] = ()
+    budget_spent_max: float = 1.0
+    freeze: Frozen | None = None
+    """The freeze that a hotfix wants to pass; a change that is none is postponed and not assessed."""
+    hotfix_reason: str = ""
 
 
 class DeploymentRisk(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,10 +115,19 @@ class DeploymentRisk(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[str, ...] = ()
 
 
+def find_hotfix(change: Change, settings: Settings) -> str:
+    """Why this change should not wait for the end of a freeze; empty if nobody says so."""
+    if change.hotfix is not None:
+        return f"{change.hotfix.by}: {change.hotfix.reason}"
+    wanted = {label.casefold() for label in settings.freeze.hotfix_labels}
+    label = next((x for x in change.opened.labels if x.casefold() in wanted), None)
+    return f"it has the label {label}" if label else ""
+
+
 def gather_deployment_facts(
-    change: Change, services: tuple[Service, ...], settings: Settings, attempt: int
+    change: Change, services: tuple[Service, ...], settings: Settings, attempt: int, around: Surroundings
 ) -> DeploymentFacts:
-    """The facts of a change that passed validation, from its history and the configuration of its services."""
+    """The facts of a change that passed validation: its history, its services' configuration, what is around it."""
     approved = {a.gate_id for a in change.approvals}
     asked = [r.event.gate for r in change.history if isinstance(r.event, HumanRequested)]
     review_gates = {g.gate_id for g in asked if not all(t.rule.startswith("deployment.") for t in g.triggers)}
@@ -77,7 +151,33 @@ def gather_deployment_facts(
         anomalies=change.staging.anomalies if change.staging else (),
         base_moves=len(change.all_of(BaseMoved)),
         attempt=attempt,
+        quarantined=_find_quarantined(change, around),
+        incidents=_count_incidents(services, settings, around),
+        incidents_max=settings.deployment.incidents_max,
+        incident_window_days=settings.deployment.incident_window_days,
+        budgets=around.budgets,
+        budget_spent_max=settings.deployment.error_budget_spent_max,
+        freeze=around.freeze,
+        hotfix_reason=find_hotfix(change, settings),
     )
+
+
+def _find_quarantined(change: Change, around: Surroundings) -> tuple[Quarantined, ...]:
+    found = []
+    for staged in change.staging.services if change.staging else ():
+        digest = staged.candidate.artifact.digest
+        rollback = find_quarantine(digest, around.rollbacks) if digest not in around.serving else None
+        if rollback is not None:
+            found.append(Quarantined(service=staged.service, digest=digest, rollback=rollback))
+    return tuple(found)
+
+
+def _count_incidents(
+    services: tuple[Service, ...], settings: Settings, around: Surroundings
+) -> tuple[tuple[str, int], ...]:
+    days = settings.deployment.incident_window_days
+    counts = [(s.name, count_incidents(s.name, around.rollbacks, now=around.now, days=days)) for s in services]
+    return tuple((name, count) for name, count in counts if count)
 
 
 def assess_deployment_risk(facts: DeploymentFacts) -> DeploymentRisk:
@@ -94,6 +194,7 @@ def assess_deployment_risk(facts: DeploymentFacts) -> DeploymentRisk:
             f"risk score {facts.risk_score:.1f} of at most {facts.risk_score_max:.1f}, {facts.lane} lane, "
             "staging and validation without remarks",
         )
+    reasons += tuple(b.words for b in facts.budgets if not b.known or b.spent < BUDGET_WARNING)
     return DeploymentRisk(
         level=level, reasons=reasons, asks=asks, rules=(*(t.rule for t in high), *(rule for rule, _ in medium))
     )
@@ -133,7 +234,44 @@ def _high_causes(facts: DeploymentFacts) -> tuple[Trigger, ...]:
                 clears_when="a person approves the deployment in spite of it",
             )
         )
-    return tuple(causes)
+    return (*causes, *_causes_of_the_past(facts), *_causes_of_now(facts))
+
+
+def _causes_of_the_past(facts: DeploymentFacts) -> Iterator[Trigger]:
+    for held in facts.quarantined:
+        past = held.rollback
+        asked = f", asked for by {past.by}" if past.by else ""
+        yield Trigger(
+            rule=f"{QUARANTINE_CAUSE}:{held.digest.removeprefix('sha256:')[:16]}",
+            summary=f"{held.service}: these very bytes ({held.digest[:19]}) were rolled back before, in {past.run}",
+            evidence=(f"{past.at[:19]} UTC: {past.rule}{asked}", f"greenlane explain {past.run}"),
+            clears_when="the change builds something else, or a person approves this artifact with a reason",
+        )
+    for service, count in facts.incidents:
+        if count >= facts.incidents_max:
+            yield Trigger(
+                rule=f"{INCIDENTS_CAUSE}:{service}",
+                summary=f"{service} had {count} incidents within {facts.incident_window_days:g} days "
+                f"(limit {facts.incidents_max})",
+                clears_when="they are older, or a person approves this deployment in spite of them",
+            )
+
+
+def _causes_of_now(facts: DeploymentFacts) -> Iterator[Trigger]:
+    for budget in facts.budgets:
+        if budget.known and budget.spent >= facts.budget_spent_max:
+            yield Trigger(
+                rule=f"{BUDGET_CAUSE}:{budget.service}",
+                summary=f"{budget.words}; the limit is {facts.budget_spent_max:.0%}",
+                clears_when="production fails less, or a person approves this deployment in spite of it",
+            )
+    if facts.freeze is not None:
+        for window in facts.freeze.windows:
+            yield Trigger(
+                rule=f"{WINDOW_CAUSE}:{window}@{facts.freeze.until:%Y-%m-%dT%H:%MZ}",
+                summary=f"a hotfix wants to pass the freeze {facts.freeze.words} ({facts.hotfix_reason})",
+                clears_when="the freeze is over, or a person who is not an author approves the hotfix",
+            )
 
 
 def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
@@ -149,6 +287,14 @@ def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
         reasons.append(("base.drift", f"moves of the base branch while the change was checked: {facts.base_moves}"))
     if facts.attempt > 1:
         reasons.append(("deployment.attempt", f"this is attempt {facts.attempt} to bring it to production"))
-    if facts.recent_incidents:
-        reasons.append(("service.incidents", f"{facts.recent_incidents} recent incidents of the service"))
+    reasons += [
+        ("service.incidents", f"{service} had {count} incidents within {facts.incident_window_days:g} days")
+        for service, count in facts.incidents
+        if count < facts.incidents_max
+    ]
+    reasons += [
+        ("service.error_budget", b.words)
+        for b in facts.budgets
+        if b.known and BUDGET_WARNING <= b.spent < facts.budget_spent_max
+    ]
     return tuple(reasons)

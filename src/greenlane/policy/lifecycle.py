@@ -22,6 +22,7 @@ class State(StrEnum):
     DEPLOYING = "deploying"
     AWAITING_HUMAN = "awaiting_human"
     PAUSED = "paused"
+    POSTPONED = "postponed"
     DEPLOYED = "deployed"
     ROLLED_BACK = "rolled_back"
     BLOCKED = "blocked"
@@ -156,4 +157,6 @@ def assess_standing(change: Change, paused: e.Paused | None = None) -> Standing:
         return Standing(state=State.AWAITING_HUMAN, due=None, reason=asked)
     if paused and not in_flight:
         return Standing(state=State.PAUSED, due=None, reason=f"{paused.by} paused {paused.scope}: {paused.reason}")
+    if change.postponed and stage is Stage.DEPLOYMENT and not in_flight:
+        return Standing(state=State.POSTPONED, due=None, reason=change.postponed.why.rationale)
     return Standing(state=_WORKING[stage], due=stage, reason=f"the {stage} stage is due")

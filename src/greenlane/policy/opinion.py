@@ -63,7 +63,7 @@ def _raise(floor: RiskScore, opinion: ModelOpinion) -> RiskScore:
         return floor
     reason = f"the model gives {score:g}: {opinion.review_rationale[:_MAX_RATIONALE]}"
     raised = RiskPoint(rule="model.risk-score", points=round(score - floor.score, 2), reason=reason)
-    return RiskScore(score=score, points=(*floor.points, raised))
+    return msgspec.structs.replace(floor, score=score, points=(*floor.points, raised))
 
 
 def _failure(model: ModelReview, settings: Settings) -> tuple[Trigger, ...]:

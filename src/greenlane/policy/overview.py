@@ -113,7 +113,7 @@ def _mark_of_ended(change: Change, stage: Stage) -> Mark:
 
 
 def _mark_of_current(standing: Standing) -> Mark:
-    if standing.state in (State.AWAITING_HUMAN, State.PAUSED):
+    if standing.state in (State.AWAITING_HUMAN, State.PAUSED, State.POSTPONED):
         return "waiting"
     if standing.state is State.REJECTED:
         return "failed"

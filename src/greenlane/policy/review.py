@@ -8,11 +8,12 @@ from greenlane.domain.events import Gate
 from greenlane.domain.findings import Finding
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.settings import Service, Settings
+from greenlane.domain.weights import FittedWeights, Weights
 from greenlane.policy.escalation import EscalationFacts, assess_escalation
 from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane
 from greenlane.policy.opinion import assess_opinion
 from greenlane.policy.paths import match_paths
-from greenlane.policy.risk import RiskFacts, RiskScore, Weights, assess_risk
+from greenlane.policy.risk import RiskFacts, RiskScore, assess_risk
 from greenlane.policy.signals import RiskLimit, Signals, read_signals, risk_limit
 
 
@@ -23,6 +24,14 @@ class ReviewVerdict(msgspec.Struct, frozen=True, kw_only=True):
     lane: LaneDecision
     gates: tuple[Gate, ...]
     model_findings: tuple[Finding, ...] = ()
+    weights: FittedWeights
+
+
+def bound_weights(weights: FittedWeights | None, settings: Settings) -> FittedWeights:
+    """The weights under the caps of the settings, which no fitted file holds."""
+    weights = weights or FittedWeights(weights=Weights())
+    capped = msgspec.structs.replace(weights.weights, history_cap=settings.risk.history_points_max)
+    return msgspec.structs.replace(weights, weights=capped)
 
 
 def assess_review(
@@ -33,10 +42,11 @@ def assess_review(
     services: tuple[Service, ...],
     settings: Settings,
     model: ModelReview | None = None,
+    weights: FittedWeights | None = None,
 ) -> ReviewVerdict:
     """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request. What the
-    `model` says is added to what the facts demand, and takes nothing away."""
-    weights = Weights(history_cap=settings.risk.history_points_max)
+    `model` says is added to what the facts demand, and takes nothing away. Without `weights` the built-in ones hold."""
+    weights = bound_weights(weights, settings)
     opinion = assess_opinion(model, assess_risk(facts, weights), settings)
     risk = opinion.risk
     limit = risk_limit(settings, services)
@@ -62,5 +72,11 @@ def assess_review(
         settings,
     )
     return ReviewVerdict(
-        risk=risk, limit=limit, signals=signals, lane=lane, gates=gates, model_findings=opinion.findings
+        risk=risk,
+        limit=limit,
+        signals=signals,
+        lane=lane,
+        gates=gates,
+        model_findings=opinion.findings,
+        weights=weights,
     )

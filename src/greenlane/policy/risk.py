@@ -2,8 +2,8 @@
 
 Points add up what makes mistakes likely (size, spread, untested lines, sensitive places, doubtful findings). They are
 capped so that size alone never reaches a person. Floors stand for what a person must see whatever else is true. Each
-point says why it is there, and the points add up to the score. The figures are here and nowhere else, so that they
-can be calibrated against an organisation's history.
+point says why it is there, and the points add up to the score. The figures of size and history are `Weights`, which can
+be fitted to an organisation's own history; the floors are here, and nothing lowers them.
 """
 
 from __future__ import annotations
@@ -15,34 +15,12 @@ import msgspec
 from greenlane.domain.events import RiskPoint, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 from greenlane.domain.history import HistoryFacts
+from greenlane.domain.weights import FittedWeights, Ladder, Weights
+
+__all__ = ["Floors", "RiskFacts", "RiskScore", "Weights", "assess_risk"]
 
 LOWEST, HIGHEST = 1.0, 10.0
 _SERIOUS = (Severity.HIGH, Severity.CRITICAL)
-
-
-class Weights(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of the score. A ladder gives points from a size on: ((from, points), ...), ascending."""
-
-    lines: tuple[tuple[int, float], ...] = ((50, 0.5), (200, 1.0), (600, 1.5), (1500, 2.0))
-    files: tuple[tuple[int, float], ...] = ((10, 0.5), (30, 1.0))
-    folders: tuple[tuple[int, float], ...] = ((5, 0.5), (12, 1.0))
-    size_cap: float = 3.0
-    """Lines, files and folders together: size alone reaches 4 at most."""
-    sensitive: float = 1.0
-    untested: float = 2.0
-    """Times the share of changed lines that no test runs."""
-    suite_failed: float = 2.0
-    history_cap: float = 1.5
-    """All of the history together. With the size it stays under every limit: neither sends a change to a person."""
-    newcomer: float = 0.5
-    new_to_files: float = 0.25
-    reverted: float = 0.5
-    often_fixed: float = 0.5
-    spread: float = 0.25
-    medium: float = 1.0
-    medium_cap: float = 3.0
-    low: float = 0.25
-    low_cap: float = 1.0
 
 
 class Floors(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,15 +55,22 @@ class RiskFacts(msgspec.Struct, frozen=True, kw_only=True):
 class RiskScore(msgspec.Struct, frozen=True, kw_only=True):
     score: float
     points: tuple[RiskPoint, ...]
+    floored: bool = False
+    """Whether any floor stands under this change, also one that its points exceed by themselves."""
 
 
-def assess_risk(facts: RiskFacts, weights: Weights | None = None, floors: Floors | None = None) -> RiskScore:
+def assess_risk(
+    facts: RiskFacts, weights: Weights | FittedWeights | None = None, floors: Floors | None = None
+) -> RiskScore:
     """The score with its points: a base of 1, what adds to it, and what the highest floor adds on top."""
-    weights, floors = weights or Weights(), floors or Floors()
-    points = [RiskPoint(rule="base", points=LOWEST, reason="every change has some risk")]
-    points += _size(facts, weights)
+    fitted = weights if isinstance(weights, FittedWeights) else FittedWeights(weights=weights or Weights())
+    weights, floors = fitted.weights, floors or Floors()
+    points = [RiskPoint(rule="base", points=LOWEST, reason=f"every change has some risk (weights: {fitted.words})")]
+    size = list(_size(facts, weights))
+    left = max(0.0, weights.together_cap - sum(p.points for p in size))
+    points += size
     points += _circumstances(facts, weights)
-    points += _history(facts.history, weights)
+    points += _history(facts.history, weights, min(weights.history_cap, left))
     points += _doubts(facts, weights)
     total = min(sum(p.points for p in points), HIGHEST)
     reached = sorted(_floors(facts, floors), key=lambda p: -p.points)
@@ -94,17 +79,27 @@ def assess_risk(facts: RiskFacts, weights: Weights | None = None, floors: Floors
         raised = round(top.points - total, 2)
         points.append(RiskPoint(rule=top.rule, points=raised, reason=f"{top.reason}: never under {top.points:g}"))
         total = top.points
-    return RiskScore(score=round(total, 2), points=tuple(points))
+    return RiskScore(score=round(total, 2), points=tuple(points), floored=bool(reached))
+
+
+def points_on(ladder: Ladder, count: int) -> float:
+    """What the highest step that the count reaches gives."""
+    return max((points for start, points in ladder if count >= start), default=0.0)
+
+
+def size_points(facts: RiskFacts, weights: Weights) -> float:
+    """What the size of the change gives by itself."""
+    return sum(p.points for p in _size(facts, weights))
 
 
 def _size(facts: RiskFacts, weights: Weights) -> Iterator[RiskPoint]:
-    left = weights.size_cap
+    left = min(weights.size_cap, weights.together_cap)
     for rule, count, ladder, unit in (
         ("size.lines", facts.lines, weights.lines, "lines of code changed"),
         ("size.files", facts.files, weights.files, "files changed"),
         ("size.folders", facts.folders, weights.folders, "folders touched"),
     ):
-        points = min(max((p for start, p in ladder if count >= start), default=0.0), left)
+        points = round(min(points_on(ladder, count), left), 2)
         if points > 0:
             left -= points
             yield RiskPoint(rule=rule, points=points, reason=f"{count} {unit}")
@@ -129,31 +124,59 @@ _OFTEN = 0.4
 _EVEN = 0.8
 
 
-def _history(history: HistoryFacts | None, weights: Weights) -> Iterator[RiskPoint]:
-    """What predicts changes that are taken back later (Kamei et al. 2013), each in words, together under a cap."""
+class HistoryMarks(msgspec.Struct, frozen=True, kw_only=True):
+    """What the history says of a change, as the rules count it; `calibrate` fits their points."""
+
+    newcomer: bool
+    new_to_files: bool
+    reverted: bool
+    often_fixed: bool
+    spread: bool
+
+
+def history_marks(history: HistoryFacts) -> HistoryMarks:
+    """Which rules of the history hold (after Kamei et al. 2013)."""
+    newcomer = history.author_commits == 0 and not history.shallow
+    known = history.commits >= _KNOWN_COMMITS
+    return HistoryMarks(
+        newcomer=newcomer,
+        new_to_files=not newcomer and known and history.author_file_commits == 0,
+        reverted=history.reverts > 0,
+        often_fixed=known and history.fixes >= _OFTEN * history.commits,
+        spread=history.files >= _KNOWN_COMMITS and history.entropy >= _EVEN,
+    )
+
+
+def _history(history: HistoryFacts | None, weights: Weights, cap: float) -> Iterator[RiskPoint]:
+    """What predicts changes that are taken back later, each in words, together under a cap."""
     if history is None:
         return
+    marks = history_marks(history)
     found: list[tuple[str, float, str]] = []
-    if history.author_commits == 0 and not history.shallow:
+    if marks.newcomer:
         found.append(("newcomer", weights.newcomer, "the author's first change in this repository"))
-    elif history.commits >= _KNOWN_COMMITS and history.author_file_commits == 0:
+    if marks.new_to_files:
         reason = (
             f"the author has not changed these files before ({history.commits} commits by {history.authors} people)"
         )
         found.append(("new-to-files", weights.new_to_files, reason))
-    if history.reverts:
+    if marks.reverted:
         found.append(
             ("reverted", weights.reverted, f"{history.reverts} earlier changes to these files were taken back")
         )
-    if history.commits >= _KNOWN_COMMITS and history.fixes >= _OFTEN * history.commits:
+    if marks.often_fixed:
         reason = f"{history.fixes} of {history.commits} commits to these files mended something"
         found.append(("often-fixed", weights.often_fixed, reason))
-    if history.files >= _KNOWN_COMMITS and history.entropy >= _EVEN:
+    if marks.spread:
         reason = f"spread evenly over {history.files} files (entropy {history.entropy:.2f})"
         found.append(("spread", weights.spread, reason))
-    left = weights.history_cap
+    busy, lately = history.recent_commits, history.recent_fixes
+    found.append(("busy", points_on(weights.busy, busy), f"{busy} commits on these files in the last 180 days"))
+    reason = f"{lately} commits of the last 180 days mended these files or took something back"
+    found.append(("mended-lately", points_on(weights.mended_lately, lately), reason))
+    left = cap
     for rule, points, reason in found:
-        given = min(points, left)
+        given = round(min(points, left), 2)
         if given > 0:
             left -= given
             yield RiskPoint(rule=f"history.{rule}", points=given, reason=reason)

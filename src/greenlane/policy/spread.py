@@ -2,14 +2,16 @@
 
 Requests that fail independently make counts whose variance is their mean. Bursts (a dependency that hiccups, a storm of
 retries) make it larger, and the more so the longer the time over which is counted, until the time is longer than a
-burst. How much larger at last, against one tick, is the number of ticks that count as one observation:
-the integrated autocorrelation time. The variance of a long stretch is taken as its Allan factor (the mean squared
-difference of the counts of neighbouring stretches over twice their mean: Allan, Proc. IEEE 54, 1966; Lowen and Teich,
-Fractal-Based Point Processes, 2005): differences of neighbours leave out what changes slowly, as the time of day does. What a tick itself
+burst. How much larger at last, against one tick, is the number of ticks that count as one observation: the integrated
+autocorrelation time. The variance of a long stretch is taken as its Allan factor (the mean squared difference of the
+counts of neighbouring stretches over twice their mean: Allan, Proc. IEEE 54, 1966; Lowen and Teich, Fractal-Based Point
+Processes, 2005): differences of neighbours leave out what changes slowly, as the time of day does. What a tick itself
 holds needs no correction: the bets of `policy/wagers.py` assume nothing about it.
 """
 
 from __future__ import annotations
+
+import math
 
 from greenlane.domain.delivery import Spread
 
@@ -72,7 +74,7 @@ class SpreadMeter:
         """The share that the version shows, on the high side: no small number of requests proves that it is low."""
         if not self._requests:
             return 1.0
-        return min(1.0, (self._bad + 2.0 * (self._bad * self.dispersion) ** 0.5 + 2.0) / self._requests)
+        return min(1.0, (self._bad + 2.0 * math.sqrt(self._bad * self.dispersion) + 2.0) / self._requests)
 
     def known(self) -> Spread:
         """What is known by now, for the next canary of the service."""
@@ -109,7 +111,7 @@ class SpreadMeter:
                 longest = max(longest, min(ratio, 1 << scale))  # nothing hangs together for longer than the stretch
         self.dispersion = within * longest
         careful = 1.0 + _CAUTION * (longest - 1.0 - _NOISE)
-        return -(-careful * _GRID // 1) / _GRID if careful > 1.0 else 1.0
+        return math.ceil(careful * _GRID) / _GRID if careful > 1.0 else 1.0
 
 
 def _padded(values: tuple[float, ...]) -> list[float]:

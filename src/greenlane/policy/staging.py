@@ -12,6 +12,8 @@ import re
 import msgspec
 
 from greenlane.domain.delivery import Check, Usage
+from greenlane.domain.events import PerformanceDelta, StagingComplete
+from greenlane.policy.contract import CHECK_PREFIX
 
 GROWTH_RATIO = 1.2
 GROWTH_MB = 20.0
@@ -53,17 +55,67 @@ def extract_signatures(log: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+class StagingAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What staging says of a change, for programs."""
+
+    staging_healthy: bool
+    regressions_detected: tuple[str, ...]
+    anomalies: tuple[str, ...]
+    performance_delta: tuple[PerformanceDelta, ...]
+    proceed_to_production: bool
+    """Nothing that staging saw stands against it; validation and the canary still come."""
+    reasoning: str
+
+
+def answer_of(complete: StagingComplete) -> StagingAnswer:
+    return StagingAnswer(
+        staging_healthy=complete.staging_healthy,
+        regressions_detected=complete.regressions_detected,
+        anomalies=complete.anomalies,
+        performance_delta=complete.performance_delta,
+        proceed_to_production=complete.proceed,
+        reasoning=complete.why.rationale,
+    )
+
+
+def compute_deltas(service: str, candidate: Observation, current: Observation | None) -> tuple[PerformanceDelta, ...]:
+    """Latency of the health and smoke requests in ms, and what both used; empty without a current version."""
+    if current is None:
+        return ()
+    last = [o.usage[-1] if o.usage else Usage(cpu_s=0.0, rss_mb=0.0, processes=0) for o in (current, candidate)]
+    pairs = {
+        "p50_ms": tuple(compute_quantile(o.latencies_ms, 0.50) for o in (current, candidate)),
+        "p99_ms": tuple(compute_quantile(o.latencies_ms, 0.99) for o in (current, candidate)),
+        "cpu_s": tuple(u.cpu_s for u in last),
+        "rss_mb": tuple(u.rss_mb for u in last),
+    }
+    return tuple(
+        PerformanceDelta(service=service, metric=name, current=a, candidate=b, ratio=b / a)
+        for name, (a, b) in pairs.items()
+        if a > 0
+    )
+
+
 def assess_staging(service: str, candidate: Observation, current: Observation | None) -> StagingVerdict:
-    """Healthy: it runs and every check passed. A regression is a check that only the candidate fails."""
+    """Healthy: it runs and every check passed. A regression is a check that only the candidate fails.
+
+    An answer that the service's own document does not promise, and that the current version gives too, is remarked on.
+    """
     failed = [c for c in candidate.checks if not c.passed]
     held = {c.name for c in current.checks if c.passed} if current else set()
+    old = [c for c in failed if current and c.name.startswith(CHECK_PREFIX) and c.name not in held]
+    failed = [c for c in failed if c not in old]
     failures = [f"{service}: {c.name} failed: {c.detail or 'no detail'}" for c in failed]
     if not candidate.alive:
         failures.insert(0, f"{service}: the process ended while it was watched in staging")
     return StagingVerdict(
         healthy=candidate.alive and not failed,
         regressions=tuple(f"{service}: {c.name} passes on the current version" for c in failed if c.name in held),
-        anomalies=(*_memory(service, candidate, current), *_log(service, candidate, current)),
+        anomalies=(
+            *_memory(service, candidate, current),
+            *_log(service, candidate, current),
+            *(f"{service}: {c.name}: {c.detail}, and so on the current version" for c in old),
+        ),
         failures=tuple(failures),
     )
 

@@ -9,8 +9,12 @@ from typing import Literal
 
 import msgspec
 
-GATES = ("parses", "imports", "fixtures", "executed", "passes", "passes-again", "covers", "suite")
-Gate = Literal["parses", "imports", "fixtures", "executed", "passes", "passes-again", "covers", "suite", ""]
+GATES = (
+    "parses", "imports", "harmless", "asserts", "fixtures", "executed", "passes", "passes-again", "covers", "suite",
+)  # fmt: skip
+Gate = Literal[
+    "parses", "imports", "harmless", "asserts", "fixtures", "executed", "passes", "passes-again", "covers", "suite", ""
+]
 
 
 class TestFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +25,10 @@ class TestFacts(msgspec.Struct, frozen=True, kw_only=True):
     parses: bool | None = None
     foreign_imports: tuple[str, ...] | None = None
     """Imports that are neither of the project, the standard library nor pytest."""
+    harms: tuple[str, ...] | None = None
+    """What it does that no test of ours may: ends the process, reaches into the runner, changes the project's files."""
+    asserts: bool | None = None
+    """Whether it asserts anything that some code would not fulfil."""
     missing_fixtures: tuple[str, ...] | None = None
     executed: bool | None = None
     failure: str | None = None
@@ -48,12 +56,18 @@ def assess_test(facts: TestFacts, *, fixture_validation: bool = True) -> TestVer
     checks: tuple[tuple[Gate, bool, str], ...] = (
         ("parses", facts.parses is True, "it is not valid Python"),
         ("imports", facts.foreign_imports == (), f"it imports {_listed(facts.foreign_imports)}, which is not offered"),
+        ("harmless", facts.harms == (), f"it {_listed(facts.harms)}, which no generated test may"),
+        ("asserts", facts.asserts is True, "it asserts nothing that could fail"),
         (
             "fixtures",
             facts.missing_fixtures == () or not fixture_validation,
             f"it names fixtures that do not exist: {_listed(facts.missing_fixtures)}",
         ),
-        ("executed", facts.executed is True, "it was not run"),
+        (
+            "executed",
+            facts.executed is True,
+            f"it was not run: {_short(facts.failure)}" if facts.failure else "it was not run",
+        ),
         ("passes", facts.failure == "", f"it fails: {_short(facts.failure)}"),
         (
             "passes-again",

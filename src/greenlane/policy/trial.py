@@ -125,7 +125,8 @@ class Trial:
     """All metrics. `horizon_s` is how long the canary may take at most: later beginnings of a game share the stake."""
 
     __slots__ = (
-        "_canary", "_horizon_s", "_last_s", "_pending", "_played_s", "_stable", "errors", "seconds", "slow", "trouble_s",
+        "_canary", "_horizon_s", "_last_s", "_pending", "_played_s", "_stable", "errors", "seconds", "slow",
+        "trouble_s",
     )  # fmt: skip
 
     def __init__(self, errors: MetricTrial, slow: MetricTrial | None, horizon_s: float) -> None:

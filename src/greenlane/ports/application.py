@@ -103,6 +103,9 @@ class Application(Protocol):
 
     async def rollback(self, run: str, *, by: str, reason: str) -> None: ...
 
+    async def hotfix(self, run: str, *, by: str, reason: str) -> None:
+        """Ask for the change to pass a freeze; a person who is no author has to approve. Raises RefusedError."""
+
     async def judge(
         self, run: str, finding: str, verdict: Literal["false-positive", "confirmed"], *, by: str, reason: str
     ) -> FindingJudged:

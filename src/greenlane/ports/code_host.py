@@ -50,6 +50,9 @@ class CodeHost(Protocol):
         elsewhere by now.
         """
 
+    async def require_movable(self, base_branch: str, *, expected: str, commit: str) -> None:
+        """Whether `advance_base` could be done as things are now. Raises FinalError that says what is in the way."""
+
     async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
         """Move the base branch from `expected` to `commit`. Done already: nothing. Raises BaseMovedError otherwise."""
 

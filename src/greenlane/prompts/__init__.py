@@ -36,3 +36,19 @@ def load_prompts(examples: Mapping[str, str] | None = None) -> Prompts:
     intent = folder.joinpath("intent.md").read_text("utf-8").strip()
     digest = hashlib.sha256(instructions.encode() + b"\0" + intent.encode()).hexdigest()
     return Prompts(instructions=instructions, intent=intent, digest=f"sha256:{digest}")
+
+
+class WritingPrompts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the writer of tests is told: `instructions` before every task, `again` before the second asking."""
+
+    instructions: str
+    again: str
+    digest: str
+
+
+def load_writing_prompts() -> WritingPrompts:
+    """The instructions for writing tests. No examples of an organisation go with them: the nearest test file is one."""
+    folder = files(__name__).joinpath("tests")
+    instructions, again = (folder.joinpath(f"{name}.md").read_text("utf-8").strip() for name in ("write", "again"))
+    digest = hashlib.sha256(instructions.encode() + b"\0" + again.encode()).hexdigest()
+    return WritingPrompts(instructions=instructions, again=again, digest=f"sha256:{digest}")

@@ -1,4 +1,4 @@
-"""Takes secrets out of text before it leaves the machine.
+"""Takes secrets out of text before it leaves the machine, and out of logs before they are recorded.
 
 Two nets: the lines where an analyzer found a secret are cut whole, and whatever looks like a credential anywhere in the
 text is masked by its form. This errs on the side of masking: a masked hash costs a model nothing, a key that was sent
@@ -7,11 +7,13 @@ must be revoked.
 
 from __future__ import annotations
 
+import functools
 import re
 from importlib import import_module
 from typing import Any
 
 MASK = "[redacted]"
+_LOG_LINE_CHARS = 2000
 _FORMATS = (
     "aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
     "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector", "gitlab_token.GitLabTokenDetector",
@@ -31,10 +33,15 @@ _MIXED = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
 
 
 class Redactor:
-    """Masks credentials in lines of text; `count` says how many were masked so far."""
+    """Masks credentials in lines of text; `count` says how many were masked so far.
 
-    def __init__(self) -> None:
+    Without `long_words`, only what has the form of a credential or is assigned to a name of one: long words are often
+    paths in a stack trace, which are needed.
+    """
+
+    def __init__(self, *, long_words: bool = True) -> None:
         self.count = 0
+        self._long_words = long_words
         self._patterns = [pattern for name in _FORMATS for pattern in _detector(name).denylist]
 
     def redact(self, text: str) -> str:
@@ -43,9 +50,21 @@ class Redactor:
         for pattern in self._patterns:
             masked = pattern.sub(MASK, masked)
         masked = _ASSIGNED.sub(lambda m: f"{m['name']}{m['quote']}{MASK}{m['quote']}", masked)
-        masked = _LONG_WORD.sub(_mask_random, masked)
+        if self._long_words:
+            masked = _LONG_WORD.sub(_mask_random, masked)
         self.count += masked != text
         return masked
+
+
+@functools.cache
+def _log_redactor() -> Redactor:
+    return Redactor(long_words=False)
+
+
+def redact_log(text: str) -> str:
+    """A log of a service without credentials; its lines and stack traces stay as they are. Long lines are cut."""
+    redact = _log_redactor().redact
+    return "\n".join(redact(line[:_LOG_LINE_CHARS]) for line in text.split("\n"))
 
 
 def _mask_random(match: re.Match[str]) -> str:

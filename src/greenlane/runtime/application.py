@@ -31,7 +31,7 @@ FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
 LEDGER_GIVE_UP_S = 30.0
 """Somebody waits for these runs: a ledger that can't be written for so long is their error. A service tries on."""
 PAST_RUNS = 300
-RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
+RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED, State.POSTPONED})
 
 
 class Crew(Protocol):
@@ -196,6 +196,9 @@ class Application:
 
     async def rollback(self, run: str, *, by: str, reason: str) -> None:
         await self.desk.rollback(run, by=by, reason=reason)
+
+    async def hotfix(self, run: str, *, by: str, reason: str) -> None:
+        await self.desk.hotfix(run, by=by, reason=reason)
 
     async def judge(self, run: str, finding: str, verdict: Verdict, *, by: str, reason: str) -> FindingJudged:
         return await self.desk.judge(run, finding, verdict, by=by, reason=reason)

@@ -163,6 +163,18 @@ class Desk:
 
         await self._append(run, ask, agent="human")
 
+    async def hotfix(self, run: str, *, by: str, reason: str) -> None:
+        """Ask for a change to pass a freeze. Anybody may; the approval is another person's."""
+
+        def ask(change: Change) -> Sequence[e.Event]:
+            if assess_standing(change).ended or change.canary is not None or change.promoted:
+                raise RefusedError(
+                    f"{run} is not on its way to production", hint="`greenlane list` shows where every run stands"
+                )
+            return (e.HotfixRequested(by=by, reason=reason),)
+
+        await self._append(run, ask, agent="human")
+
     async def judge(self, run: str, finding: str, verdict: Verdict, *, by: str, reason: str) -> e.FindingJudged:
         """Keep a person's word on a finding; the run goes on as it would have. Raises RefusedError with the reason."""
 

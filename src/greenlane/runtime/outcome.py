@@ -45,6 +45,26 @@ def retry_due(change: Change, stage: e.Stage, limits: Orchestration) -> datetime
     return datetime.fromisoformat(last.timestamp) + timedelta(seconds=wait_s)
 
 
+def seconds_left(change: Change, now: datetime) -> float:
+    """How long the deployment of this change is still postponed; 0 or less: no longer."""
+    if change.postponed is None:
+        return 0.0
+    return (datetime.fromisoformat(change.postponed.until) - now).total_seconds()
+
+
+def make_resumed(change: Change) -> e.DeploymentResumed:
+    """The time has come for which the deployment was postponed."""
+    assert change.postponed is not None, "it was postponed"
+    return e.DeploymentResumed(
+        why=e.Reasoning(
+            decision="go-on",
+            rationale=f"The freeze is over ({', '.join(change.postponed.windows)}, until {change.postponed.until}): "
+            "the deployment is assessed again.",
+            rules_fired=("deployment.freeze_window",),
+        )
+    )
+
+
 def describe_error(error: BaseException) -> str:
     if isinstance(error, GreenlaneError):
         return f"{error.message} ({error.hint})" if error.hint else error.message

@@ -37,6 +37,8 @@ def _reasoning_of(event: e.Event) -> e.Reasoning:
             return event.why
         case e.RollbackRequested():
             return e.Reasoning(decision="request-rollback", rationale=event.reason)
+        case e.HotfixRequested():
+            return e.Reasoning(decision="request-hotfix", rationale=event.reason)
         case e.Paused():
             return e.Reasoning(decision="pause", rationale=event.reason)
         case e.Resumed():

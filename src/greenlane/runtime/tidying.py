@@ -35,7 +35,7 @@ class Tidying:
 
     def begin(self, change: Change, standing: Standing, *, stopping: bool = False) -> None:
         """Clear up as far as this standing asks for it, beside whatever goes on; `finish` waits for it."""
-        rests = stopping or standing.state in (State.AWAITING_HUMAN, State.PAUSED)
+        rests = stopping or standing.state in (State.AWAITING_HUMAN, State.PAUSED, State.POSTPONED)
         if self._tidier is None or not (standing.ended or rests):
             return
         task = asyncio.get_running_loop().create_task(self._clear_up(self._tidier, change, ended=standing.ended))

@@ -30,7 +30,7 @@ from greenlane.ports.clock import Clock
 from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.outage import Outage
-from greenlane.runtime.outcome import decide_failure, make_failure, retry_due
+from greenlane.runtime.outcome import decide_failure, make_failure, make_resumed, retry_due, seconds_left
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.tidying import Tidier, Tidying
 from greenlane.runtime.turns import Turns
@@ -227,6 +227,9 @@ class Worker:
         wait_s = (due - self._clock.now()).total_seconds() if due else 0.0
         if wait_s > 0:
             self._later(wait_s, run)
+        elif standing.state is State.POSTPONED and (left_s := seconds_left(change, self._clock.now())) > 0:
+            if left_s <= self._sweep_s:  # until then a sweep comes by
+                self._later(left_s, run)
         elif standing.state is not State.PAUSED or self._holdings.get(run):
             await self._attend(run, standing.due, change.history[-1].seq)
 
@@ -238,6 +241,8 @@ class Worker:
                 return False
             try:
                 await self._attend_held(held, stage, seq)
+            except OvertakenError:
+                self._later(0, run)
             except LeaseLostError:
                 self._holdings.forget(run)
                 self._later(BUSY_RETRY_S, run)
@@ -248,7 +253,10 @@ class Worker:
 
     async def _attend_held(self, held: Held, stage: e.Stage | None, seq: int) -> None:
         standing = assess_standing(held.change, await self._journal.pause_of(held.change))
-        if standing.due is None or standing.due is not stage:
+        if standing.state is State.POSTPONED and seconds_left(held.change, self._clock.now()) <= 0:
+            await self._record(held, (make_resumed(held.change),), e.Stage.DEPLOYMENT, ())
+            await self._attend_held(held, e.Stage.DEPLOYMENT, seq)
+        elif standing.due is None or standing.due is not stage:
             await self._settle(held, stage, seq, standing)
         elif held.lease.takeovers > self._settings.orchestration.delivery_cap:
             reason = f"it was taken over {held.lease.takeovers} times without getting on"

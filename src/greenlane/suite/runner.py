@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
+import secrets
 import shlex
 import shutil
 import stat
@@ -24,31 +26,24 @@ from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
+from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
 
 _INSIDE = Path(__file__).with_name("inside")
 _IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_REPORT_BYTES = 64 << 20
-_MAX_TESTS = 200_000
+_MAX_LINES = 200_000
 _NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
 _OUTPUT_TAIL = 4000
+_CALLS_PYTEST = re.compile(r"^\S*(\{python\}|python[\d.]*) -m pytest\b|^\S*pytest\b")
 _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_randomly', '-p no:randomly'))"
 """Options that keep a plugin from spreading the suite over processes, or from measuring and shuffling on its own."""
 
 
-class TestOutcome(msgspec.Struct, frozen=True):
-    """One line of the report: a test (pytest's node id), the phase, `passed`, `failed` or `skipped`, and the reason.
+class _ReportLine(TestOutcome, frozen=True):
+    """A line as it is written: with the nonce of the run that it belongs to."""
 
-    Lines of the phase `session` say that a process (its id stands for the test) `began` to run tests, or `ended` them.
-    """
-
-    __test__ = False
-
-    test: str
-    when: str
-    outcome: str
-    detail: str = ""
-    xfail: bool = False
+    nonce: str = ""
 
 
 class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +63,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     timezone: str = "UTC"
     reverse: bool = False
     timeout_s: float | None = None
+    guard_tree: bool = False
+    """Say which files of the tree the run removed or changed."""
 
 
 class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +79,10 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     plugin_output: bytes = b""
     cut_short: bool = False
     """The process that ran the tests ended before its last test, whatever exit code it had."""
+    doubts: tuple[str, ...] = ()
+    """Why what it reports can't be believed (`report.py`); such a run has not passed."""
+    disturbed: tuple[str, ...] = ()
+    """Files of the tree that the run removed or changed, if it was asked to look (`guard_tree`)."""
 
     @property
     def tests_run(self) -> int:
@@ -127,12 +128,25 @@ class SuiteRunner:
     ) -> SuiteRun:
         with work_folder() as folder:
             await asyncio.to_thread(_lay_out, folder, tree, request)
-            job = self._job(service, environment, folder, request, bare=bare)
+            nonce = secrets.token_hex(16)
+            job = self._job(service, environment, folder, request, nonce=nonce, bare=bare)
             result = await self._sandbox.run(job)
-            return await asyncio.to_thread(_read_run, folder, result)
+            due = bool(request.select) or _CALLS_PYTEST.search(service.commands.test) is not None
+            run = await asyncio.to_thread(_read_run, folder, result, nonce, due=due)
+            if request.guard_tree:
+                changed = await asyncio.to_thread(list_disturbed, tree, folder / "tree", _IGNORED)
+                run = msgspec.structs.replace(run, disturbed=changed)
+            return run
 
     def _job(
-        self, service: Service, environment: PythonEnvironment, folder: Path, request: SuiteRequest, *, bare: bool
+        self,
+        service: Service,
+        environment: PythonEnvironment,
+        folder: Path,
+        request: SuiteRequest,
+        *,
+        nonce: str,
+        bare: bool,
     ) -> SandboxJob:
         limits = self._settings.sandbox
         python = shlex.quote(str(environment.python))
@@ -151,7 +165,7 @@ class SuiteRunner:
             argv=("/bin/sh", "-c", script),
             workdir=folder,
             read_only=environment.read_only,
-            env=tuple(_variables(service, folder, request).items()),
+            env=(*_variables(service, folder, request).items(), ("GREENLANE_NONCE", nonce)),
             timeout_s=request.timeout_s or self._settings.validation.test_timeout_s,
             memory_mb=limits.memory_mb,
             max_processes=limits.max_processes,
@@ -271,9 +285,10 @@ def _literal(path: Path) -> str:
     return "".join(f"[{c}]" if c in "*?[" else "[\\]]" if c == "]" else c for c in str(path))
 
 
-def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
-    lines = _read_outcomes(folder / "out" / "report.jsonl")
-    outcomes = tuple(o for o in lines if o.when != "session")
+def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> SuiteRun:
+    lines = _read_outcomes(folder / "out" / "report.jsonl", nonce)
+    doubts = find_doubts(lines, due=due and result.exit_code == 0)
+    outcomes = tuple(o for o in lines if o.when not in {"session", "canary"})
     ended = {o.test for o in lines if o.when == "session" and o.outcome == "ended"}
     failed = any(o.outcome == "failed" for o in outcomes)
     ran = any(o.when != "collect" for o in outcomes)
@@ -281,7 +296,7 @@ def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
     cut_short = not no_tests and any(o.when == "session" and o.test not in ended for o in lines)
     output = "\n".join((result.stderr.strip()[-_OUTPUT_TAIL // 4 :], result.stdout.strip()[-_OUTPUT_TAIL:])).strip()
     return SuiteRun(
-        passed=result.exit_code == 0 and not failed and not result.stopped and not cut_short,
+        passed=result.exit_code == 0 and not failed and not result.stopped and not cut_short and not doubts,
         outcomes=outcomes,
         no_tests=no_tests,
         output=output,
@@ -289,6 +304,7 @@ def _read_run(folder: Path, result: SandboxResult) -> SuiteRun:
         contexts=_read_contexts(folder / "out" / "coverage.json"),
         plugin_output=_read_bytes(folder / "out" / "output"),
         cut_short=cut_short,
+        doubts=doubts,
     )
 
 
@@ -306,12 +322,15 @@ def _read_bytes(path: Path) -> bytes:
         return file.read(_MAX_REPORT_BYTES)
 
 
-def _read_outcomes(path: Path) -> tuple[TestOutcome, ...]:
-    decoder = msgspec.json.Decoder(TestOutcome)
+def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
+    """The lines that carry this run's nonce: others were written by somebody else, or by a pytest inside a test."""
+    decoder = msgspec.json.Decoder(_ReportLine)
     outcomes = []
-    for line in _read_bytes(path).splitlines()[:_MAX_TESTS]:
+    for line in _read_bytes(path).splitlines()[:_MAX_LINES]:
         with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
-            outcomes.append(decoder.decode(line))
+            read = decoder.decode(line)
+            if read.nonce == nonce:
+                outcomes.append(TestOutcome(read.test, read.when, read.outcome, read.detail, read.xfail))
     return tuple(outcomes)
 
 

@@ -5,6 +5,7 @@ that the code compares, observes in the sandbox what comes of them, and keeps th
 What it writes characterises today's behaviour; whether that behaviour is right is for the review to say.
 """
 
+from greenlane.testgen.asked import Asked, Origin, TestAsker
 from greenlane.testgen.generator import GeneratedFile, Generation, TestGenerator
 
-__all__ = ["GeneratedFile", "Generation", "TestGenerator"]
+__all__ = ["Asked", "GeneratedFile", "Generation", "Origin", "TestAsker", "TestGenerator"]

@@ -13,9 +13,12 @@ import msgspec
 from greenlane.domain.settings import Settings
 from greenlane.policy.testing import TestFacts, TestVerdict, assess_test
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, TestOutcome
+from greenlane.suite.report import TestOutcome
+from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Lines
 from greenlane.testgen.explore import Scene
+from greenlane.testgen.given import given_facts
+from greenlane.testgen.harms import asserts_something
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
 
@@ -52,19 +55,23 @@ class Gatekeeper:
     ) -> list[Judged]:
         """Every gate but the last (the whole suite), each test on its own."""
         facts = {test.name: _static_facts(test, scene, style) for test in tests}
-        sound = [test for test in tests if facts[test.name].foreign_imports == ()]
+        sound = [test for test in tests if _is_sound(facts[test.name])]
         covers: dict[str, Lines] = {}
         if sound:
             content = render_file(sound, style).encode()
+            strange = any(test.given for test in sound)  # what the generator writes changes no file
             first, again = await asyncio.gather(
-                self._run(scene, path, content, measure=scene.measured), self._run(scene, path, content, under=_AGAIN)
+                self._run(scene, path, content, measure=scene.measured, guarded=strange),
+                self._run(scene, path, content, under=_AGAIN),
             )
-            named = any(call.case.fixtures for test in sound for call in test.chosen.calls)
+            harms = tuple(f"changes the project's file {name}" for name in first.disturbed)
+            named = any(test.fixtures for test in sound)
             plan = await self._run(scene, path, content, options=("--setup-plan",)) if named else None
             for test in sound:
                 covers[test.name] = _covered(first, path, test.name, open_lines)
                 facts[test.name] = msgspec.structs.replace(
                     facts[test.name],
+                    harms=harms,
                     missing_fixtures=_missing_fixtures(plan, path, test.name) if plan else (),
                     executed=bool(_outcomes(first, path, test.name)),
                     failure=_failure(first, path, test.name),
@@ -90,6 +97,7 @@ class Gatekeeper:
         *,
         measure: tuple[str, ...] = (),
         options: tuple[str, ...] = (),
+        guarded: bool = False,
         under: _Conditions = _Conditions(),  # noqa: B008 - frozen
     ) -> SuiteRun:
         request = SuiteRequest(
@@ -100,6 +108,7 @@ class Gatekeeper:
             hash_seed=under.hash_seed,
             timezone=under.timezone,
             reverse=under.reverse,
+            guard_tree=guarded,
         )
         return await self._runner.run(scene.service, scene.environment, scene.tree, request)
 
@@ -116,6 +125,8 @@ def _outcomes(run: SuiteRun, path: str, name: str) -> list[TestOutcome]:
 
 def _failure(run: SuiteRun, path: str, name: str) -> str:
     """Why it did not plainly pass; empty if it did. A skipped test shows nothing and counts as failed."""
+    if run.doubts:
+        return run.doubts[0]
     outcomes = _outcomes(run, path, name)
     if not outcomes:
         collecting = [o.detail for o in run.outcomes if o.when == "collect" and o.test.startswith(path)]
@@ -142,13 +153,25 @@ def _is_context(test: str, path: str, name: str) -> bool:
     return is_of(TestOutcome(test=test, when="", outcome=""), path, name)
 
 
+def _is_sound(facts: TestFacts) -> bool:
+    """Whether its text allows it to be run."""
+    return bool(facts.parses and facts.asserts) and facts.foreign_imports == () and facts.harms == ()
+
+
 def _static_facts(test: WrittenCase, scene: Scene, style: Style) -> TestFacts:
+    if test.given is not None:
+        return given_facts(test.name, test.given, scene.modules)
     text = render_file([test], style)
     try:
         tree = parse_source(text)
     except UnreadableSourceError:
         return TestFacts(parses=False)
-    return TestFacts(parses=True, foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules)))))
+    return TestFacts(
+        parses=True,
+        foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules)))),
+        harms=(),
+        asserts=asserts_something(tree),
+    )
 
 
 def _foreign(tree: ast.Module, modules: frozenset[str]) -> Iterable[str]:

@@ -118,13 +118,27 @@ class TestGenerator:
                 environment=environment,
                 tree=tree,
                 folder="" if style.folder == "." else style.folder,
-                modules=_project_modules(service, tree),
+                modules=project_modules(service, tree),
                 measured=tuple(sorted(gaps)),
             )
             draft, lost = await self._write_file(scene, source, style, baseline, started)
             dropped += lost
             drafts += [draft] if draft.kept else []
         return await self._with_suite(service, environment, tree, drafts, dropped, baseline, tuple(sorted(gaps)))
+
+    async def finish(
+        self,
+        service: Service,
+        environment: PythonEnvironment,
+        tree: Path,
+        kept: Sequence[tuple[str, Style, tuple[Judged, ...]]],
+        dropped: Sequence[DroppedTest],
+        baseline: SuiteRun,
+        measured: tuple[str, ...],
+    ) -> Generation:
+        """The last gate (the whole suite) for tests that passed all others: by file, its style and its tests."""
+        drafts = [_Draft(path=path, style=style, kept=tests) for path, style, tests in kept]
+        return await self._with_suite(service, environment, tree, drafts, [*dropped], baseline, measured)
 
     # -------------------------------------------------------------- one file
 
@@ -265,7 +279,7 @@ def _read_source(service: Service, tree: Path, path: str, lines: frozenset[int])
     )
 
 
-def _project_modules(service: Service, tree: Path) -> frozenset[str]:
+def project_modules(service: Service, tree: Path) -> frozenset[str]:
     """Top-level names that the project itself offers."""
     found = set()
     for root in import_roots(service, tree):

@@ -61,6 +61,14 @@ def read_style(service: Service, tree: Path, path: str, module: str) -> Style:
     )
 
 
+def nearest_test(service: Service, tree: Path, path: str, module: str) -> str | None:
+    """The test file nearest to a source file, relative to the tree; None if no file imports it or is named after it."""
+    files = _test_files(tree, service.tests_dir.strip("/") or ".")
+    scores = [(_nearness(name, parsed, path, module), name) for name, parsed in files]
+    score, name = max(scores, key=lambda pair: pair[0], default=(0, ""))
+    return name if score else None
+
+
 def free_path(tree: Path, style: Style, module: str) -> str:
     """A path for the new test file: none that exists is touched."""
     stem = re.sub(r"\W", "_", module.split(".")[-1].strip("_")) or "module"

@@ -15,6 +15,7 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Description
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
@@ -27,11 +28,19 @@ Import = tuple[str, str]
 
 
 class WrittenCase(msgspec.Struct, frozen=True, kw_only=True):
-    """A test with its name and its sentence; rendered as often as the file is."""
+    """A test with its name and its sentence; rendered as often as the file is. `given`: somebody else wrote its text,
+    and it was chosen from no calls; all tests of a file are of one kind."""
 
     name: str
     purpose: str
-    chosen: Chosen
+    chosen: Chosen = Chosen(calls=(), covers=frozenset())
+    given: GivenText | None = None
+
+    @property
+    def fixtures(self) -> frozenset[str]:
+        if self.given is not None:
+            return fixtures_of(self.given)
+        return frozenset(name for call in self.chosen.calls for name in call.case.fixtures)
 
     @property
     def entry(self) -> Function:
@@ -103,6 +112,9 @@ def _pattern(message: str) -> str:
 
 def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     """The whole file: a docstring that says what it is, imports, and the tests. Formatted."""
+    given = [GivenLike(name=t.name, purpose=t.purpose, text=t.given) for t in tests if t.given is not None]
+    if given:
+        return format_source(given_source(given, style), style.line_length)
     imports: set[Import] = set()
     blocks: dict[str, list[str]] = {}
     for test in tests:

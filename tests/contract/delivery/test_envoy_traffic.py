@@ -24,7 +24,7 @@ from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.processes import is_alive, read_status
 from greenlane.domain.delivery import Counters, Instance, Split
 from greenlane.domain.errors import FencedError, InputError
-from greenlane.domain.settings import LoadRequest
+from greenlane.domain.settings import LoadRequest, RouterSettings
 from tests.contract.delivery.delivery_service import make_service, make_spec, until
 
 LIMIT_MS = 100.0
@@ -218,6 +218,46 @@ async def test_a_canary_sees_requests_as_stable_does(deploy: Deploy, traffic: En
     direct = await seen()
     await traffic.route(SHOP, Split(stable=one, canary=two, canary_weight=100), p99_limit_ms=LIMIT_MS, fence=1)
     assert await seen() == direct
+
+
+async def test_a_request_may_choose_its_version_by_the_configured_header_alone(
+    deploy: Deploy, traffic: EnvoyTraffic
+) -> None:
+    one, two = await deploy("1"), await deploy("2")
+    shop = SHOP.model_copy(update={"router": RouterSettings(header="X-Try-Shop")})
+    await traffic.route(shop, Split(stable=one, canary=two, canary_weight=1), p99_limit_ms=LIMIT_MS, fence=1)
+    url = await traffic.address("shop")
+    assert await traffic.observe("shop") == Split(stable=one, canary=two, canary_weight=1)
+
+    async def chosen(value: str) -> set[str]:
+        async with httpx.AsyncClient(base_url=url, trust_env=False, headers={"x-try-shop": value}) as client:
+            return {(await client.get("/version")).text for _ in range(15)}
+
+    assert await chosen("canary") == {"2"}
+    assert await chosen("stable") == {"1"}
+    await traffic.route(shop, Split(stable=one, canary=two, canary_weight=0), p99_limit_ms=LIMIT_MS, fence=1)
+    assert await chosen("canary") == {"1"}
+
+
+async def test_mirrored_requests_are_counted_for_the_canary_and_never_answer_a_user(
+    deploy: Deploy, traffic: EnvoyTraffic
+) -> None:
+    one, two = await deploy("1"), await deploy("2", fail_percent=100)
+    shop = SHOP.model_copy(update={"router": RouterSettings(mirror_pct=100)})
+    await traffic.route(shop, Split(stable=one, canary=two, canary_weight=0.01), p99_limit_ms=LIMIT_MS, fence=1)
+    url = await traffic.address("shop")
+    assert (await ask(url, 40))["1"] >= 39
+    async with httpx.AsyncClient(base_url=url, trust_env=False) as client:
+        for _ in range(20):
+            await client.post("/version", content=b"x")
+    await asyncio.sleep(FLUSHED_S)
+    canary = (await traffic.read("shop")).canary
+    assert 40 <= canary.requests <= 43  # each GET once more, no POST
+    assert canary.errors >= 40
+    await traffic.route(shop, Split(stable=one), p99_limit_ms=LIMIT_MS, fence=1)
+    before = (await traffic.read("shop")).canary.requests
+    assert await ask(url, 10) == {"1": 10}
+    assert (await traffic.read("shop")).canary.requests == before
 
 
 async def test_a_port_in_use_is_named_with_the_key_to_change(deploy: Deploy, traffic: EnvoyTraffic) -> None:

@@ -71,6 +71,18 @@ async def test_same_content_gives_the_same_artifact_and_builds_once(
     assert (await builder.build(make_service(), tree, "c" * 40)).digest != first.digest
 
 
+async def test_the_same_content_built_twice_elsewhere_gives_the_same_digest(tmp_path: Path, source: MakeSource) -> None:
+    """Nothing is remembered here: two state folders, an archive with times in it, and the order of a set."""
+    listing = "import json; print(list({str(n) for n in range(50)}), file=open('order.txt', 'w'))"
+    service = make_service(build=f'{{python}} -m zipfile -c app.zip *.txt *.py && {{python}} -c "{listing}"')
+    tree, digests = source(), set()
+    for name in ("one", "two"):
+        builder = LocalBuilder(tmp_path / name, ThisPython(), make_settings())
+        digests.add((await builder.build(service, tree, "a" * 40)).digest)
+        await asyncio.sleep(2.1)  # the grain of times in a zip file
+    assert len(digests) == 1
+
+
 async def test_a_failing_build_says_its_last_lines_and_leaves_nothing(
     state: Path, source: MakeSource, builder: LocalBuilder
 ) -> None:

@@ -103,6 +103,9 @@ class MemoryApplication:
     async def rollback(self, run: str, *, by: str, reason: str) -> None:
         self.calls.append(("rollback", run, by, reason))
 
+    async def hotfix(self, run: str, *, by: str, reason: str) -> None:
+        self.calls.append(("hotfix", run, by, reason))
+
     async def judge(
         self, run: str, finding: str, verdict: Literal["false-positive", "confirmed"], *, by: str, reason: str
     ) -> e.FindingJudged:

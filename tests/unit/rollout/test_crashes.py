@@ -22,7 +22,7 @@ _QUICK = {
     "thresholds": Thresholds(canary_monitoring_duration_min=0.1),
     "canary": Canary(warmup_s=2, step_duration_s=2, min_requests=20, steps_pct=(50,)),
     "staging": Staging(collect_s=0),
-    "validation": Validation(load_duration_s=5),
+    "validation": Validation(load_duration_s=5, load_extend_max_factor=1),
 }
 
 

@@ -67,7 +67,7 @@ async def test_an_error_that_only_production_shows_is_rolled_back_and_reported(t
     assert incident is not None
     assert back.observed_weight_percent == 0
     assert scene.driver.change.last_of(e.CanaryRollingBack).trigger == "error_rate"  # type: ignore[union-attr]  # it is there
-    assert "app.py line 2 stands in a stack trace" in incident.hypotheses[0]
+    assert "app.py line 2 (in price) stands in a stack trace" in incident.hypotheses[0]
     assert not scene.driver.events(e.CanaryPromoting)
 
 

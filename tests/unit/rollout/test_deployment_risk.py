@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 
 from greenlane.domain.events import Lane
-from greenlane.policy.deployment_risk import DeploymentFacts, assess_deployment_risk
+from greenlane.domain.release import Rollback
+from greenlane.policy.deployment_risk import Budget, DeploymentFacts, Quarantined, assess_deployment_risk
+from greenlane.policy.freeze import Frozen
+
+HELD = Quarantined(
+    service="shop",
+    digest="sha256:" + "a" * 64,
+    rollback=Rollback(
+        run="shop-1", service="shop", artifact_digest="sha256:" + "a" * 64, rule="canary.error_rate",
+        at="2026-01-01T00:00:00+00:00",
+    ),
+)  # fmt: skip
+FREEZE = Frozen(windows=("shop: weekend",), until=datetime(2026, 1, 5, tzinfo=UTC))
+
+
+def budget(errors: int, requests: int) -> Budget:
+    return Budget(service="shop", errors=errors, requests=requests, limit=0.005, known=requests >= 1000)
+
 
 CALM = DeploymentFacts(
     lane=Lane.GREEN, risk_score=1.0, risk_score_max=7.0, review_approved=False, approved_rules=frozenset()
@@ -23,7 +42,16 @@ CALM = DeploymentFacts(
         ({"over_unproven": ("p99",)}, "medium", 0),
         ({"base_moves": 1}, "medium", 0),
         ({"attempt": 2}, "medium", 0),
-        ({"recent_incidents": 1}, "medium", 0),
+        ({"incidents": (("shop", 2),)}, "medium", 0),
+        ({"incidents": (("shop", 3),)}, "high", 1),
+        ({"incidents": (("shop", 3),), "approved_rules": frozenset({"deployment.incidents:shop"})}, "high", 0),
+        ({"quarantined": (HELD,)}, "high", 1),
+        ({"quarantined": (HELD,), "approved_rules": frozenset({"deployment.quarantined:aaaaaaaaaaaaaaaa"})}, "high", 0),
+        ({"budgets": (budget(4, 1000),)}, "medium", 0),
+        ({"budgets": (budget(2, 1000),)}, "low", 0),
+        ({"budgets": (budget(5, 1000),)}, "high", 1),
+        ({"budgets": (budget(900, 999),)}, "low", 0),  # too few requests: unknown, and said to be
+        ({"freeze": FREEZE, "hotfix_reason": "Grace: it burns"}, "high", 1),
         ({"lane": Lane.PERFORMANCE}, "low", 0),
         ({"risk_score": 7.0}, "high", 1),
         ({"risk_score": 7.0, "review_approved": True}, "high", 0),

@@ -75,7 +75,7 @@ async def test_a_conflict_names_its_files_and_what_to_do(tmp_path: Path) -> None
 
 
 async def test_too_little_load_is_inconclusive_and_never_a_success(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, settings(validation=Validation(load_duration_s=2)))
+    scene = Scene(tmp_path, settings(validation=Validation(load_duration_s=1, load_extend_max_factor=1)))
     standing = await scene.driver.drive()
     assert standing.state is State.BLOCKED
     assert "inconclusive" in standing.reason

@@ -8,13 +8,15 @@ import pytest
 from greenlane.policy.testing import GATES, SuiteFacts, TestFacts, assess_suite, assess_test
 
 PASSED = TestFacts(
-    parses=True, foreign_imports=(), missing_fixtures=(), executed=True, failure="", failure_again="", new_lines=2,
-    suite_failures=(),
+    parses=True, foreign_imports=(), harms=(), asserts=True, missing_fixtures=(), executed=True, failure="",
+    failure_again="", new_lines=2, suite_failures=(),
 )  # fmt: skip
 
 BROKEN = {
     "parses": ({"parses": False}, "not valid Python"),
     "imports": ({"foreign_imports": ("requests",)}, "requests"),
+    "harmless": ({"harms": ("names os",)}, "it names os"),
+    "asserts": ({"asserts": False}, "asserts nothing"),
     "fixtures": ({"missing_fixtures": ("databse",)}, "databse"),
     "executed": ({"executed": False}, "not run"),
     "passes": ({"failure": "frame\nE   AssertionError: assert 1 == 2\n"}, "AssertionError: assert 1 == 2"),

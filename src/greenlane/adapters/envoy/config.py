@@ -207,18 +207,44 @@ def _inner(service: str, deployment_id: str, timeout_s: float) -> Resource:
 
 
 def route_table(routes: ServiceRoutes, timeout_s: float) -> Resource:
-    """How requests are shared. A version that can't be reached is tried again, a canary's request on stable."""
+    """How requests are shared. A version that can't be reached is tried again, a canary's request on stable.
+
+    The last route is the one that shares; those before it are for requests that choose a version, and for the reading
+    requests of which the canary gets some a second time.
+    """
     canary_weight = to_weight(routes.weight) if routes.arm and routes.canary else 0
-    shares = [
-        {
-            "name": version_cluster(routes.service, routes.stable.deployment_id),
-            "weight": WEIGHT_TOTAL - canary_weight,
-        }
-    ]
-    if routes.arm and canary_weight:
-        shares.append({"name": guard_cluster(routes.service, routes.arm), "weight": canary_weight})
-    route = {
-        "weighted_clusters": {"clusters": shares},
+    stable = version_cluster(routes.service, routes.stable.deployment_id)
+    guard = guard_cluster(routes.service, routes.arm) if routes.arm and canary_weight else None
+    shares = [{"name": stable, "weight": WEIGHT_TOTAL - canary_weight}]
+    if guard:
+        shares.append({"name": guard, "weight": canary_weight})
+    policy = _forwarding(timeout_s)
+    sharing = policy | {"weighted_clusters": {"clusters": shares}}
+    table: list[Resource] = []
+    if routes.header:
+        chosen = (("canary", guard), ("stable", stable))
+        table += [
+            {"match": _where(routes.header, {"exact": name}), "route": policy | {"cluster": cluster}}
+            for name, cluster in chosen
+            if cluster
+        ]
+    if guard and routes.mirror_pct:
+        share = {"numerator": round(routes.mirror_pct * 100), "denominator": "TEN_THOUSAND"}
+        copies = {
+            "cluster": guard, "runtime_fraction": {"default_value": share}, "disable_shadow_host_suffix_append": True,
+        }  # fmt: skip
+        reading = _where(":method", {"safe_regex": {"regex": "GET|HEAD"}})
+        table.append({"match": reading, "route": sharing | {"request_mirror_policies": [copies]}})
+    table.append({"match": {"prefix": "/"}, "route": sharing})
+    return {
+        "@type": TYPES + "config.route.v3.RouteConfiguration",
+        "name": routes.service,
+        "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": table}],
+    }
+
+
+def _forwarding(timeout_s: float) -> Resource:
+    return {
         "timeout": "0s",
         "retry_policy": {
             "retry_on": "connect-failure,retriable-headers",
@@ -233,11 +259,10 @@ def route_table(routes: ServiceRoutes, timeout_s: float) -> Resource:
             "per_try_idle_timeout": f"{timeout_s + 1}s",
         },
     }
-    return {
-        "@type": TYPES + "config.route.v3.RouteConfiguration",
-        "name": routes.service,
-        "virtual_hosts": [_virtual_host(route)],
-    }
+
+
+def _where(header: str, match: Resource) -> Resource:
+    return {"prefix": "/", "headers": [{"name": header.lower(), "string_match": match}]}
 
 
 def target_clusters(routes: ServiceRoutes) -> tuple[str, ...]:

@@ -6,9 +6,6 @@ import msgspec
 
 from greenlane.domain.delivery import Instance
 
-KEPT_FENCES = 64
-"""Highest fences are remembered for this many deployments of a service, the latest ones."""
-
 
 class Arm(msgspec.Struct, frozen=True, kw_only=True):
     """One arming of the dead-man switch: the port that the watching process holds, and the word it must answer.
@@ -60,6 +57,10 @@ class ServiceRoutes(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 0.0
     arm: Arm | None = None
     limit_ms: float = 0.0
+    header: str | None = None
+    """The header by which a request may choose its version."""
+    mirror_pct: float = 0.0
+    """Share of the reading requests that the canary gets a second time, in percent."""
     since: Since | None = None
     past: tuple[Past, ...] = ()
     fences: dict[str, int] = {}
@@ -78,10 +79,3 @@ class Routes(msgspec.Struct, frozen=True, kw_only=True):
     admin_socket: str = ""
     arms: int = 0
     services: dict[str, ServiceRoutes] = {}
-
-
-def remember_fence(fences: dict[str, int], deployment_id: str, fence: int) -> dict[str, int]:
-    """The highest fence of each deployment, this one the latest."""
-    highest = max(fence, fences.get(deployment_id, fence))
-    kept = [item for item in fences.items() if item[0] != deployment_id]
-    return dict([*kept, (deployment_id, highest)][-KEPT_FENCES:])

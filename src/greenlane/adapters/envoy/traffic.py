@@ -10,14 +10,16 @@ from uuid import uuid4
 import msgspec
 
 from greenlane.adapters.envoy.admin import Admin, compute_counters
-from greenlane.adapters.envoy.config import target_clusters, version_cluster
-from greenlane.adapters.envoy.guard import Guard
-from greenlane.adapters.envoy.record import Arm, Past, Raw, Routes, ServiceRoutes, Since, remember_fence
+from greenlane.adapters.envoy.config import guard_words, target_clusters, version_cluster
+from greenlane.adapters.envoy.record import Arm, Past, Raw, Routes, ServiceRoutes, Since
 from greenlane.adapters.envoy.router import Router
+from greenlane.adapters.guard import Guard
 from greenlane.adapters.processes import locked
+from greenlane.adapters.routing import Routed, check_fence, check_split, is_promotion
 from greenlane.adapters.sockets import LOOPBACK, find_free_port, find_obstacle
-from greenlane.domain.delivery import Counters, Instance, Split, TrafficReading
-from greenlane.domain.errors import FencedError, InputError, RetryableError
+from greenlane.domain.delivery import Counters, Split, TrafficReading
+from greenlane.domain.errors import InputError, RetryableError
+from greenlane.domain.production import ProductionReading
 from greenlane.domain.settings import Service
 
 REQUEST_TIMEOUT_S = 15.0
@@ -56,12 +58,12 @@ class EnvoyTraffic:
         A canary that this process does not watch yet gets its weight only after it was at 0, its switch was armed
         anew and Envoy found this process answering. Raises InputError if the service's port is in use.
         """
-        _check_split(service, split)
+        check_split(service, split)
         async with locked(self._lock_path):
             routes = await self._router.ensure()
             old = routes.services.get(service.name)
-            fences = _check_fence(old, split, fence)
-            if not _is_promotion(old, split):
+            fences = check_fence(_routed(old), split, fence)
+            if not is_promotion(_routed(old), split):
                 self._drop_guard_unless(service.name, split)  # a second way to 0, should Envoy not take the first
             target = self._follow(service, old, split, p99_limit_ms, fences)
             target = await self._count_from_here(routes, target)
@@ -118,6 +120,19 @@ class EnvoyTraffic:
             canary=compute_counters(raw[since.canary_id], since.canary if same else Raw(), record.limit_ms),
         )
 
+    async def production(self, service: str) -> ProductionReading | None:
+        """The counters of the stable version; None while a canary takes part. Keeps no dead-man switch open."""
+        routes = self._router.read()
+        record = routes.services.get(service)
+        if record is None or not self._router.is_running(routes) or (record.canary is not None and record.weight > 0):
+            return None
+        stable_id = record.stable.deployment_id
+        raw = await Admin(routes.admin_socket).read_versions(service, (stable_id,))
+        return ProductionReading(
+            version=f"{stable_id} {self._router.epoch()}",
+            counters=compute_counters(raw[stable_id], Raw(), record.limit_ms),
+        )
+
     async def address(self, service: str) -> str:
         record = self._router.read().services.get(service)
         if record is None:
@@ -146,7 +161,10 @@ class EnvoyTraffic:
             new = ServiceRoutes(service=service.name, port=_claim_port(service, None), stable=split.stable)
         else:
             new = msgspec.structs.replace(old, port=_claim_port(service, old), stable=split.stable)
-        new = msgspec.structs.replace(new, canary=split.canary, limit_ms=limit_ms, fences=fences)
+        new = msgspec.structs.replace(
+            new, canary=split.canary, limit_ms=limit_ms, fences=fences, header=service.router.header,
+            mirror_pct=service.router.mirror_pct,
+        )  # fmt: skip
         if old is None:
             return new
         if old.arm is not None and not self._holds(new):
@@ -240,14 +258,15 @@ class EnvoyTraffic:
         assert record.canary is not None
         if record.service in self._guards:
             self._guards.pop(record.service)[1].close()
-        guard = await Guard.open(uuid4().hex, self._watch_gap_s)
+        word = uuid4().hex
+        guard = await Guard.open(guard_words(word), self._watch_gap_s)
         number = routes.arms + 1
         arm = Arm(
             number=number,
             canary_id=record.canary.deployment_id,
             stable_id=record.stable.deployment_id,
             port=guard.port,
-            word=guard.word,
+            word=word,
         )
         self._guards[record.service] = (number, guard)
         routes = msgspec.structs.replace(routes, arms=number)
@@ -283,40 +302,8 @@ class EnvoyTraffic:
             await asyncio.sleep(POLL_S)
 
 
-def _check_split(service: Service, split: Split) -> None:
-    if not 0 <= split.canary_weight <= 100:
-        raise InputError(f"a canary's weight is 0 to 100 percent, not {split.canary_weight:g}")
-    if split.canary is None and split.canary_weight > 0:
-        raise InputError(f"there is no canary of {service.name} to give {split.canary_weight:g} % to")
-    if split.canary is not None and split.canary.deployment_id == split.stable.deployment_id:
-        raise InputError(f"canary and stable of {service.name} are the same deployment {split.stable.deployment_id}")
-
-
-def _is_promotion(old: ServiceRoutes | None, split: Split) -> bool:
-    """Whether the canary becomes stable: until then it must keep what it has."""
-    canary = old.canary if old is not None else None
-    return canary is not None and canary.deployment_id == split.stable.deployment_id
-
-
-def _check_fence(old: ServiceRoutes | None, split: Split, fence: int) -> dict[str, int]:
-    """The fences after this call. Raises FencedError if a newer worker has routed the deployment in question.
-
-    A fence belongs to a run, and a run to its deployment, so it is held against the deployment that the call moves:
-    the canary it names, or else the one it ends, or else the stable version it replaces.
-    """
-    fences = old.fences if old is not None else {}
-    moved: list[Instance] = [split.canary] if split.canary else []
-    if old is not None and not moved:
-        moved = [old.canary] if old.canary else [old.stable]
-    for instance in moved or [split.stable]:
-        highest = fences.get(instance.deployment_id, fence)
-        if fence < highest:
-            raise FencedError(
-                f"{instance.deployment_id} is routed by a newer worker (fence {highest}, not {fence})",
-                hint="nothing was changed; the newer worker goes on with it",
-            )
-        fences = remember_fence(fences, instance.deployment_id, fence)
-    return fences
+def _routed(old: ServiceRoutes | None) -> Routed:
+    return Routed(stable=old.stable, canary=old.canary, fences=old.fences) if old is not None else Routed()
 
 
 def _keep_past(old: ServiceRoutes, new: ServiceRoutes) -> tuple[Past, ...]:

@@ -160,6 +160,12 @@ def _parents(path: str) -> list[str]:
 # ------------------------------------------------------------------ the base branch
 
 
+def require_movable(git: Git, base_branch: str, expected: str, commit: str) -> None:
+    """Raises FinalError if a checkout of the base branch holds work that moving it would touch; see the port."""
+    ref = branch_ref(git, base_branch)
+    worktrees.require_movable(git, ref, require_object(expected), require_object(commit))
+
+
 def advance_base(git: Git, base_branch: str, expected: str, commit: str) -> None:
     """Move the base branch forward, from exactly `expected`; see the port."""
     ref, old, new = branch_ref(git, base_branch), require_object(expected), require_object(commit)

@@ -87,5 +87,8 @@ class LocalGit:
     ) -> str:
         return await asyncio.to_thread(commits.commit_files, self._git, branch, expected_head, files, message, key)
 
+    async def require_movable(self, base_branch: str, *, expected: str, commit: str) -> None:
+        await asyncio.to_thread(commits.require_movable, self._git, base_branch, expected, commit)
+
     async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
         await asyncio.to_thread(commits.advance_base, self._git, base_branch, expected, commit)

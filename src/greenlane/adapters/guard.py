@@ -1,4 +1,4 @@
-"""The controller's end of the dead-man switch: it answers Envoy's question for as long as this process watches.
+"""The controller's end of the dead-man switch: it answers the router's question for as long as this process watches.
 
 The answer comes from the event loop, so a controller that hangs gives none, as one that was killed. One whose event
 loop runs but whose watch does not (it waits for a ledger that can't be written) gives none either: to watch is to read
@@ -9,60 +9,58 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
-from greenlane.adapters.envoy.config import guard_words
 from greenlane.adapters.sockets import LOOPBACK
 
 
 class _Answer(asyncio.Protocol):
-    def __init__(self, word: str, open_ones: set[asyncio.Transport], is_watched: Callable[[], bool]) -> None:
-        self._ask, self._answer = guard_words(word)
-        self._is_watched = is_watched
-        self._open = open_ones
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._ask, self._answer = guard.words
         self._transport: asyncio.Transport | None = None
         self._heard = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._open.add(transport)
+        self._guard.open_ones.add(transport)
 
     def data_received(self, data: bytes) -> None:
         assert self._transport is not None
         self._heard += data
         while len(self._heard) >= len(self._ask):
             asked, self._heard = self._heard[: len(self._ask)], self._heard[len(self._ask) :]
-            if asked != self._ask or not self._is_watched():
+            if asked != self._ask or not self._guard.is_watched:
                 self._transport.abort()
                 return
             self._transport.write(self._answer)
+            self._guard.answers += 1
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
         if self._transport is not None:
-            self._open.discard(self._transport)
+            self._guard.open_ones.discard(self._transport)
 
 
 class Guard:
     """An open port that answers for one arming; closed at once with all its connections.
 
-    With `gap_s`, it answers only for so long after the last `saw`.
+    `words` are what the router asks and what it must hear. With `gap_s`, it answers only for so long after the last
+    `saw`. `answers` counts how often the router was answered.
     """
 
-    def __init__(self, word: str, gap_s: float | None) -> None:
-        self.word = word
+    def __init__(self, words: tuple[bytes, bytes], gap_s: float | None) -> None:
+        self.words = words
+        self.answers = 0
+        self.open_ones: set[asyncio.Transport] = set()
         self._gap_s = gap_s
         self._seen_s = time.monotonic()
-        self._open: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
 
     @classmethod
-    async def open(cls, word: str, gap_s: float | None = None) -> Guard:
-        guard = cls(word, gap_s)
+    async def open(cls, words: tuple[bytes, bytes], gap_s: float | None = None) -> Guard:
+        guard = cls(words, gap_s)
         loop = asyncio.get_running_loop()
-        guard._server = await loop.create_server(
-            lambda: _Answer(word, guard._open, lambda: guard.is_watched), LOOPBACK, 0
-        )
+        guard._server = await loop.create_server(lambda: _Answer(guard), LOOPBACK, 0)
         return guard
 
     @property
@@ -85,5 +83,5 @@ class Guard:
     def close(self) -> None:
         if self._server is not None:
             self._server.close()
-        for transport in tuple(self._open):
+        for transport in tuple(self.open_ones):
             transport.abort()
