@@ -120,7 +120,8 @@ def drive(rules: Rules, phases: list[tuple[Phase, np.ndarray]], tally: Tally) ->
         judge = PhaseJudge(rules, evidence, phase, passed)
         verdict = Verdict.WAIT
         for second, row in enumerate(counts.tolist(), start=1):
-            verdict = judge.look(Tick(float(second), *row)).verdict
+            judge.take(Tick(float(second), *row))
+            verdict = judge.judge().verdict if judge.may_end else Verdict.WAIT
             harmed += row[4] + row[5]
             if verdict is not Verdict.WAIT:
                 break

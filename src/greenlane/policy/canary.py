@@ -90,20 +90,39 @@ class PhaseJudge:
     """One phase while it is watched: each look goes in, a verdict comes out. The watch, `replay` and the benchmark all
     judge through it. `passed` is the canary's sum over the judged phases before."""
 
-    __slots__ = ("_canary", "_evidence", "_passed", "_phase", "_rules", "_stable")
+    __slots__ = ("_canary", "_evidence", "_passed", "_phase", "_rules", "_stable", "_tick")
 
     def __init__(self, rules: Rules, evidence: Evidence, phase: Phase, passed: Counters) -> None:
         self._rules, self._evidence, self._phase, self._passed = rules, evidence, phase, passed
         self._stable = (0, 0, 0)
         self._canary = (0, 0, 0)
+        self._tick = Tick(0.0)
         evidence.begin(phase)
 
     def look(self, tick: Tick) -> CanaryJudgement:
+        self.take(tick)
+        return self.judge()
+
+    def take(self, tick: Tick) -> None:
+        """One look, not judged yet."""
         self._evidence.add(tick)
         requests, errors, over = self._stable
         self._stable = requests + tick.stable_requests, errors + tick.stable_errors, over + tick.stable_over
         requests, errors, over = self._canary
         self._canary = requests + tick.canary_requests, errors + tick.canary_errors, over + tick.canary_over
+        self._tick = tick
+
+    @property
+    def may_end(self) -> bool:
+        """Whether the verdict on the last look may be another one than to wait: cheaper than the verdict itself."""
+        tick, trial = self._tick, self._evidence.trial(self._phase)
+        if tick.at_s >= self._rules.duration_s(self._phase) or not (tick.alive and tick.readable):
+            return True
+        return trial.errors.may_tell or (trial.slow is not None and trial.slow.may_tell)
+
+    def judge(self) -> CanaryJudgement:
+        """The verdict on all looks so far."""
+        tick = self._tick
         reading = TrafficReading(stable=_counters(self._stable), canary=self.canary)
         moment = Moment(
             phase=self._phase,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -22,7 +23,7 @@ TESTS = 7
 worse than stable."""
 
 JUDGE_VERSION = 2
-"""The judge of `policy/canary.py`. Canaries of version 1 are replayed by `policy/canary_first.py`."""
+"""The judge of `policy/canary.py`. What another version judged is not judged again: `replay` says so."""
 
 
 class Phase(StrEnum):
@@ -182,6 +183,7 @@ def compute_requests_to_see(error_limit: float, factor: float, power: float) -> 
     return math.ceil(_allowed_to_see(factor, power) / min(limits))
 
 
+@lru_cache(maxsize=64)
 def _allowed_to_see(factor: float, power: float) -> float:
     """The smallest x so that Poisson(factor * y) exceeds floor(y) with a chance of `power`, for every y from x on."""
     allowed = _MOST_ALLOWED
@@ -202,10 +204,12 @@ _MOST_ALLOWED = 400
 
 
 def _chance_at_most(count: int, mean: float) -> float:
-    """P(Poisson(mean) <= count)."""
-    if mean <= 0:
-        return 1.0
-    return math.fsum(math.exp(k * math.log(mean) - mean - math.lgamma(k + 1)) for k in range(count + 1))
+    """P(Poisson(mean) <= count). A mean of over 745 makes it 0, which it nearly is for the counts asked for."""
+    term = total = math.exp(-mean)
+    for k in range(1, count + 1):
+        term *= mean / k
+        total += term
+    return min(1.0, total)
 
 
 def compute_sizing(plan: Plan, rate_rps: float | None, *, max_weight_percent: float) -> Sizing:

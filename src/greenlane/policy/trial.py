@@ -72,7 +72,7 @@ class MetricTrial:
         share = canary_bad / canary
         self.over.play(share / limit, slowness, joining)
         if self._far is not None:
-            far = max(limit * FAR_WORSE_PART, self._far * self.meter.high_share)
+            far = max(limit * FAR_WORSE_PART, self._far * self.meter.high_share) if canary_bad else 1.0
             self.far_worse.play(share / far, slowness, joining)
         if stable:
             self.stable_over.play(stable_bad / stable / limit, slowness, joining)
@@ -91,19 +91,24 @@ class MetricTrial:
 
     @property
     def proven_over(self) -> bool:
-        return self.over_at_end or self.over.wealth >= self._needed
+        return self.over_at_end or self.over.has(self._needed)
 
     @property
     def proven_worse(self) -> bool:
-        return self.worse.wealth >= self._needed
+        return self.worse.has(self._needed)
 
     @property
     def proven_far_worse(self) -> bool:
-        return self.far_worse.wealth >= self._needed
+        return self.far_worse.has(self._needed)
+
+    @property
+    def may_tell(self) -> bool:
+        """Whether anything is proven that may end a canary before its phase does."""
+        return self.proven_over or self.proven_far_worse
 
     @property
     def proven_stable_over(self) -> bool:
-        return self.stable_over.wealth >= self._needed
+        return self.stable_over.has(self._needed)
 
 
 def _chance_from(count: float, mean: float) -> float:
