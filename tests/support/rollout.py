@@ -34,7 +34,7 @@ def settings(*services: Service, **changed: object) -> Settings:
     sections: dict[str, object] = {
         "services": services or (service(),),
         "thresholds": Thresholds(canary_monitoring_duration_min=0.5),
-        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50),
+        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50, detect_factor=10),
         "staging": Staging(collect_s=4),
         "validation": Validation(load_duration_s=20, load_extend_max_factor=1),
     }

@@ -242,7 +242,10 @@ class DeploymentAgent:
             yield notebook.note(promotion_of(notebook.change, starting, stable, candidate, watch.judgement))
             await self._give_all_traffic(notebook, service, candidate)
             return
-        yield rolling_back(notebook, starting, trigger_of(watch.judgement), watch.reading, watch.judgement)
+        trigger = trigger_of(watch.judgement)
+        yield rolling_back(
+            notebook, starting, trigger, watch.reading, watch.judgement, phase=watch.phase, ticks=watch.ticks
+        )
         async for step in end_canary(self._site, notebook, starting):
             yield step
 

@@ -22,7 +22,7 @@ from greenlane.domain.delivery import Artifact, DeploymentSpec, Environment, Ins
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.ids import deployment_id
 from greenlane.domain.settings import Service, Settings
-from greenlane.policy.canary import resolve_thresholds
+from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform

@@ -256,13 +256,33 @@ class Canary(Section):
     tick_s: float = Field(1.0, gt=0, le=60)
     """How often the proxy's counters are read, in seconds."""
     min_requests: int = Field(200, ge=1)
-    """Fewer canary requests than this by the end of the watch are inconclusive: weight 0, and a human is asked."""
+    """Fewer canary requests than this by the end of the watch are inconclusive: weight 0, and a human is asked. The
+    number that `detect_factor` asks for counts where it is higher."""
+    detect_factor: float = Field(2.0, gt=1, le=1000)
+    """A release that breaks a limit this many times over must be over the limit at the end of the watch, with a chance
+    of at least `detect_power`: how many requests the watch needs is computed from it before the canary starts."""
+    detect_power: float = Field(0.9, ge=0.5, lt=1)
+    """See `detect_factor`."""
+    observe_s: float = Field(5, ge=0, le=600)
+    """How long the service's traffic is counted before the canary starts, in seconds: can it decide the canary? 0: it
+    is not counted, and only the end of the watch tells."""
+    max_weight_pct: Percent = 20
+    """Highest first share of traffic that a canary gets where the configured one brings too few requests."""
     extend_max_factor: float = Field(2.0, ge=1, le=10)
     """A watch without enough requests is extended up to this many times its length before it is inconclusive."""
-    catastrophic_error_rate: Share = 0.25
-    """During warm-up only a share of failed requests over this rolls back."""
+    catastrophic_error_rate: Share = 0.02
+    """During warm-up only a share of failed requests over this, beyond doubt, rolls back. Slow ones are left out."""
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
     """Highest chance of rolling back a release that meets the limits, over the whole canary."""
+    worse_than_stable: float = Field(5.0, ge=0, le=1000)
+    """A candidate whose share of failed (or slow) requests is proven to be this many times that of stable, and over a
+    fifth of the limit, is rolled back even if it meets the limit. 0: only the limits count."""
+    over_not_proven: Literal["roll_back", "extend", "ask"] = "extend"
+    """What happens if the figures are over a limit at the end of a phase, but not beyond doubt. `extend`: the phase
+    goes on, up to `extend_max_factor`, and then a human is asked. What each costs: docs/canary.md."""
+    environment: Literal["ask", "hold", "roll_back"] = "ask"
+    """What happens if stable is over the limit as well: a human is asked with the canary at weight 0; or it is held at
+    its weight until it can be told apart (and a human asked at last); or it is rolled back."""
     keep_previous_s: float = Field(600, ge=0)
     """How long the previous version stays hot after a promotion, in seconds."""
 

@@ -37,7 +37,7 @@ LOG = "\n".join(
 
 async def rolled_back(folder: Path) -> Scene:
     runbooks = (Runbook(rule="error_rate", text="- Call the owner of {service}\n2. Look at {run}"),)
-    scene = Scene(folder, settings(runbooks=runbooks), candidate=Behaviour(production_error_rate=0.02, log=LOG))
+    scene = Scene(folder, settings(runbooks=runbooks), candidate=Behaviour(production_error_rate=0.1, log=LOG))
     await scene.driver.drive()
     return scene
 
