@@ -26,7 +26,8 @@ MAX_EXPRESSION = 500
 _RECEIVERS = 3
 _ALLOWED = (
     ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Name, ast.Load, ast.Attribute, ast.Call,
-    ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub,
+    ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub, ast.BitAnd, ast.BitOr,
+    ast.Invert, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Subscript,
 )  # fmt: skip
 
 
@@ -38,6 +39,29 @@ class Description(msgspec.Struct, frozen=True):
     fixtures: tuple[str, ...] = ()
 
 
+class CarvedStep(msgspec.Struct, frozen=True, array_like=True):
+    """A call that a test had made on the receiver before."""
+
+    name: str
+    positional: tuple[Description, ...] = ()
+    keywords: tuple[tuple[str, Description], ...] = ()
+
+    @property
+    def parts(self) -> tuple[Description, ...]:
+        return (*self.positional, *(value for _, value in self.keywords))
+
+
+class Receiver(msgspec.Struct, frozen=True):
+    """An object that a method can be called on: how it is made, and what was done with it."""
+
+    made: Description
+    history: tuple[CarvedStep, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.made.text + "".join(f"|{s.name}{[p.text for p in s.parts]}" for s in self.history)
+
+
 class CarvedCall(msgspec.Struct, frozen=True):
     """A call that an existing test made; None stands for a value that could not be written down."""
 
@@ -45,6 +69,14 @@ class CarvedCall(msgspec.Struct, frozen=True):
     receiver: Description | None
     positional: tuple[Description | None, ...]
     keywords: tuple[tuple[str, Description | None], ...]
+    history: tuple[CarvedStep, ...] = ()
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A call that was made on the receiver before: the method and its arguments (name or None, expression)."""
+
+    name: str
+    arguments: tuple[tuple[str | None, str], ...] = ()
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,14 +91,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     carved: bool
     steps: int = 0
     rank: int = 0
+    history: tuple[Step, ...] = ()
 
     @property
     def key(self) -> str:
-        return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}"
+        past = "".join(f"|{step.name}{step.arguments}" for step in self.history)
+        return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}{past}"
 
     @property
     def length(self) -> int:
-        return len(self.receiver or "") + sum(len(text) for _, text in self.arguments)
+        past = sum(len(step.name) + sum(len(text) for _, text in step.arguments) for step in self.history)
+        return len(self.receiver or "") + sum(len(text) for _, text in self.arguments) + past
 
 
 def is_harmless(description: Description) -> bool:
@@ -93,29 +128,55 @@ def seed_cases(
     calls: Iterable[CarvedCall],
     rank: int,
     limit: int,
-    receivers: Sequence[Description] = (),
+    receivers: Sequence[Receiver] = (),
 ) -> list[Case]:
     """The calls that existing tests made, shortest first; or made-up ones if there were none that could be used, for
     a method on `receivers`: objects of its class as tests make them."""
     if receivers:  # an object that can't be written down is replaced by one that can
-        calls = [c if c.receiver else msgspec.structs.replace(c, receiver=receivers[0]) for c in calls]
+        first = receivers[0]
+        calls = [
+            c if c.receiver else msgspec.structs.replace(c, receiver=first.made, history=first.history) for c in calls
+        ]
     cases = [case for call in calls if (case := _from_call(entry, call, rank)) is not None]
+    cases += _from_examples(entry, rank)
     unique = {case.key: case for case in cases}
     seeds = sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
     return seeds or _made_up(entry, rank, limit, receivers)
 
 
-def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: Constructors) -> list[Description]:
-    """Objects of a method's class: as tests make them, or else made with no more than the class demands."""
+def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: Constructors) -> list[Receiver]:
+    """Objects of a method's class: as tests make and use them, or else made with no more than the class demands."""
     if entry.kind not in {"method", "property"} or entry.owner is None:
         return []
-    found = {c.receiver.text: c.receiver for c in calls if c.receiver is not None and is_harmless(c.receiver)}
+    found: dict[str, Receiver] = {}
+    for call in calls:
+        if call.receiver is not None and is_harmless(call.receiver):
+            one = Receiver(call.receiver, _harmless_steps(call.history))
+            found[one.key] = one
     if found:
-        return sorted(found.values(), key=lambda r: (len(r.fixtures), len(r.text), r.text))[:_RECEIVERS]
+        ordered = sorted(found.values(), key=lambda r: (len(r.history), len(r.made.text), r.key))
+        plain = [r for r in ordered if not r.history][:_RECEIVERS]
+        return [*plain, *[r for r in ordered if r.history][: 2 * _RECEIVERS - len(plain)]]
     params = [p for p in constructors.get(entry.owner, ()) if p.default is None]
     values = [guess_values(param, entry)[0] for param in params]
     given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, values, strict=True)]
-    return [Description(f"{entry.owner}({', '.join(given)})", imports=((entry.module, entry.owner),))]
+    return [Receiver(Description(f"{entry.owner}({', '.join(given)})", imports=((entry.module, entry.owner),)))]
+
+
+def _harmless_steps(history: Iterable[CarvedStep]) -> tuple[CarvedStep, ...]:
+    return tuple(
+        step
+        for step in history
+        if step.name.isidentifier()
+        and all(name.isidentifier() for name, _ in step.keywords)
+        and all(is_harmless(part) for part in step.parts)
+    )
+
+
+def _steps(history: Iterable[CarvedStep]) -> tuple[Step, ...]:
+    return tuple(
+        Step(s.name, (*((None, v.text) for v in s.positional), *((n, v.text) for n, v in s.keywords))) for s in history
+    )
 
 
 def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
@@ -125,7 +186,8 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
         parts.append(call.receiver)
     if any(part is None or not is_harmless(part) for part in parts):
         return None
-    used = [part for part in parts if part is not None]
+    history = _harmless_steps(call.history) if entry.kind in {"method", "property"} else ()
+    used = [*(part for part in parts if part is not None), *(part for step in history for part in step.parts)]
     receiver = call.receiver.text if bound and call.receiver else entry.owner if entry.kind == "static" else None
     imports = frozenset(pair for part in used for pair in part.imports)
     if entry.kind == "static" and entry.owner:
@@ -148,14 +210,34 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
         fixtures=frozenset(name for part in used for name in part.fixtures),
         carved=True,
         rank=rank,
+        history=_steps(history),
     )
 
 
-def _made_up(entry: Function, rank: int, limit: int, receivers: Sequence[Description]) -> list[Case]:
+def _from_examples(entry: Function, rank: int) -> list[Case]:
+    """The calls in a function's own docstring."""
+    if entry.kind not in {"function", "static"}:
+        return []
+    imports = frozenset([(entry.module, entry.owner)]) if entry.owner else frozenset[tuple[str, str]]()
+    return [
+        Case(
+            entry=entry,
+            receiver=entry.owner,
+            arguments=arguments,
+            imports=imports,
+            fixtures=frozenset(),
+            carved=True,
+            rank=rank,
+        )
+        for arguments in entry.examples
+    ]
+
+
+def _made_up(entry: Function, rank: int, limit: int, receivers: Sequence[Receiver]) -> list[Case]:
     """Calls of a function that no test calls: from its annotations and the constants that it compares."""
     of_class = entry.kind in {"static", "class"} and entry.owner is not None
     if of_class:
-        receivers = [Description(entry.owner or "", imports=((entry.module, entry.owner or ""),))]
+        receivers = [Receiver(Description(entry.owner or "", imports=((entry.module, entry.owner or ""),)))]
     elif entry.kind in {"method", "property"} and not receivers:
         return []
     required = [param for param in entry.params if param.default is None]
@@ -164,16 +246,18 @@ def _made_up(entry: Function, rank: int, limit: int, receivers: Sequence[Descrip
     found = []
     for values in itertools.islice(itertools.product(*pools), limit * 4):
         for receiver in receivers or (None,):
+            parts = [receiver.made, *(p for s in receiver.history for p in s.parts)] if receiver else []
             found.append(
                 Case(
                     entry=entry,
-                    receiver=receiver.text if receiver else None,
+                    receiver=receiver.made.text if receiver else None,
                     arguments=tuple(zip(names, values, strict=True)),
-                    imports=frozenset(receiver.imports if receiver else ()),
-                    fixtures=frozenset(receiver.fixtures if receiver else ()),
+                    imports=frozenset(pair for part in parts for pair in part.imports),
+                    fixtures=frozenset(name for part in parts for name in part.fixtures),
                     carved=False,
                     steps=1,
                     rank=rank,
+                    history=_steps(receiver.history) if receiver else (),
                 )
             )
     return found[: limit * 4]
@@ -202,10 +286,20 @@ def vary(case: Case, limit: int, constructors: Constructors = MappingProxyType({
                 found.append(changed)
         if len(found) > limit:
             break
-    added = list(_with_option(case))
+    added = [*_with_other_history(case), *_with_option(case)]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return list(unique.values())[:limit]
+
+
+def _with_other_history(case: Case) -> Iterator[Case]:
+    """The same call without one of the calls before it, or after the last of them was made twice."""
+    for number in range(len(case.history)):
+        shorter = case.history[:number] + case.history[number + 1 :]
+        yield msgspec.structs.replace(case, history=shorter, carved=False, steps=case.steps + 1)
+    if case.history:
+        longer = (*case.history, case.history[-1])
+        yield msgspec.structs.replace(case, history=longer, carved=False, steps=case.steps + 1)
 
 
 def _with_option(case: Case) -> Iterator[Case]:
@@ -291,7 +385,18 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
 
 
 def _constant(value: object) -> ast.expr:
-    return parse_expression(repr(value)).body
+    text = repr(value)
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        text = f'float("{value}")'
+    return parse_expression(text).body
+
+
+def _strange_numbers(entry: Function) -> list[object]:
+    """Where the code asks for them, what is a number and is none."""
+    return [float("nan"), float("inf"), float("-inf")] if entry.calls & _FLOAT_CALLS else []
+
+
+_FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
 
 
 def _rebuilt(node: ast.List | ast.Tuple | ast.Set, items: list[ast.expr]) -> ast.expr:
@@ -307,20 +412,41 @@ def _other_constants(value: object, entry: Function) -> list[object]:
     if isinstance(value, bool):
         found = [not value]
     elif isinstance(value, int):
-        found = [*(n for n in numbers if isinstance(n, int)), 0, -1, 1, value + 1, value - 1, -value, value * 10]
+        found = [
+            *_strange_numbers(entry),
+            *(n for n in numbers if isinstance(n, int)),
+            0,
+            -1,
+            1,
+            value + 1,
+            value - 1,
+            -value,
+            value * 10,
+        ]
         found += [*(n for n in numbers if isinstance(n, float)), "abc"]
     elif isinstance(value, float):
-        found = [*numbers, 0.0, -1.0, value + 1, -value, value * 100, "abc"]
+        found = [*_strange_numbers(entry), *numbers, 0.0, -1.0, value + 1, -value, value * 100, "abc"]
     elif isinstance(value, str):
         joined = [t + value for t in texts[:4]] + [value + t for t in texts[:4]]
-        found = [*texts, "", *joined, value.upper(), value.lower(), f" {value} ", value + value, value[:1], *TEXTS]
+        found = [
+            *map(str, _strange_numbers(entry)),
+            *texts,
+            "",
+            *joined,
+            value.upper(),
+            value.lower(),
+            f" {value} ",
+            value + value,
+            value[:1],
+            *TEXTS,
+        ]
     elif isinstance(value, bytes):
         found = [*(c for c in entry.constants if isinstance(c, bytes)), b"", b"abc", value + value]
     else:
         found = [*numbers[:4], *texts[:4], 0, 1, "", "a", True]
     if None in entry.constants and value is not None:
         found.insert(min(4, len(found)), None)
-    return [other for other in found if (other != value or type(other) is not type(value))]
+    return [other for other in found if other != value or type(other) is not type(value)]
 
 
 def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:

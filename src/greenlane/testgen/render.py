@@ -234,11 +234,7 @@ def _single(observed: Observed, body: _Body) -> None:
     receiver = body.write(case.receiver) if case.receiver else None
     arguments = [body.write(text) for _, text in case.arguments]
     effect = outcome.changes[0] if outcome.changes and outcome.kind != "raises" else None
-    bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
-    if receiver is not None and bound and (effect is not None or len(receiver) > _MAX_INLINE // 2):
-        name = _variable(case.entry.owner or "receiver", case.fixtures)
-        body.lines.append(f"{name} = {receiver}")
-        receiver = name
+    receiver = _bind_receiver(observed, receiver, body, needed=effect is not None)
     changed = ""
     if effect is not None and effect.where.startswith("#") and effect.where[1:].isdecimal():
         changed = _bind_argument(observed, arguments, int(effect.where[1:]), body)
@@ -255,6 +251,25 @@ def _single(observed: Observed, body: _Body) -> None:
         body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
     elif outcome.value is not None:
         _assert_value(call, body.write(outcome.value.text), body)
+
+
+def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, needed: bool) -> str | None:
+    """Give the receiver a name where it is looked at later, used before, or long; and make the calls before."""
+    case = observed.case
+    bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
+    if receiver is not None and bound and (needed or case.history or len(receiver) > _MAX_INLINE // 2):
+        name = _variable(case.entry.owner or "receiver", case.fixtures)
+        body.lines.append(f"{name} = {receiver}")
+        receiver = name
+    for step in case.history:
+        given = [f"{name}={body.write(text)}" if name else body.write(text) for name, text in step.arguments]
+        if step.name == "__setitem__" and len(given) == 2:
+            body.lines.append(f"{receiver}[{given[0]}] = {given[1]}")
+        elif step.name == "__delitem__" and len(given) == 1:
+            body.lines.append(f"del {receiver}[{given[0]}]")
+        else:
+            body.lines.append(f"{receiver}.{step.name}({', '.join(given)})")
+    return receiver
 
 
 def _assert_value(call: str, value: str, body: _Body) -> None:
@@ -300,6 +315,7 @@ def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
     values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
     body.parameters.append(("expected", values))
     receiver = body.write(first.receiver) if first.receiver else None
+    receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     right = "expected"
     if any(_is_rough(value) for value in values) and not body.unittest:

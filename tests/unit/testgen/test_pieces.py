@@ -73,7 +73,8 @@ def call(*texts: str, **keywords: str) -> CarvedCall:
 def seen(case: Case, text: str | None = "0", *, lines: tuple[int, ...] = (), **changes: object) -> Observed:
     given: dict[str, object] = {"case": 0, "kind": "value", "value": Description(text) if text else None}
     outcome = Outcome(**(given | changes))  # type: ignore[arg-type]  # fields by name
-    return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)})
+    ran = frozenset(("shop/pricing.py", line) for line in lines)
+    return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)}, reached=ran)
 
 
 def case(*texts: str, name: str = "discount", **keywords: str) -> Case:

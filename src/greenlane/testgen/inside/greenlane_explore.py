@@ -1,14 +1,15 @@
 """Runs inside the sandbox: calls functions with proposed inputs and writes down what came of each call.
 
-A case is `{"id", "module", "function", "receiver", "arguments": [[name or null, expression], ...], "imports",
-"asynchronous"}`; expressions were checked outside. Imported by a probe file that stands among the project's tests, so
-that the project's fixtures can be used.
+A case is `{"id", "module", "function", "receiver", "history": [[method, arguments], ...], "arguments": [[name or null,
+expression], ...], "imports", "asynchronous"}`; expressions were checked outside. Imported by a probe file that stands
+among the project's tests, so that the project's fixtures can be used.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import importlib
 import inspect
 import itertools
@@ -17,17 +18,22 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _CALL_S = 1.0
+_WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_LISTED = 12
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _raises: dict[str, set[int]] = {}
+SEEN: dict[int, str] = {}
+EXPECTED: dict[int, str] = {}
+"""While mutants are tried: what a test would look at of each call, as it is now and as it is without a fault."""
 
 
 class CallTimeout(BaseException):
@@ -41,8 +47,23 @@ def cases(group: int) -> list[dict[str, Any]]:
 
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     record = {"case": case["id"], **_observe(case, fixtures)}
+    if "mutants" in _GIVEN:
+        SEEN[case["id"]] = _looked_at(record)
+        assert EXPECTED.get(case["id"], SEEN[case["id"]]) == SEEN[case["id"]]
+        return
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
         file.write(json.dumps(record) + "\n")
+
+
+def _looked_at(record: dict[str, Any]) -> str:
+    """What the assertions of a test written from this record would compare."""
+    value = record.get("value") or {}
+    changes = [[where, name, shown["text"]] for where, name, shown in record.get("changes", [])][:1]
+    parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes]
+    if not changes:
+        parts += [value.get("text"), record.get("listed")]
+        parts += [[name, shown["text"]] for name, shown in record.get("attributes", [])]
+    return json.dumps(parts)
 
 
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
@@ -50,8 +71,9 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     try:
         for module, name in case["imports"]:
             names[name] = getattr(importlib.import_module(module), name)
-        function, values = _prepare(case, names)
-    except Exception as error:
+        with _limited():
+            function, values = _prepare(case, names)
+    except (Exception, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
     before = {name: _state(value, describer) for name, value in values.items()}
@@ -78,6 +100,10 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
             function = getattr(function, part)
         return function, values
     values["receiver"] = eval(case["receiver"], dict(names))
+    for name, arguments in case["history"]:
+        given = [(key, eval(text, dict(names))) for key, text in arguments]
+        step = getattr(values["receiver"], name)
+        step(*(v for key, v in given if key is None), **{key: v for key, v in given if key is not None})
     if case["attribute"]:
         return (lambda: getattr(values["receiver"], case["function"])), values
     return getattr(values["receiver"], case["function"]), values
@@ -86,12 +112,7 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
 def _call(
     function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, bool]
 ) -> Any:
-    def stop(*_: Any) -> None:
-        raise CallTimeout
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, _CALL_S)
-    try:
+    with _limited():
         outcome = function(*positional, **keywords)
         if asynchronous and inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
@@ -99,9 +120,25 @@ def _call(
             progress["listed"] = True  # an error may come only now
             return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
         return outcome
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Processor time and time by the clock for one call."""
+
+    def stop(*_: Any) -> None:
+        raise CallTimeout
+
+    previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
+    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
+    try:
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGALRM, previous[0])
+        signal.signal(signal.SIGPROF, previous[1])
 
 
 async def _await(awaitable: Any) -> Any:

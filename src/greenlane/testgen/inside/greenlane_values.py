@@ -31,17 +31,20 @@ class Unwritable(Exception):
 
 class Describer:
     """Describes values. `fixtures` are named objects that may be referred to; `constructed` says how objects were made
-    (by id: class, positional arguments and keywords as descriptions); `forbidden` are modules no test may import."""
+    (by id: class, positional arguments and keywords as descriptions), `made` which call of a test gave them (by id: the
+    object, the call's description); `forbidden` are modules no test may import."""
 
     def __init__(
         self,
         fixtures: dict[str, Any] | None = None,
         constructed: dict[int, tuple[Any, ...]] | None = None,
         forbidden: tuple[str, ...] = (),
+        made: dict[int, tuple[Any, dict[str, Any]]] | None = None,
     ) -> None:
         self._fixtures = fixtures or {}
         self._constructed = constructed or {}
         self._forbidden = forbidden
+        self._made = made or {}
 
     def describe(self, value: Any) -> dict[str, Any] | None:
         imports: set[tuple[str, str]] = set()
@@ -118,10 +121,28 @@ class Describer:
             return f"{self._name(kind, imports)}({shown})"
         if dataclasses.is_dataclass(value):
             return self._dataclass(value, imports, write)
-        made = self._constructed.get(id(value))
+        return self._traced(value, imports, fixtures)
+
+    def _traced(self, value: Any, imports: set[tuple[str, str]], fixtures: set[str]) -> str:
+        """An object as the run made it: by its class, by a call of the test, or as a part of a fixture."""
+        constructed = self._constructed.get(id(value))
+        if constructed is not None and self._is_writable(constructed):
+            return self._construction(type(value), constructed, imports, fixtures)
+        made = self._made.get(id(value))
         if made is not None:
-            return self._construction(kind, made, imports, fixtures)
+            imports.update((module, name) for module, name in made[1]["imports"])
+            fixtures.update(made[1]["fixtures"])
+            return str(made[1]["text"])
+        for name, fixture in self._fixtures.items():
+            for attribute, held in getattr(fixture, "__dict__", {}).items():
+                if held is value and not attribute.startswith("_"):
+                    fixtures.add(name)
+                    return f"{name}.{attribute}"
         return self._round_trip(value, imports)
+
+    def _is_writable(self, constructed: tuple[Any, ...]) -> bool:
+        _, positional, keywords = constructed
+        return all(part is not None for part in [*positional, *(value for _, value in keywords)])
 
     def _dataclass(self, value: Any, imports: set[tuple[str, str]], write: Any) -> str:
         shown = []
