@@ -24,10 +24,12 @@ from greenlane.domain.delivery import (
 from greenlane.domain.production import SLOT_S, TrafficSlot
 from greenlane.domain.settings import Thresholds, Validation
 from greenlane.policy.baseline import (
+    Baseline,
     Incident,
     compute_baseline,
     compute_histogram_quantile,
     detect_breaches,
+    detect_breaches_by_hour,
     detect_incidents,
     hour_of_week,
 )
@@ -97,6 +99,25 @@ def test_a_baseline_over_a_limit_is_told() -> None:
     told = detect_breaches(found, p99_limit_ms=800, error_rate_limit=0.005)
     assert len(told) == 2
     assert "2.00%" in told[1]
+
+
+def test_hours_over_a_limit_are_counted_and_the_worst_is_named() -> None:
+    def at(day: int, **more: int) -> Baseline:
+        found = compute_baseline(
+            "shop", [slot(timedelta(days=day), requests=2000, **more)], (), now=NOW, hour=(3 - day) * 24 + 14,
+            min_requests=1000,
+        )  # fmt: skip
+        assert found is not None
+        return found
+
+    hours = [at(1, slow=80), at(2, slow=100, errors=40), at(3)]
+    told = detect_breaches_by_hour(hours, p99_limit_ms=800, error_rate_limit=0.005)
+    assert len(told) == 2
+    assert "in 2 of 3 hours" in told[0]
+    assert "(Tue 14:00 to 15:00 UTC)" in told[0]
+    assert "in 1 of 3 hours" in told[1]
+    assert "2.00%" in told[1]
+    assert detect_breaches_by_hour(hours[2:], p99_limit_ms=800, error_rate_limit=0.005) == ()
 
 
 def test_a_quantile_lies_between_the_bounds_of_its_bucket() -> None:
