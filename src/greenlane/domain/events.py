@@ -340,9 +340,10 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
 
-    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
-    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
-    `missing`, it is advice and decides nothing.
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging, as far as it is believed,
+    and `measured` as it was measured (None in old entries: the same); `factor` was learned from the `releases` in
+    `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are `missing`, it is
+    advice and decides nothing.
     """
 
     service: str
@@ -358,6 +359,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     releases: int
     missing: int
     learned_from: tuple[str, ...] = ()
+    measured: float | None = None
 
 
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
