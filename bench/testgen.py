@@ -40,10 +40,11 @@ from greenlane.testgen.mutants import Mutant, mutants_of
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.trial import Trials
 
-RERUNS = 20
+RERUNS, TOGETHER = 20, 2
 TRIAL_S = 60.0
 SIDES = ("report", "develop")
 PYNGUIN_S = (10, 60)
+TOOLS = ("ours", "pynguin")
 _SOURCES = ("testgen", "suite", "policy/testing.py")
 
 
@@ -110,9 +111,11 @@ class Yard:
                 Truth,
                 place.truth,
             )
-            ours = await self._kept(change, "ours", _digest(_SOURCES), Score, lambda: place.ours(truth))
+            ours = Score()
+            if "ours" in self.bench.args.tools:
+                ours = await self._kept(change, "ours", _digest(_SOURCES), Score, lambda: place.ours(truth))
             scores = {}
-            for seconds in PYNGUIN_S if pynguin else ():
+            for seconds in PYNGUIN_S if pynguin and "pynguin" in self.bench.args.tools else ():
                 assert pynguin is not None
                 tool = Pynguin(self.sandbox, pynguin, self.python)
                 scores[seconds] = await self._kept(
@@ -166,12 +169,12 @@ class Place:
     async def ours(self, truth: Truth) -> Score:
         service, tree = self.project.service, self.trees.withheld
         used, started = _cpu_s(), time.monotonic()
-        baseline = await self._run(tree, SuiteRequest(measure=tuple(self.trees.lines)))
+        baseline = await self._run(tree, SuiteRequest(measure=tuple(self.trees.lines), branches=True))
         gaps: dict[str, frozenset[int]] = {}
         for path, line in open_lines(baseline, self.trees.lines):
             gaps[path] = gaps.get(path, frozenset()) | {line}
         generator = TestGenerator(self.yard.sandbox, self.yard.settings)
-        made = await generator.generate(service, self.yard.python, tree, gaps, baseline)
+        made = await generator.generate(service, self.yard.python, tree, gaps, baseline, self.trees.lines)
         seconds, cpu_s = time.monotonic() - started, _cpu_s() - used
         files = tuple((f.path, f.content) for f in made.files)
         dropped = "\n".join(f"{d.name}: {d.reason}" for d in made.dropped)
@@ -199,10 +202,13 @@ class Place:
         first = await self._run(self.trees.withheld, request)
         steady = {o.test for o in first.outcomes if o.outcome == "passed"} - set(first.failing)
         tests = {o.test for o in first.outcomes if o.when == "call"}
-        for number in range(RERUNS):
-            again = SuiteRequest(select=names, extra=files, hash_seed=number + 1, shuffle=number)
-            outcome = await self._run(self.trees.withheld, again)
-            steady &= {o.test for o in outcome.outcomes if o.outcome == "passed"} - set(outcome.failing)
+        for number in range(0, RERUNS, TOGETHER):
+            requests = [
+                SuiteRequest(select=names, extra=files, hash_seed=seed + 1, shuffle=seed)
+                for seed in range(number, number + TOGETHER)
+            ]
+            for again in await asyncio.gather(*(self._run(self.trees.withheld, request) for request in requests)):
+                steady &= {o.test for o in again.outcomes if o.outcome == "passed"} - set(again.failing)
         noticed = await self._noticed(self.trees.withheld, first, files)
         text = "\n".join(content.decode("utf-8", "replace") for _, content in files)
         return Score(
@@ -263,6 +269,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pynguin", type=Path, metavar="PYTHON", help="an interpreter that has Pynguin")
     parser.add_argument("--cache", type=Path, default=Path("bench/out/testgen"), help="where results are kept")
     parser.add_argument("--side", choices=SIDES, help="this half of the changes only")
+    parser.add_argument("--tools", nargs="*", choices=TOOLS, default=TOOLS, help="run these only")
     parser.add_argument("--only", default="", help="changes whose repository or commit holds this text")
 
 

@@ -16,7 +16,7 @@ from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
-from greenlane.testgen.inputs import Description
+from greenlane.testgen.inputs import Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 
@@ -155,7 +155,10 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
     used = {pair for observed in test.chosen.calls for pair in _needed(observed)}
     own = {name for module, name in used if module == entry.module}
     others = {pair for pair in used if pair[0] != entry.module}
+    others |= {pair for o in test.chosen.calls if o.case.script for pair in o.case.script.imports}
     package, _, last = entry.module.rpartition(".")
+    if not own:
+        return {}, others
     if style.imports == "package" and package:
         return dict.fromkeys(own, f"{last}."), others | {(package, last)}
     if style.imports == "module" or (style.imports == "package" and not package):
@@ -166,7 +169,7 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
 def _needed(observed: Observed) -> Iterable[Import]:
     case, outcome = observed.case, observed.outcome
     yield from case.imports
-    if case.receiver is None:
+    if case.receiver is None and case.script is None:
         yield case.entry.module, case.entry.name
     described: list[Description] = [effect.value for effect in outcome.changes[:1]]
     described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
@@ -179,7 +182,9 @@ def _needed(observed: Observed) -> Iterable[Import]:
 
 def _render_test(test: WrittenCase, style: Style, body: _Body) -> str:
     calls = test.chosen.calls
-    if len(calls) == 1:
+    if calls[0].case.script is not None:
+        _scripted(calls[0], calls[0].case.script, body)
+    elif len(calls) == 1:
         _single(calls[0], body)
     else:
         _parametrised(calls, body)
@@ -251,6 +256,22 @@ def _single(observed: Observed, body: _Body) -> None:
         body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
     elif outcome.value is not None:
         _assert_value(call, body.write(outcome.value.text), body)
+
+
+def _scripted(observed: Observed, script: Script, body: _Body) -> None:
+    """What a test of the project does, with the look that it ends in pinned."""
+    outcome = observed.outcome
+    body.lines += [line for statement in script.setup for line in statement.splitlines()]
+    if outcome.kind == "raises" and outcome.error is not None:
+        failing = [f"    {line}" for line in script.look.splitlines()]
+        body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
+        return
+    look = f"list({script.look})" if outcome.listed else script.look
+    if outcome.kind == "opaque":
+        body.lines.append(f"result = {look}")
+        body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
+    elif outcome.value is not None:
+        _assert_value(look, body.write(outcome.value.text), body)
 
 
 def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, needed: bool) -> str | None:

@@ -55,7 +55,7 @@ def read_file(
         gap=gap,
         entries=_entries(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors=list_constructors(parsed),
+        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | list_constructors(parsed),
     )
 
 
