@@ -56,6 +56,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     importable: bool = False
     deliberate: bool = False
     message: str = ""
+    at: tuple[str, int] | None = None
+    """The last line of the project on the way to the error."""
     stopped: int = -1
     """A script's statement that raised the error; -1: none of the setup."""
 

@@ -43,6 +43,7 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
 def words_of(text: str) -> str:
     """A piece of code as words: `self.total_cents` gives `total cents`."""
     text = re.sub(r"\bself\.|\bcls\.", "", text)
+    text = re.sub(r"(?<=\d)\.0\b", "", text)
     text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
     text = re.sub(r"(?<![\w)\]])-(?=\d)", "minus ", text)
     text = re.sub(r"([a-z])([A-Z][a-z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", text)
@@ -224,10 +225,24 @@ def _argument_words(observed: Observed) -> tuple[str, str]:
     short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
     if not short:
         return "", ""
-    name, text = short[-1]
+    name, text = next((pair for pair in reversed(short) if _is_constant(pair[1])), short[-1])
+    made = re.match(r"([A-Z]\w*)\(", text)
+    if made:
+        article = "an" if made[1][:1] in "AEIOU" else "a"
+        return f"{words_of(name)} is {article} {words_of(made[1])}", f"`{name}` is `{text}`"
+    if not _is_constant(text) and text not in _EMPTY:
+        return f"given {words_of(name)}", f"`{name}` is `{text}`"
     value = "empty" if text in _EMPTY else words_of(text)
     shown = f"`{name}` is `{text}`"
     return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
+
+
+def _is_constant(text: str) -> bool:
+    try:
+        node = parse_expression(text).body
+    except SyntaxError:
+        return False
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
 def describe_outcome(observed: Observed) -> tuple[str, str]:
@@ -263,7 +278,7 @@ def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
     if text in {"True", "False", "None"}:
         return f"is {text.lower()}", f"returns {text}"
     words = words_of(text)
-    short = words and len(words.split()) <= 3 and len(text) <= 24
+    short = words and _is_constant(text) and len(words.split()) <= 3 and len(text) <= 24
     return (f"is {words}" if short and not listed else ""), f"{verb} `{text}`" if len(text) <= 40 else f"{verb} a value"
 
 

@@ -18,6 +18,7 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import differing, is_tellable, reached, taste
 from greenlane.testgen.code import Function, Guard, enclosing, guards_of
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.inputs import CarvedCall, Case, Pool, made_receivers, pool_of, seed_cases
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
@@ -53,12 +54,14 @@ class Search:
         self._explorer, self._trials = explorer, trials
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._pool: Pool = {}
+        self.hints: tuple[Hint, ...] = ()
         self.gap: Gap = source.gap
 
     async def run(self, baseline: SuiteRun) -> list[Observed]:
         """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
         self.gap = await self._still_open(baseline)
         observed = await self._explore(baseline)
+        self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
         if self._unnoticed(candidates) and not self._is_late():
             tried = {o.case.key for o in observed}

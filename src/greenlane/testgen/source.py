@@ -46,6 +46,7 @@ def read_file(
         branches=open_branches(baseline, path, changed | lines, known),
         mutants=mutants_of(parsed, path, module, changed | lines),
         known=known,
+        changed=changed | lines,
     )
     functions = list_functions(parsed, path, module)
     return Source(

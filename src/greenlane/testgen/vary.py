@@ -12,7 +12,7 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
-from greenlane.testgen.guesses import TEXTS, guess_options, near_numbers
+from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script
 
 
@@ -40,7 +40,8 @@ def vary(
                 found.append(changed)
         if len(found) > limit:
             break
-    added = [*_without_option(case), *_with_other_history(case), *_from_pool(case, pool), *_with_option(case)]
+    added = [*_without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
+    added += [*_with_class(case, constructors), *_with_option(case)]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return list(unique.values())[:limit]
@@ -113,6 +114,27 @@ def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
             )
 
 
+def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
+    """The same call with an object of a class that the function asks for, made from what was given."""
+    for number, (name, text) in enumerate(case.arguments):
+        for kind in case.entry.kinds:
+            params = constructors.get(kind) if kind[:1].isupper() or kind[:2].strip("_")[:1].isupper() else None
+            if params is None or text.startswith(f"{kind}("):
+                continue
+            required = [param for param in params if param.default is None]
+            guessed = [guess_values(param, case.entry)[0] for param in required]
+            for values in ([text, *guessed[1:]] if guessed else [], guessed):
+                given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(required, values, strict=False)]
+                made = (name, f"{kind}({', '.join(given)})")
+                yield msgspec.structs.replace(
+                    case,
+                    arguments=(*case.arguments[:number], made, *case.arguments[number + 1 :]),
+                    imports=case.imports | {(case.entry.module, kind)},
+                    carved=False,
+                    steps=case.steps + 1,
+                )
+
+
 def _with_option(case: Case) -> Iterator[Case]:
     """The same call with one optional argument given that it left out."""
     given = {name for name, _ in case.arguments}
@@ -134,6 +156,7 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
         return
     hidden = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
     hidden |= {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr) for n in ast.walk(f)}
+    hidden |= {id(n) for c in ast.walk(tree) if _is_strange(c) for n in ast.walk(c) if n is not c}
     places = [node for node in ast.walk(tree) if _is_place(node) and id(node) not in hidden]
     streams = [_replacements(node, entry, constructors) for node in places]
     seen = {text}
@@ -145,6 +168,11 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
             if changed not in seen:
                 seen.add(changed)
                 yield changed
+
+
+def _is_strange(node: ast.AST) -> bool:
+    """Whether it is `float("nan")` or its like: a number that has no literal."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and bool(node.args)
 
 
 def _is_place(node: ast.AST) -> bool:
@@ -164,6 +192,9 @@ def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
 
 
 def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
+    if _is_strange(node):
+        yield from (_constant(value) for value in _other_constants(1.0, entry))
+        return
     if isinstance(node, ast.Call):
         yield from _with_parts(node, entry, constructors)
         return
@@ -241,9 +272,9 @@ def _other_constants(value: object, entry: Function) -> list[object]:
             -value,
             value * 10,
         ]
-        found += [*(n for n in numbers if isinstance(n, float)), "abc"]
+        found += [*(n for n in numbers if isinstance(n, float)), "abc", 10**17]
     elif isinstance(value, float):
-        found = [*_strange_numbers(entry), *numbers, 0.0, -1.0, value + 1, -value, value * 100, "abc"]
+        found = [*_strange_numbers(entry), *numbers, 0.0, -1.0, value + 1, -value, value * 100, "abc", 1e17]
     elif isinstance(value, str):
         joined = [t + value for t in texts[:4]] + [value + t for t in texts[:4]]
         found = [

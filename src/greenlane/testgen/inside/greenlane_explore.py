@@ -218,7 +218,9 @@ def _is_dated(text: str) -> bool:
 
 
 def _describe_error(error: Exception) -> dict[str, Any]:
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
     deliberate = last.filename.startswith(_GIVEN["project"] + os.sep) and last.lineno in _raise_lines(last.filename)
     kind = type(error)
     top = kind.__qualname__.split(".")[0]
@@ -229,6 +231,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "message": str(error)[:200],
         "dated": _is_dated(str(error)) or " at 0x" in str(error),
         "deliberate": deliberate,
+        "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 
 
