@@ -242,7 +242,10 @@ class DeploymentAgent:
             yield notebook.note(promotion_of(notebook.change, starting, stable, candidate, watch.judgement))
             await self._give_all_traffic(notebook, service, candidate)
             return
-        yield rolling_back(notebook, starting, trigger_of(watch.judgement), watch.reading, watch.judgement)
+        trigger = trigger_of(watch.judgement)
+        yield rolling_back(
+            notebook, starting, trigger, watch.reading, watch.judgement, phase=watch.phase, ticks=watch.ticks
+        )
         async for step in end_canary(self._site, notebook, starting):
             yield step
 
@@ -285,6 +288,7 @@ class DeploymentAgent:
             settings=self._site.settings,
             work_dir=self._site.work_dir,
             fence=notebook.change.fence,
+            run=notebook.change.run,
         )
 
     async def _go_live(self, notebook: Notebook, service: Service, staged: e.StagedService) -> AsyncIterator[Yielded]:

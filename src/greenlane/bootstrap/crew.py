@@ -51,6 +51,7 @@ from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.releases import LedgerReleases
+from greenlane.runtime.track import LedgerTrack
 from greenlane.runtime.worker import Worker
 from greenlane.testgen import TestAsker, TestGenerator
 
@@ -131,6 +132,7 @@ class LocalCrew:
                 history=GitHistory(git.root),
                 reviewer=self._reviewer,
                 weights=self._weights,
+                track=LedgerTrack(self._store),
             ),
             TestAgent(
                 code_host=git,

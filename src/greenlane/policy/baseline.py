@@ -91,16 +91,20 @@ def detect_incidents(changes: Iterable[Change], service: str) -> tuple[Incident,
 
 def detect_promotion(changes: Iterable[Change], service: str) -> datetime | None:
     """When the version that production runs got all traffic, by the newest of these runs; None if none says."""
-    found: datetime | None = None
+    return max(detect_switches(changes, service), default=None)
+
+
+def detect_switches(changes: Iterable[Change], service: str) -> tuple[datetime, ...]:
+    """The moments at which another version got all traffic: promoted, or restored by a rollback. In order of time."""
+    found = []
     for change in changes:
         for recorded in change.history:
             event = recorded.event
             promoted = isinstance(event, e.CanaryPromoted) and event.service == service
             back = isinstance(event, e.DeploymentRolledBack) and any(i.service == service for i in event.restored)
             if promoted or back:
-                at = datetime.fromisoformat(recorded.timestamp)
-                found = at if found is None else max(found, at)
-    return found
+                found.append(datetime.fromisoformat(recorded.timestamp))
+    return tuple(sorted(found))
 
 
 def compute_baseline(
@@ -143,7 +147,7 @@ def compute_baseline(
 
 def _sum_up(service: str, slots: Sequence[TrafficSlot], incidents: Sequence[Incident], *, scope: str) -> Baseline:
     kept = [s for s in slots if not any(_overlaps(s, incident) for incident in incidents)]
-    histogram = _merge([s.histogram for s in kept if s.histogram])
+    histogram = merge_histograms([s.histogram for s in kept if s.histogram])
     p50, p95, p99 = (compute_histogram_quantile(histogram, share) for share in (0.50, 0.95, 0.99))
     return Baseline(
         service=service,
@@ -163,7 +167,7 @@ def _overlaps(slot: TrafficSlot, incident: Incident) -> bool:
     return slot.begins < incident.ends.timestamp() + 1 and slot.begins + SLOT_S > incident.begins.timestamp()
 
 
-def _merge(histograms: Sequence[tuple[tuple[float, int], ...]]) -> tuple[tuple[float, int], ...]:
+def merge_histograms(histograms: Sequence[tuple[tuple[float, int], ...]]) -> tuple[tuple[float, int], ...]:
     """The sum, over the bounds that all of them have."""
     if not histograms:
         return ()

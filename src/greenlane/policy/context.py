@@ -116,6 +116,8 @@ class ContextPackage(msgspec.Struct, frozen=True, kw_only=True):
     """What to type, by what it does: (`approve`, `greenlane approve ...`)."""
     model: ModelView | None = None
     clearing: Clearing | None = None
+    limit_moves: tuple[e.LimitMove, ...] = ()
+    """How the limit came from the one that is configured."""
     similar: tuple[SimilarChange, ...] | None = None
     """None: nobody looked (the page of a notice, say); empty: no past change is like this one."""
 
@@ -153,6 +155,7 @@ def compute_context_package(
         risk_score=review.risk_score if review else None,
         risk_threshold=review.threshold if review else None,
         risk_points=review.risk_points if review else (),
+        limit_moves=review.limit_moves if review else (),
         gates=gates,
         findings=judged_findings(change),
         diff_summary=compute_diff_summary(change) if wanted.include_diff_summary else None,

@@ -6,7 +6,7 @@ or never (its beginning), the longer reading holds: a freeze begins at the earli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,15 @@ def find_freeze(services: Iterable[Service], settings: Settings, now: datetime) 
     """
     named = [("all services", w) for w in settings.freeze.windows]
     named += [(s.name, w) for s in services for w in s.freeze_windows]
+    return _find(named, now)
+
+
+def find_unattended(settings: Settings, now: datetime) -> Frozen | None:
+    """The time in which nobody watches that holds `now`, likewise."""
+    return _find([("nobody watches", w) for w in settings.deployment.unattended_windows], now)
+
+
+def _find(named: Sequence[tuple[str, FreezeWindow]], now: datetime) -> Frozen | None:
     until = now
     windows: dict[str, None] = {}
     for _ in range(_CHAIN_MAX):

@@ -22,15 +22,15 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
+from greenlane.suite.files import put_files
+from greenlane.suite.files import read_bytes as _read_bytes
 from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
 
 _INSIDE = Path(__file__).with_name("inside")
-_IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
-_MAX_REPORT_BYTES = 64 << 20
+IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_LINES = 200_000
 _NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
@@ -89,6 +89,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     """Why what it reports can't be believed (`report.py`); such a run has not passed."""
     disturbed: tuple[str, ...] = ()
     """Files of the tree that the run removed or changed, if it was asked to look (`guard_tree`)."""
+    executable: Mapping[str, frozenset[int]] = {}
+    """Lines that could run, by file, where a program says so (`program.py`); of Python they are read from the text."""
 
     @property
     def tests_run(self) -> int:
@@ -146,7 +148,7 @@ class SuiteRunner:
             due = bool(request.select) or _CALLS_PYTEST.search(service.commands.test) is not None
             run = await asyncio.to_thread(_read_run, folder, result, nonce, due=due)
             if request.guard_tree:
-                changed = await asyncio.to_thread(list_disturbed, tree, folder / "tree", _IGNORED)
+                changed = await asyncio.to_thread(list_disturbed, tree, folder / "tree", IGNORED)
                 run = msgspec.structs.replace(run, disturbed=changed)
             return run
 
@@ -265,7 +267,7 @@ def remove_tree(folder: Path) -> None:
 
 def copy_tree(tree: Path, into: Path) -> None:
     """Copy a source tree without version control, caches and environments; links stay links and lead nowhere inside."""
-    shutil.copytree(tree, into, symlinks=True, ignore=shutil.ignore_patterns(*_IGNORED))
+    shutil.copytree(tree, into, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
 
 
 def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
@@ -275,12 +277,7 @@ def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
     for folder_of_plugins in (_INSIDE, *request.plugin_folders):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(folder_of_plugins, out / "inside", ignore=ignored, dirs_exist_ok=True)
-    for path, content in request.extra:
-        target = folder / "tree" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_symlink() or (folder / "tree") not in target.parent.resolve().joinpath("x").parents:
-            raise InputError(f"{path} leads out of the source tree", hint="remove the link from the change")
-        target.write_bytes(content)
+    put_files(folder / "tree", request.extra)
     (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
     settings = _coverage_settings(folder, request.measure, branches=request.branches)
     (out / "rc").write_text(settings, encoding="utf-8")
@@ -323,20 +320,6 @@ def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> 
         cut_short=cut_short,
         doubts=doubts,
     )
-
-
-def _read_bytes(path: Path) -> bytes:
-    """A file that code in the sandbox may have made: follows no link, reads nothing huge, waits for nothing."""
-    if path.parent.resolve() != path.parent:
-        return b""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return b""
-        return file.read(_MAX_REPORT_BYTES)
 
 
 def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:

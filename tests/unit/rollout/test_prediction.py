@@ -25,6 +25,7 @@ from greenlane.policy.baseline import (
 )
 from greenlane.policy.lifecycle import State
 from greenlane.policy.prediction import P99, Learned, Release, assess_predictions, detect_releases, learn, predict
+from tests.support.production import KnownProduction
 from tests.support.rollout import Scene, settings
 
 NOW = datetime(2026, 7, 30, 14, 20, tzinfo=UTC)
@@ -158,17 +159,6 @@ def test_the_upper_end_asks_and_the_lower_end_blocks(
 # ------------------------------------------------------------------ through the agents
 
 
-class History:
-    def __init__(self, slots: tuple[TrafficSlot, ...], past: tuple[Change, ...] = ()) -> None:
-        self._slots, self._past = slots, past
-
-    async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
-        return self._slots
-
-    async def past(self) -> tuple[Change, ...]:
-        return self._past
-
-
 def slots_of_memory(scene: Scene, *, slow: int = 0) -> tuple[TrafficSlot, ...]:
     """A day of production before the clock of the scene."""
     shift = scene.world.clock.now() - NOW
@@ -179,8 +169,8 @@ def slots_of_memory(scene: Scene, *, slow: int = 0) -> tuple[TrafficSlot, ...]:
 
 
 async def test_the_decision_holds_the_prediction_and_what_it_was_made_of(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, history=History(()))
-    scene.history = History(slots_of_memory(scene))
+    scene = Scene(tmp_path)
+    scene.history = KnownProduction(slots_of_memory(scene))
     standing = await scene.driver.drive()
     assert standing.state is State.DEPLOYED
     validated = scene.driver.change.validation
@@ -195,11 +185,11 @@ async def test_the_decision_holds_the_prediction_and_what_it_was_made_of(tmp_pat
 async def test_a_release_that_is_expected_over_the_limit_goes_to_a_person(tmp_path: Path) -> None:
     """The staging ratio is about 1; the baseline is just under the limit, and releases spread."""
     scene = Scene(
-        tmp_path, settings(thresholds=Thresholds(canary_monitoring_duration_min=0.5, p99_latency_threshold_ms=65)),
-        history=History(()),
-    )  # fmt: skip
+        tmp_path,
+        settings(thresholds=Thresholds(canary_monitoring_duration_min=0.5, p99_latency_threshold_ms=65)),
+    )
     past = tuple(told(s) for s in (-0.2, 0.2, -0.1, 0.1, -0.15, 0.15, 0.0, 0.05))
-    scene.history = History(slots_of_memory(scene), past)
+    scene.history = KnownProduction(slots_of_memory(scene), past)
     standing = await scene.driver.drive()
     assert standing.state is State.AWAITING_HUMAN
     trigger = scene.driver.change.open_gates[0].triggers[0]
@@ -252,3 +242,33 @@ def test_a_failed_canary_and_a_version_taken_back_are_incidents() -> None:
     change = msgspec.structs.replace(change, history=(*change.history, later))
     assert detect_incidents([change], "shop") == (Incident(begins=NOW, ends=NOW + timedelta(minutes=5), run="run"),)
     assert detect_incidents([change], "other") == ()
+
+
+def test_production_in_the_hour_after_a_release_is_what_it_showed_too() -> None:
+    """Only while its version ran: the quarter in which it was promoted, and those after the next version, are not."""
+    validated = e.StagingValidated(
+        proceed=True, predictions=(prediction(predicted=60.0),), why=e.Reasoning(decision="x", rationale="y")
+    )
+    counters = Counters(requests=1000, histogram=((50.0, 0), (60.0, 1000), (800.0, 1000), (1000.0, 1000)))
+    change = _change(validated, counters)
+    instance = Instance(
+        deployment_id="d", service="shop", host="h", port=1,
+        artifact=Artifact(digest="sha256:1", service="shop", commit="c", location="x"),
+    )  # fmt: skip
+    why = e.Reasoning(decision="x", rationale="y")
+    promoted = e.CanaryPromoted(deployment_id="d", service="shop", stable=instance, previous=instance, why=why)
+
+    def promote(change: Change, at: datetime, run: str) -> Change:
+        recorded = Recorded(seq=9, event_id="9", agent="t", timestamp=at.isoformat(), event=promoted)
+        return msgspec.structs.replace(change, run=run, history=(*change.history, recorded))
+
+    first = promote(change, NOW, "first")
+    second = promote(change, NOW + timedelta(minutes=35), "second")
+    quarters = [slot(timedelta(minutes=-m), errors=m) for m in (0, 15, 30, 45, 60, 75, 90)]
+    begins = [datetime.fromtimestamp(q.begins, UTC).strftime("%H:%M") for q in quarters]
+    assert begins == ["14:15", "14:30", "14:45", "15:00", "15:15", "15:30", "15:45"]
+    (alone,) = detect_releases([first], "shop", quarters)
+    assert (alone.requests, alone.bad) == (1000 + 3 * 900, 15 + 30 + 45)
+    assert 50 < alone.shown < 60.1
+    both = detect_releases([first, second], "shop", quarters)
+    assert [r.bad for r in both] == [15, 45 + 60 + 75]
