@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
 import msgspec
-import ruff  # type: ignore[import-untyped]  # the package only finds its program
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 
-_FORMAT_S = 30
 _MAX_MATCH = 80
 _MAX_INLINE = 70
+_BY_FUNCTION = {
+    "__repr__",
+    "__str__",
+    "__len__",
+    "__hash__",
+    "__bool__",
+    "__bytes__",
+    "__int__",
+    "__float__",
+    "__iter__",
+}
+OPERATORS = {
+    "__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">=", "__and__": "&",
+    "__or__": "|", "__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/",
+}  # fmt: skip
 
 Import = tuple[str, str]
 
@@ -227,11 +240,26 @@ def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequ
     if entry.kind == "property":
         return target
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
-    call = f"{target}({', '.join(given)})"
+    call = _as_written(entry, receiver, given) or f"{target}({', '.join(given)})"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
     return f"list({call})" if observed.outcome.listed else call
+
+
+def _as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:
+    """A special method is called by what it is for: `repr(x)`, `x == y`, `x[key]`."""
+    if receiver is None or entry.kind != "method" or any("=" in text and "(" not in text for text in given):
+        return ""
+    if entry.name in _BY_FUNCTION and not given:
+        return f"{entry.name.strip('_')}({receiver})"
+    if len(given) == 1 and entry.name in OPERATORS:
+        return f"({receiver} {OPERATORS[entry.name]} {given[0]})"
+    if len(given) == 1 and entry.name == "__getitem__":
+        return f"{receiver}[{given[0]}]"
+    if len(given) == 1 and entry.name == "__contains__":
+        return f"({given[0]} in {receiver})"
+    return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
 
 
 def _single(observed: Observed, body: _Body) -> None:
@@ -363,15 +391,3 @@ def _import_lines(imports: set[Import], project: set[str]) -> str:
         if plain or named:
             blocks.append("\n".join([*plain, *named]))
     return "\n\n".join(blocks)
-
-
-def format_source(text: str, line_length: int) -> str:
-    """The text as ruff formats it; as it is if ruff can't."""
-    command = [ruff.find_ruff_bin(), "format", "--isolated", "--quiet", "--line-length", str(line_length), "-"]
-    try:
-        done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=_FORMAT_S, check=True, env={}, cwd="/"
-        )
-    except (subprocess.SubprocessError, OSError):
-        return text
-    return done.stdout.decode()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -108,7 +108,7 @@ class _TestFile:
         self, setup: list[ast.stmt], look: ast.expr, arguments: set[str], row: Mapping[str, ast.expr]
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
-        kept = _slice(setup, look)
+        kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
         kept, look = _filled(kept, row), _filled_expression(look, row)
         imports: set[Import] = set()
         fixtures: set[str] = set()
@@ -257,7 +257,7 @@ def _without_asserts(node: ast.stmt) -> ast.stmt | None:
     return cleaned if len(busy) > 1 else None
 
 
-def _slice(setup: Sequence[ast.stmt], look: ast.expr) -> list[ast.stmt]:
+def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:
     """The statements before a look that it depends on: those that bind a name it needs, and those that use an object
     it needs and may change it."""
     needed = set(_loaded(look))
@@ -268,10 +268,22 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr) -> list[ast.stmt]:
         holders = (
             {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
-        if bound & needed or holders & needed:
+        if bound & needed or (holders - imported) & needed:
             kept.insert(0, node)
+            if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
+                needed -= bound  # what the name stood for before is of no use
             needed |= set(_loaded(node))
     return kept
+
+
+def _direct(kept: list[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.expr]:
+    """`result = call()` and a look at `result` is a look at `call()`."""
+    last = kept[-1] if kept else None
+    if isinstance(look, ast.Name) and isinstance(last, ast.Assign) and len(last.targets) == 1:
+        target = last.targets[0]
+        if isinstance(target, ast.Name) and target.id == look.id:
+            return kept[:-1], last.value
+    return kept, look
 
 
 def _root(node: ast.expr) -> str:

@@ -115,7 +115,7 @@ class Search:
         cases = [*self._first_round(calls), *await self._scripts(baseline)]
         observed: list[Observed] = []
         tried: set[str] = set()
-        varied = {case.key for case in cases if case.carved}
+        varied = {case.key for case in cases if case.carved and case.script is None}
         for _ in range(_ROUNDS):
             fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}

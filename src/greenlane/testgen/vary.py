@@ -41,7 +41,7 @@ def vary(
         if len(found) > limit:
             break
     added = [*_without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
-    added += [*_with_class(case, constructors), *_with_option(case)]
+    added += [*_of_wrong_kind(case), *_with_class(case, constructors), *_with_option(case)]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return list(unique.values())[:limit]
@@ -112,6 +112,15 @@ def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
                 carved=False,
                 steps=case.steps + 1,
             )
+
+
+def _of_wrong_kind(case: Case) -> Iterator[Case]:
+    """The same call with something in place of an argument that is neither a text nor a collection."""
+    for number, (name, text) in enumerate(case.arguments):
+        for other in ("None", "1"):
+            if other != text:
+                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
+                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
 
 
 def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
