@@ -151,9 +151,7 @@ def test_a_dead_process_and_counters_that_went_backwards_end_the_canary() -> Non
     assert watched([Tick(1.0, readable=False)]).verdict is Verdict.INCONCLUSIVE
 
     def reading(requests: int, errors: int, slow: int) -> TrafficReading:
-        return TrafficReading(
-            stable=Counters(), canary=Counters(requests=requests, errors=errors, over_limit=slow)
-        )
+        return TrafficReading(stable=Counters(), canary=Counters(requests=requests, errors=errors, over_limit=slow))
 
     assert compute_since(reading(100, 1, 1), reading(99, 1, 1)) is None
     assert compute_since(reading(100, 1, 1), reading(101, 3, 1)) is None  # more failed than were sent
@@ -288,9 +286,7 @@ def test_bursts_are_told_from_failures_that_come_alone() -> None:
     assert bursts.slowness >= 4
 
 
-def _drawn(
-    draw: random.Random, canary: float, stable: float, seconds: int = 599, from_s: int = 1
-) -> Iterable[Tick]:
+def _drawn(draw: random.Random, canary: float, stable: float, seconds: int = 599, from_s: int = 1) -> Iterable[Tick]:
     for second in range(from_s, from_s + seconds):
         bad = sum(draw.random() < canary for _ in range(5))
         yield Tick(float(second), 95, sum(draw.random() < stable for _ in range(95)), 0, 5, bad, 0)
