@@ -112,58 +112,7 @@ async def test_jobs_run_side_by_side(sandbox: Sandbox, tmp_path: Path) -> None:
     assert [result.stdout.strip() for result in results] == [str(folder) for folder in folders]
 
 
-# ------------------------------------------------------------------ getting out
-
-ATTEMPTS = {
-    "network": "import socket; s=socket.socket(); s.settimeout(2); s.connect(('192.0.2.1', 80))",
-    "dns": "import socket; socket.getaddrinfo('example.com', 80)",
-    "loopback of the host": "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[4])), timeout=2)",
-    "abstract socket of the host": "import socket, sys; socket.socket(socket.AF_UNIX).connect('\\0' + sys.argv[5])",
-    "vsock": "import socket; socket.socket(40, socket.SOCK_STREAM)",
-    "write outside": "import sys; open(sys.argv[1] + '/escaped', 'r+')",
-    "write to the system": "open('/usr/bin/escaped', 'w')",
-    "write to the root": "open('/escaped', 'w')",
-    "write to /etc": "open('/etc/passwd', 'a')",
-    "write to the read-only interpreter": "import sys; open(sys.prefix + '/escaped', 'w')",
-    "read a secret": "import sys; open(sys.argv[2]).read()",
-    "read a secret by a link": "import os, sys; os.symlink(sys.argv[2], 'link'); open('link').read()",
-    "read shadow": "open('/etc/shadow').read()",
-    "read ssh keys": "import os; os.listdir('/root/.ssh')",
-    "host processes": "import os, sys; os.stat('/proc/' + sys.argv[3] + '/environ')",
-    "signal to the parent": "import os, sys; os.kill(int(sys.argv[3]), 0)",
-    "sysctl of the host": "open('/proc/sys/kernel/core_pattern', 'w').write('|/tmp/x')",
-    "sysrq": "open('/proc/sysrq-trigger', 'w').write('h')",
-    "user namespace": "import ctypes, os; r=ctypes.CDLL(None).unshare(0x10000000); os.stat('/none' if r else '/')",
-    "mount": "import ctypes, os; r=ctypes.CDLL(None).mount(b't', b'/tmp', b'tmpfs', 0, None);"
-    " os.stat('/none' if r else '/')",
-    "chroot": "import os; os.chroot('/tmp')",
-    "keyring": "import ctypes, os; n=250 if os.uname().machine == 'x86_64' else 219;"
-    " r=ctypes.CDLL(None).syscall(n, 0, -3, 1); os.stat('/none' if r < 0 else '/')",
-    "ptrace": "import ctypes, os; r=ctypes.CDLL(None).ptrace(16, 1, 0, 0); os.stat('/none' if r < 0 else '/')",
-    "become root": "import os; os.setuid(0)",
-    "device node": "import os; os.mknod('disk', 0o60600, os.makedev(8, 0)); open('disk')",
-    "raw device": "open('/dev/vda')",
-    "hard link out": "import os, sys; os.link(sys.argv[2], 'hard')",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("attempt", ATTEMPTS)
-async def test_no_way_out(sandbox: Sandbox, workdir: Path, tmp_path: Path, attempt: str) -> None:
-    """Each attempt must end in an OSError inside; anything else is an escape."""
-    import socket
-
-    secret = tmp_path / ".ssh"
-    secret.write_text("secret")
-    (tmp_path / "escaped").write_text("untouched")
-    abstract = f"greenlane-{os.getpid()}"
-    script = f"try:\n    {ATTEMPTS[attempt]}\nexcept OSError as e:\n    print('held', e)\nelse:\n    print('ESCAPED')"
-    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket(socket.AF_UNIX) as unix:
-        unix.bind("\0" + abstract)
-        unix.listen()
-        arguments = (str(tmp_path), str(secret), str(os.getpid()), str(listener.getsockname()[1]), abstract)
-        result = await python(sandbox, workdir, script, *arguments)
-    assert result.stdout.startswith("held"), (result.stdout, result.stderr)
-    assert (tmp_path / "escaped").read_text() == "untouched"
+# ------------------------------------------------------------------ what it does not see
 
 
 async def test_the_environment_of_greenlane_is_not_seen(
