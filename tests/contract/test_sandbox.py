@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from greenlane.adapters.sandbox import BubblewrapSandbox, NamespaceSandbox, choose_sandbox, probe_sandbox
+from greenlane.adapters.sandbox import (
+    BareSandbox,
+    BubblewrapSandbox,
+    LandlockSandbox,
+    NamespaceSandbox,
+    choose_sandbox,
+    probe_sandbox,
+)
 from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.domain.errors import FinalError
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
@@ -20,14 +27,27 @@ from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 _INTERPRETER = tuple(dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_prefix)))
 
 
-@pytest.fixture(params=["bubblewrap", "namespaces"])
+@pytest.fixture(params=["bubblewrap", "namespaces", "landlock"])
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
     if request.param == "namespaces":
         return NamespaceSandbox()
+    if request.param == "landlock":
+        reason = probe_sandbox(LandlockSandbox())
+        if "Landlock" in reason:
+            pytest.skip(reason)
+        return LandlockSandbox()
     executable = shutil.which("bwrap")
     if executable is None:
         pytest.skip("bubblewrap is not installed")
     return BubblewrapSandbox(Path(executable))
+
+
+@pytest.fixture
+def namespaced(sandbox: Sandbox) -> Sandbox:
+    """One that gives a job its own loopback interface, `/tmp` and `/dev/shm`."""
+    if sandbox.kind == "landlock":
+        pytest.skip("Landlock has no namespaces")
+    return sandbox
 
 
 @pytest.fixture
@@ -91,17 +111,17 @@ async def test_a_folder_and_a_file_in_it_are_both_shown(sandbox: Sandbox, workdi
     assert result.stdout == "text"
 
 
-async def test_loopback_works_inside(sandbox: Sandbox, workdir: Path) -> None:
+async def test_loopback_works_inside(namespaced: Sandbox, workdir: Path) -> None:
     script = (
         "import socket; s=socket.create_server(('127.0.0.1', 0)); c=socket.create_connection(s.getsockname());"
         "s.accept()[0].sendall(b'hi'); print(c.recv(2).decode())"
     )
-    assert (await python(sandbox, workdir, script)).stdout == "hi\n"
+    assert (await python(namespaced, workdir, script)).stdout == "hi\n"
 
 
-async def test_multiprocessing_works_inside(sandbox: Sandbox, workdir: Path) -> None:
+async def test_multiprocessing_works_inside(namespaced: Sandbox, workdir: Path) -> None:
     script = "import multiprocessing as m; p=m.get_context('fork').Pool(2); print(p.map(abs, [-1, -2])); p.terminate()"
-    assert (await python(sandbox, workdir, script)).stdout == "[1, 2]\n"
+    assert (await python(namespaced, workdir, script)).stdout == "[1, 2]\n"
 
 
 async def test_jobs_run_side_by_side(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -206,9 +226,9 @@ async def test_many_files_are_bounded(sandbox: Sandbox, workdir: Path) -> None:
     shutil.rmtree(workdir)
 
 
-async def test_temporary_space_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
+async def test_temporary_space_is_bounded(namespaced: Sandbox, workdir: Path) -> None:
     script = "for i in 1 2 3 4 5; do head -c 1500000 /dev/zero > /tmp/$i; done; du -sk /tmp | cut -f1"
-    result = await shell(sandbox, workdir, script, max_file_mb=2)
+    result = await shell(namespaced, workdir, script, max_file_mb=2)
     assert int(result.stdout) <= 2100
     assert "No space" in result.stderr
 
@@ -227,27 +247,39 @@ async def test_a_flood_of_output_is_cut_in_the_middle(sandbox: Sandbox, workdir:
 
 
 def test_the_chosen_sandbox_holds() -> None:
-    assert choose_sandbox().kind in {"bubblewrap", "namespaces"}
+    assert choose_sandbox().kind in {"bubblewrap", "namespaces", "landlock"}
 
 
 def test_a_sandbox_that_does_not_isolate_is_found_out() -> None:
-    class Bare:
-        kind = "none"
+    assert "outside" in probe_sandbox(BareSandbox())
 
-        async def run(self, job: SandboxJob) -> SandboxResult:
-            process = await asyncio.create_subprocess_exec(
-                *job.argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, cwd=job.workdir
-            )
-            out, err = await process.communicate()
-            code = process.returncode or 0
-            return SandboxResult(exit_code=code, stdout=out.decode(), stderr=err.decode(), seconds=0)
 
-    assert "outside" in probe_sandbox(Bare())
+def test_where_namespaces_are_forbidden_landlock_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(self: NamespaceSandbox, job: SandboxJob) -> SandboxResult:
+        raise FinalError("unshare: Operation not permitted")
+
+    monkeypatch.setattr("greenlane.adapters.sandbox.choose.shutil.which", lambda name: None)
+    monkeypatch.setattr(NamespaceSandbox, "run", refuse)
+    reason = probe_sandbox(LandlockSandbox())
+    if reason:
+        pytest.skip(reason)
+    assert choose_sandbox().kind == "landlock"
+
+
+async def test_without_a_sandbox_limits_hold_and_nothing_is_left(workdir: Path, tmp_path: Path) -> None:
+    bare = choose_sandbox(unsafe=True)
+    assert bare.kind == "none"
+    marker = f"bare-{os.getpid()}"
+    script = f"touch {tmp_path}/seen; python3 -c 'import time; time.sleep(60)' {marker} & sleep 60"
+    result = await shell(bare, workdir, script, timeout_s=1)
+    assert (result.stopped, processes_with(marker)) == ("time", [])
+    assert (tmp_path / "seen").exists()  # that is what it means
 
 
 def test_where_nothing_works_the_reasons_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("greenlane.adapters.sandbox.choose.shutil.which", lambda name: "/bin/false")
-    monkeypatch.setattr("greenlane.adapters.sandbox.namespaces.sys.executable", "/bin/false")
+    monkeypatch.setattr("greenlane.adapters.sandbox.namespaces.sys.executable", "/bin/false")  # of all launchers
     with pytest.raises(FinalError, match=r"bubblewrap: .*namespaces: |namespaces: .*bubblewrap: ") as caught:
         choose_sandbox()
+    assert "landlock: " in caught.value.message
     assert "bubblewrap" in caught.value.hint
