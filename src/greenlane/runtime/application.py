@@ -77,7 +77,9 @@ class Application:
         doorbell: Doorbell,
         clock: Clock,
         make_crew: Callable[[], Crew],
+        before_work: tuple[Event, ...] = (),
     ) -> None:
+        """`before_work`: decisions about this process that are written down before anything is worked on."""
         self.settings = settings
         self.state_dir = state_dir
         self.ledger_path = ledger_path
@@ -87,6 +89,7 @@ class Application:
         self._doorbell = doorbell
         self._clock = clock
         self._make_crew = make_crew
+        self._before_work = before_work
         self._crew: Crew | None = None
         self._grown = asyncio.Event()
         self._listening = False
@@ -96,6 +99,8 @@ class Application:
 
     async def work(self, *, until: Collection[str] | None = None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
+        for event in self._before_work:
+            await self.desk.record_control(event)
         crew = self.crew
         give_up_s = None if until is None else LEDGER_GIVE_UP_S
         self._journal.bus = crew.bus
