@@ -630,6 +630,10 @@ class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
     reason: str
 
 
+class SandboxOff(Decision, tag="sandbox.off", frozen=True, kw_only=True):
+    """Intent: from now on this process runs code of changes without any isolation, because a person asked for it."""
+
+
 AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
     StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
@@ -637,7 +641,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
     FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
-    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
+    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed, SandboxOff,
 ]  # fmt: skip
 
 EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members
