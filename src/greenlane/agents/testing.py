@@ -257,6 +257,7 @@ class TestAgent:
         rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
         patch = "" if commit or not bundle.files else str(patch_path(self._work_dir, change))
         rules += ["tests-committed"] if commit else ["tests-as-patch"] if patch else []
+        rules += ["sandbox-off"] if self._sandbox.kind == "none" else []
         environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
         asked = tuple(service.asked for service in bundle.services if service.asked)
         rules += ["model-proposed-tests"] if any(a.kept for a in asked) else []

@@ -18,14 +18,12 @@ from greenlane.domain.settings import LoadRequest, Service, Settings
 from greenlane.policy import baseline as bl
 from greenlane.policy.canary import Rules, resolve_thresholds
 from greenlane.policy.prediction import (
-    ERROR_RATE,
-    P99,
     Release,
     assess_predictions,
     compute_error_ratio,
+    compute_p99_ratio,
     detect_releases,
     predict,
-    ratio_of,
 )
 from greenlane.policy.regression import Validated
 from greenlane.ports.clock import Clock
@@ -180,13 +178,13 @@ class ValidationAgent:
     def _predict(
         self, outcome: Outcome, baseline: bl.Baseline, releases: tuple[Release, ...], rules: Rules
     ) -> tuple[e.Prediction, ...]:
-        ratio = ratio_of(outcome.comparisons, P99)
-        if ratio is None or CURRENT not in outcome.samples:
+        if CURRENT not in outcome.samples:
             return ()
+        p99 = compute_p99_ratio(outcome.comparisons)
         errors = compute_error_ratio(outcome.samples[CURRENT], outcome.samples[CANDIDATE])
-        wanted = ((P99, ratio, rules.p99_limit_ms), (ERROR_RATE, errors, rules.error_rate_limit))
+        wanted = ((p99, rules.p99_limit_ms), (errors, rules.error_rate_limit))
         least = self._settings.validation.prediction_min_releases
-        found = (predict(m, baseline, r, releases, limit=limit, min_releases=least) for m, r, limit in wanted)
+        found = (predict(r, baseline, releases, limit=limit, min_releases=least) for r, limit in wanted if r)
         return tuple(p for p in found if p is not None)
 
 

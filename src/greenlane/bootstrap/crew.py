@@ -78,6 +78,7 @@ class LocalCrew:
         clock: Clock,
         writer: Writer,
         weights: FittedWeights | None = None,
+        unsafe: bool = False,
     ) -> None:
         self._weights = weights
         self._settings = settings
@@ -86,7 +87,7 @@ class LocalCrew:
         self._clock = clock
         self._state_dir = state_dir
         self._work_dir = state_dir / "work"
-        self._sandbox = choose_sandbox(settings)
+        self._sandbox = choose_sandbox(settings, unsafe=unsafe)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
         self._builder = Builders(LocalBuilder(state_dir, self._environments, settings))
         self._platform = Platforms(LocalPlatform(state_dir, self._environments, settings), state_dir, settings.services)

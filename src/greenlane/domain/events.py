@@ -340,9 +340,10 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
 
-    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
-    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
-    `missing`, it is advice and decides nothing.
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging, as far as it is believed,
+    and `measured` as it was measured (None in old entries: the same); `factor` was learned from the `releases` in
+    `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are `missing`, it is
+    advice and decides nothing.
     """
 
     service: str
@@ -358,6 +359,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     releases: int
     missing: int
     learned_from: tuple[str, ...] = ()
+    measured: float | None = None
 
 
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
@@ -628,6 +630,10 @@ class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
     reason: str
 
 
+class SandboxOff(Decision, tag="sandbox.off", frozen=True, kw_only=True):
+    """Intent: from now on this process runs code of changes without any isolation, because a person asked for it."""
+
+
 AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
     StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
@@ -635,7 +641,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
     FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
-    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
+    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed, SandboxOff,
 ]  # fmt: skip
 
 EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members

@@ -288,7 +288,7 @@ def _causes_of_now(facts: DeploymentFacts) -> Iterator[Trigger]:
         for window in facts.freeze.windows:
             yield Trigger(
                 rule=f"{WINDOW_CAUSE}:{window}@{facts.freeze.until:%Y-%m-%dT%H:%MZ}",
-                summary=f"a hotfix wants to pass the freeze {facts.freeze.words} ({facts.hotfix_reason})",
+                summary=f"a hotfix wants to pass a freeze ({facts.freeze.words}): {facts.hotfix_reason}",
                 clears_when="the freeze is over, or a person who is not an author approves the hotfix",
             )
 

@@ -125,6 +125,8 @@ def _comparison(metric: str, interval: RatioInterval, limit: float, *, noticeabl
         high=interval.high,
         limit=limit,
         regressed=noticeable and interval.low > limit,
+        balanced=interval.balanced,
+        error=interval.error,
     )
 
 
