@@ -235,6 +235,8 @@ def _losses(place: str, had: list[Item], has: list[Item], balance: Counter[tuple
 def _by_place(tree: ast.Module) -> Places:
     """The protections of each place: of a function without those of functions inside of it."""
     found: Places = {"": Place()}
+    imports = (n for n in tree.body if isinstance(n, ast.ImportFrom))
+    aliases = {a.asname: a.name for n in imports for a in n.names if a.asname}
     pending: list[tuple[str, ast.AST]] = [("", tree)]
     while pending:
         place, node = pending.pop()
@@ -244,7 +246,9 @@ def _by_place(tree: ast.Module) -> Places:
                 inner = f"{place}.{child.name}".lstrip(".")
                 found.setdefault(inner, Place())
                 if isinstance(child, ast.ClassDef):
-                    found[inner].bases.update(_name_of(base) for base in child.bases)
+                    bases = {aliases.get(_name_of(base), _name_of(base)) for base in child.bases}
+                    found[inner].bases.update(bases)
+                    found[inner].lines.update(dict.fromkeys(bases, child.lineno))
                 found[place].items.extend(_named(child.name, child.lineno))
                 for decorator in child.decorator_list:
                     found[inner].items.extend(i for n in ast.walk(decorator) for i in _items(n))
