@@ -93,7 +93,10 @@ SETTINGS = Settings(
         error_rate_threshold=0.5,
         p99_latency_threshold_ms=20_000,
     ),
-    canary=Canary(warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, extend_max_factor=10),
+    canary=Canary(
+        warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, detect_factor=50,
+        extend_max_factor=10,
+    ),
     staging=Staging(collect_s=0, start_timeout_s=60),
     validation=Validation(
         load_duration_s=14, load_extend_max_factor=1, load_rate_rps=30, latency_ratio_max=50, cpu_ratio_max=50,

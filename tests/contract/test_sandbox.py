@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.adapters.pids import pids_group
 from greenlane.adapters.sandbox import BubblewrapSandbox, NamespaceSandbox, choose_sandbox, probe_sandbox
-from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.domain.errors import FinalError
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 

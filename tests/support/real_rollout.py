@@ -55,7 +55,9 @@ class RealScene:
                 ),
             ),
             "thresholds": Thresholds(canary_monitoring_duration_min=4 / 60, canary_traffic_initial_pct=20),
-            "canary": Canary(warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, steps_pct=(50,)),
+            "canary": Canary(
+                warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, detect_factor=20, steps_pct=(50,)
+            ),
             "staging": Staging(collect_s=1, start_timeout_s=20),
             "validation": Validation(load_duration_s=4, load_extend_max_factor=1),
         }
@@ -74,14 +76,14 @@ class RealScene:
             "source": self.repo, "builder": self.builder, "platform": self.platform, "traffic": self.traffic,
             "settings": self.config, "work_dir": folder / "work",
         }  # fmt: skip
-        rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
+        self._rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
         agents = [
-            StagingAgent(**self.ports, **rest, probe=HttpProbe()),
+            StagingAgent(**self.ports, **self._rest, probe=HttpProbe()),
             ValidationAgent(
                 builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config,
                 clock=SystemClock(), history=KnownProduction(),
             ),
-            DeploymentAgent(**self.ports, **rest),
+            DeploymentAgent(**self.ports, **self._rest),
         ]  # fmt: skip
         self.driver = Driver(agents, SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
         opened = e.PrOpened(
@@ -89,6 +91,14 @@ class RealScene:
             base_sha=self.base, merge_base_sha=self.base, author="Ada <ada@example.com>", diff_sha256="d" * 64,
         )  # fmt: skip
         self.driver.put(opened, review_complete(("shop",)), e.TestsComplete(why=WHY, proceed=True))
+
+    def another_worker(self, traffic: Router) -> Driver:
+        """One that takes the run over where it stands, with a router of its own and a newer fence."""
+        agent = DeploymentAgent(**{**self.ports, "traffic": traffic}, **self._rest)
+        driver = Driver([agent], SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
+        driver.history = list(self.driver.history)
+        driver.fence = self.driver.fence + 1
+        return driver
 
     async def go(self) -> State:
         await install_production(self.config.services[0], self.base, **self.ports)

@@ -34,7 +34,7 @@ def settings(*services: Service, **changed: object) -> Settings:
     sections: dict[str, object] = {
         "services": services or (service(),),
         "thresholds": Thresholds(canary_monitoring_duration_min=0.5),
-        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50),
+        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50, detect_factor=10),
         "staging": Staging(collect_s=4),
         "validation": Validation(load_duration_s=20, load_extend_max_factor=1),
     }
@@ -81,7 +81,7 @@ class Scene:
                 clock=self.world.clock,
                 history=self,
             ),
-            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self, history=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)

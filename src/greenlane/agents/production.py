@@ -22,10 +22,11 @@ from greenlane.domain.delivery import Artifact, DeploymentSpec, Environment, Ins
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.ids import deployment_id
 from greenlane.domain.settings import Service, Settings
-from greenlane.policy.canary import resolve_thresholds
+from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
@@ -69,6 +70,7 @@ class Site:
     settings: Settings
     work_dir: Path
     releases: Releases | None = None
+    history: ProductionHistory | None = None
 
 
 def explain(
@@ -155,6 +157,7 @@ async def install_production(
     settings: Settings,
     work_dir: Path,
     fence: int = 0,
+    run: str = "",
 ) -> Instance:
     """Bring a service up in production at this commit with all traffic, if nothing is routed for it yet.
 
@@ -181,7 +184,8 @@ async def install_production(
             f"the base version {commit[:10]} of {service.name} can't be brought up: {error.message}",
             hint=error.hint or "mend the base branch first: no change can be compared with a version that does not run",
         ) from error
-    await traffic.route(service, Split(stable=stable), p99_limit_ms=p99_limit_ms(settings, service), fence=fence)
+    limit_ms = p99_limit_ms(settings, service)
+    await traffic.route(service, Split(stable=stable), p99_limit_ms=limit_ms, fence=fence, run=run)
     return stable
 
 

@@ -14,7 +14,7 @@ from greenlane.agents.evidence import gather_evidence
 from greenlane.agents.production import Notebook, Site, ensure_running, explain, position_of, service_named
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.delivery import CanaryJudgement, Instance, Split, TrafficReading, Verdict
+from greenlane.domain.delivery import CanaryJudgement, Instance, Split, Tick, TrafficReading, Verdict
 from greenlane.domain.errors import BaseMovedError, FinalError, RetryableError
 from greenlane.domain.settings import Service
 from greenlane.pages.incident import IncidentFacts, render_markdown
@@ -34,15 +34,24 @@ def winding_down(change: Change) -> tuple[str, str] | None:
 
 
 def rolling_back(
-    notebook: Notebook, starting: e.CanaryStarting, trigger: str, reading: TrafficReading, judgement: CanaryJudgement
+    notebook: Notebook,
+    starting: e.CanaryStarting,
+    trigger: str,
+    reading: TrafficReading,
+    judgement: CanaryJudgement,
+    *,
+    phase: str = "",
+    ticks: tuple[Tick, ...] = (),
 ) -> Yielded:
-    """The decision to take the canary's traffic away."""
+    """The decision to take the canary's traffic away. `phase` and `ticks`: the looks of the watch that led to it."""
     return notebook.note(
         e.CanaryRollingBack(
             deployment_id=starting.deployment_id,
             trigger=trigger,
             reading=reading,
             judgement=judgement,
+            phase=phase,
+            ticks=ticks,
             why=explain(
                 notebook.change,
                 "roll-back",
@@ -172,21 +181,30 @@ async def _verify_no_canary(site: Site, service: str) -> float:
 
 
 async def _drop(site: Site, notebook: Notebook, service: Service, starting: e.CanaryStarting) -> None:
-    """The canary leaves the router, and its process is stopped."""
+    """The canary leaves the router, and its process is stopped.
+
+    Routed even where the router knows of no canary: that tells it of this worker, so that one which was stopped just
+    before it routed the canary can't do so any more.
+    """
     split = await site.traffic.observe(service.name)
-    if split is not None and split.canary is not None:
-        await route(site, notebook, service, Split(stable=split.stable))
+    stable = split.stable if split is not None else await _running(site, service, starting.stable)
+    await route(site, notebook, service, Split(stable=stable))
     await site.platform.retire(starting.deployment_id, fence=notebook.change.fence)
 
 
 async def _put_back(site: Site, notebook: Notebook, previous: Instance) -> Instance:
-    """The previous version with all traffic, started again if it is not hot any more."""
+    """The previous version with all traffic, started again if it is not hot any more.
+
+    Routed even where the router shows it already, for the reason in `_drop`.
+    """
     service = service_named(site.settings, previous.service)
-    running = await ensure_running(service, previous, "production", platform=site.platform, fence=None)
-    split = await site.traffic.observe(service.name)
-    if split != Split(stable=running):
-        await route(site, notebook, service, Split(stable=running))
+    running = await _running(site, service, previous)
+    await route(site, notebook, service, Split(stable=running))
     return running
+
+
+async def _running(site: Site, service: Service, instance: Instance) -> Instance:
+    return await ensure_running(service, instance, "production", platform=site.platform, fence=None)
 
 
 async def _refuse_if_not_on_top(site: Site, deployed: e.DeploymentComplete) -> None:

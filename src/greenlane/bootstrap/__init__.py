@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from greenlane import __version__
 from greenlane.adapters.clock import SystemClock
 from greenlane.adapters.git import LocalGit
+from greenlane.adapters.git.worktrees import main_folder
 from greenlane.config import CONFIG_NAME, LoadedSettings, load_settings, parse_settings
 from greenlane.domain.errors import ConfigError
 from greenlane.domain.settings import Settings
@@ -33,7 +34,7 @@ LEDGER = "ledger.db"
 
 
 async def open_application(root: Path, *, read_only: bool = False) -> Application:
-    """Greenlane for the repository at `root`, with its ledger in `<root>/.greenlane`.
+    """Greenlane for the repository at `root`, with its ledger in `.greenlane` there (see `state_dir_of`).
 
     Raises ConfigError (with file and line), InputError (no repository), LedgerUnavailableError, LedgerCorruptError.
     """
@@ -41,7 +42,7 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
     loaded, git = await load_base_settings(root)
     settings = loaded.settings
     weights = None if read_only else await load_base_weights(root, git, settings)
-    state_dir = root / STATE_DIR
+    state_dir = state_dir_of(root)
     if not read_only:
         _make_state_dir(state_dir)
     ledger_path = state_dir / LEDGER
@@ -85,6 +86,7 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
         doorbell=Doorbell(state_dir),
         clock=clock,
         make_crew=make_crew,
+        rules=_digest_rules(loaded, weights),
     )
 
 
@@ -92,7 +94,13 @@ async def stop_leftovers(root: Path) -> int:
     """Stop every service and router that runs for this repository, by process id; how many there were."""
     from greenlane.adapters.local_platform import shutdown
 
-    return await shutdown(root.resolve() / STATE_DIR)
+    return await shutdown(state_dir_of(root))
+
+
+def state_dir_of(root: Path) -> Path:
+    """Where everything is kept for the repository at `root`: one place, from whichever of its working trees one looks,
+    so that it has one ledger and one production."""
+    return main_folder(root) / STATE_DIR
 
 
 async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
@@ -116,6 +124,18 @@ async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
             hint=f"the base branch decides: bring the section `repository` in line with it (git show {base}:{inside})",
         )
     return loaded, git
+
+
+async def read_rules(root: Path) -> str:
+    """A digest of the rules as the base branch has them now: another one, other rules. Raises ConfigError."""
+    root = root.resolve()
+    loaded, git = await load_base_settings(root)
+    weights = await load_base_weights(root, git, loaded.settings)
+    return _digest_rules(loaded, weights)
+
+
+def _digest_rules(loaded: LoadedSettings, weights: FittedWeights | None) -> str:
+    return f"{loaded.sha256} {weights.sha256 if weights else ''}"
 
 
 async def load_base_weights(root: Path, git: LocalGit, settings: Settings) -> FittedWeights | None:

@@ -52,9 +52,9 @@ def load_config(ctx: typer.Context) -> LoadedSettings:
 
 def state_dir_of(ctx: typer.Context) -> Path:
     """Where Greenlane keeps what it knows of this repository; need not exist yet."""
-    from greenlane.bootstrap import STATE_DIR
+    from greenlane import bootstrap
 
-    return config_path_of(ctx).parent / STATE_DIR
+    return bootstrap.state_dir_of(config_path_of(ctx).parent)
 
 
 def ledger_path_of(ctx: typer.Context) -> Path:

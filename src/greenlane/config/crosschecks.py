@@ -52,7 +52,7 @@ def _services(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
 
 def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
     """What each kind of router, source of figures and platform can't do without."""
-    router, metrics, platform = service.router, service.metrics, service.platform
+    router, metrics, platform, tests = service.router, service.metrics, service.platform, service.tests
     needed = (
         (router.kind == "haproxy" and router.socket is None, "router", "socket", "the path of HAProxy's stats socket"),
         (router.kind != "envoy" and router.address is None, "router", "address", "where users reach the service"),
@@ -60,6 +60,8 @@ def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
         (metrics.source == "prometheus" and metrics.url is None, "metrics", "url", "the address of Prometheus"),
         (metrics.source == "command" and metrics.command is None, "metrics", "command", "the program that reads them"),
         (platform.kind == "command" and platform.command is None, "platform", "command", "the program that deploys"),
+        (tests.kind == "command" and tests.command is None, "tests", "command", "the program that runs the tests"),
+        (tests.kind == "command" and not tests.sources, "tests", "sources", "globs such as ['src/**/*.js']"),
     )
     for missing, section, key, what in needed:
         if missing:

@@ -12,9 +12,19 @@ from typing import Any, ClassVar, Literal, Union
 import msgspec
 
 from greenlane.domain.asked import ModelTests
-from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
+from greenlane.domain.delivery import (
+    Artifact,
+    CanaryJudgement,
+    Check,
+    Comparison,
+    Instance,
+    Spread,
+    Tick,
+    TrafficReading,
+)
+from greenlane.domain.diff import ChangeType
 from greenlane.domain.findings import FileCoverage, Finding
-from greenlane.domain.history import HistoryFacts
+from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.weights import FittedWeights
@@ -31,6 +41,9 @@ class Stage(StrEnum):
 
 
 STAGES = tuple(Stage)
+
+
+TestsDelivery = Literal["commit", "patch"]
 
 
 class Lane(StrEnum):
@@ -90,6 +103,14 @@ class RiskPoint(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: str
     points: float
+    reason: str
+
+
+class LimitMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of the risk limit: which rule, by how much (under 0 is stricter), and why."""
+
+    rule: str
+    amount: float
     reason: str
 
 
@@ -177,6 +198,8 @@ class PrOpened(Event, tag="pr.opened", frozen=True, kw_only=True):
     coauthors: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     diff_sha256: str
+    head_writable: bool = True
+    """False: the head is known to be in a fork that can't be pushed to."""
 
 
 class PrUpdated(PrOpened, tag="pr.updated", frozen=True, kw_only=True):
@@ -229,6 +252,10 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     hunks_analysed: int = 0
     weights: FittedWeights | None = None
     """The figures by which the score was computed; logs from before they were kept have none."""
+    limit_moves: tuple[LimitMove, ...] = ()
+    """How `threshold` came from the limit that is configured."""
+    change_type: ChangeType = ChangeType.OTHER
+    author_record: AuthorRecord | None = None
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
@@ -239,6 +266,8 @@ class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=Tru
     expected_head: str
     files: tuple[Input, ...]
     key: str
+    delivery: TestsDelivery = "commit"
+    """`patch`: they go into a file for the author, and nothing is pushed."""
 
 
 class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True):
@@ -252,6 +281,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    patch: str = ""
+    """The file with the tests, where they could not or should not be pushed; `git am` takes it."""
     asked: tuple[ModelTests, ...] = ()
     """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 
@@ -401,6 +432,17 @@ class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True)
     min_requests: int = 200
     extend_max_factor: float = 2.0
     alpha: float = 0.001
+    judge: int = 1
+    """Version of the judge: what was judged is judged again by the same one."""
+    worse_than_stable: float | None = None
+    over_not_proven: Literal["roll_back", "extend", "ask"] = "roll_back"
+    environment: Literal["ask", "hold", "roll_back"] = "ask"
+    tick_s: float = 1.0
+    spread_errors: Spread | None = None
+    spread_slow: Spread | None = None
+    """What earlier canaries of the service showed of how its failures hang together; None: there were none."""
+    traffic_rps: float | None = None
+    """Requests a second of the whole service, counted before the start; None: not counted."""
 
 
 class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):
@@ -415,6 +457,8 @@ class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True)
     elapsed_s: float
     reading: TrafficReading
     judgement: CanaryJudgement
+    ticks: tuple[Tick, ...] = ()
+    """Every look since the observation before, this one included: what the judge's evidence is a fold of."""
 
 
 class CanaryPromoting(Decision, tag="canary.promoting", frozen=True, kw_only=True):
@@ -440,6 +484,9 @@ class CanaryRollingBack(Decision, tag="canary.rolling_back", frozen=True, kw_onl
     trigger: str
     reading: TrafficReading
     judgement: CanaryJudgement | None = None
+    phase: str = ""
+    ticks: tuple[Tick, ...] = ()
+    """The looks since the last observation of that phase; none where it was not the watch that decided."""
 
 
 class CanaryRolledBack(Decision, tag="canary.rolled_back", frozen=True, kw_only=True):

@@ -37,14 +37,20 @@ BUDGET_WARNING = 0.5
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What production of a service showed since its router or its latest canary began: `errors` of `requests`, and the
-    share of them that may fail. `known` is false with too few requests."""
+    """What production of a service showed: `errors` of `requests`, and the share of them that may fail. In the last
+    `days`; 0: since its router or its latest canary began. `known` is false with too few requests."""
 
     service: str
     errors: int
     requests: int
     limit: float
     known: bool
+    days: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the service, and of the time unless it is now."""
+        return f"{self.service}:{self.days}d" if self.days else self.service
 
     @property
     def spent(self) -> float:
@@ -56,9 +62,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         if not self.known:
             return f"error budget of {self.service}: unknown, only {self.requests} requests were counted"
+        span = f" in {self.days} days" if self.days else ""
         return (
-            f"error budget of {self.service}: {self.spent:.0%} is spent ({self.errors} of {self.requests} requests "
-            f"failed, {self.limit:.2%} may)"
+            f"error budget of {self.service}{span}: {self.spent:.0%} is spent ({self.errors} of {self.requests} "
+            f"requests failed, {self.limit:.2%} may)"
         )
 
 
@@ -143,11 +150,13 @@ def gather_deployment_facts(
     review_gates = {g.gate_id for g in asked if not all(t.rule.startswith("deployment.") for t in g.triggers)}
     general = settings.thresholds.risk_score_max
     limits = [getattr(settings.tiers, s.tier).risk_score_max or general for s in services]
+    review = change.review
+    moved = review.threshold if review and review.limit_moves else None
     comparisons = [c for s in (change.validation.services if change.validation else ()) for c in s.comparisons]
     return DeploymentFacts(
         lane=change.review.lane if change.review else Lane.RED,
         risk_score=change.risk_score,
-        risk_score_max=min(limits, default=general),
+        risk_score_max=min(limits, default=general) if moved is None else moved,
         review_approved=bool(approved & review_gates),
         approved_rules=frozenset(t.rule for g in change.gates if g.gate_id in approved for t in g.triggers),
         frozen=tuple(s.name for s in services if s.freeze),
@@ -278,7 +287,7 @@ def _causes_of_now(facts: DeploymentFacts) -> Iterator[Trigger]:
     for budget in facts.budgets:
         if budget.known and budget.spent >= facts.budget_spent_max:
             yield Trigger(
-                rule=f"{BUDGET_CAUSE}:{budget.service}",
+                rule=f"{BUDGET_CAUSE}:{budget.name}",
                 summary=f"{budget.words}; the limit is {facts.budget_spent_max:.0%}",
                 clears_when="production fails less, or a person approves this deployment in spite of it",
             )
@@ -286,7 +295,7 @@ def _causes_of_now(facts: DeploymentFacts) -> Iterator[Trigger]:
         for window in facts.freeze.windows:
             yield Trigger(
                 rule=f"{WINDOW_CAUSE}:{window}@{facts.freeze.until:%Y-%m-%dT%H:%MZ}",
-                summary=f"a hotfix wants to pass the freeze {facts.freeze.words} ({facts.hotfix_reason})",
+                summary=f"a hotfix wants to pass a freeze ({facts.freeze.words}): {facts.hotfix_reason}",
                 clears_when="the freeze is over, or a person who is not an author approves the hotfix",
             )
 

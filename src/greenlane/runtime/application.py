@@ -24,6 +24,7 @@ from greenlane.runtime.desk import Desk
 from greenlane.runtime.doorbell import Doorbell
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
+from greenlane.runtime.outcome import Postponements
 from greenlane.runtime.recording import read_back
 from greenlane.runtime.worker import Worker
 
@@ -31,7 +32,7 @@ FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
 LEDGER_GIVE_UP_S = 30.0
 """Somebody waits for these runs: a ledger that can't be written for so long is their error. A service tries on."""
 PAST_RUNS = 300
-RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED, State.POSTPONED})
+RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
 
 
 class Crew(Protocol):
@@ -77,7 +78,10 @@ class Application:
         doorbell: Doorbell,
         clock: Clock,
         make_crew: Callable[[], Crew],
+        rules: str = "",
     ) -> None:
+        """`rules` is a digest of the configuration that this application works by."""
+        self.rules = rules
         self.settings = settings
         self.state_dir = state_dir
         self.ledger_path = ledger_path
@@ -87,6 +91,7 @@ class Application:
         self._doorbell = doorbell
         self._clock = clock
         self._make_crew = make_crew
+        self._postponed = Postponements(clock, settings)
         self._crew: Crew | None = None
         self._grown = asyncio.Event()
         self._listening = False
@@ -142,6 +147,8 @@ class Application:
     async def _rests(self, run: str) -> bool:
         change = await self.desk.change(run)
         standing = assess_standing(change, await self._journal.pause_of(change))
+        if standing.state is State.POSTPONED:
+            return self._postponed.seconds_left(change) > 0
         return standing.ended or standing.state in RESTING
 
     # -------------------------------------------------------------- looking
