@@ -23,6 +23,7 @@ from greenlane.adapters.load import HttpLoad
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform, shutdown
 from greenlane.agents.side_by_side import CANDIDATE, CURRENT, Outcome, SideBySide
 from greenlane.domain.delivery import DeploymentSpec, Instance, Verdict
+from greenlane.domain.errors import GreenlaneError
 from greenlane.domain.settings import Commands, LoadRequest, Service, Settings, Staging, Validation
 from greenlane.ports.environments import PythonEnvironment
 
@@ -98,18 +99,25 @@ async def try_once(place: Place, kind: str, number: int) -> Trial:
             await place.stop(name)
 
 
-async def try_all(place: Place, kinds: list[str], lanes: int, told: Callable[[Trial], None]) -> list[Trial]:
-    waiting, trials = list(enumerate(kinds)), []
+async def try_all(
+    place: Place, kinds: list[str], lanes: int, told: Callable[[], None]
+) -> tuple[list[Trial], list[str]]:
+    """The trials that came to an answer, and what was in the way of the others."""
+    waiting: list[tuple[int, str]] = list(enumerate(kinds))
+    trials: list[Trial] = []
+    broken: list[str] = []
 
     async def lane() -> None:
         while waiting:
             number, kind = waiting.pop(0)
-            trial = await try_once(place, kind, number)
-            trials.append(trial)
-            told(trial)
+            try:
+                trials.append(await try_once(place, kind, number))
+            except GreenlaneError as error:  # a version that does not start on a busy machine compares nothing
+                broken.append(error.message)
+            told()
 
     await asyncio.gather(*(lane() for _ in range(lanes)))
-    return trials
+    return trials, broken
 
 
 def report(bench: Bench, kind: str, short: str, trials: list[Trial]) -> None:
@@ -154,17 +162,19 @@ async def measure(bench: Bench) -> None:
     folder = Path(tempfile.mkdtemp(prefix="greenlane-validation-"))
     began, loads = time.monotonic(), []
 
-    def told(trial: Trial) -> None:
-        del trial
+    def told() -> None:
         loads.append(load_now())
         advance()
 
     try:
         with bench.progress("comparing", total=len(kinds)) as advance:
-            trials = await try_all(Place(folder), kinds, bench.args.lanes, told)
+            trials, broken = await try_all(Place(folder), kinds, bench.args.lanes, told)
     finally:
         await shutdown(folder / "state")
         shutil.rmtree(folder, ignore_errors=True)
+    bench.figure("trials_without_answer", len(broken), "a version could not be started" if broken else "")
+    for text in broken[:5]:
+        bench.note(f"without an answer: {text}")
     report(bench, SAME, "same", trials)
     report(bench, SLOW, "slow", trials)
     report(bench, TAIL, "tail", trials)

@@ -81,7 +81,7 @@ class Scene:
                 clock=self.world.clock,
                 history=self,
             ),
-            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self, history=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)

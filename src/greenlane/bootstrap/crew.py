@@ -181,6 +181,7 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
                 releases=LedgerReleases(self._store),
+                history=self._history,
             ),
         )
 
