@@ -202,6 +202,20 @@ async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
     assert result.seconds < 15
 
 
+async def test_a_job_whose_limits_can_not_be_set_never_begins(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*arguments: object) -> None:
+        raise PermissionError("not permitted")
+
+    monkeypatch.setattr("greenlane.adapters.sandbox.bubblewrap.resource.prlimit", forbid)
+    executable = shutil.which("bwrap")
+    if executable is None:
+        pytest.skip("bubblewrap is not installed")
+    with pytest.raises(FinalError, match="limits can't be set"):
+        await shell(BubblewrapSandbox(Path(executable)), workdir, "touch begun")
+    await asyncio.sleep(0.2)
+    assert not (workdir / "begun").exists()
+
+
 async def test_memory_of_one_process_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
     result = await python(sandbox, workdir, "b = bytearray(600 << 20)", memory_mb=256)
     assert "MemoryError" in result.stderr

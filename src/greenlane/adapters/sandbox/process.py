@@ -224,9 +224,19 @@ class ProcessSandbox(ABC):
             return None
         try:
             init = _Init(statuses.child_pid, self._end)
+        except ProcessLookupError:
+            return None  # it ended in the meantime: the status says how
+        try:
             self._started(job, statuses.child_pid, group)
-        except (ProcessLookupError, PermissionError):
-            return None  # it ended in the meantime, or never came up: the status says which
+        except ProcessLookupError:
+            init.close()
+            return None  # likewise
+        except PermissionError as error:  # it waits still, and never begins
+            init.kill()
+            init.close()
+            raise FinalError(
+                f"limits can't be set on a job ({self.kind}): {error}", hint="see `greenlane doctor`"
+            ) from error
         return init
 
 
