@@ -24,7 +24,8 @@ from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform, shutd
 from greenlane.agents.side_by_side import CANDIDATE, CURRENT, Outcome, SideBySide
 from greenlane.domain.delivery import DeploymentSpec, Instance, Verdict
 from greenlane.domain.errors import GreenlaneError
-from greenlane.domain.settings import Commands, LoadRequest, Service, Settings, Staging, Validation
+from greenlane.domain.service_settings import Commands, LoadRequest, Service
+from greenlane.domain.settings import Settings, Staging, Validation
 from greenlane.ports.environments import PythonEnvironment
 
 if __name__ == "__main__":

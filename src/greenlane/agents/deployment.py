@@ -55,7 +55,8 @@ from greenlane.domain.delivery import (
     Verdict,
 )
 from greenlane.domain.errors import BaseMovedError, ChangeError, GreenlaneError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform

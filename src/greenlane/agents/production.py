@@ -21,7 +21,8 @@ from greenlane.domain.change import Change, Recorded, apply
 from greenlane.domain.delivery import Artifact, DeploymentSpec, Environment, Instance, Split
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.ids import deployment_id
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
