@@ -12,6 +12,7 @@ from greenlane.domain.events import WrittenTest
 _MAX_LINES = 12
 _MAX_NAMES = 20
 _WIDTH = 100
+NOT_ISOLATED = "NOTHING OF IT WAS ISOLATED: Greenlane was started with --unsafe-no-sandbox."
 
 
 def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None, patch: str = "") -> str:
@@ -26,7 +27,8 @@ def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | 
             f"The branch is not pushed to: {count} {tests} as a patch in {patch}. `git am {patch}` on the branch takes "
             "them; until somebody does, the gap is open."
         )
-    return " ".join([*parts, f"All of it ran in the sandbox ({sandbox})."])
+    where = f"All of it ran in the sandbox ({sandbox})." if sandbox != "none" else NOT_ISOLATED
+    return " ".join([*parts, where])
 
 
 def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> list[str]:
@@ -54,12 +56,25 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
     if service.dropped:
         first = service.dropped[0]
         said.append(f"{len(service.dropped)} were dropped, the first because {first.reason}.")
+    if service.mutants:
+        said.append(_explain_mutants(service))
+    said += [f"{f.message} ({f.path}:{f.line}): that looks like a fault of the change." for f in service.findings]
     if service.open_lines:
         lines = service.open_lines
         shown = ", ".join(lines[:_MAX_LINES])
         more = f" and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         said.append(f"The gap stays open at {shown}{more}.")
     return said
+
+
+def _explain_mutants(service: ServiceTests) -> str:
+    count, left = service.mutants, len(service.surviving)
+    put = f"Of {count} faults that were put into the changed lines, "
+    if not left:
+        return put + "each is noticed by a test."
+    first = "" if left > 1 else ": "
+    shown = f", the first {service.surviving[0]}" if left > 1 else f"{first}{service.surviving[0]}"
+    return put + f"{left} {'is' if left == 1 else 'are'} noticed by none{shown}."
 
 
 def _explain_asking(service: ServiceTests) -> list[str]:

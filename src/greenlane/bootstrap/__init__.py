@@ -16,6 +16,7 @@ from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.worktrees import main_folder
 from greenlane.config import CONFIG_NAME, LoadedSettings, load_settings, parse_settings
 from greenlane.domain.errors import ConfigError
+from greenlane.domain.events import Reasoning, SandboxOff
 from greenlane.domain.settings import Settings
 from greenlane.domain.weights import FittedWeights
 from greenlane.ledger.sqlite import SqliteLedger
@@ -33,8 +34,9 @@ STATE_DIR = ".greenlane"
 LEDGER = "ledger.db"
 
 
-async def open_application(root: Path, *, read_only: bool = False) -> Application:
+async def open_application(root: Path, *, read_only: bool = False, unsafe: bool = False) -> Application:
     """Greenlane for the repository at `root`, with its ledger in `.greenlane` there (see `state_dir_of`).
+    `unsafe`: code of changes runs without a sandbox; the ledger says so before anything is run.
 
     Raises ConfigError (with file and line), InputError (no repository), LedgerUnavailableError, LedgerCorruptError.
     """
@@ -74,6 +76,7 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
             clock=clock,
             writer=writer,
             weights=weights,
+            unsafe=unsafe,
         )
 
     return Application(
@@ -87,6 +90,19 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
         clock=clock,
         make_crew=make_crew,
         rules=_digest_rules(loaded, weights),
+        before_work=(sandbox_off(),) if unsafe else (),
+    )
+
+
+def sandbox_off() -> SandboxOff:
+    """The decision to run code of changes without isolation."""
+    return SandboxOff(
+        why=Reasoning(
+            decision="run-without-sandbox",
+            rationale="Greenlane was started with --unsafe-no-sandbox: until this process ends, code of changes runs "
+            "without any isolation, as the user who started it, with that user's files and network.",
+            rules_fired=("sandbox-off",),
+        )
     )
 
 

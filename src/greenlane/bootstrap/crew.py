@@ -22,7 +22,7 @@ from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.adapters.notify import DELIVERIES, Courier, FanOut
 from greenlane.adapters.platforms import Builders, Platforms
 from greenlane.adapters.probe import HttpProbe
-from greenlane.adapters.reports import FileNotifier
+from greenlane.adapters.reports import FOLDER, FileNotifier
 from greenlane.adapters.routers import Routers
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.base import Agent
@@ -78,6 +78,7 @@ class LocalCrew:
         clock: Clock,
         writer: Writer,
         weights: FittedWeights | None = None,
+        unsafe: bool = False,
     ) -> None:
         self._weights = weights
         self._settings = settings
@@ -86,7 +87,7 @@ class LocalCrew:
         self._clock = clock
         self._state_dir = state_dir
         self._work_dir = state_dir / "work"
-        self._sandbox = choose_sandbox(settings)
+        self._sandbox = choose_sandbox(settings, unsafe=unsafe)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
         self._builder = Builders(LocalBuilder(state_dir, self._environments, settings))
         self._platform = Platforms(LocalPlatform(state_dir, self._environments, settings), state_dir, settings.services)
@@ -116,7 +117,7 @@ class LocalCrew:
             tidier=self,
         )
         self._courier = Courier(settings.notifications, state_dir / DELIVERIES)
-        notifier = FanOut(FileNotifier(state_dir / "reports", settings, self._around), self._courier)
+        notifier = FanOut(FileNotifier(state_dir / FOLDER, settings, self._around), self._courier)
         self.notices = Notices(store, self.bus, self._holdings, notifier)
 
     async def _around(self, change: Change) -> Around:

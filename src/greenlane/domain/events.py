@@ -285,6 +285,12 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     """The file with the tests, where they could not or should not be pushed; `git am` takes it."""
     asked: tuple[ModelTests, ...] = ()
     """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
+    mutants: int = 0
+    """Faults that were put into changed lines, one at a time."""
+    surviving: tuple[str, ...] = ()
+    """Those of them, in words, that no test notices, old or new."""
+    findings: tuple[Finding, ...] = ()
+    """What the search for tests met that looks like a fault of the change."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
@@ -630,6 +636,10 @@ class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
     reason: str
 
 
+class SandboxOff(Decision, tag="sandbox.off", frozen=True, kw_only=True):
+    """Intent: from now on this process runs code of changes without any isolation, because a person asked for it."""
+
+
 AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
     StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
@@ -637,7 +647,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
     FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
-    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
+    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed, SandboxOff,
 ]  # fmt: skip
 
 EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members

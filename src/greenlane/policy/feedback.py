@@ -137,7 +137,7 @@ def compute_rates(changes: Iterable[Change]) -> tuple[RuleRate, ...]:
 def write_example(item: JudgedFinding) -> str:
     """A judged finding as a candidate example for the model's prompt: what stands there, and what a person said of it.
 
-    Quotations of secrets are redacted in the finding already. Who said it is left out: it is no business of the model's.
+    Quotations of secrets are redacted in the finding already. Who said it is left out: a model need not know.
     """
     kind = "vulnerability" if item.verdict == "confirmed" else "harmless"
     said = "Reported, rightly" if item.verdict == "confirmed" else "Not to be reported"

@@ -41,6 +41,11 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[str, ...] = ()
 
 
+def replay_run(history: Sequence[Recorded]) -> tuple[Replayed, ...]:
+    """Every judgement of a run that rests on figures, in the order of the ledger."""
+    return tuple(sorted(replay_canaries(history), key=lambda r: r.seq))
+
+
 def replay_canaries(history: Sequence[Recorded]) -> tuple[Replayed, ...]:
     """Every judgement on every canary of a run, oldest first."""
     found: list[Replayed] = []

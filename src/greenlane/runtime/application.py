@@ -79,8 +79,11 @@ class Application:
         clock: Clock,
         make_crew: Callable[[], Crew],
         rules: str = "",
+        before_work: tuple[Event, ...] = (),
     ) -> None:
-        """`rules` is a digest of the configuration that this application works by."""
+        """`rules` is a digest of the configuration that this application works by; `before_work` are decisions about
+        this process that are written down before anything is worked on.
+        """
         self.rules = rules
         self.settings = settings
         self.state_dir = state_dir
@@ -92,6 +95,7 @@ class Application:
         self._clock = clock
         self._make_crew = make_crew
         self._postponed = Postponements(clock, settings)
+        self._before_work = before_work
         self._crew: Crew | None = None
         self._grown = asyncio.Event()
         self._listening = False
@@ -101,6 +105,8 @@ class Application:
 
     async def work(self, *, until: Collection[str] | None = None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
+        for event in self._before_work:
+            await self.desk.record_control(event)
         crew = self.crew
         give_up_s = None if until is None else LEDGER_GIVE_UP_S
         self._journal.bus = crew.bus

@@ -25,8 +25,7 @@ import msgspec
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
-from greenlane.suite.files import put_files
-from greenlane.suite.files import read_bytes as _read_bytes
+from greenlane.suite.files import put_files, read_bytes
 from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
 
 _INSIDE = Path(__file__).with_name("inside")
@@ -316,7 +315,7 @@ def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> 
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
         arcs=_read_arcs(folder / "out" / "arcs.json"),
-        plugin_output=_read_bytes(folder / "out" / "output"),
+        plugin_output=read_bytes(folder / "out" / "output"),
         cut_short=cut_short,
         doubts=doubts,
     )
@@ -326,7 +325,7 @@ def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
     """The lines that carry this run's nonce: others were written by somebody else, or by a pytest inside a test."""
     decoder = msgspec.json.Decoder(_ReportLine)
     outcomes = []
-    for line in _read_bytes(path).splitlines()[:_MAX_LINES]:
+    for line in read_bytes(path).splitlines()[:_MAX_LINES]:
         with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
             read = decoder.decode(line)
             if read.nonce == nonce:
@@ -335,7 +334,7 @@ def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
 
 
 def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
-    data = _read_bytes(path)
+    data = read_bytes(path)
     if not data:
         return {}
     try:
@@ -353,7 +352,7 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
 
 
 def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
-    data = _read_bytes(path)
+    data = read_bytes(path)
     try:
         measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
     except (msgspec.MsgspecError, UnicodeDecodeError):
