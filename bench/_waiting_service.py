@@ -1,8 +1,8 @@
 """A service as most are: it waits (for a database, say) longer than it computes. Standard library only.
 
 Each answer waits a log-normal time around `MEDIAN_S` (15 ms) and computes for about 0.3 ms. `SLOWDOWN` makes every wait
-longer by this factor; `TAIL_SHARE` and `TAIL_FACTOR` only that share of slowest waits. Told by `faults.json` beside this
-file, so that a slow version is another artifact. One event loop and no thread: what is measured is little but the
+longer by this factor; `TAIL_SHARE` and `TAIL_FACTOR` only that share of slowest waits. Told by `faults.json` beside
+this file, so that a slow version is another artifact. One event loop and no thread: what is measured is little but the
 machine.
 """
 
