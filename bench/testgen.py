@@ -40,11 +40,15 @@ from greenlane.testgen.mutants import Mutant, mutants_of
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.trial import Trials
 
-RERUNS = 20
+RERUNS, PEER_RERUNS, TOGETHER = 20, 4, 2
 TRIAL_S = 60.0
 SIDES = ("report", "develop")
 PYNGUIN_S = (10, 60)
+TOOLS = ("ours", "pynguin")
+PYNGUIN = "pynguin==0.48.0 pytest"
 _SOURCES = ("testgen", "suite", "policy/testing.py")
+_NOT_USED = frozenset({"asked.py", "faults.py", "fixtures.py", "given.py", "harms.py", "program.py"})
+"""Modules of the model's path and of other languages, without which results stay the same."""
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +114,11 @@ class Yard:
                 Truth,
                 place.truth,
             )
-            ours = await self._kept(change, "ours", _digest(_SOURCES), Score, lambda: place.ours(truth))
+            ours = Score()
+            if "ours" in self.bench.args.tools:
+                ours = await self._kept(change, "ours", _digest(_SOURCES), Score, lambda: place.ours(truth))
             scores = {}
-            for seconds in PYNGUIN_S if pynguin else ():
+            for seconds in PYNGUIN_S if pynguin and "pynguin" in self.bench.args.tools else ():
                 assert pynguin is not None
                 tool = Pynguin(self.sandbox, pynguin, self.python)
                 scores[seconds] = await self._kept(
@@ -166,12 +172,12 @@ class Place:
     async def ours(self, truth: Truth) -> Score:
         service, tree = self.project.service, self.trees.withheld
         used, started = _cpu_s(), time.monotonic()
-        baseline = await self._run(tree, SuiteRequest(measure=tuple(self.trees.lines)))
+        baseline = await self._run(tree, SuiteRequest(measure=tuple(self.trees.lines), branches=True))
         gaps: dict[str, frozenset[int]] = {}
         for path, line in open_lines(baseline, self.trees.lines):
             gaps[path] = gaps.get(path, frozenset()) | {line}
         generator = TestGenerator(self.yard.sandbox, self.yard.settings)
-        made = await generator.generate(service, self.yard.python, tree, gaps, baseline)
+        made = await generator.generate(service, self.yard.python, tree, gaps, baseline, self.trees.lines)
         seconds, cpu_s = time.monotonic() - started, _cpu_s() - used
         files = tuple((f.path, f.content) for f in made.files)
         dropped = "\n".join(f"{d.name}: {d.reason}" for d in made.dropped)
@@ -187,10 +193,16 @@ class Place:
             if content:
                 files.append((f"{self.project.tests}/test_pynguin_{Path(path).stem}.py", content))
         took, cpu_s = time.monotonic() - started, _cpu_s() - used
-        return await self.score(truth, tuple(files), took, cpu_s, problem=problem)
+        return await self.score(truth, tuple(files), took, cpu_s, problem=problem, reruns=PEER_RERUNS)
 
     async def score(
-        self, truth: Truth, files: tuple[tuple[str, bytes], ...], seconds: float, cpu_s: float, problem: str
+        self,
+        truth: Truth,
+        files: tuple[tuple[str, bytes], ...],
+        seconds: float,
+        cpu_s: float,
+        problem: str,
+        reruns: int = RERUNS,
     ) -> Score:
         if not files:
             return Score(seconds=seconds, cpu_s=cpu_s, problem=problem or "no test was written")
@@ -199,10 +211,13 @@ class Place:
         first = await self._run(self.trees.withheld, request)
         steady = {o.test for o in first.outcomes if o.outcome == "passed"} - set(first.failing)
         tests = {o.test for o in first.outcomes if o.when == "call"}
-        for number in range(RERUNS):
-            again = SuiteRequest(select=names, extra=files, hash_seed=number + 1, shuffle=number)
-            outcome = await self._run(self.trees.withheld, again)
-            steady &= {o.test for o in outcome.outcomes if o.outcome == "passed"} - set(outcome.failing)
+        for number in range(0, reruns, TOGETHER):
+            requests = [
+                SuiteRequest(select=names, extra=files, hash_seed=seed + 1, shuffle=seed)
+                for seed in range(number, number + TOGETHER)
+            ]
+            for again in await asyncio.gather(*(self._run(self.trees.withheld, request) for request in requests)):
+                steady &= {o.test for o in again.outcomes if o.outcome == "passed"} - set(again.failing)
         noticed = await self._noticed(self.trees.withheld, first, files)
         text = "\n".join(content.decode("utf-8", "replace") for _, content in files)
         return Score(
@@ -250,7 +265,7 @@ def _cpu_s() -> float:
 def _digest(sources: Sequence[str]) -> str:
     root = Path(greenlane.__file__).parent
     files = [f for name in sources for f in ([root / name] if (root / name).is_file() else (root / name).rglob("*.py"))]
-    text = b"\0".join(f.read_bytes() for f in sorted(files))
+    text = b"\0".join(f.read_bytes() for f in sorted(files) if f.name not in _NOT_USED)
     return hashlib.sha256(text).hexdigest()[:12]
 
 
@@ -263,6 +278,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pynguin", type=Path, metavar="PYTHON", help="an interpreter that has Pynguin")
     parser.add_argument("--cache", type=Path, default=Path("bench/out/testgen"), help="where results are kept")
     parser.add_argument("--side", choices=SIDES, help="this half of the changes only")
+    parser.add_argument("--tools", nargs="*", choices=TOOLS, default=TOOLS, help="run these only")
     parser.add_argument("--only", default="", help="changes whose repository or commit holds this text")
 
 
@@ -273,6 +289,7 @@ async def measure(bench: Bench) -> None:
     if missing or args.python is None:
         bench.note(clone_words(missing, args.repos or Path("DIR")))
         bench.note(f"python3.11 -m venv ENV && ENV/bin/pip install {PACKAGES}   # then --python ENV/bin/python")
+        bench.note(f"python3.11 -m venv PEER && PEER/bin/pip install {PYNGUIN}   # then --pynguin PEER/bin/python")
         return
     if bench.quick:
         listed = listed[:4]
@@ -339,7 +356,9 @@ def _peer(bench: Bench, name: str, outcomes: Sequence[Outcome], seconds: int) ->
     bench.figure(f"{name}_lines_share", statistics.median(shares), words + "open changed lines closed, median change")
     bench.figure(f"{name}_files", sum(bool(s.text) for s in scores), words + "changes for which it wrote a file")
     bench.figure(
-        f"{name}_steady_share", sum(s.steady for s in scores) / tests if tests else None, words + "steady tests"
+        f"{name}_steady_share",
+        sum(s.steady for s in scores) / tests if tests else None,
+        words + f"of its tests pass {PEER_RERUNS} times",
     )
     noticed = sum(o.noticed(s) for o, s in zip(outcomes, scores, strict=True))
     bench.figure(f"{name}_mutants_ratio", noticed / people if people else None, words + "mutants noticed / people's")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from greenlane.adapters.pids import pids_group
 from greenlane.adapters.sandbox import (
     BareSandbox,
     BubblewrapSandbox,
@@ -20,7 +21,6 @@ from greenlane.adapters.sandbox import (
     choose_sandbox,
     probe_sandbox,
 )
-from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.domain.errors import FinalError
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 

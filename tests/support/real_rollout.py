@@ -23,6 +23,7 @@ from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
+from tests.support.production import KnownProduction
 
 FAILS_IN_PRODUCTION = b"""
 if os.environ.get("GREENLANE_ENVIRONMENT") == "production":
@@ -54,7 +55,9 @@ class RealScene:
                 ),
             ),
             "thresholds": Thresholds(canary_monitoring_duration_min=4 / 60, canary_traffic_initial_pct=20),
-            "canary": Canary(warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, steps_pct=(50,)),
+            "canary": Canary(
+                warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, detect_factor=20, steps_pct=(50,)
+            ),
             "staging": Staging(collect_s=1, start_timeout_s=20),
             "validation": Validation(load_duration_s=4, load_extend_max_factor=1),
         }
@@ -76,9 +79,12 @@ class RealScene:
         self._rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
         agents = [
             StagingAgent(**self.ports, **self._rest, probe=HttpProbe()),
-            ValidationAgent(builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config),
+            ValidationAgent(
+                builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config,
+                clock=SystemClock(), history=KnownProduction(),
+            ),
             DeploymentAgent(**self.ports, **self._rest),
-        ]
+        ]  # fmt: skip
         self.driver = Driver(agents, SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
         opened = e.PrOpened(
             repo="shop", pr_number=1, title="Version 2", branch="feature", base_branch="main", head_sha=self.head,

@@ -19,6 +19,7 @@ from greenlane.domain.settings import Canary, Commands, Service, Settings, Stagi
 from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
+from tests.support.production import KnownProduction
 
 BASE_FILES = {"app.py": b"def price():\n    return 1\n", "README": b"shop\n"}
 
@@ -33,7 +34,7 @@ def settings(*services: Service, **changed: object) -> Settings:
     sections: dict[str, object] = {
         "services": services or (service(),),
         "thresholds": Thresholds(canary_monitoring_duration_min=0.5),
-        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50),
+        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50, detect_factor=10),
         "staging": Staging(collect_s=4),
         "validation": Validation(load_duration_s=20, load_extend_max_factor=1),
     }
@@ -57,7 +58,7 @@ class Scene:
         self.rolled_back: list[Rollback] = []
         """Rollbacks of other runs."""
         self.world = World()
-        self.history = history
+        self.history: ProductionHistory = history or KnownProduction()
         self.config = config or settings()
         self.repo = MemoryRepository(reach=self.world.reach, did=self.world.did)
         self.base = self.repo.commit(BASE_FILES, message="base")
@@ -78,9 +79,9 @@ class Scene:
                 load=self.world.load,
                 settings=self.config,
                 clock=self.world.clock,
-                history=self if history else None,
+                history=self,
             ),
-            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self, history=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)
@@ -100,11 +101,9 @@ class Scene:
         return tuple(self.rolled_back)
 
     async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
-        assert self.history is not None
         return await self.history.slots(service, since)
 
     async def past(self) -> tuple[Change, ...]:
-        assert self.history is not None
         return await self.history.past()
 
     @property

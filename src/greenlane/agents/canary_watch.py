@@ -13,16 +13,24 @@ import msgspec
 from greenlane.agents.base import Yielded
 from greenlane.agents.production import Notebook, Site, explain, p99_limit_ms
 from greenlane.domain import events as e
-from greenlane.domain.delivery import CanaryJudgement, Counters, Instance, Split, TrafficReading, Verdict
+from greenlane.domain.delivery import CanaryJudgement, Counters, Instance, Split, Tick, TrafficReading, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
 from greenlane.domain.settings import Service
-from greenlane.policy.canary import Moment, Phase, compute_since, compute_sum, detect_lag, judge_canary, rules_of
-
-RESUMED = "resumed"
-RESTARTED = "restarted"
+from greenlane.policy.canary import PhaseJudge
+from greenlane.policy.canary_plan import Phase, rules_of
+from greenlane.policy.canary_trail import (
+    RESTARTED,
+    RESUMED,
+    CanaryStep,
+    PassedPhase,
+    begin_phase,
+    find_passed,
+    steps_of,
+)
+from greenlane.policy.counting import compute_since, detect_lag, make_tick
 
 _CHECKPOINTS = 6
-"""Checkpoints of a phase in the ledger; looks in between are not recorded."""
+"""Checkpoints of a phase in the ledger; each brings the looks since the one before."""
 _UNREADABLE_TICKS = 2
 """Looks in a row at which the proxy may fail to answer: longer, and the canary would go unwatched."""
 
@@ -34,7 +42,8 @@ _ALL_PASSED = CanaryJudgement(verdict=Verdict.PASS, reason="every phase has pass
 
 
 class CanaryWatch:
-    """After `run`, `judgement` is how it ended (PASS: every phase passed), and `reading` what it was based on."""
+    """After `run`, `judgement` is how it ended (PASS: every phase passed), `reading` what it was based on, `phase`
+    where it ended (empty: not by the judge), and `ticks` the looks that are not recorded yet."""
 
     def __init__(
         self,
@@ -55,8 +64,11 @@ class CanaryWatch:
         self._rules = rules_of(starting)
         self._unreadable = 0
         self._lagging = 0
+        self._since = _NOTHING
         self.reading = _NOTHING
         self.judgement = _ALL_PASSED
+        self.phase = ""
+        self.ticks: tuple[Tick, ...] = ()
 
     async def run(self) -> AsyncIterator[Yielded]:
         """The watch, phase by phase. An error on the way ends it as inconclusive: nothing goes on unwatched."""
@@ -78,10 +90,12 @@ class CanaryWatch:
         except Exception as error:
             reason = f"the watch itself failed: {type(error).__name__}: {error}"
             self.judgement = CanaryJudgement(verdict=Verdict.INCONCLUSIVE, reason=reason)
+            self.phase, self.ticks = "", ()  # not a verdict of the judge
 
     async def take_over(self, *, restarted: bool) -> AsyncIterator[Yielded]:
         """Record that another worker goes on. `restarted`: the candidate was started again, so all begins anew."""
-        taken = [o for o in self._observed() if o.phase in (RESUMED, RESTARTED)]
+        observed = [s for s in self._steps() if isinstance(s, e.CanaryObserved)]
+        taken = [o for o in observed if o.phase in (RESUMED, RESTARTED)]
         cap = self._site.settings.orchestration.delivery_cap
         verdict, text = Verdict.WAIT, "the phase begins again"
         if len(taken) >= cap:
@@ -93,28 +107,11 @@ class CanaryWatch:
 
     # ------------------------------------------------------------ what the ledger knows
 
-    def _trail(self) -> tuple[e.CanaryObserved | e.CanaryPromoting, ...]:
-        """Recorded steps of this canary since it last began from the first weight."""
-        trail: list[e.CanaryObserved | e.CanaryPromoting] = []
-        for recorded in self._notebook.change.history:
-            event = recorded.event
-            if not isinstance(event, e.CanaryObserved | e.CanaryPromoting):
-                continue
-            if event.deployment_id != self._starting.deployment_id:
-                continue
-            if isinstance(event, e.CanaryObserved) and event.phase == RESTARTED:
-                trail.clear()
-            trail.append(event)
-        return tuple(trail)
+    def _steps(self) -> tuple[CanaryStep, ...]:
+        return steps_of(self._notebook.change.history, self._starting.deployment_id)
 
-    def _observed(self) -> tuple[e.CanaryObserved, ...]:
-        mine = self._notebook.change.all_of(e.CanaryObserved)
-        return tuple(o for o in mine if o.deployment_id == self._starting.deployment_id)
-
-    def _passed(self) -> tuple[e.CanaryObserved, ...]:
-        """The observation that ended each phase that passed."""
-        trail = self._trail()
-        return tuple(t for t in trail if isinstance(t, e.CanaryObserved) and t.judgement.verdict is Verdict.PASS)
+    def _passed(self) -> tuple[PassedPhase, ...]:
+        return find_passed(self._steps())
 
     def _phases_left(self) -> tuple[tuple[Phase, float], ...]:
         first = self._starting.weight_percent
@@ -124,55 +121,64 @@ class CanaryWatch:
         return tuple(timed[len(self._passed()) :])
 
     def _recorded_weight(self) -> float:
-        promoted = [t.weight_percent for t in self._trail() if isinstance(t, e.CanaryPromoting)]
-        return promoted[-1] if promoted else self._starting.weight_percent
-
-    def _judged_before(self) -> Counters:
-        """What the canary showed in the judged phases that passed."""
-        total = Counters()
-        for observed in self._passed():
-            if observed.phase != Phase.WARM_UP:
-                total = compute_sum(total, observed.reading.canary)
-        return total
+        """The weight of the last step that was decided since the canary last began from its first phase."""
+        weight = self._starting.weight_percent
+        for step in self._steps():
+            if isinstance(step, e.CanaryPromoting):
+                weight = step.weight_percent
+            elif isinstance(step, e.CanaryObserved) and step.phase == RESTARTED:
+                weight = self._starting.weight_percent
+        return weight
 
     # ------------------------------------------------------------ one phase
 
     async def _watch(self, phase: Phase, weight: float) -> AsyncIterator[Yielded]:
-        clock, tick_s = self._site.clock, self._site.settings.canary.tick_s
-        passed, start = self._judged_before(), await self._site.traffic.read(self._service.name)
+        clock, tick_s = self._site.clock, self._starting.tick_s
+        judge, start = (
+            begin_phase(self._rules, self._passed(), phase),
+            await self._site.traffic.read(self._service.name),
+        )
+        self.phase, self.ticks, self._since = phase, (), _NOTHING
         begun_s = clock.monotonic_s()
         every_s = max(self._rules.duration_s(phase) / _CHECKPOINTS, tick_s)
         due_s = 0.0
         while True:
-            elapsed_s = clock.monotonic_s() - begun_s
-            self.judgement = await self._look(phase, elapsed_s, start, passed)
+            elapsed_s = round(clock.monotonic_s() - begun_s, 3)
+            judgement = await self._look(judge, elapsed_s, start)
+            if judgement is None:
+                await clock.sleep(tick_s)
+                continue
+            self.judgement = judgement
             if self.judgement.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
                 return  # recorded with the decision to roll back, so that no time is lost
             if self.judgement.verdict is Verdict.PASS or elapsed_s >= due_s:
                 yield self._notebook.note(self._observation(phase, weight, elapsed_s, self.reading))
+                self.ticks = ()
                 due_s = elapsed_s + every_s
             if self.judgement.verdict is Verdict.PASS:
                 return
             await clock.sleep(tick_s)
 
-    async def _look(self, phase: Phase, elapsed_s: float, start: TrafficReading, passed: Counters) -> CanaryJudgement:
+    async def _look(self, judge: PhaseJudge, elapsed_s: float, start: TrafficReading) -> CanaryJudgement | None:
+        """One look. None if it can't be read, or not to the end yet: that is no tick, the next one covers its time."""
         try:
             now = await self._site.traffic.read(self._service.name)
             alive = await self._site.platform.find(self._starting.deployment_id) is not None
-        except RetryableError as error:
+        except RetryableError:
             self._unreadable += 1
             if self._unreadable > _UNREADABLE_TICKS:
                 raise
-            return CanaryJudgement(verdict=Verdict.WAIT, reason=f"no reading: {error.message}")
+            return None
         self._unreadable = 0
         self._lagging = self._lagging + 1 if detect_lag(start, now) else 0
         if 0 < self._lagging <= _LAGGING_TICKS:
-            return CanaryJudgement(verdict=Verdict.WAIT, reason="the proxy's histogram lags behind its counters")
+            return None
         since = compute_since(start, now)
+        tick = make_tick(elapsed_s, self._since, since, alive=alive)
+        self.ticks = (*self.ticks, tick)
         self.reading = since or now
-        return judge_canary(
-            self._rules, Moment(phase=phase, elapsed_s=elapsed_s, reading=since, passed=passed, alive=alive)
-        )
+        self._since = since or self._since
+        return judge.look(tick)
 
     async def _route(self, weight: float) -> None:
         split = Split(stable=self._stable, canary=self._candidate, canary_weight=weight)
@@ -186,9 +192,10 @@ class CanaryWatch:
             deployment_id=self._starting.deployment_id,
             phase=phase,
             weight_percent=weight,
-            elapsed_s=round(elapsed_s, 3),
+            elapsed_s=elapsed_s,
             reading=reading,
             judgement=self.judgement,
+            ticks=self.ticks,
             why=explain(
                 self._notebook.change,
                 decision,
@@ -198,7 +205,7 @@ class CanaryWatch:
         )
 
     def _promoting(self, weight: float) -> e.CanaryPromoting:
-        last = self._passed()[-1]
+        last = self._passed()[-1].observed
         return e.CanaryPromoting(
             deployment_id=self._starting.deployment_id,
             weight_percent=weight,

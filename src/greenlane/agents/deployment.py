@@ -59,6 +59,7 @@ from greenlane.domain.settings import Service, Settings
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
@@ -91,8 +92,10 @@ class DeploymentAgent:
         settings: Settings,
         work_dir: Path,
         releases: Releases | None = None,
+        history: ProductionHistory | None = None,
     ) -> None:
-        """`releases` is None only where nothing was ever rolled back (a repository that begins)."""
+        """`releases` is None only where nothing was ever rolled back (a repository that begins), and `history` where
+        nothing is known of production but what its router counts now."""
         self._site = Site(
             code_host=code_host,
             source=source,
@@ -103,6 +106,7 @@ class DeploymentAgent:
             settings=settings,
             work_dir=work_dir,
             releases=releases,
+            history=history,
         )
 
     async def act(self, change: Change) -> AsyncIterator[Yielded]:
@@ -242,7 +246,10 @@ class DeploymentAgent:
             yield notebook.note(promotion_of(notebook.change, starting, stable, candidate, watch.judgement))
             await self._give_all_traffic(notebook, service, candidate)
             return
-        yield rolling_back(notebook, starting, trigger_of(watch.judgement), watch.reading, watch.judgement)
+        trigger = trigger_of(watch.judgement)
+        yield rolling_back(
+            notebook, starting, trigger, watch.reading, watch.judgement, phase=watch.phase, ticks=watch.ticks
+        )
         async for step in end_canary(self._site, notebook, starting):
             yield step
 

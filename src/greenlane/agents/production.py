@@ -22,10 +22,11 @@ from greenlane.domain.delivery import Artifact, DeploymentSpec, Environment, Ins
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.ids import deployment_id
 from greenlane.domain.settings import Service, Settings
-from greenlane.policy.canary import resolve_thresholds
+from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
@@ -69,6 +70,7 @@ class Site:
     settings: Settings
     work_dir: Path
     releases: Releases | None = None
+    history: ProductionHistory | None = None
 
 
 def explain(

@@ -14,7 +14,7 @@ from greenlane.agents.evidence import gather_evidence
 from greenlane.agents.production import Notebook, Site, ensure_running, explain, position_of, service_named
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.delivery import CanaryJudgement, Instance, Split, TrafficReading, Verdict
+from greenlane.domain.delivery import CanaryJudgement, Instance, Split, Tick, TrafficReading, Verdict
 from greenlane.domain.errors import BaseMovedError, FinalError, RetryableError
 from greenlane.domain.settings import Service
 from greenlane.pages.incident import IncidentFacts, render_markdown
@@ -34,15 +34,24 @@ def winding_down(change: Change) -> tuple[str, str] | None:
 
 
 def rolling_back(
-    notebook: Notebook, starting: e.CanaryStarting, trigger: str, reading: TrafficReading, judgement: CanaryJudgement
+    notebook: Notebook,
+    starting: e.CanaryStarting,
+    trigger: str,
+    reading: TrafficReading,
+    judgement: CanaryJudgement,
+    *,
+    phase: str = "",
+    ticks: tuple[Tick, ...] = (),
 ) -> Yielded:
-    """The decision to take the canary's traffic away."""
+    """The decision to take the canary's traffic away. `phase` and `ticks`: the looks of the watch that led to it."""
     return notebook.note(
         e.CanaryRollingBack(
             deployment_id=starting.deployment_id,
             trigger=trigger,
             reading=reading,
             judgement=judgement,
+            phase=phase,
+            ticks=ticks,
             why=explain(
                 notebook.change,
                 "roll-back",

@@ -7,7 +7,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Instance, Verdict
 from greenlane.domain.settings import Service, Settings
-from greenlane.policy.canary import resolve_thresholds
+from greenlane.policy.canary_plan import JUDGE_VERSION, resolve_thresholds
 
 
 def attempt_of(change: Change) -> int:
@@ -111,6 +111,11 @@ def starting_canary(
         min_requests=rules.min_requests,
         extend_max_factor=rules.extend_max_factor,
         alpha=rules.alpha,
+        judge=JUDGE_VERSION,
+        worse_than_stable=rules.worse_than_stable,
+        over_not_proven=rules.over_not_proven,
+        environment=rules.environment,
+        tick_s=settings.canary.tick_s,
         attempt=attempt,
         why=explain(
             change,

@@ -66,12 +66,14 @@ async def measure_suite(
     environment: PythonEnvironment,
     tree: Path,
     changed: Mapping[str, frozenset[int]],
+    *,
+    branches: bool = False,
 ) -> Measured:
-    """Run the suite with the changed files measured. Which of their lines can be executed is read from the text of
-    Python; of other languages the program says it."""
+    """Run the suite with the changed files measured, with `branches` also from which line to which (Python only).
+    Which of their lines can be executed is read from the text of Python; of other languages the program says it."""
     if service.tests.kind != "command":
         statements, unread = await asyncio.to_thread(read_statements, tree, changed)
-        run = await runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements)))
+        run = await runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements), branches=branches))
         return Measured(run=run, statements=statements, unread=unread)
     sources = measured_sources(service, changed)
     run = await runner.run(service, environment, tree, SuiteRequest(measure=sources))

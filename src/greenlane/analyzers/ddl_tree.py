@@ -106,13 +106,9 @@ def _added_column(action: exp.ColumnDef) -> Effect:
     if demanded and not default:
         return Effect("add-not-null", Severity.HIGH, words.NOT_NULL, words.NOT_NULL_INSTEAD)
     if _VOLATILE.search(text) or re.search(r"\b\w*serial\b|\bas identity\b|\bstored\b", text, re.IGNORECASE):
-        message = "adds a column with a value of its own for each row: the table is written anew under a lock"
-        return Effect("add-column", Severity.MEDIUM, message, words.NOT_NULL_INSTEAD)
+        return Effect("add-column", Severity.MEDIUM, words.REWRITTEN, words.NOT_NULL_INSTEAD)
     if re.search(r"\b(unique|references)\b", text, re.IGNORECASE):
-        message = "adds a column with a constraint: the table is locked while it is checked"
-        return Effect(
-            "add-column", Severity.MEDIUM, message, "the column alone, and its constraint as a step of its own"
-        )
+        return Effect("add-column", Severity.MEDIUM, words.CONSTRAINED, words.CONSTRAINED_INSTEAD)
     return Effect("add-column", Severity.LOW, "adds a column")
 
 

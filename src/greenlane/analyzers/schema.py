@@ -16,7 +16,8 @@ from greenlane.analyzers import files
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.analyzers.ddl_script import Script
 from greenlane.analyzers.ddl_words import Effect
-from greenlane.analyzers.schema_migrations import read_operations, reversing_nodes, upgrade_of
+from greenlane.analyzers.schema_earlier import Earlier
+from greenlane.analyzers.schema_migrations import read_operations, reversing_nodes, upgrading
 from greenlane.analyzers.schema_models import models_without_migration
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
@@ -82,9 +83,9 @@ def _effects_of_file(review: ReviewInput, diff: FileDiff) -> Iterator[Finding]:
             yield from _sql_findings(diff.path, files.read_text(review.head, diff.path, limit), data=True)
         elif diff.path.endswith(".py"):
             file = files.read_python(review.head, diff.path, limit)
-            for operation in read_operations(file):
+            for operation in read_operations(file, Earlier(review.head, diff.path, limit)):
                 yield _effect(operation.effect, diff.path, operation.line, file.quote(operation.line))
-            yield from (f for _, f in _ddl_strings(file, upgrade_of(file), data=True))
+            yield from (f for _, f in _ddl_strings(file, upgrading(file), data=True))
     except files.UnreadableError:
         return  # `reading` says so; that it is a migration is said here in any case
 
@@ -100,7 +101,7 @@ def _other_file(review: ReviewInput, diff: FileDiff) -> list[Finding]:
         if files.kind_of(diff.path) is not files.Kind.PYTHON or not diff.added:
             return []
         file = files.read_python(review.head, diff.path, limit)
-        after_strings = list(_ddl_strings(file, file.tree))
+        after_strings = list(_ddl_strings(file, [file.tree]))
         if not after_strings:
             return []
         known = _base_statements(review, diff)
@@ -123,7 +124,7 @@ def _base_statements(review: ReviewInput, diff: FileDiff) -> Counter[str]:
         file = files.PythonFile(diff.path, _base_text(review, diff))
     except files.UnreadableError:
         return Counter()
-    return Counter(text for text, _ in _ddl_strings(file, file.tree))
+    return Counter(text for text, _ in _ddl_strings(file, [file.tree]))
 
 
 def _texts(findings: list[Finding]) -> Counter[str]:
@@ -144,12 +145,13 @@ def _sql_findings(path: str, text: str, *, data: bool = False) -> Iterator[Findi
         yield _effect(effect, path, statement.line + 1, shown[:200])
 
 
-def _ddl_strings(file: files.PythonFile, within: ast.AST, *, data: bool = False) -> Iterator[tuple[str, Finding]]:
+def _ddl_strings(file: files.PythonFile, within: list[ast.AST], *, data: bool = False) -> Iterator[tuple[str, Finding]]:
     """(statement without white space, finding) for the DDL in string constants; docstrings are prose."""
     ignored = _docstrings(file.tree) | reversing_nodes(file)
-    ignored |= {id(v) for n in ast.walk(within) if isinstance(n, ast.JoinedStr) for v in n.values}
+    nodes = [n for part in within for n in ast.walk(part)]
+    ignored |= {id(v) for n in nodes if isinstance(n, ast.JoinedStr) for v in n.values}
     script = Script()
-    for node in ast.walk(within):
+    for node in nodes:
         if not isinstance(node, ast.Constant | ast.JoinedStr) or id(node) in ignored:
             continue
         line, quotation = node.lineno, file.quote(node.lineno)

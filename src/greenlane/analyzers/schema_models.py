@@ -20,7 +20,7 @@ from greenlane.analyzers import files
 from greenlane.analyzers.base import ReviewInput
 from greenlane.domain.findings import Category, Finding, Severity
 
-_NO_COLUMN = frozenset({"GenericForeignKey", "GenericRelation", "ManyToOneRel", "GeneratedField"})
+_NO_COLUMN = frozenset({"Field", "GenericForeignKey", "GenericRelation", "ManyToOneRel", "GeneratedField"})
 _RELATIONS = frozenset({"ForeignKey", "OneToOneField", "ManyToManyField", "ParentalKey", "ParentalManyToManyField",
                         "TreeForeignKey"})  # fmt: skip
 _DJANGO_OPTIONS = frozenset({
@@ -28,6 +28,8 @@ _DJANGO_OPTIONS = frozenset({
     "db_constraint", "db_default", "db_collation", "db_type", "through", "to_field", "base_field", "size", "srid",
     "dim",
 })  # fmt: skip
+_NO_MODEL = re.compile(r"(^object|Form|Serializer|FilterSet|Filter|Schema|ObjectType|Document|Factory|Admin|Table)$")
+"""Classes whose fields are no columns."""
 _META = ("unique_together", "index_together", "indexes", "constraints", "db_table")
 _SQLALCHEMY_IGNORED = frozenset({
     "default", "default_factory", "onupdate", "doc", "comment", "info", "key", "init", "repr", "compare", "kw_only",
@@ -159,6 +161,8 @@ def _django_columns(file: files.PythonFile) -> Columns:
         options = dict(_assignments(meta.body)) if meta else {}
         if any(_is_true(options.get(word)) for word in ("proxy", "abstract")) or _is_false(options.get("managed")):
             continue  # the fields of an abstract model are in tables of whoever derives from it
+        if not cls.bases or _NO_MODEL.search(ast.unparse(cls.bases[-1])):
+            continue  # Django takes no field from a class that is no model
         fields = {name: value for name, value in _assignments(cls.body) if _is_field(value)}
         if not fields and not any(ast.unparse(b) in ("models.Model", "Model") for b in cls.bases):
             continue
@@ -180,14 +184,25 @@ def _is_field(value: ast.expr) -> bool:
     return name.endswith(("Field", "Key")) and name not in _NO_COLUMN and not other
 
 
+class FieldParts(msgspec.Struct, frozen=True):
+    """A Django field as the database sees it: its class, and its options in words."""
+
+    kind: str
+    options: dict[str, str]
+
+
+def field_parts(call: ast.Call) -> FieldParts:
+    kind = _last(call.func)
+    given = {k.arg: k.value for k in call.keywords if k.arg in _DJANGO_OPTIONS}
+    if kind in _RELATIONS and call.args:
+        given.setdefault("to", call.args[0])
+    return FieldParts(kind, {str(k): _plain(v) for k, v in given.items() if not _is_false(v)})
+
+
 def _field_text(call: ast.expr) -> str:
     assert isinstance(call, ast.Call)
-    name = _last(call.func)
-    given = {k.arg: k.value for k in call.keywords if k.arg in _DJANGO_OPTIONS}
-    if name in _RELATIONS and call.args:
-        given.setdefault("to", call.args[0])
-    parts = [f"{k}={_plain(v)}" for k, v in sorted(given.items(), key=lambda g: str(g[0])) if not _is_false(v)]
-    return f"{name}({', '.join(parts)})"
+    parts = field_parts(call)
+    return f"{parts.kind}({', '.join(f'{k}={v}' for k, v in sorted(parts.options.items()))})"
 
 
 def _plain(node: ast.expr) -> str:

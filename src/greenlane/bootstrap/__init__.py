@@ -89,6 +89,7 @@ async def open_application(root: Path, *, read_only: bool = False, unsafe: bool 
         doorbell=Doorbell(state_dir),
         clock=clock,
         make_crew=make_crew,
+        rules=_digest_rules(loaded, weights),
         before_work=(sandbox_off(),) if unsafe else (),
     )
 
@@ -139,6 +140,18 @@ async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
             hint=f"the base branch decides: bring the section `repository` in line with it (git show {base}:{inside})",
         )
     return loaded, git
+
+
+async def read_rules(root: Path) -> str:
+    """A digest of the rules as the base branch has them now: another one, other rules. Raises ConfigError."""
+    root = root.resolve()
+    loaded, git = await load_base_settings(root)
+    weights = await load_base_weights(root, git, loaded.settings)
+    return _digest_rules(loaded, weights)
+
+
+def _digest_rules(loaded: LoadedSettings, weights: FittedWeights | None) -> str:
+    return f"{loaded.sha256} {weights.sha256 if weights else ''}"
 
 
 async def load_base_weights(root: Path, git: LocalGit, settings: Settings) -> FittedWeights | None:

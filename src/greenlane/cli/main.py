@@ -19,6 +19,7 @@ from greenlane.cli import (
     look,
     notifying,
     progress,
+    replaying,
     routing,
     setup,
     work,
@@ -88,6 +89,7 @@ backtesting.register(app)
 routing.register(app)
 calibrating.register(app)
 baselines.register(app)
+replaying.register(app)
 app.add_typer(audit.app, name="audit")
 
 

@@ -141,6 +141,8 @@ def _freeze_windows(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     listed: list[tuple[KeyPath, FreezeWindow]] = [
         (("freeze", "windows", i), window) for i, window in enumerate(settings.freeze.windows)
     ]
+    unattended = enumerate(settings.deployment.unattended_windows)
+    listed += [(("deployment", "unattended_windows", i), window) for i, window in unattended]
     for i, service in enumerate(settings.services):
         listed += [(("services", i, "freeze_windows", j), window) for j, window in enumerate(service.freeze_windows)]
     for path, window in listed:

@@ -97,7 +97,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric of the candidate against the current version: `ratio` = candidate / current, with its 95 % interval."""
+    """A metric of the candidate against the current version: `ratio` = candidate / current, with its interval.
+
+    `balanced` is the ratio at which neither version leans over the other, block by block of the run, and `error` its
+    standard error on the log scale; None where no such test was made. A stall moves `ratio` and hardly `balanced`.
+    """
 
     metric: str
     current: float
@@ -107,6 +111,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     limit: float
     regressed: bool
+    balanced: float | None = None
+    error: float | None = None
 
 
 class Verdict(StrEnum):
@@ -136,3 +142,37 @@ class CanaryJudgement(msgspec.Struct, frozen=True, kw_only=True):
     metrics: tuple[MetricJudgement, ...] = ()
     requests: int = 0
     needed: int = 0
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """How failures of a version were spread over time: what the judge needs to tell bursts from a bad release.
+
+    `squares` is the sum of bad^2 / requests over `ticks` of one look each. `sums` and `pairs` are the squared
+    differences of neighbouring stretches of 1, 2, 4 ... ticks, and how many pairs of stretches they are of
+    (`policy/spread.py`).
+    """
+
+    requests: int = 0
+    bad: int = 0
+    ticks: int = 0
+    squares: float = 0.0
+    sums: tuple[float, ...] = ()
+    pairs: tuple[int, ...] = ()
+
+
+class Tick(msgspec.Struct, frozen=True, array_like=True):
+    """One look of the watch, as the judge saw it: seconds since the phase began, and what was counted since the look
+    before: requests, errors and requests over the latency limit, of stable and of the canary.
+
+    `alive`: the canary's process runs. `readable`: the counters did not go backwards (else they are 0 here).
+    """
+
+    at_s: float
+    stable_requests: int = 0
+    stable_errors: int = 0
+    stable_over: int = 0
+    canary_requests: int = 0
+    canary_errors: int = 0
+    canary_over: int = 0
+    alive: bool = True
+    readable: bool = True

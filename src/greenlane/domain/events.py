@@ -12,9 +12,19 @@ from typing import Any, ClassVar, Literal, Union
 import msgspec
 
 from greenlane.domain.asked import ModelTests
-from greenlane.domain.delivery import Artifact, CanaryJudgement, Check, Comparison, Instance, TrafficReading
+from greenlane.domain.delivery import (
+    Artifact,
+    CanaryJudgement,
+    Check,
+    Comparison,
+    Instance,
+    Spread,
+    Tick,
+    TrafficReading,
+)
+from greenlane.domain.diff import ChangeType
 from greenlane.domain.findings import FileCoverage, Finding
-from greenlane.domain.history import HistoryFacts
+from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.weights import FittedWeights
@@ -93,6 +103,14 @@ class RiskPoint(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: str
     points: float
+    reason: str
+
+
+class LimitMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of the risk limit: which rule, by how much (under 0 is stricter), and why."""
+
+    rule: str
+    amount: float
     reason: str
 
 
@@ -234,6 +252,10 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     hunks_analysed: int = 0
     weights: FittedWeights | None = None
     """The figures by which the score was computed; logs from before they were kept have none."""
+    limit_moves: tuple[LimitMove, ...] = ()
+    """How `threshold` came from the limit that is configured."""
+    change_type: ChangeType = ChangeType.OTHER
+    author_record: AuthorRecord | None = None
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
@@ -263,6 +285,12 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     """The file with the tests, where they could not or should not be pushed; `git am` takes it."""
     asked: tuple[ModelTests, ...] = ()
     """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
+    mutants: int = 0
+    """Faults that were put into changed lines, one at a time."""
+    surviving: tuple[str, ...] = ()
+    """Those of them, in words, that no test notices, old or new."""
+    findings: tuple[Finding, ...] = ()
+    """What the search for tests met that looks like a fault of the change."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):
@@ -318,9 +346,10 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
 
-    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
-    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
-    `missing`, it is advice and decides nothing.
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging, as far as it is believed,
+    and `measured` as it was measured (None in old entries: the same); `factor` was learned from the `releases` in
+    `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are `missing`, it is
+    advice and decides nothing.
     """
 
     service: str
@@ -336,6 +365,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     releases: int
     missing: int
     learned_from: tuple[str, ...] = ()
+    measured: float | None = None
 
 
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
@@ -408,6 +438,17 @@ class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True)
     min_requests: int = 200
     extend_max_factor: float = 2.0
     alpha: float = 0.001
+    judge: int = 1
+    """Version of the judge: what was judged is judged again by the same one."""
+    worse_than_stable: float | None = None
+    over_not_proven: Literal["roll_back", "extend", "ask"] = "roll_back"
+    environment: Literal["ask", "hold", "roll_back"] = "ask"
+    tick_s: float = 1.0
+    spread_errors: Spread | None = None
+    spread_slow: Spread | None = None
+    """What earlier canaries of the service showed of how its failures hang together; None: there were none."""
+    traffic_rps: float | None = None
+    """Requests a second of the whole service, counted before the start; None: not counted."""
 
 
 class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):
@@ -422,6 +463,8 @@ class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True)
     elapsed_s: float
     reading: TrafficReading
     judgement: CanaryJudgement
+    ticks: tuple[Tick, ...] = ()
+    """Every look since the observation before, this one included: what the judge's evidence is a fold of."""
 
 
 class CanaryPromoting(Decision, tag="canary.promoting", frozen=True, kw_only=True):
@@ -447,6 +490,9 @@ class CanaryRollingBack(Decision, tag="canary.rolling_back", frozen=True, kw_onl
     trigger: str
     reading: TrafficReading
     judgement: CanaryJudgement | None = None
+    phase: str = ""
+    ticks: tuple[Tick, ...] = ()
+    """The looks since the last observation of that phase; none where it was not the watch that decided."""
 
 
 class CanaryRolledBack(Decision, tag="canary.rolled_back", frozen=True, kw_only=True):

@@ -223,6 +223,9 @@ class Risk(Section):
     history_points_max: float = Field(1.5, ge=0, le=3)
     """Most points that history adds: an author new to these files, files that were often mended or taken back, a
     change that is spread evenly over many files. 0: history counts for nothing."""
+    limit_move_max: float = Field(1.0, ge=0, le=2)
+    """Most by which the risk limit of a change moves from the one that is configured, by what kind of change it is, who
+    made it and where it lands. 0: limits do not move. What a floor stops, no move lets through."""
     weights_file: str | None = Field(
         None, pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$"
     )
@@ -253,13 +256,33 @@ class Canary(Section):
     tick_s: float = Field(1.0, gt=0, le=60)
     """How often the proxy's counters are read, in seconds."""
     min_requests: int = Field(200, ge=1)
-    """Fewer canary requests than this by the end of the watch are inconclusive: weight 0, and a human is asked."""
+    """Fewer canary requests than this by the end of the watch are inconclusive: weight 0, and a human is asked. The
+    number that `detect_factor` asks for counts where it is higher."""
+    detect_factor: float = Field(2.0, gt=1, le=1000)
+    """A release that breaks a limit this many times over must be over the limit at the end of the watch, with a chance
+    of at least `detect_power`: how many requests the watch needs is computed from it before the canary starts."""
+    detect_power: float = Field(0.9, ge=0.5, lt=1)
+    """See `detect_factor`."""
+    observe_s: float = Field(5, ge=0, le=600)
+    """How long the service's traffic is counted before the canary starts, in seconds: can it decide the canary? 0: it
+    is not counted, and only the end of the watch tells."""
+    max_weight_pct: Percent = 20
+    """Highest first share of traffic that a canary gets where the configured one brings too few requests."""
     extend_max_factor: float = Field(2.0, ge=1, le=10)
     """A watch without enough requests is extended up to this many times its length before it is inconclusive."""
-    catastrophic_error_rate: Share = 0.25
-    """During warm-up only a share of failed requests over this rolls back."""
+    catastrophic_error_rate: Share = 0.02
+    """During warm-up only a share of failed requests over this, beyond doubt, rolls back. Slow ones are left out."""
     false_alarm_rate: float = Field(0.01, gt=0, lt=0.5)
     """Highest chance of rolling back a release that meets the limits, over the whole canary."""
+    worse_than_stable: float = Field(5.0, ge=0, le=1000)
+    """A candidate whose share of failed (or slow) requests is proven to be this many times that of stable, and over a
+    fifth of the limit, is rolled back even if it meets the limit. 0: only the limits count."""
+    over_not_proven: Literal["roll_back", "extend", "ask"] = "extend"
+    """What happens if the figures are over a limit at the end of a phase, but not beyond doubt. `extend`: the phase
+    goes on, up to `extend_max_factor`, and then a human is asked. What each costs: docs/canary.md."""
+    environment: Literal["ask", "hold", "roll_back"] = "ask"
+    """What happens if stable is over the limit as well: a human is asked with the canary at weight 0; or it is held at
+    its weight until it can be told apart (and a human asked at last); or it is rolled back."""
     keep_previous_s: float = Field(600, ge=0)
     """How long the previous version stays hot after a promotion, in seconds."""
 
@@ -275,6 +298,9 @@ class Deployment(Section):
     """With fewer counted production requests than this, the error budget is unknown, and said to be."""
     error_budget_spent_max: float = Field(1.0, gt=0, le=100)
     """Share of the error budget (`error_rate_threshold` of the requests) from which on a change goes to a human."""
+    unattended_windows: tuple[FreezeWindow, ...] = ()
+    """Times in which nobody watches (nights, weekends), written like freeze windows. A change without any remark goes
+    to production then as well; with one, a person is asked first."""
 
 
 class Staging(Section):
@@ -436,6 +462,8 @@ class Service(Section):
     metrics: MetricsSettings = MetricsSettings()
     port: int = Field(8080, ge=0, le=65535)
     """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
+    max_processes: int = Field(512, ge=16, le=100_000)
+    """Most processes and threads that one running version, its build or a command of it may have at once."""
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
     freeze_windows: tuple[FreezeWindow, ...] = ()

@@ -1,61 +1,77 @@
-"""The canary judge and its thresholds: counts in, verdict out. Called by the deployment agent at every tick.
+"""The canary judge: ticks in, verdict out. Called by the deployment agent at every tick, and again by `replay`.
 
 Both limits are tests on (bad, total): errors against the error limit, and requests slower than the p99 limit against
-1 %, because 'p99 over the limit' means that more than 1 % of requests took longer. While a phase runs, a limit is
-broken only if a test says so that is valid at every look (`policy/sequential.py`); the chance of a false alarm is
-split evenly over all tests of a canary. At the end of a phase the figures are held against the literal limits.
-Counts that are absent, too few or inconsistent are never a success.
+1 %, because 'p99 over the limit' means that more than 1 % of requests took longer. While a phase runs, a candidate is
+rolled back only on proof that is valid at every look (`policy/trial.py`); the chance of a false alarm is split evenly
+over all tests of a canary. At the end of a phase the figures are held against the literal limits; what is over without
+proof, and what hits stable alike, is handled as configured. Counts that are absent, too few or inconsistent are never a
+success.
 """
 
 from __future__ import annotations
 
-import math
-from enum import StrEnum
-
 import msgspec
 
-from greenlane.domain.delivery import CanaryJudgement, Counters, MetricJudgement, TrafficReading, Verdict
-from greenlane.domain.events import CanaryStarting, Lane
-from greenlane.domain.settings import Service, Settings
-from greenlane.policy.sequential import compute_lower_bound, compute_upper_bound, detect_over
+from greenlane.domain.delivery import CanaryJudgement, Counters, MetricJudgement, Tick, TrafficReading, Verdict
+from greenlane.policy.canary_plan import (
+    SLOW_SHARE_LIMIT,
+    Phase,
+    Rules,
+    compute_requests_needed,
+    resolve_thresholds,
+)
+from greenlane.policy.trial import Hypotheses, MetricTrial, Trial
 
-SLOW_SHARE_LIMIT = 0.01
-"""What a 99th percentile is: one request in a hundred may take longer."""
+__all__ = ["Evidence", "Moment", "Phase", "PhaseJudge", "Rules", "judge_canary", "resolve_thresholds"]
 
-FULL_PERCENT = 100.0
+SETTLE_S = 40.0
+"""For how long canary and stable must both be proven over a limit until it counts as the environment: a candidate that
+is worse than a troubled stable is told from it within that time."""
 
-
-class Phase(StrEnum):
-    """The parts of a canary: `warm-up` and `watch` at the first weight, then a `step` at each further one."""
-
-    WARM_UP = "warm-up"
-    WATCH = "watch"
-    STEP = "step"
-
-
-class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures that a canary is judged by. `alpha` is the chance of a false alarm of each single test."""
-
-    watch_s: float
-    step_s: float
-    warmup_s: float
-    error_rate_limit: float
-    p99_limit_ms: float
-    catastrophic_error_rate: float
-    min_requests: int
-    extend_max_factor: float
-    alpha: float
-
-    def duration_s(self, phase: Phase) -> float:
-        return {Phase.WARM_UP: self.warmup_s, Phase.WATCH: self.watch_s, Phase.STEP: self.step_s}[phase]
+_LEAST_LIMIT = 1e-6
+"""A limit of 0 is tested as this: one failure in any number of requests that a canary sees is over it."""
 
 
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A canary before it starts: the first weight, the further ones, and the rules."""
+class Evidence:
+    """Everything that was seen of a canary: a fold over its ticks. The same ticks make the same verdict.
 
-    weight_percent: float
-    steps_percent: tuple[float, ...]
-    rules: Rules
+    The warm-up has a trial of its own, which knows the catastrophic floor only.
+    """
+
+    __slots__ = ("_is_closed", "_phase", "_watch_s", "judged", "warming")
+
+    def __init__(self, rules: Rules) -> None:
+        error_limit = max(rules.error_rate_limit, _LEAST_LIMIT)
+        floor = Hypotheses(limit=max(rules.floor, _LEAST_LIMIT), far_worse=None, alpha=rules.alpha)
+        errors = Hypotheses(limit=error_limit, far_worse=rules.worse_than_stable, alpha=rules.alpha)
+        slow = Hypotheses(limit=SLOW_SHARE_LIMIT, far_worse=rules.worse_than_stable, alpha=rules.alpha)
+        self.warming = Trial(MetricTrial(floor, rules.spread_errors), None, rules.warmup_s)
+        self.judged = Trial(
+            MetricTrial(errors, rules.spread_errors), MetricTrial(slow, rules.spread_slow), rules.horizon_s
+        )
+        self._phase = Phase.WARM_UP
+        self._watch_s = rules.watch_s
+        self._is_closed = False
+
+    def begin(self, phase: Phase) -> None:
+        self._phase = phase
+        self.trial(phase).begin_phase()
+
+    def add(self, tick: Tick) -> None:
+        """One tick of the phase that was begun last."""
+        if not tick.readable:
+            return
+        if self._phase is Phase.WARM_UP:
+            self.warming.add(tick)
+            self.judged.measure(tick)
+            return
+        self.judged.add(tick)
+        if self._phase is Phase.WATCH and not self._is_closed and tick.at_s >= self._watch_s:
+            self._is_closed = True
+            self.judged.close()
+
+    def trial(self, phase: Phase) -> Trial:
+        return self.warming if phase is Phase.WARM_UP else self.judged
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,119 +81,74 @@ class Moment(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     elapsed_s: float
     reading: TrafficReading | None
+    evidence: Evidence
     passed: Counters = Counters()
     alive: bool = True
 
 
-def resolve_thresholds(settings: Settings, service: Service, lane: Lane, services: int = 1) -> Plan:
-    """The canary of a service in a lane: the tier's thresholds over the general ones, then what the lane changes.
+class PhaseJudge:
+    """One phase while it is watched: each look goes in, a verdict comes out. The watch, `replay` and the benchmark all
+    judge through it. `passed` is the canary's sum over the judged phases before."""
 
-    `services` is how many services the change brings to production: they share the chance of a false alarm.
-    """
-    general, tier, canary = settings.thresholds, getattr(settings.tiers, service.tier), settings.canary
-    weight = tier.canary_traffic_initial_pct or general.canary_traffic_initial_pct
-    minutes = tier.canary_monitoring_duration_min or general.canary_monitoring_duration_min
-    errors = general.error_rate_threshold if tier.error_rate_threshold is None else tier.error_rate_threshold
-    factor = settings.lanes.performance_canary_factor if lane is Lane.PERFORMANCE else 1.0
-    if lane is Lane.INTEGRATION:
-        weight, *later = settings.lanes.integration_steps_pct
-        steps = _ascending(weight, tuple(later))
-    else:
-        steps = _ascending(weight, canary.steps_pct)
-    tests = 1 + 2 * (1 + len(steps))  # the floor of the warm-up; errors and latency in the watch and in each step
-    return Plan(
-        weight_percent=weight,
-        steps_percent=steps,
-        rules=Rules(
-            watch_s=minutes * 60 * factor,
-            step_s=canary.step_duration_s,
-            warmup_s=canary.warmup_s,
-            error_rate_limit=errors / factor,
-            p99_limit_ms=tier.p99_latency_threshold_ms or general.p99_latency_threshold_ms,
-            catastrophic_error_rate=canary.catastrophic_error_rate,
-            min_requests=canary.min_requests,
-            extend_max_factor=canary.extend_max_factor,
-            alpha=canary.false_alarm_rate / (tests * max(services, 1)),
-        ),
-    )
+    __slots__ = ("_canary", "_evidence", "_passed", "_phase", "_rules", "_stable", "_tick")
 
+    def __init__(self, rules: Rules, evidence: Evidence, phase: Phase, passed: Counters) -> None:
+        self._rules, self._evidence, self._phase, self._passed = rules, evidence, phase, passed
+        self._stable = (0, 0, 0)
+        self._canary = (0, 0, 0)
+        self._tick = Tick(0.0)
+        evidence.begin(phase)
 
-def _ascending(first: float, later: tuple[float, ...]) -> tuple[float, ...]:
-    """The later weights that are higher than all before them; the last one is always 100."""
-    steps: list[float] = []
-    for weight in (*later, FULL_PERCENT):
-        if weight > (steps[-1] if steps else first):
-            steps.append(weight)
-    return tuple(steps)
+    def look(self, tick: Tick) -> CanaryJudgement:
+        self.take(tick)
+        return self.judge()
 
+    def take(self, tick: Tick) -> None:
+        """One look, not judged yet."""
+        self._evidence.add(tick)
+        requests, errors, over = self._stable
+        self._stable = requests + tick.stable_requests, errors + tick.stable_errors, over + tick.stable_over
+        requests, errors, over = self._canary
+        self._canary = requests + tick.canary_requests, errors + tick.canary_errors, over + tick.canary_over
+        self._tick = tick
 
-def rules_of(starting: CanaryStarting) -> Rules:
-    """The rules that were written into the decision to start: a change of configuration does not move them."""
-    return Rules(
-        watch_s=starting.watch_s,
-        step_s=starting.step_s,
-        warmup_s=starting.warmup_s,
-        error_rate_limit=starting.error_rate_limit,
-        p99_limit_ms=starting.p99_limit_ms,
-        catastrophic_error_rate=starting.catastrophic_error_rate,
-        min_requests=starting.min_requests,
-        extend_max_factor=starting.extend_max_factor,
-        alpha=starting.alpha,
-    )
+    @property
+    def may_end(self) -> bool:
+        """Whether the verdict on the last look may be another one than to wait: cheaper than the verdict itself."""
+        tick, trial = self._tick, self._evidence.trial(self._phase)
+        if tick.at_s >= self._rules.duration_s(self._phase) or not (tick.alive and tick.readable):
+            return True
+        return trial.errors.may_tell or (trial.slow is not None and trial.slow.may_tell)
+
+    def judge(self) -> CanaryJudgement:
+        """The verdict on all looks so far."""
+        tick = self._tick
+        reading = TrafficReading(stable=_counters(self._stable), canary=self.canary)
+        moment = Moment(
+            phase=self._phase,
+            elapsed_s=tick.at_s,
+            reading=reading if tick.readable else None,
+            evidence=self._evidence,
+            passed=self._passed,
+            alive=tick.alive,
+        )
+        return judge_canary(self._rules, moment)
+
+    @property
+    def canary(self) -> Counters:
+        """What was counted of the canary in this phase."""
+        return _counters(self._canary)
 
 
-def compute_requests_needed(rules: Rules, phase: Phase) -> int:
-    """Canary requests without which a phase can't pass. A step needs its part of the watch's number, by time."""
-    if phase is Phase.WARM_UP:
-        return 0
-    if phase is Phase.WATCH or rules.watch_s <= 0:
-        return rules.min_requests
-    return max(1, math.ceil(rules.min_requests * min(1.0, rules.step_s / rules.watch_s)))
+def _counters(counts: tuple[int, int, int]) -> Counters:
+    return Counters(requests=counts[0], errors=counts[1], over_limit=counts[2])
 
 
-def compute_since(start: TrafficReading, now: TrafficReading) -> TrafficReading | None:
-    """What was counted between two readings; None if a counter went backwards or contradicts another."""
-    parts = [_minus(now.stable, start.stable), _minus(now.canary, start.canary)]
-    if any(min(p.requests, p.errors, p.over_limit, p.requests - p.errors) < 0 for p in parts):
-        return None
-    if any(p.over_limit > p.requests for p in parts):
-        return None
-    return TrafficReading(stable=parts[0], canary=parts[1])
-
-
-def detect_lag(start: TrafficReading, now: TrafficReading) -> bool:
-    """Whether more slow requests than requests were counted: the proxy fills its histogram a moment after it counted.
-
-    Where the reading before was taken in such a moment, what was slow then is added to what was slow since.
-    """
-    parts = [_minus(now.stable, start.stable), _minus(now.canary, start.canary)]
-    return any(part.over_limit > part.requests >= 0 for part in parts)
-
-
-def compute_sum(first: Counters, second: Counters) -> Counters:
-    """Both together, without the histogram."""
-    return Counters(
-        requests=first.requests + second.requests,
-        errors=first.errors + second.errors,
-        over_limit=first.over_limit + second.over_limit,
-    )
-
-
-def _minus(now: Counters, start: Counters) -> Counters:
-    before = dict(start.histogram)
-    return Counters(
-        requests=now.requests - start.requests,
-        errors=now.errors - start.errors,
-        over_limit=now.over_limit - start.over_limit,
-        histogram=tuple((bound, count - before.get(bound, 0)) for bound, count in now.histogram),
-    )
-
-
-class _Share(msgspec.Struct, frozen=True, kw_only=True):
+class _Metric(msgspec.Struct, frozen=True):
     """One metric as the judge sees it: bad of total, for the canary, for stable, and for the canary's whole judgement
     so far (earlier phases and this one)."""
 
-    metric: str
+    name: str
     words: str
     limit: float
     bad: int
@@ -186,25 +157,24 @@ class _Share(msgspec.Struct, frozen=True, kw_only=True):
     stable_total: int
     whole_bad: int
     whole_total: int
-
-    @property
-    def value(self) -> float:
-        return self.bad / self.total if self.total else 0.0
+    trial: MetricTrial
 
     @property
     def stable_is_over(self) -> bool:
         return self.stable_bad > self.limit * self.stable_total
 
     @property
-    def figures(self) -> str:
-        seen = f"{self.bad} of {self.total} canary requests {self.words} ({self.value:.2%}, limit {self.limit:.2%})"
-        if self.stable_total:
-            seen += f"; stable: {self.stable_bad} of {self.stable_total} ({self.stable_bad / self.stable_total:.2%})"
-        return seen
+    def is_compared(self) -> bool:
+        """Stable is held against the canary while it has at least as many requests; with fewer it says too little."""
+        return self.stable_total >= self.total
 
     def answer(self, verdict: Verdict, reason: str) -> MetricJudgement:
+        value = self.bad / self.total if self.total else 0.0
+        seen = f"{self.bad} of {self.total} canary requests {self.words} ({value:.2%}, limit {self.limit:.2%})"
+        if self.stable_total:
+            seen += f"; stable: {self.stable_bad} of {self.stable_total} ({self.stable_bad / self.stable_total:.2%})"
         return MetricJudgement(
-            metric=self.metric, value=self.value, limit=self.limit, verdict=verdict, reason=f"{self.figures}: {reason}"
+            metric=self.name, value=value, limit=self.limit, verdict=verdict, reason=f"{seen}: {reason}"
         )
 
 
@@ -212,113 +182,120 @@ def judge_canary(rules: Rules, moment: Moment) -> CanaryJudgement:
     """The verdict now. PASS ends the phase well; WAIT lets it go on; FAIL and INCONCLUSIVE end the canary."""
     if not moment.alive:
         return CanaryJudgement(verdict=Verdict.FAIL, reason="the canary's process is gone")
-    if moment.reading is None:
+    reading = moment.reading
+    if reading is None:
         return CanaryJudgement(
             verdict=Verdict.INCONCLUSIVE, reason="the proxy's counters went backwards: what was seen can't be told"
         )
-    shares = _shares(rules, moment, moment.reading)
-    running = tuple(_judge_running(share, rules.alpha) for share in shares)
-    needed = compute_requests_needed(rules, moment.phase)
+    metrics = _metrics(rules, moment, reading)
+    requests, needed = reading.canary.requests, compute_requests_needed(rules, moment.phase)
+    running = tuple([_judge_running(rules, moment, metric) for metric in metrics])
     broken = _worst(running)
     if broken.verdict in (Verdict.FAIL, Verdict.INCONCLUSIVE):
-        return _answer(broken.verdict, broken.reason, running, moment, needed)
+        return _answer(broken.verdict, broken.reason, running, requests, needed)
     duration = rules.duration_s(moment.phase)
-    requests = moment.reading.canary.requests
     if moment.elapsed_s < duration:
-        reason = f"{moment.elapsed_s:.0f} of {duration:.0f} s, {requests} requests" + (
-            f" of {needed}" if needed else ""
-        )
-        return _answer(Verdict.WAIT, reason, running, moment, needed)
+        enough = f" of {needed}" if needed else ""
+        reason = f"{moment.elapsed_s:.0f} of {duration:.0f} s, {requests} requests{enough}"
+        return _answer(Verdict.WAIT, reason, running, requests, needed)
     if moment.phase is Phase.WARM_UP:
-        return _answer(Verdict.PASS, "the warm-up is over; its requests are left out", running, moment, needed)
+        return _answer(Verdict.PASS, "the warm-up is over; its requests are left out", running, requests, needed)
     if requests < needed:
-        return _judge_too_few(rules, moment, running, needed)
-    ended = tuple(_judge_ended(share) for share in shares)
+        return _judge_too_few(rules, moment, running, requests, needed)
+    ended = tuple([_judge_ended(rules, moment, metric) for metric in metrics])
     worst = _worst(ended)
     if worst.verdict is Verdict.PASS:
         reason = f"every figure is at or under its limit after {moment.elapsed_s:.0f} s and {requests} canary requests"
-        return _answer(Verdict.PASS, reason, ended, moment, needed)
-    return _answer(worst.verdict, worst.reason, ended, moment, needed)
+        return _answer(Verdict.PASS, reason, ended, requests, needed)
+    return _answer(worst.verdict, worst.reason, ended, requests, needed)
 
 
-def _shares(rules: Rules, moment: Moment, reading: TrafficReading) -> tuple[_Share, ...]:
-    canary, stable, whole = reading.canary, reading.stable, compute_sum(moment.passed, reading.canary)
+def _metrics(rules: Rules, moment: Moment, reading: TrafficReading) -> tuple[_Metric, ...]:
+    canary, stable, passed = reading.canary, reading.stable, moment.passed
+    total, stable_total, whole_total = canary.requests, stable.requests, passed.requests + canary.requests
     warming = moment.phase is Phase.WARM_UP
-    errors = _Share(
-        metric="error_rate",
-        words="failed",
-        limit=rules.catastrophic_error_rate if warming else rules.error_rate_limit,
-        bad=canary.errors,
-        total=canary.requests,
-        stable_bad=stable.errors,
-        stable_total=stable.requests,
-        whole_bad=whole.errors,
-        whole_total=whole.requests,
-    )
-    if warming:
+    trial = moment.evidence.trial(moment.phase)
+    errors = _Metric(
+        "error_rate", "failed", rules.floor if warming else rules.error_rate_limit,
+        canary.errors, total, stable.errors, stable_total, passed.errors + canary.errors, whole_total, trial.errors,
+    )  # fmt: skip
+    if trial.slow is None:
         return (errors,)
-    slow = _Share(
-        metric="p99_latency",
-        words=f"took over {rules.p99_limit_ms:g} ms",
-        limit=SLOW_SHARE_LIMIT,
-        bad=canary.over_limit,
-        total=canary.requests,
-        stable_bad=stable.over_limit,
-        stable_total=stable.requests,
-        whole_bad=whole.over_limit,
-        whole_total=whole.requests,
-    )
+    slow = _Metric(
+        "p99_latency", f"took over {rules.p99_limit_ms:g} ms", SLOW_SHARE_LIMIT,
+        canary.over_limit, total, stable.over_limit, stable_total, passed.over_limit + canary.over_limit, whole_total,
+        trial.slow,
+    )  # fmt: skip
     return (errors, slow)
 
 
-def _judge_running(share: _Share, alpha: float) -> MetricJudgement:
-    """The test that may be asked at every tick. A stable version that is over the limit itself points to the
-    environment: then the canary fails only if it is proven to be worse than stable, by confidence sequences that do
-    not overlap; else nobody can tell, which is inconclusive."""
-    if not detect_over(share.bad, share.total, share.limit, alpha):
-        return share.answer(Verdict.WAIT, "not over the limit beyond doubt")
-    if not share.stable_is_over:
-        return share.answer(Verdict.FAIL, f"over the limit (chance of a false alarm under {alpha:.1e})")
-    canary = compute_lower_bound(share.bad, share.total, alpha / 2)
-    stable = compute_upper_bound(share.stable_bad, share.stable_total, alpha / 2)
-    if canary > stable:
-        return share.answer(
-            Verdict.FAIL, f"over the limit, and worse than stable ({canary:.2%} > {stable:.2%} at best)"
+def _judge_running(rules: Rules, moment: Moment, metric: _Metric) -> MetricJudgement:
+    """What may be asked at every tick: is it proven that the candidate itself is bad?"""
+    trial = metric.trial
+    if metric.is_compared and trial.proven_far_worse and trial.proven_worse:
+        return metric.answer(
+            Verdict.FAIL,
+            f"more than {rules.worse_than_stable:g} times the share of stable (false alarm under {rules.alpha:.1e})",
         )
-    return share.answer(Verdict.INCONCLUSIVE, "stable is over the limit as well, so it may be the environment")
+    if not trial.proven_over:
+        return metric.answer(Verdict.WAIT, "not over the limit beyond doubt")
+    if metric.is_compared and trial.proven_worse:
+        return metric.answer(
+            Verdict.FAIL, f"over the limit, and worse than stable (false alarm under {rules.alpha:.1e})"
+        )
+    if not metric.is_compared and not metric.stable_is_over:
+        return metric.answer(Verdict.FAIL, f"over the limit (false alarm under {rules.alpha:.1e})")
+    return _judge_environment(rules, moment, metric)
 
 
-def _judge_ended(share: _Share) -> MetricJudgement:
-    """The literal limit, at the end of a phase, on all that was judged so far: over it is not promoted."""
-    if share.whole_bad <= share.limit * share.whole_total:
-        return share.answer(Verdict.PASS, "at or under the limit")
-    whole = (
-        f"{share.whole_bad} of {share.whole_total} ({share.whole_bad / share.whole_total:.2%}) since the watch began"
-    )
-    if share.stable_is_over:
-        return share.answer(Verdict.INCONCLUSIVE, f"{whole} is over the limit, and so is stable: the environment?")
-    return share.answer(Verdict.FAIL, f"{whole} is over the limit, though not beyond doubt: the safe side is back")
+def _judge_environment(rules: Rules, moment: Moment, metric: _Metric) -> MetricJudgement:
+    """The canary is proven over the limit, and not proven to be worse than stable."""
+    whole = moment.evidence.trial(moment.phase)
+    if metric.is_compared and (whole.trouble_s is None or whole.seconds - whole.trouble_s < SETTLE_S):
+        return metric.answer(Verdict.WAIT, "over the limit; whether stable is as bad shows in a moment")
+    reason = "stable is over the limit as well, so it is the environment"
+    return metric.answer(_ENVIRONMENT[rules.environment], reason)
 
 
-def _judge_too_few(rules: Rules, moment: Moment, running: tuple[MetricJudgement, ...], needed: int) -> CanaryJudgement:
-    assert moment.reading is not None
-    requests = moment.reading.canary.requests
+def _judge_ended(rules: Rules, moment: Moment, metric: _Metric) -> MetricJudgement:
+    """The literal limit, at the end of a phase, on all that was judged so far."""
+    if metric.whole_bad <= metric.limit * metric.whole_total:
+        return metric.answer(Verdict.PASS, "at or under the limit")
+    whole = f"{metric.whole_bad} of {metric.whole_total} ({metric.whole_bad / metric.whole_total:.2%}) since the watch"
+    longest = rules.duration_s(moment.phase) * rules.extend_max_factor
+    if metric.trial.proven_stable_over or (metric.stable_is_over and rules.over_not_proven == "roll_back"):
+        verdict = _ENVIRONMENT[rules.environment]
+        if verdict is Verdict.WAIT and moment.elapsed_s >= longest:
+            verdict = Verdict.INCONCLUSIVE
+        return metric.answer(verdict, f"{whole} is over the limit, and so is stable: the environment?")
+    if rules.over_not_proven == "roll_back":
+        return metric.answer(Verdict.FAIL, f"{whole} is over the limit, though not beyond doubt: the safe side is back")
+    if rules.over_not_proven == "extend" and moment.elapsed_s < longest:
+        return metric.answer(Verdict.WAIT, f"{whole} is over the limit, not beyond doubt: extended to {longest:.0f} s")
+    return metric.answer(Verdict.INCONCLUSIVE, f"{whole} is over the limit, though not beyond doubt")
+
+
+_ENVIRONMENT = {"ask": Verdict.INCONCLUSIVE, "hold": Verdict.WAIT, "roll_back": Verdict.FAIL}
+
+
+def _judge_too_few(
+    rules: Rules, moment: Moment, running: tuple[MetricJudgement, ...], requests: int, needed: int
+) -> CanaryJudgement:
     longest = rules.duration_s(moment.phase) * rules.extend_max_factor
     seen = f"{requests} canary requests in {moment.elapsed_s:.0f} s, {needed} are needed"
     if moment.elapsed_s < longest:
-        return _answer(Verdict.WAIT, f"{seen}: extended up to {longest:.0f} s", running, moment, needed)
-    return _answer(Verdict.INCONCLUSIVE, f"{seen}: too few to tell", running, moment, needed)
+        return _answer(Verdict.WAIT, f"{seen}: extended up to {longest:.0f} s", running, requests, needed)
+    return _answer(Verdict.INCONCLUSIVE, f"{seen}: too few to tell", running, requests, needed)
 
 
-_ORDER = (Verdict.PASS, Verdict.WAIT, Verdict.INCONCLUSIVE, Verdict.FAIL)
+_SEVERITY = {Verdict.PASS: 0, Verdict.WAIT: 1, Verdict.INCONCLUSIVE: 2, Verdict.FAIL: 3}
 
 
 def _worst(metrics: tuple[MetricJudgement, ...]) -> MetricJudgement:
-    return max(metrics, key=lambda m: _ORDER.index(m.verdict))
+    return max(metrics, key=lambda m: _SEVERITY[m.verdict])
 
 
 def _answer(
-    verdict: Verdict, reason: str, metrics: tuple[MetricJudgement, ...], moment: Moment, needed: int
+    verdict: Verdict, reason: str, metrics: tuple[MetricJudgement, ...], requests: int, needed: int
 ) -> CanaryJudgement:
-    requests = moment.reading.canary.requests if moment.reading else 0
     return CanaryJudgement(verdict=verdict, reason=reason, metrics=metrics, requests=requests, needed=needed)

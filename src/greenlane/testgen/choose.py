@@ -83,6 +83,7 @@ def _is_alike(one: Observed, other: Observed) -> bool:
     """Whether both can be rows of one test: the same call with other values, a plain value each."""
     return (
         other.case.entry == one.case.entry
+        and other.case.script is None
         and other.case.receiver == one.case.receiver
         and other.case.history == one.case.history
         and other.case.fixtures == one.case.fixtures

@@ -58,6 +58,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
     calls: frozenset[str]
+    kinds: tuple[str, ...] = ()
+    """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
 
@@ -144,6 +146,7 @@ def _describe(
         constants=_constants(node, constants),
         keys=_keys(node),
         calls=frozenset(_called(node)),
+        kinds=_kinds(node),
         examples=tuple(_examples(node)),
     )
 
@@ -255,6 +258,17 @@ def _keys(node: FunctionNode) -> tuple[str, ...]:
         elif isinstance(part, ast.Compare) and isinstance(part.left, ast.Constant):
             found += [part.left.value] if any(isinstance(op, ast.In | ast.NotIn) for op in part.ops) else []
     return tuple(dict.fromkeys(key for key in found if isinstance(key, str)))[:_MAX_CONSTANTS]
+
+
+def _kinds(node: FunctionNode) -> tuple[str, ...]:
+    asked = [
+        part.args[1]
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call) and getattr(part.func, "id", "") == "isinstance" and len(part.args) == 2
+    ]
+    said = [a.annotation for a in (*node.args.args, *node.args.kwonlyargs) if a.annotation is not None]
+    names = [n.id for expression in (*asked, *said) for n in ast.walk(expression) if isinstance(n, ast.Name)]
+    return tuple(dict.fromkeys(names))
 
 
 def _called(node: FunctionNode) -> Iterator[str]:

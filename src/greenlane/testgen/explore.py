@@ -56,6 +56,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     importable: bool = False
     deliberate: bool = False
     message: str = ""
+    at: tuple[str, int] | None = None
+    """The last line of the project on the way to the error."""
+    stopped: int = -1
+    """A script's statement that raised the error; -1: none of the setup."""
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,6 +190,7 @@ def _encode_case(number: int, case: Case) -> dict[str, Any]:
         "imports": sorted(case.imports),
         "asynchronous": case.entry.asynchronous,
         "history": [[step.name, step.arguments] for step in case.history],
+        "script": None if case.script is None else [sorted(case.script.imports), case.script.setup, case.script.look],
     }
 
 
@@ -239,7 +244,7 @@ def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap
             continue
         name = probe.test_id(outcome.case)
         found[outcome.case] = Observed(
-            case=cases[outcome.case],
+            case=_up_to(cases[outcome.case], outcome.stopped),
             outcome=outcome,
             lines={path: frozenset(numbers) for path, numbers in ran.get(name, {}).items()},
             reached=reached.get(name, frozenset()),
@@ -247,10 +252,21 @@ def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap
     return [found[number] for number in sorted(found)]
 
 
+def _up_to(case: Case, stopped: int) -> Case:
+    """A script that ended early is one that looks at the statement that ended it."""
+    script = case.script
+    if script is None or not 0 <= stopped < len(script.setup):
+        return case
+    cut = msgspec.structs.replace(script, setup=script.setup[:stopped], look=script.setup[stopped])
+    return msgspec.structs.replace(case, script=cut)
+
+
 def _is_sound(outcome: Outcome, scene: Scene) -> bool:
     """Whether everything that a test would quote of it is a plain expression over allowed names."""
     values = [a.value for a in outcome.attributes] + [c.value for c in outcome.changes]
     values += [outcome.value] if outcome.value else []
+    if outcome.stopped >= 0 and outcome.kind != "raises":
+        return False
     names = [a.name for a in outcome.attributes] + [c.attribute for c in outcome.changes if c.attribute]
     if outcome.error is not None:
         module, kind = outcome.error

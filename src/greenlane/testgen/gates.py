@@ -18,6 +18,7 @@ from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, import_r
 from greenlane.testgen.code import module_name
 from greenlane.testgen.given import given_facts
 from greenlane.testgen.harms import asserts_something
+from greenlane.testgen.inputs import Script
 from greenlane.testgen.mutants import Mutant, mutants_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
@@ -81,7 +82,7 @@ class Gatekeeper:
         noticed: dict[str, frozenset[str]] = {}
         if sound:
             content = render_file(sound, style).encode()
-            strange = any(test.given for test in sound)  # what the generator writes changes no file
+            strange = any(test.given or _script_of(test) for test in sound)  # a plain call changes no file
             first, *again = await asyncio.gather(
                 self._run(scene, path, content, measure=scene.measured, branches=gap is not None, guarded=strange),
                 *(self._run(scene, path, content, under=under) for under in _AGAIN),
@@ -249,10 +250,20 @@ def _static_facts(test: WrittenCase, scene: Scene, style: Style) -> TestFacts:
         return TestFacts(parses=False)
     return TestFacts(
         parses=True,
-        foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules)))),
+        foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules | _tops(test))))),
         harms=(),
         asserts=asserts_something(tree),
     )
+
+
+def _script_of(test: WrittenCase) -> Script | None:
+    return test.chosen.calls[0].case.script if test.chosen.calls else None
+
+
+def _tops(test: WrittenCase) -> frozenset[str]:
+    """What a test of the project imports itself is there for another of them."""
+    script = _script_of(test)
+    return frozenset(module.split(".")[0].split(" ")[0] for module, _ in script.imports) if script else frozenset()
 
 
 def _foreign(tree: ast.Module, modules: frozenset[str]) -> Iterable[str]:

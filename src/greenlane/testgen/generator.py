@@ -25,6 +25,7 @@ from greenlane.testgen.choose import Chosen, choose_tests
 from greenlane.testgen.code import Guard, guards_of
 from greenlane.testgen.explore import Explorer
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
+from greenlane.testgen.hints import Hint
 from greenlane.testgen.naming import describe_condition, describe_outcome, describe_test, name_test
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
@@ -45,7 +46,8 @@ class GeneratedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """What came of it. `suite` is the last run of the whole suite with the kept files in it (None: nothing kept).
-    `mutants` were tried on the changed lines; `surviving` of them, in words, no test notices, old or new."""
+    `mutants` were tried on the changed lines; `surviving` of them, in words, no test notices, old or new;
+    `hints` are crashes that look like faults of the change."""
 
     files: tuple[GeneratedFile, ...] = ()
     written: tuple[WrittenTest, ...] = ()
@@ -53,6 +55,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     suite: SuiteRun | None = None
     mutants: int = 0
     surviving: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +66,7 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     kept: tuple[Judged, ...]
     mutants: int = 0
     surviving: tuple[str, ...] = ()
+    hints: tuple[Hint, ...] = ()
 
 
 class TestGenerator:
@@ -144,6 +148,7 @@ class TestGenerator:
             kept=tuple(kept),
             mutants=len(source.gap.mutants),
             surviving=tuple(mutant.key for mutant in gap.mutants if mutant.key not in noticed),
+            hints=search.hints,
         )
         return draft, lost
 
@@ -177,6 +182,7 @@ class TestGenerator:
         before = set(baseline.failing)
         mutants = sum(draft.mutants for draft in drafts)
         surviving = tuple(words for draft in drafts for words in draft.surviving)
+        hints = tuple(hint for draft in drafts for hint in draft.hints)
         for _ in range(_MAX_SUITE_RUNS):
             files = tuple(
                 GeneratedFile(path=d.path, content=render_file([j.test for j in d.kept], d.style).encode())
@@ -197,6 +203,7 @@ class TestGenerator:
                     suite=run,
                     mutants=mutants,
                     surviving=surviving,
+                    hints=hints,
                 )
             drafts, lost = _drop_for_suite(drafts, run, broken)
             dropped += lost
@@ -206,7 +213,7 @@ class TestGenerator:
                 for d in drafts
                 for j in d.kept
             ]
-        return Generation(dropped=tuple(dropped), mutants=mutants, surviving=surviving)
+        return Generation(dropped=tuple(dropped), mutants=mutants, surviving=surviving, hints=hints)
 
 
 def _closed(judged: Judged, gap: Gap) -> Targets:

@@ -7,6 +7,7 @@ then mutants are tried against the calls that a test could be made of, so that t
 from __future__ import annotations
 
 import ast
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -15,14 +16,17 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import differing, is_tellable, reached, taste
-from greenlane.testgen.code import Function, Guard, guards_of
+from greenlane.testgen.code import Function, Guard, enclosing, guards_of
 from greenlane.testgen.explore import Explorer, Observed
-from greenlane.testgen.inputs import CarvedCall, Case, made_receivers, seed_cases, vary
+from greenlane.testgen.hints import Hint, find_hints
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, made_receivers, pool_of, seed_cases
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
+from greenlane.testgen.scripts import read_scripts
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Target, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
+from greenlane.testgen.vary import vary
 
 _ROUNDS = 4
 _CASES_A_ROUND = 480
@@ -30,11 +34,13 @@ _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
 _BASES_A_LINE = 3
 _BASES_A_ROUND = 24
-_BUDGET_S = 120.0
-"""After this long no further round is begun."""
+_BUDGET_S = 420.0
+"""After this long no further round is begun; on a machine that is not busy with other things the rounds end it."""
 _TRIAL_S = 20.0
 _TESTS_A_MUTANT = 25
 """Existing tests that are tried on a mutant of a line that they run, fewest first: most are noticed at once."""
+_MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
+"""Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
 _CANDIDATES, _A_TARGET = 160, 8
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
@@ -47,12 +53,15 @@ class Search:
     ) -> None:
         self._explorer, self._trials = explorer, trials
         self._scene, self._source, self._style, self._started = scene, source, style, started
+        self._pool: Pool = {}
+        self.hints: tuple[Hint, ...] = ()
         self.gap: Gap = source.gap
 
     async def run(self, baseline: SuiteRun) -> list[Observed]:
         """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
         self.gap = await self._still_open(baseline)
         observed = await self._explore(baseline)
+        self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
         if self._unnoticed(candidates) and not self._is_late():
             tried = {o.case.key for o in observed}
@@ -91,7 +100,7 @@ class Search:
             bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:_BASES_A_LINE]}
         chosen = list(bases.values())[:_BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
-        cases = [v for o in chosen for v in vary(o.case, share, self._source.constructors)]
+        cases = [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
         return [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
 
     # -------------------------------------------------------------- calls
@@ -102,10 +111,11 @@ class Search:
         owners = {function.owner for function in functions} - {None}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
         calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
-        cases = self._first_round(calls)
+        self._pool = pool_of(functions, calls)
+        cases = [*self._first_round(calls), *await self._scripts(baseline)]
         observed: list[Observed] = []
         tried: set[str] = set()
-        varied = {case.key for case in cases if case.carved}
+        varied = {case.key for case in cases if case.carved and case.script is None}
         for _ in range(_ROUNDS):
             fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
@@ -115,8 +125,31 @@ class Search:
                 break
             bases = _nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
-            cases = [v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors)]
+            cases = [
+                v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors, self._pool)
+            ]
         return observed
+
+    async def _scripts(self, baseline: SuiteRun) -> list[Case]:
+        """What existing tests do around the open lines, a script for each look."""
+        found: dict[str, Case] = {}
+        lines = sorted({line_of(target) for target in self.gap.covering})
+        for line in lines:
+            function = enclosing(self._source.functions, line)
+            if function is None:
+                continue
+            tests = _tests_before(line, function, self._source, baseline)
+            scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
+            share = max(_MAX_SCRIPTS // len(lines), _FEWEST_SCRIPTS)
+            for one in scripts[:share]:
+                if self._style.form == "unittest" and one.fixtures:
+                    continue
+                case = Case(
+                    entry=function, receiver=None, arguments=(), imports=frozenset(), fixtures=one.fixtures,
+                    carved=True, script=one.script,
+                )  # fmt: skip
+                found.setdefault(case.key, case)
+        return list(found.values())
 
     def _first_round(self, calls: Sequence[CarvedCall]) -> list[Case]:
         source, cases = self._source, list[Case]()
@@ -129,7 +162,9 @@ class Search:
             if self._style.form == "unittest":
                 seeds = [seed for seed in seeds if not seed.fixtures]
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
-            variations = [variation for seed in seeds for variation in vary(seed, limit, source.constructors)]
+            variations = [
+                variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
+            ]
             cases += [*seeds, *variations][: max(share, len(seeds))]
         return cases
 
@@ -156,6 +191,25 @@ class Search:
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         unlike = differing(candidates, again)
         return [o for o in candidates if o.case.key not in unlike]
+
+
+def _tests_before(line: int, function: Function, source: Source, baseline: SuiteRun) -> list[str]:
+    """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
+    function, else into its class, fewest lines of the file first."""
+    ran = baseline.contexts.get(source.path, {})
+    near = [guard.line for guard in reversed(guards_of(source.tree, line))]
+    own = range(function.first + 1, function.last + 1)
+    kin = [n for f in source.functions if f.owner == function.owner for n in range(f.first + 1, f.last + 1)]
+    counts: dict[str, int] = {}
+    for tests in ran.values():
+        for test in tests:
+            counts[test] = counts.get(test, 0) + 1
+    found: dict[str, None] = {}
+    for numbers in (near[:1], near[1:], own, kin if not any(n in ran for n in own) else []):
+        there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
+        for test in sorted(there, key=lambda t: (counts[t], t)):
+            found.setdefault(test.split("[")[0])
+    return list(found)[:_TESTS_A_LINE]
 
 
 def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
@@ -198,7 +252,7 @@ def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> lis
 
 
 def _mentions(case: Case, words: set[str]) -> int:
-    text = " ".join(f"{name or ''} {value}" for name, value in case.arguments)
+    text = case.script.text if case.script else " ".join(f"{name or ''} {value}" for name, value in case.arguments)
     return sum(word in text for word in words)
 
 

@@ -46,6 +46,7 @@ def read_file(
         branches=open_branches(baseline, path, changed | lines, known),
         mutants=mutants_of(parsed, path, module, changed | lines),
         known=known,
+        changed=changed | lines,
     )
     functions = list_functions(parsed, path, module)
     return Source(
@@ -55,7 +56,7 @@ def read_file(
         gap=gap,
         entries=_entries(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors=list_constructors(parsed),
+        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | list_constructors(parsed),
     )
 
 

@@ -30,6 +30,8 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     branches: frozenset[tuple[int, int]] = frozenset()
     mutants: tuple[Mutant, ...] = ()
     known: Branches = Branches()
+    changed: frozenset[int] = frozenset()
+    """Executable lines that the change touched, open or not."""
 
     @property
     def covering(self) -> Targets:

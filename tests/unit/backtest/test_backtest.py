@@ -16,7 +16,7 @@ from greenlane.adapters.git.merged import read_merged_changes
 from greenlane.adapters.git.rolling import RollingTrees
 from greenlane.backtest.judging import JudgedChange
 from greenlane.backtest.outcomes import Outcome, label_outcomes
-from greenlane.backtest.summing import sum_up
+from greenlane.backtest.summing import Prices, sum_up
 from greenlane.policy.shares import share_of
 
 
@@ -92,6 +92,21 @@ def test_a_bare_repository_without_a_configuration_is_judged_and_nothing_in_it_i
     assert listing(bare) == before
 
 
+def test_a_fix_that_names_nobody_is_followed_to_the_change_that_wrote_its_lines(squashed: Repo) -> None:
+    squashed.commit("Count each thing once (#5)", app="def size(n):\n    # twice\n    return n\n\n\nLIMIT = 10\n")
+    by = squashed.commit(
+        "Fix an overflow of long lists", app="def size(n):\n    # twice\n    return n\n\n\nLIMIT = 9\n"
+    )
+    done = backtest(squashed.path, "--last", "6", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [(x["number"], x["kind"], x["by"]) for x in told["labelled"] if x["kind"] == "mended"] == [(5, "mended", by)]
+    assert (told["mended"]["count"], told["mended"]["total"], told["recall"]["total"]) == (0, 1, 1)
+    assert told["traced"] == told["fixes"] == 2
+    quick = json.loads(backtest(squashed.path, "--last", "6", "--json", "--trace-s", "0").stdout)
+    assert (quick["mended"]["total"], quick["traced"], quick["fixes"]) == (0, 0, 2)
+
+
 def test_a_setting_is_tried_for_this_time_and_validated_as_the_file_is(squashed: Repo) -> None:
     low = ("--set", "thresholds.risk_score_max=1", "--set", "tiers.critical.risk_score_max=1")
     done = backtest(squashed.path, "--last", "4", "--json", *low)
@@ -139,6 +154,8 @@ def test_policy_and_risk_are_counted_apart_and_a_rule_costs_what_it_alone_sends(
         [change("a", ("r", "p"), ("p",)), change("b", ("p",), ("p",)), change("c", ("r",)), change("d", ())],
         {},
         repo="x",
+        prices=Prices(sent=3, cached=0.3, answered=15),
+        usd_per_pr=1,
     )
     assert (report.to_human.count, report.by_risk.count, report.by_policy_only.count) == (3, 2, 1)
     assert {r.rule: (r.asked.count, r.alone, r.mandated) for r in report.rules} == {

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
-from greenlane.analyzers import worker
+from greenlane.analyzers import files, worker
 from greenlane.domain.findings import Severity
 
 ORDER = list(Severity)
@@ -330,6 +331,13 @@ def test_rights_and_rules_are_guarded(make_review, path, base, head, rules) -> N
     assert found("infrastructure", make_review({path: base}, {path: head})) == rules
 
 
+def test_examples_for_the_model_are_rules_wherever_the_configuration_has_them(make_review) -> None:
+    review = make_review({"ai/a.md": "a\n", "aid.md": "a\n"}, {"ai/own/a.md": "b\n", "aid.md": "b\n"})
+    assert found("infrastructure", review) == []
+    named = found("infrastructure", msgspec.structs.replace(review, rules_at=("./ai/", "x-greenlane-risk.json")))
+    assert set(named) == {"infrastructure.rules-changed"}
+
+
 # ------------------------------------------------------------------ guards
 
 GUARDED = """
@@ -393,3 +401,15 @@ def test_an_override_whose_base_class_is_elsewhere_may_go(make_review) -> None:
     review = make_review({"lib/__init__.py": OVERRIDE}, {"lib/__init__.py": head}, deployed=False)
     broken = [f.message for f in worker.run("api", review).findings if f.severity is Severity.HIGH]
     assert broken == ["lib.B.x: public object was removed (as it stood at the base)"]
+
+
+def test_a_file_whose_tree_would_fill_the_memory_is_a_gap(make_review) -> None:
+    dense = "x = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" * 20_000
+    result = worker.run("reading", make_review({}, {"app/table.py": dense}))
+    assert [(s.path, "names, numbers" in s.reason) for s in result.skipped] == [("app/table.py", True)]
+
+
+def test_of_large_files_no_more_trees_are_held_than_both_sides_of_one(make_review) -> None:
+    large = "x = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" * 7_000
+    worker.run("reading", make_review({}, {f"app/m{n}.py": large for n in range(4)}))
+    assert len(files.PythonFile._held) <= 2

@@ -60,6 +60,8 @@ def orphans(make_review, base: dict[str, str], head: dict[str, str]) -> list[str
         (DJANGO, "ordering = ", "unique_together = ", ["Item was altered"]),
         (DJANGO, "class Note(BaseModel):", "class Tag(models.Model):\n    pass\n\n\nclass Note(BaseModel):",
          ["Tag was added"]),
+        (DJANGO, "class Note(BaseModel):\n    text: str", "class ItemForm(forms.ModelForm):\n    text", []),
+        (DJANGO, "class Note(BaseModel):\n    text: str", "class Mixin:\n    text", []),
         (DJANGO, "blank=True", "help_text='x', null=False, default=''", []),
         (DJANGO, '"auth.User", on', "to=User, related_name='x', on", []),
         (DJANGO, "text: str = Field()", "text: int = Field()", []),
@@ -105,6 +107,24 @@ ADD = "op = [migrations.RunSQL('{}', reverse_sql='DROP TABLE t')]\n"
         ("migrations/2.sql", "ALTER TABLE t ADD COLUMN a uuid DEFAULT gen_random_uuid();", "medium", "fill it"),
         ("migrations/2.sql", "UPDATE t SET a = 1;", "medium", "batches"),
         ("migrations/2.sql", "UPDATE t SET a = 1 WHERE b = 2;", "low", ""),
+        ("migrations/2.sql", "CREATE TEMP TABLE x (a int); DROP TABLE x;", "low", ""),
+        ("migrations/2.sql", "DROP VIEW v; CREATE VIEW v AS SELECT 1;", "low", ""),
+        ("migrations/2.sql", "DROP VIEW v;", "high", ""),
+        ("migrations/2.sql", "ALTER INDEX i RENAME TO j;", "low", ""),
+        ("migrations/2.sql", "ALTER TABLE t RENAME CONSTRAINT a TO b;", "low", ""),
+        ("migrations/2.sql", "ALTER TABLE t CHANGE a b INT;", "high", ""),
+        ("migrations/2.sql", "ALTER TABLE t ADD KEY i (a);", "medium", ""),
+        ("migrations/2.sql", "ALTER TABLE t DISABLE ROW LEVEL SECURITY;", "high", ""),
+        ("migrations/2.sql", "GRANT ALL ON t TO PUBLIC;", "high", ""),
+        ("migrations/2.sql", "REVOKE SELECT ON t FROM app;", "medium", ""),
+        ("migrations/2.sql", "DROP INDEX CONCURRENTLY i;", "low", ""),
+        ("migrations/2.sql", "REFRESH MATERIALIZED VIEW v;", "medium", ""),
+        ("migrations/2.sql", "INSERT INTO t VALUES ('x; DROP TABLE t;');", "low", ""),
+        ("migrations/2.sql", "CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN DELETE FROM t; END $$ LANGUAGE plpgsql;",
+         "low", ""),
+        ("migrations/2.sql", "CREATE TRIGGER g AFTER INSERT ON t BEGIN DELETE FROM u; END;", "low", ""),
+        ("migrations/2.sql", "DO $$ BEGIN IF true THEN ALTER TABLE t DROP COLUMN a; END IF; END $$;", "high", ""),
+        ("migrations/2.sql", "/*!40000 DROP TABLE t */;", "high", ""),
         ("migrations/2.down.sql", "DROP TABLE t;", "low", ""),
         ("db/V2__x.sql", "VACUUM FULL t;", "medium", ""),
         ("shop/delta/88/01_x.sql", "INSERT INTO jobs VALUES ('x');", "low", ""),
@@ -114,6 +134,22 @@ ADD = "op = [migrations.RunSQL('{}', reverse_sql='DROP TABLE t')]\n"
          "x = [migrations.CreateModel('Item'), migrations.AddIndex('item', i)]\n", "low", ""),
         ("shop/migrations/0002_x.py", ADD.format("CREATE INDEX CONCURRENTLY i ON t (a)"), "low", ""),
         ("shop/migrations/0002_x.py", "x = [migrations.RunSQL(load())]\n", "medium", ""),
+        ("shop/migrations/0002_x.py", "x = [migrations.RunSQL([('ALTER TABLE t DROP COLUMN a', None)])]\n", "high", ""),
+        ("shop/migrations/0002_x.py", "x = [migrations.RunPython(migrations.RunPython.noop, back)]\n", "low", ""),
+        ("shop/migrations/0002_x.py", "x = [migrations.AlterModelOptions('item', options={})]\n", "low", ""),
+        ("shop/migrations/0002_x.py",
+         "x = [migrations.SeparateDatabaseAndState(state_operations=[migrations.DeleteModel('Item')])]\n", "low", ""),
+        ("shop/migrations/0002_x.py",
+         "from django.db import migrations as m\nx = [m.RemoveField('item', 'a')]\n", "high", "out of the code"),
+        ("shop/migrations/0002_x.py",
+         "from django.db.migrations import RemoveField\nx = [RemoveField('item', 'a')]\n", "high", "out of the code"),
+        ("shop/migrations/0002_x.py",
+         "x = [migrations.AddField('item', 'a', models.IntegerField(default=1))]\n", "medium", "db_default"),
+        ("shop/migrations/0002_x.py",
+         "x = [migrations.AddField('item', 'a', models.IntegerField(db_default=1))]\n", "low", ""),
+        ("shop/migrations/0002_x.py",
+         "x = [migrations.AddField('item', 'a', models.IntegerField(null=True, unique=True))]\n",
+         "medium", "USING INDEX"),
         ("alembic/versions/2.py", UP.format("op.create_index('i', 't', ['a'])"), "medium", "postgresql_concurrently"),
         ("alembic/versions/2.py", UP.format("op.create_index('i', 't', postgresql_concurrently=True)"), "low", ""),
         ("alembic/versions/2.py",
@@ -123,6 +159,19 @@ ADD = "op = [migrations.RunSQL('{}', reverse_sql='DROP TABLE t')]\n"
         ("alembic/versions/2.py",
          UP.format("with op.batch_alter_table('t') as b:\n        b.drop_column('a')"), "high", "out of the code"),
         ("alembic/versions/2.py", UP.format("op.execute('UPDATE t SET a = 1')"), "medium", "batches"),
+        ("alembic/versions/2.py",
+         UP.format("op.alter_column('t', 'a', existing_type=sa.String(3), type_=sa.String(9))"), "low", ""),
+        ("alembic/versions/2.py",
+         UP.format("op.alter_column('t', 'a', existing_type=sa.String(9), type_=sa.String(3))"), "medium", "beside it"),
+        ("alembic/versions/2.py",
+         UP.format("op.add_column('t', sa.Column('a', sa.Integer, sa.ForeignKey('u.id')))"), "medium", "of its own"),
+        ("alembic/versions/2.py",
+         UP.format("op.add_column('t', sa.Column('a', sa.UUID, server_default=sa.text('gen_random_uuid()')))"),
+         "medium", "fill it"),
+        ("alembic/versions/2.py", UP.format("more()") + "\n\ndef more():\n    op.drop_table('t')\n", "high", "out of"),
+        ("alembic/versions/2.py", UP.format("pass") + "\n\ndef downgrade():\n    op.drop_table('t')\n", "low", ""),
+        ("alembic/versions/2.py", "from alembic import op as o\n\n\ndef upgrade():\n    o.drop_table('t')\n",
+         "high", "out of"),
     ],
 )  # fmt: skip
 def test_what_locks_a_table_says_what_to_do_instead(make_review, path, text, severity, instead) -> None:
@@ -130,3 +179,31 @@ def test_what_locks_a_table_says_what_to_do_instead(make_review, path, text, sev
     worst = max(findings, key=lambda f: list(Severity).index(f.severity))
     assert worst.severity == severity, findings
     assert (instead in worst.message) if instead else ("Instead" not in worst.message), worst.message
+
+
+FIRST = """from django.db import migrations, models
+x = [migrations.CreateModel(name="Item", fields=[
+    ("a", models.CharField(max_length=10)),
+    ("n", models.IntegerField(null=True)),
+])]
+"""
+
+
+@pytest.mark.parametrize(
+    ("field", "altered", "severity"),
+    [
+        ("a", "models.CharField(max_length=10, help_text='x', choices=C)", "low"),
+        ("a", "models.CharField(max_length=20)", "low"),
+        ("a", "models.CharField(max_length=10, null=True)", "low"),
+        ("a", "models.CharField(max_length=5)", "medium"),
+        ("a", "models.CharField(max_length=10, unique=True)", "medium"),
+        ("a", "models.IntegerField()", "medium"),
+        ("n", "models.IntegerField()", "medium"),
+        ("unknown", "models.IntegerField()", "medium"),
+    ],
+)
+def test_an_altered_field_is_judged_by_what_it_was_before(make_review, field, altered, severity) -> None:
+    base = {"shop/migrations/0001_initial.py": FIRST}
+    text = f"x = [migrations.AlterField('item', '{field}', {altered})]\n"
+    (finding,) = worker.run("schema", make_review(base, {**base, "shop/migrations/0002_x.py": text})).findings
+    assert finding.severity == severity, finding

@@ -52,7 +52,7 @@ async def test_every_decision_carries_the_figures_that_the_audit_demands(tmp_pat
     starting = scene.driver.change.last_of(e.CanaryStarting)
     assert starting is not None
     assert (starting.error_rate_limit, starting.p99_limit_ms, starting.min_requests) == (0.005, 800, 50)
-    assert starting.alpha == pytest.approx(0.01 / 9)  # 1 floor in the warm-up, 2 metrics in the watch and in 3 steps
+    assert starting.alpha == pytest.approx(0.01 / 7)  # 1 floor in the warm-up, 3 tests of each of 2 metrics
 
 
 async def test_an_error_that_only_production_shows_is_rolled_back_and_reported(tmp_path: Path) -> None:

@@ -10,10 +10,10 @@ import tempfile
 import threading
 from pathlib import Path
 
+from greenlane.adapters.pids import pids_group
 from greenlane.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from greenlane.adapters.sandbox.landlock import BareSandbox, LandlockSandbox
 from greenlane.adapters.sandbox.namespaces import NamespaceSandbox
-from greenlane.adapters.sandbox.pids import pids_group
 from greenlane.adapters.sandbox.process import ProcessSandbox
 from greenlane.domain.errors import FinalError
 from greenlane.domain.settings import Settings

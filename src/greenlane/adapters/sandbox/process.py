@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.sandbox.pids import pids_group
+from greenlane.adapters.pids import pids_group
 from greenlane.adapters.sandbox.view import Mount, plan_view
 from greenlane.adapters.sandbox.watch import Watch, survey_tree
 from greenlane.domain.errors import FinalError, RetryableError

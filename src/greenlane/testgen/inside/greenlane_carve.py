@@ -169,7 +169,8 @@ class Carver:
             self._constructed.clear()
         positional, keywords = self._arguments(frame, values, skip=1)
         positional, keywords = _without_defaults(type(instance).__init__, positional, keywords)
-        self._constructed[id(instance)] = (instance, positional, keywords)  # kept alive, so that the id stays its own
+        own = self.calling and self._is_direct(frame)
+        self._constructed[id(instance)] = (instance, positional, keywords, own)  # kept alive: the id stays its own
 
     def _arguments(self, frame: Any, values: Any, skip: int) -> tuple[list[Any], list[Any]]:
         describer = self._describer()

@@ -68,6 +68,8 @@ def _looked_at(record: dict[str, Any]) -> str:
 
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     names: dict[str, Any] = dict(fixtures)
+    if case["script"] is not None:
+        return _follow(case["script"], names)
     try:
         for module, name in case["imports"]:
             names[name] = getattr(importlib.import_module(module), name)
@@ -89,6 +91,32 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     record = _describe_value(outcome, describer)
     record["changes"] = _changes(before, {name: _state(value, describer) for name, value in values.items()})
     return record
+
+
+def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """What a script shows: of its look, or of the statement before it that raised an error."""
+    imports, setup, look = script
+    names |= {"__name__": "greenlane_script"}
+    for module, name in imports:
+        exec(f"from {module} import {name}" if name else f"import {module}", names)
+    describer = Describer(forbidden=(_GIVEN["tests"],))
+    place = 0
+    progress = {"listed": False}
+    try:
+        for statement in setup:
+            with _limited():
+                exec(statement, names)
+            place += 1
+        try:
+            code = compile(look, "<look>", "eval")
+        except SyntaxError:
+            code = compile(look, "<look>", "exec")
+        outcome = _call(lambda: eval(code, names), [], {}, False, progress)
+    except CallTimeout:
+        return {"kind": "timeout"}
+    except Exception as error:
+        return _describe_error(error) | progress | {"stopped": place if place < len(setup) else -1}
+    return _describe_value(outcome, describer)
 
 
 def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -190,7 +218,9 @@ def _is_dated(text: str) -> bool:
 
 
 def _describe_error(error: Exception) -> dict[str, Any]:
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
     deliberate = last.filename.startswith(_GIVEN["project"] + os.sep) and last.lineno in _raise_lines(last.filename)
     kind = type(error)
     top = kind.__qualname__.split(".")[0]
@@ -201,6 +231,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "message": str(error)[:200],
         "dated": _is_dated(str(error)) or " at 0x" in str(error),
         "deliberate": deliberate,
+        "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 
 
