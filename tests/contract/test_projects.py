@@ -130,6 +130,7 @@ async def test_the_changed_lines_of_a_project_are_measured(sandbox: Sandbox, tmp
 
 async def test_a_monorepo_tests_the_services_that_are_touched_and_no_other(sandbox: Sandbox, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "repository")
+    repository.git("rm", "-rq", "shop", "tests")
     files = {f"shop/{path}": text for path, text in BASE.items()}
     files |= {"billing/billing.py": "X = 1\n", "billing/tests/test_billing.py": "def test_none():\n    assert False\n"}
     write_tree(repository.folder, files)
