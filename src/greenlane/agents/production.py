@@ -25,6 +25,7 @@ from greenlane.domain.settings import Service, Settings
 from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
+from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
@@ -69,6 +70,8 @@ class Site:
     settings: Settings
     work_dir: Path
     releases: Releases | None = None
+    load: LoadGenerator | None = None
+    """For requests that are added during a canary; None: none can be."""
 
 
 def explain(

@@ -171,6 +171,7 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
                 releases=LedgerReleases(self._store),
+                load=HttpLoad(),
             ),
         )
 
