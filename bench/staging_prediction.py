@@ -28,6 +28,7 @@ from statistics import mean, median
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import psutil
 
 if __name__ == "__main__":
@@ -36,7 +37,7 @@ from tests.contract.delivery.delivery_service import ThisPython
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
 
-from _harness import Bench, run
+from _harness import OUT, Bench, describe_load, load_now, run
 from greenlane.adapters.baselines import FILE, BaselineStore
 from greenlane.adapters.envoy.traffic import EnvoyTraffic
 from greenlane.adapters.load import HttpLoad, TrafficSource
@@ -51,7 +52,7 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import DeploymentSpec, Instance
-from greenlane.domain.production import TrafficSlot
+from greenlane.domain.production import SLOT_S, TrafficSlot
 from greenlane.domain.settings import (
     Canary,
     Commands,
@@ -62,22 +63,27 @@ from greenlane.domain.settings import (
     Thresholds,
     Validation,
 )
+from greenlane.pages.predictions import draw, render_html, render_svg
 from greenlane.policy.prediction import ERROR_RATE, P99, Release, detect_releases
 
 MAKE_BENCH_TIMEOUT_S = 1_800
 PROGRAM = Path(__file__).with_name("_working_service.py")
 THROTTLE = Path(__file__).with_name("_throttle.py")
 CPU_SHARE = 0.5
-USERS_RPS = 40
-SETTLE_S = 3.5
-FIRST = {"work": 70.0, "fail": 0.01}
+WORK = (LoadRequest(path="/work"),)
+USERS_RPS, GROWTH = 20.0, 0.05
+"""Requests a second of users at the first release, and by how much more they ask from each release to the next."""
+SETTLE_S, READINGS = 3.0, 6
+FIRST = {"work": 60.0, "fail": 0.01}
+AHEAD_SHARES = 8192
+"""Of the CPU, where it is short: as much as eight other groups of processes have together."""
 FROM = 8
 """The first release whose interval counts: seven before it have taught the factor."""
 SERVICE = Service(
     name="shop",
     port=0,
     commands=Commands(start="exec {python} _working_service.py"),
-    load=(LoadRequest(path="/work"),),
+    load=WORK,
 )
 SETTINGS = Settings(
     services=(SERVICE,),
@@ -88,12 +94,12 @@ SETTINGS = Settings(
         p99_latency_threshold_ms=20_000,
     ),
     canary=Canary(
-        warmup_s=1, steps_pct=(100,), step_duration_s=6, tick_s=0.25, min_requests=20, detect_factor=50, observe_s=0,
+        warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, detect_factor=50, observe_s=0,
         extend_max_factor=10,
     ),
     staging=Staging(collect_s=0, start_timeout_s=60),
     validation=Validation(
-        load_duration_s=8, load_extend_max_factor=1, load_rate_rps=30, latency_ratio_max=50, cpu_ratio_max=50,
+        load_duration_s=14, load_extend_max_factor=1, load_rate_rps=30, latency_ratio_max=50, cpu_ratio_max=50,
         error_rate_increase_max=0.5, baseline_min_requests=200,
     ),
 )  # fmt: skip
@@ -103,10 +109,10 @@ class Calendar:
     """The system's clock, set forward by a day now and then."""
 
     def __init__(self) -> None:
-        self.days = 0
+        self.ahead = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC) + timedelta(days=self.days)
+        return datetime.now(UTC) + self.ahead
 
     def monotonic_s(self) -> float:
         return time.monotonic()
@@ -194,16 +200,14 @@ class Shop:
         return await self.traffic.address(SERVICE.name)
 
     async def settle(self) -> None:
-        """A day later: what production does is kept for the baseline."""
-        self.clock.days += 1
-        for _ in range(2):
+        """What production does from the next quarter of an hour on is kept; the next release comes a day later."""
+        self.clock.ahead += timedelta(seconds=SLOT_S)
+        for number in range(READINGS):
+            await asyncio.sleep(SETTLE_S if number else 0.0)
             reading = await self.traffic.production(SERVICE.name)
             assert reading is not None
             await self.store.record(SERVICE.name, reading, self.clock.now())
-            await asyncio.sleep(SETTLE_S)
-        reading = await self.traffic.production(SERVICE.name)
-        assert reading is not None
-        await self.store.record(SERVICE.name, reading, self.clock.now())
+        self.clock.ahead += timedelta(days=1)
 
     async def release(self, number: int, told: dict[str, float]) -> Change:
         branch = f"release-{number}"
@@ -261,11 +265,25 @@ def report_metric(bench: Bench, short: str, mine: Sequence[Release]) -> None:
         bench.figure(f"{short}_width_factor", math.exp(median(widths)), "interval: predicted times or divided by this")
 
 
-def report(bench: Bench, changes: list[Change]) -> None:
-    releases = detect_releases(changes, SERVICE.name)
+def draw_all(releases: Sequence[Release]) -> None:
+    """As `greenlane predictions` does it."""
+    OUT.joinpath("predictions.html").write_text(render_html(SERVICE.name, releases, FROM), encoding="utf-8")
+    for metric in (P99, ERROR_RATE):
+        mine = [r for r in releases if r.prediction.metric == metric]
+        OUT.joinpath(f"predictions_{metric}.svg").write_text(render_svg(draw(metric, mine, FROM)), encoding="utf-8")
+
+
+def report(bench: Bench, changes: list[Change], slots: Sequence[TrafficSlot]) -> None:
+    releases = detect_releases(changes, SERVICE.name, slots)
+    draw_all(releases)
+    if bench.args.save is not None:
+        bench.args.save.write_bytes(msgspec.json.encode(releases))
     p99 = [r for r in releases if r.prediction.metric == P99]
     report_metric(bench, "p99", p99)
     report_metric(bench, "errors", [r for r in releases if r.prediction.metric == ERROR_RATE])
+    judged = [r.held for r in releases if r.held is not None and r.run in {x.run for x in p99[FROM - 1 :]}]
+    if judged:
+        bench.figure("held_percent", 100 * mean(judged), f"both: {sum(judged)} of {len(judged)} intervals")
     by_run = {c.run: c for c in changes}
     later = p99[FROM - 1 :] or p99[1:]
     first = p99[0]
@@ -310,11 +328,13 @@ def report(bench: Bench, changes: list[Change]) -> None:
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--releases", type=int, help="how many releases (20, quick 10)")
     parser.add_argument("--seed", type=int, default=5, help="what the releases change (5)")
+    parser.add_argument("--ahead", action="store_true", help="go ahead of other work on the machine (root)")
+    parser.add_argument("--save", type=Path, help="write all predictions and what was shown as JSON")
     parser.add_argument("--words", action="store_true", help="tell each release")
 
 
 async def measure(bench: Bench) -> None:
-    with going_ahead() as ahead:
+    with going_ahead(bench.args.ahead) as ahead:
         await measure_releases(bench, ahead)
 
 
@@ -322,43 +342,51 @@ async def measure_releases(bench: Bench, ahead: bool) -> None:
     count = bench.args.releases or (10 if bench.quick else 20)
     folder = Path(tempfile.mkdtemp(prefix="greenlane-prediction-"))
     shop = Shop(folder)
-    began = time.monotonic()
+    began, loads = time.monotonic(), []
     try:
         url = await shop.open()
-        async with TrafficSource(url, (LoadRequest(path="/work"),), rate_rps=USERS_RPS):
-            with bench.progress("releasing", total=count) as advance:
-                for number, told in enumerate(draw_releases(count, bench.args.seed), start=1):
+        with bench.progress("releasing", total=count) as advance:
+            for number, told in enumerate(draw_releases(count, bench.args.seed), start=1):
+                async with TrafficSource(url, WORK, rate_rps=USERS_RPS * (1 + GROWTH) ** (number - 1)):
                     await shop.settle()
                     change = await shop.release(number, told)
-                    advance()
-                    if bench.args.words:
-                        say(bench, change)
+                advance()
+                loads.append(load_now())
+                if bench.args.words:
+                    say(bench, change)
+        async with TrafficSource(url, WORK, rate_rps=USERS_RPS * (1 + GROWTH) ** count):
+            await shop.settle()
+        slots = await shop.store.slots(SERVICE.name, datetime.fromtimestamp(0, UTC))
     finally:
         shop.platform.release_all()
         await shop.traffic.close()
         await shutdown(folder / "state")
         shutil.rmtree(folder, ignore_errors=True)
-    report(bench, shop.history.changes)
-    bench.goal("90 % intervals of p99 hold what came, from the 8th release on", "p99_held_percent", ">=", 85)
-    bench.goal("those of the error rate as well", "errors_held_percent", ">=", 85)
+    report(bench, shop.history.changes, slots)
+    bench.goal("90 % intervals hold what came, from the 8th release on", "held_percent", ">=", 85)
     bench.goal("a plain fixed factor does worse", "fixed_over_learned", ">", 1)
     bench.note(
         f"{count} releases in {(time.monotonic() - began) / 60:.0f} minutes; staging by SIGSTOP and SIGCONT at "
-        f"{CPU_SHARE:.0%} of the time in turns of 10 ms; {USERS_RPS} requests a second of users"
-        + ("; ahead of other work on the machine (CPU shares)" if ahead else "; other work on the machine disturbs it")
+        f"{CPU_SHARE:.0%} of the time in turns of 10 ms; {USERS_RPS:g} requests a second of users at first, and "
+        f"{GROWTH:.0%} more from each release to the next"
+        + ("; ahead of other work on the machine (CPU shares); " if ahead else "; ")
+        + describe_load(loads)
     )
 
 
 @contextmanager
-def going_ahead() -> Iterator[bool]:
+def going_ahead(wanted: bool) -> Iterator[bool]:
     """Root may go ahead of what else runs on the machine, so that it is not what decides; whether that was possible.
 
     A CPU group of its own (cgroup v1) with the most shares: `nice` does nothing where the kernel groups by session.
     """
+    if not wanted:
+        yield False
+        return
     group = Path(f"/sys/fs/cgroup/cpu/greenlane-bench-{os.getpid()}")
     try:
         group.mkdir()
-        (group / "cpu.shares").write_text("200000")
+        (group / "cpu.shares").write_text(str(AHEAD_SHARES))
         (group / "cgroup.procs").write_text(str(os.getpid()))
     except OSError:
         yield False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +10,12 @@ from typing import Any
 
 import pytest
 
+from greenlane.adapters.envoy import EnvoyTraffic
 from greenlane.adapters.local_platform import shutdown
 from greenlane.domain import events as e
+from greenlane.domain.delivery import Split
+from greenlane.domain.errors import FencedError
+from greenlane.domain.settings import Service
 from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM
 from tests.support.real_rollout import FAILS_IN_PRODUCTION, RealScene
@@ -58,3 +63,58 @@ async def test_what_only_production_shows_is_rolled_back_with_its_evidence(make:
     assert split.canary is None
     assert await scene.platform.find(rolling.deployment_id) is None
     assert "the price list is missing" in scene.driver.change.incident.markdown
+
+
+class StoppedBeforeRouting(EnvoyTraffic):
+    """The router of a worker that is frozen in the last moment before it routes what it just recorded, then thaws."""
+
+    def __init__(self, state: Path, moment: str) -> None:
+        super().__init__(state)
+        self._moment = moment
+        self._routed_a_canary = False
+        self.frozen, self.thaw = asyncio.Event(), asyncio.Event()
+        self.refused: FencedError | None = None
+
+    async def route(self, service: Service, split: Split, **rest: Any) -> None:
+        promotes = split.canary is None and self._routed_a_canary
+        self._routed_a_canary = self._routed_a_canary or split.canary_weight > 0
+        if (promotes if self._moment == "promotion" else split.canary_weight > 0) and not self.frozen.is_set():
+            self.frozen.set()
+            await self.let_go(service.name)  # as the proxy sees a process that answers no more
+            await self.thaw.wait()
+        try:
+            await super().route(service, split, **rest)
+        except FencedError as error:
+            self.refused = self.refused or error
+            raise
+
+
+@pytest.mark.parametrize("moment", ["canary", "promotion"])
+async def test_a_worker_frozen_before_it_routes_can_not_route_again_what_another_took_back(
+    tmp_path: Path, moment: str
+) -> None:
+    state = tmp_path / "state"
+    frozen = StoppedBeforeRouting(state, moment)
+    scene = RealScene(tmp_path, PROGRAM.read_bytes() + b"\n# a remark\n", traffic=frozen)
+    others = EnvoyTraffic(state)
+    first = asyncio.create_task(scene.go())
+    try:
+        waiting = asyncio.create_task(frozen.frozen.wait())
+        await asyncio.wait({first, waiting}, return_when=asyncio.FIRST_COMPLETED, timeout=60)
+        assert frozen.frozen.is_set(), (first, scene.driver.types)
+        second = scene.another_worker(others)
+        second.put(e.RollbackRequested(by="Grace", reason="customers complain"))
+        assert (await second.drive()).state is State.ROLLED_BACK
+        frozen.thaw.set()
+        await first
+        assert frozen.refused is not None
+        assert scene.driver.failures[0] is frozen.refused
+        split = await others.observe("shop")
+        assert split is not None
+        assert (split.stable.artifact.commit, split.canary) == (scene.base, None)
+    finally:
+        first.cancel()
+        await frozen.close()
+        await others.close()
+        with contextlib.suppress(FileNotFoundError):
+            await shutdown(state)

@@ -526,3 +526,23 @@ async def test_a_folder_of_a_branch_is_read_as_text_and_nothing_outside_of_it(tm
     assert host.read_folder("main", None, ".md") == {}
     with pytest.raises(ConfigError):
         host.read_folder("main", "../examples", ".md")
+
+
+def test_every_working_tree_of_a_repository_leads_to_one_state_folder_and_one_name(tmp_path: Path) -> None:
+    from greenlane.bootstrap import state_dir_of
+
+    def git(*args: str) -> None:
+        options = ("-c", "user.name=A", "-c", "user.email=a@example.com", "-c", "safe.directory=*")
+        subprocess.run(["git", *options, *args], check=True, capture_output=True)
+
+    main, linked, bare, of_bare = tmp_path / "shop", tmp_path / "elsewhere", tmp_path / "shop.git", tmp_path / "tree"
+    git("init", "--quiet", "--initial-branch=main", str(main))
+    (main / "app").mkdir()
+    git("-C", str(main), "commit", "--quiet", "--allow-empty", "-m", "one")
+    git("-C", str(main), "worktree", "add", "-b", "other", str(linked))
+    git("clone", "--quiet", "--bare", str(main), str(bare))
+    git("-C", str(bare), "worktree", "add", "-b", "third", str(of_bare))
+    assert state_dir_of(main) == state_dir_of(linked) == main / ".greenlane"
+    assert state_dir_of(linked / "app") == main / "app" / ".greenlane"
+    assert state_dir_of(of_bare) == bare / ".greenlane" == state_dir_of(bare)
+    assert {LocalGit(x).name for x in (main, linked, bare, of_bare)} == {"shop"}

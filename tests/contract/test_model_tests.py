@@ -166,6 +166,7 @@ POOR = {
         "    assert datetime.datetime.now().astimezone().utcoffset() == datetime.timedelta(0)",
         "another hash seed, time zone or order",
     ),
+    "test_stubborn": ("def test_stubborn():\n    assert shipping_cents(1, 'CH') == 7", "assert 1290 == 7"),
     "test_idle": ("def test_idle():\n    shipping_cents(1, 'CH')\n    assert True", "asserts nothing"),
     "test_leaves": ("def test_leaves():\n    import os\n    os._exit(0)", "imports os"),
     "test_hook": (

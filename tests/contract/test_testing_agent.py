@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from greenlane.adapters.claude_tests import ClaudeTestWriter
@@ -14,7 +16,7 @@ from greenlane.adapters.git import LocalGit
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.testing import TestAgent
 from greenlane.domain.change import Change, Recorded, fold
-from greenlane.domain.errors import FinalError
+from greenlane.domain.errors import FinalError, PushRefusedError
 from greenlane.domain.events import (
     Event,
     Lane,
@@ -83,6 +85,9 @@ class Repository:
         write_tree(folder, BASE)
         self.base = self.commit("base")
         self.git("switch", "-q", "-c", "fix")
+
+    def host(self) -> LocalGit:
+        return LocalGit(self.folder)
 
     def git(self, *arguments: str) -> str:
         identity = {"GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@example.org", "HOME": str(self.folder)}
@@ -240,3 +245,35 @@ async def test_without_execution_nothing_is_committed_and_it_says_so(
     assert complete.commit_sha is None
     assert {"test-execution-off", "coverage-gap-open"} <= set(complete.why.rules_fired)
     assert "shop/shipping.py:8" in complete.why.rationale
+
+
+@pytest.mark.parametrize("known", ["a fork, as the code host says", "the configuration", "a push that is refused"])
+async def test_where_the_head_is_not_pushed_to_the_tests_are_a_patch_that_git_am_takes(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path, known: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = repository.change(shop__shipping=FIXED)
+    opened, review = reviewed(repository, head)
+    validation = {"generated_tests": "patch"} if known == "the configuration" else {}
+    if known.startswith("a fork"):
+        opened = msgspec.structs.replace(opened, head_writable=False)
+    agent = make_agent(repository, sandbox, tmp_path, **validation)
+    if known.startswith("a push"):
+
+        async def refuse(*_: object, **__: object) -> str:
+            raise PushRefusedError("the fork refuses")
+
+        monkeypatch.setattr(LocalGit, "commit_files", refuse)
+    *intents, complete = await act(agent, [opened, review])
+    assert [i.delivery for i in intents if isinstance(i, TestsCommitting)][-1] == "patch"
+    assert isinstance(complete, TestsComplete)
+    assert repository.git("rev-parse", "fix") == head
+    assert complete.commit_sha is None
+    assert [f.uncovered for f in complete.coverage_after] == [(8,)]  # the change itself is as it was
+    assert f"git am {complete.patch}" in complete.why.rationale
+    repository.git("switch", "-q", "fix")
+    repository.git("am", complete.patch)
+    assert repository.git("diff", "--name-only", head, "fix") == "tests/test_shipping_generated.py"
+    digest = hashlib.sha256((repository.folder / "tests/test_shipping_generated.py").read_bytes()).hexdigest()
+    (intent,) = [i for i in intents if isinstance(i, TestsCommitting) and i.delivery == "patch"]
+    assert intent.files[0].digest == f"sha256:{digest}"
+    assert "Generated for #7" in repository.git("log", "-1", "--format=%B")

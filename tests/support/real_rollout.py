@@ -23,6 +23,7 @@ from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
+from tests.support.production import KnownProduction
 
 FAILS_IN_PRODUCTION = b"""
 if os.environ.get("GREENLANE_ENVIRONMENT") == "production":
@@ -81,18 +82,29 @@ class RealScene:
             "source": self.repo, "builder": self.builder, "platform": self.platform, "traffic": self.traffic,
             "settings": self.config, "work_dir": folder / "work",
         }  # fmt: skip
-        rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
+        self._rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
         agents = [
-            StagingAgent(**self.ports, **rest, probe=HttpProbe()),
-            ValidationAgent(builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config),
-            DeploymentAgent(**self.ports, **rest),
-        ]
+            StagingAgent(**self.ports, **self._rest, probe=HttpProbe()),
+            ValidationAgent(
+                builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config,
+                clock=SystemClock(), history=KnownProduction(),
+            ),
+            DeploymentAgent(**self.ports, **self._rest),
+        ]  # fmt: skip
         self.driver = Driver(agents, SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
         opened = e.PrOpened(
             repo="shop", pr_number=1, title="Version 2", branch="feature", base_branch="main", head_sha=self.head,
             base_sha=self.base, merge_base_sha=self.base, author="Ada <ada@example.com>", diff_sha256="d" * 64,
         )  # fmt: skip
         self.driver.put(opened, review_complete(("shop",)), e.TestsComplete(why=WHY, proceed=True))
+
+    def another_worker(self, traffic: Router) -> Driver:
+        """One that takes the run over where it stands, with a router of its own and a newer fence."""
+        agent = DeploymentAgent(**{**self.ports, "traffic": traffic}, **self._rest)
+        driver = Driver([agent], SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
+        driver.history = list(self.driver.history)
+        driver.fence = self.driver.fence + 1
+        return driver
 
     async def go(self) -> State:
         await install_production(self.config.services[0], self.base, **self.ports)

@@ -20,6 +20,7 @@ from greenlane.domain.settings import Canary, Commands, Service, Settings, Stagi
 from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
+from tests.support.production import KnownProduction
 
 BASE_FILES = {"app.py": b"def price():\n    return 1\n", "README": b"shop\n"}
 
@@ -60,7 +61,7 @@ class Scene:
         self.known_spreads: tuple[Spread, Spread] | None = None
         """How failed and slow requests were spread in other runs."""
         self.world = World()
-        self.history = history
+        self.history: ProductionHistory = history or KnownProduction()
         self.config = config or settings()
         self.repo = MemoryRepository(reach=self.world.reach, did=self.world.did)
         self.base = self.repo.commit(BASE_FILES, message="base")
@@ -81,7 +82,7 @@ class Scene:
                 load=self.world.load,
                 settings=self.config,
                 clock=self.world.clock,
-                history=self if history else None,
+                history=self,
             ),
             DeploymentAgent(**ports, releases=self, load=self.world.load),  # type: ignore[arg-type]  # a dictionary of ports
         ]
@@ -107,11 +108,9 @@ class Scene:
         return self.known_spreads
 
     async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
-        assert self.history is not None
         return await self.history.slots(service, since)
 
     async def past(self) -> tuple[Change, ...]:
-        assert self.history is not None
         return await self.history.past()
 
     @property

@@ -76,7 +76,7 @@ class CommandTraffic:
         """Its calls by name alone (`read`, `observe`) are answered from now on."""
         self._services[service.name] = service
 
-    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int, run: str = "") -> None:
         check_split(service, split)
         self.know(service)
         async with locked(self._locks / f"router-{service.name}.lock"):
@@ -84,7 +84,7 @@ class CommandTraffic:
             routed = Routed(stable=old.stable, canary=old.canary, fences=old.fences) if old else Routed()
             kept = Kept(
                 stable=split.stable, canary=split.canary, weight=split.canary_weight, limit_ms=p99_limit_ms,
-                fences=check_fence(routed, split, fence),
+                fences=check_fence(routed.fences, run, fence),
             )  # fmt: skip
             self._folder.mkdir(parents=True, exist_ok=True)
             write_struct(self._folder / f"{service.name}.json", kept)

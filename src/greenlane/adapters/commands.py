@@ -92,6 +92,7 @@ def plan_command(
             "RLIMIT_NOFILE": OPEN_FILES,
             "RLIMIT_CORE": 0,
         },
+        max_tasks=service.max_processes,
     )
 
 

@@ -36,6 +36,8 @@ from greenlane.suite.runner import copy_tree, remove_tree
 _DEPENDENCY_FILES = (
     "requirements*.txt", "requirements*.in", "constraints*.txt", "requirements/**/*.txt", "requirements/**/*.in",
     "pyproject.toml", "setup.py", "setup.cfg", "Pipfile", "*.lock", "pylock*.toml",
+    "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "go.mod", "go.sum", "Cargo.toml",
+    "Gemfile", "composer.json", "cpanfile", "pom.xml", "build.gradle", "build.gradle.kts", "gradle.lockfile",
 )  # fmt: skip
 _TOOLS = ("pytest", "coverage")
 _SETUP_TIMEOUT_S = 900.0
@@ -67,6 +69,7 @@ class VenvEnvironments:
             python=folder / "venv" / "bin" / "python",
             read_only=(folder, Path(sys.base_prefix)),
             digest=f"sha256:{digest}",
+            folder=folder / "source",
         )
 
     async def _build(self, setup: str, source: Path, folder: Path) -> None:

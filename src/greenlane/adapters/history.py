@@ -81,7 +81,7 @@ class GitHistory:
                 f"--author=<{address}>", merge_base_sha,
             )  # fmt: skip
             parts = recent_parts(commits, address, present.now)
-            lines = lines_on(paths, read_sizes(self._git, [(sha,) for sha in parts])) if parts else 0
+            lines = lines_on(paths, read_sizes(self._git, [(sha,) for sha in parts]))
         except (GitFailedError, ValueError) as error:
             message = f"git can't tell the history of the change: {error}"
             raise FinalError(message, hint="`git fsck` looks for damage") from error

@@ -38,7 +38,8 @@ class LookedBack(msgspec.Struct, frozen=True):
 
 
 def look_back(repo: Path, changes: Sequence[MergedChange]) -> dict[str, LookedBack]:
-    """Each change (by its head) with its past. Blocks. Raises InputError for a history that git can't read."""
+    """Each change (by its head) with its past; one of which objects are missing is left out. `changes` stand newest
+    first. Blocks. Raises InputError for a history that git can't read."""
     if not changes:
         return {}
     git = Git(repo)
@@ -48,7 +49,7 @@ def look_back(repo: Path, changes: Sequence[MergedChange]) -> dict[str, LookedBa
         past = _Past()
         seen = _walk(git, changes, sizes, past, shallow=shallow)
         parts = {sha for item in seen for sha in item.parts}
-        lines = read_sizes(git, [(sha,) for sha in sorted(parts)]) if parts else {}
+        lines = read_sizes(git, [(sha,) for sha in sorted(parts)])
     except GitFailedError as error:
         raise InputError(f"the history can't be read: {error.message}", hint="run `git fsck`") from error
     return {item.sha: _measure(item, lines) for item in seen}
@@ -88,18 +89,25 @@ def _walk(
         change = heads.get(touch.sha)
         if change is None:
             continue
+        if change.head_sha not in sizes:
+            _add_all(past, change, held)
+            continue
         present = Present(
-            files=sizes.get(change.head_sha, ()),
+            files=sizes[change.head_sha],
             author=address_of(change.author),
             subject=change.title,
             now=dates.get(change.base_sha, change.at),
             shallow=shallow,
         )
         seen.append(past.look_at(change.head_sha, present))
-        for sha in change.commits:
-            if sha in held:
-                past.add(held.pop(sha))
+        _add_all(past, change, held)
     return seen
+
+
+def _add_all(past: _Past, change: MergedChange, held: dict[str, Touch]) -> None:
+    for sha in change.commits:
+        if sha in held:
+            past.add(held.pop(sha))
 
 
 class _Past:

@@ -249,9 +249,9 @@ class MemoryTraffic:
         self.unreadable: list[Exception] = []
         """Raised by the next calls of `read`, one each."""
 
-    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int, run: str = "") -> None:
         self._world.reach()
-        self._fences.check(service.name, fence)
+        self._fences.check(f"{service.name} {run}", fence)
         flow = self._flow(service.name)
         before = flow.split.canary.deployment_id if flow.split and flow.split.canary else None
         if split.canary is not None and split.canary.deployment_id != before:

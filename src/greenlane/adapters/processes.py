@@ -22,12 +22,14 @@ from uuid import uuid4
 import msgspec
 import psutil
 
+from greenlane.adapters.pids import make_group, remove_group
 from greenlane.domain.delivery import Usage
 from greenlane.domain.errors import FinalError, RetryableError
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 SUPERVISOR = Path(__file__).with_name("supervise.py")
+BOUNDED = Path(__file__).with_name("bounded.py")
 TOKEN_VARIABLE = "GREENLANE_TREE"
 """In the environment of every process of a tree: by it, what lost its supervisor is still found."""
 GRACE_S = 3.0
@@ -52,6 +54,10 @@ class TreeSpec(msgspec.Struct, frozen=True, kw_only=True):
     quota_folders: tuple[str, ...] = ()
     quota_bytes: int = 0
     limits: dict[str, int] = {}
+    max_tasks: int = 0
+    """Most processes and threads of the tree at once; 0: not bounded."""
+    group: str = ""
+    """The control group in which the kernel bounds them; written by `start_tree` and `run_tree`."""
 
 
 class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,7 +175,7 @@ async def start_tree(folder: Path, spec: TreeSpec) -> TreeStatus:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("ready", "status.json"):
         (folder / name).unlink(missing_ok=True)
-    write_struct(folder / "spec.json", _marked(spec))
+    write_struct(folder / "spec.json", _prepare(spec))
     process = subprocess.Popen(  # noqa: ASYNC220 - returns at once, and nothing waits for it
         _supervisor_argv(folder),
         stdin=subprocess.DEVNULL,
@@ -199,8 +205,14 @@ async def start_tree(folder: Path, spec: TreeSpec) -> TreeStatus:
     )
 
 
-def _marked(spec: TreeSpec) -> TreeSpec:
-    return msgspec.structs.replace(spec, env={**spec.env, TOKEN_VARIABLE: spec.token})
+def _prepare(spec: TreeSpec) -> TreeSpec:
+    """The spec with what is the same for every tree: its mark, and the bound on its processes."""
+    spec = msgspec.structs.replace(spec, env={**spec.env, TOKEN_VARIABLE: spec.token})
+    if not spec.max_tasks:
+        return spec
+    group = make_group(spec.token, spec.max_tasks)
+    bounded = (sys.executable, "-I", "-S", str(BOUNDED), str(group or "-"), str(spec.max_tasks))
+    return msgspec.structs.replace(spec, argv=(*bounded, *spec.argv), group=str(group or ""))
 
 
 def _supervisor_argv(folder: Path) -> list[str]:
@@ -229,6 +241,7 @@ async def stop_tree(folder: Path, token: str, grace_s: float = GRACE_S) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(status.pid, signal.SIGKILL)
     await asyncio.to_thread(sweep, token)
+    await asyncio.to_thread(remove_group, token)
     for process in _started:
         process.poll()
 
@@ -319,7 +332,7 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
     began = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     spec = msgspec.structs.replace(spec, parent_pipe=True)
-    write_struct(folder / "spec.json", _marked(spec))
+    write_struct(folder / "spec.json", _prepare(spec))
     process = await asyncio.create_subprocess_exec(
         *_supervisor_argv(folder),
         stdin=asyncio.subprocess.PIPE,
@@ -342,6 +355,7 @@ async def run_tree(folder: Path, spec: TreeSpec) -> CommandResult:
     status = read_status(folder)
     if status is None or status.state != "ended":
         await asyncio.to_thread(sweep, spec.token)
+        await asyncio.to_thread(remove_group, spec.token)
         raise RetryableError(f"the supervisor of a command ended early (exit code {process.returncode})")
     return CommandResult(
         exit_code=-1 if status.exit_code is None else status.exit_code,
@@ -362,7 +376,10 @@ async def shutdown(state_dir: Path) -> int:
     await asyncio.gather(*(_stop_recorded(folder) for folder in alive))
     # a supervisor that is only just starting holds no lock yet, but it carries its token
     specs = [read_struct(folder / "spec.json", TreeSpec) for folder in folders]
-    swept = await asyncio.to_thread(sweep, *(spec.token for spec in specs if spec is not None))
+    tokens = [spec.token for spec in specs if spec is not None]
+    swept = await asyncio.to_thread(sweep, *tokens)
+    for token in tokens:
+        remove_group(token)
     return len(alive) + swept
 
 

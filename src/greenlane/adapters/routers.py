@@ -56,8 +56,8 @@ class Routers:
         known = self._services.get(name)
         return self._all[known.router.kind if known else "envoy"]
 
-    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
-        await self._of(service.name).route(service, split, p99_limit_ms=p99_limit_ms, fence=fence)
+    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int, run: str = "") -> None:
+        await self._of(service.name).route(service, split, p99_limit_ms=p99_limit_ms, fence=fence, run=run)
 
     async def let_go(self, service: str) -> None:
         await self._of(service).let_go(service)

@@ -9,11 +9,11 @@ from greenlane.domain.errors import FencedError, InputError
 from greenlane.domain.settings import Service
 
 KEPT_FENCES = 64
-"""Highest fences are remembered for this many deployments of a service, the latest ones."""
+"""The highest fence of a run is remembered for this many runs of a service, the latest ones."""
 
 
 class Routed(msgspec.Struct, frozen=True, kw_only=True):
-    """How a service is routed before the call; nothing yet: no stable version. `fences` is by deployment id."""
+    """How a service is routed before the call; nothing yet: no stable version. `fences` is by run."""
 
     stable: Instance | None = None
     canary: Instance | None = None
@@ -35,29 +35,17 @@ def is_promotion(old: Routed, split: Split) -> bool:
     return old.canary is not None and old.canary.deployment_id == split.stable.deployment_id
 
 
-def check_fence(old: Routed, split: Split, fence: int) -> dict[str, int]:
-    """The fences after this call. Raises FencedError if a newer worker has routed the deployment in question.
+def check_fence(fences: dict[str, int], run: str, fence: int) -> dict[str, int]:
+    """The fences after this call, by run. Raises FencedError if a newer worker of this run has routed meanwhile.
 
-    A fence belongs to a run, and a run to its deployment, so it is held against the deployment that the call moves:
-    the canary it names, or else the one it ends, or else the stable version it replaces.
+    A fence counts the workers of one run, so it is held against that run alone, whatever the call would move: a worker
+    that was stopped just before it routed stays out once another one went on with its run, or took it back.
     """
-    fences = old.fences
-    moved: list[Instance] = [split.canary] if split.canary else []
-    if old.stable is not None and not moved:
-        moved = [old.canary] if old.canary else [old.stable]
-    for instance in moved or [split.stable]:
-        highest = fences.get(instance.deployment_id, fence)
-        if fence < highest:
-            raise FencedError(
-                f"{instance.deployment_id} is routed by a newer worker (fence {highest}, not {fence})",
-                hint="nothing was changed; the newer worker goes on with it",
-            )
-        fences = _remember(fences, instance.deployment_id, fence)
-    return fences
-
-
-def _remember(fences: dict[str, int], deployment_id: str, fence: int) -> dict[str, int]:
-    """The highest fence of each deployment, this one the latest."""
-    highest = max(fence, fences.get(deployment_id, fence))
-    kept = [item for item in fences.items() if item[0] != deployment_id]
-    return dict([*kept, (deployment_id, highest)][-KEPT_FENCES:])
+    highest = fences.get(run, fence)
+    if fence < highest:
+        raise FencedError(
+            f"{run or 'this service'} is in the hands of a newer worker (fence {highest}, not {fence})",
+            hint="nothing was changed; the newer worker goes on with it",
+        )
+    kept = [item for item in fences.items() if item[0] != run]
+    return dict([*kept, (run, fence)][-KEPT_FENCES:])

@@ -5,6 +5,7 @@ It outlives the controller that started it, so that a service in production surv
 - adopts every orphan of its tree (subreaper), so that a double fork escapes nobody,
 - copies output into `FOLDER/log`, of bounded size, so that a chatty program can't fill the disk,
 - starts a program that died again, with a bounded back-off, once `FOLDER/ready` says that it was healthy before,
+- counts the processes of the tree where no control group bounds them, and ends what is over `max_tasks`,
 - ends the tree at a time-out, over a disk quota, when its standard input closes (if asked), or on SIGTERM.
 
 What it is to do stands in `FOLDER/spec.json`, what it does in `FOLDER/status.json` (both are structs in `processes`).
@@ -36,6 +37,8 @@ QUOTA_EVERY_S = 0.5
 FOLDER_EVERY_S = 2.0
 """How often it looks whether its folder is still there: without it nobody could find or stop the tree any more."""
 LOG_BYTES_PER_S = 4 << 20
+COUNT_EVERY_S = 1.0
+"""How often processes are counted where no control group bounds them."""
 
 
 class Log:
@@ -134,6 +137,7 @@ class Supervisor:
         self.exit_code: int | None = None
         self.next_quota = self.began + QUOTA_EVERY_S
         self.next_look = self.began + FOLDER_EVERY_S
+        self.next_count = self.began + COUNT_EVERY_S if spec["max_tasks"] and not spec["group"] else None
         self._watch_signals()
         if spec["parent_pipe"]:
             os.set_blocking(0, False)
@@ -249,7 +253,7 @@ class Supervisor:
     def turn(self, until: float | None) -> None:
         """One wait for output or signals, at most until `until` (monotonic)."""
         quota = self.next_quota if self.spec["quota_bytes"] else None
-        next_s = min(when for when in (until, self.deadline, quota, self.next_look) if when)
+        next_s = min(when for when in (until, self.deadline, quota, self.next_look, self.next_count) if when)
         for key, _ in self.selector.select(max(0.0, next_s - time.monotonic())):
             key.data()
         now = time.monotonic()
@@ -259,12 +263,22 @@ class Supervisor:
                 self._stop("its folder was removed")
         if self.deadline and now >= self.deadline:
             self._stop("timeout")
+        if self.next_count and now >= self.next_count:
+            self.next_count = now + COUNT_EVERY_S
+            self._check_tasks()
         if self.spec["quota_bytes"] and now >= self.next_quota:
             over = measure_folders(self.spec["quota_folders"], self.spec["quota_bytes"]) > self.spec["quota_bytes"]
             if over:
                 self._stop("quota")
             # a large folder is measured less often, so that measuring costs at most a twentieth of a core
             self.next_quota = time.monotonic() + max(QUOTA_EVERY_S, 20 * (time.monotonic() - now))
+
+    def _check_tasks(self) -> None:
+        """The second line, where the kernel bounds nothing: the program ends, as if it had died."""
+        found = len(find_descendants(os.getpid()))
+        if found > self.spec["max_tasks"]:
+            self.log.write(f"greenlane: {found} processes are over the limit of {self.spec['max_tasks']}\n".encode())
+            self.end_tree()
 
     # ------------------------------------------------------------------ ends
 
@@ -303,7 +317,7 @@ class Supervisor:
         while not self.stopping:
             self.exit_code = None
             self.launch()
-            while not self.stopping and not self.reap():
+            while not self.stopping and not self.reap() and self.exit_code is None:
                 self.turn(None)
             if self.stopping or not self.may_restart():
                 break
@@ -314,7 +328,17 @@ class Supervisor:
                 self._drain(0.02)
         self.end_tree()
         self.reap()
+        self._remove_group()
         self.write_status("ended")
+
+    def _remove_group(self) -> None:
+        """The kernel lets go of it a moment after its last process was collected."""
+        if self.spec["group"]:
+            for _ in range(50):
+                with contextlib.suppress(OSError):
+                    os.rmdir(self.spec["group"])  # noqa: PTH106 - a path as it stands in the spec
+                    return
+                time.sleep(0.01)
 
     def may_restart(self) -> bool:
         return bool(self.spec["restart"]) and (self.folder / "ready").exists()

@@ -224,7 +224,8 @@ async def route(site: Site, notebook: Notebook, service: Service, split: Split) 
     canary = notebook.change.canary
     own = canary.p99_limit_ms if canary is not None and canary.service == service.name else None
     limit = own if own is not None else p99_limit_ms(site.settings, service)
-    await site.traffic.route(service, split, p99_limit_ms=limit, fence=notebook.change.fence)
+    change = notebook.change
+    await site.traffic.route(service, split, p99_limit_ms=limit, fence=change.fence, run=change.run)
 
 
 async def stop_canary_traffic(site: Site, notebook: Notebook, service: Service) -> None:

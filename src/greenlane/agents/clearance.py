@@ -21,7 +21,7 @@ from greenlane.policy.deployment_risk import (
     find_hotfix,
     gather_deployment_facts,
 )
-from greenlane.policy.freeze import Frozen, find_freeze
+from greenlane.policy.freeze import Frozen, find_freeze, find_unattended
 
 PROCEED = "proceed"
 
@@ -70,12 +70,14 @@ async def _look_around(
         if split is not None:
             serving.add(split.stable.artifact.digest)
             budgets.append(await _read_budget(site, change, service))
+    now = site.clock.now()
     return Surroundings(
-        now=site.clock.now(),
+        now=now,
         rollbacks=rollbacks,
         serving=frozenset(serving),
         budgets=tuple(budgets),
         freeze=freeze,
+        unattended=find_unattended(site.settings, now),
     )
 
 

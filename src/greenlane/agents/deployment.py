@@ -306,6 +306,7 @@ class DeploymentAgent:
             settings=self._site.settings,
             work_dir=self._site.work_dir,
             fence=notebook.change.fence,
+            run=notebook.change.run,
         )
 
     async def _go_live(self, notebook: Notebook, service: Service, staged: e.StagedService) -> AsyncIterator[Yielded]:

@@ -158,6 +158,7 @@ async def install_production(
     settings: Settings,
     work_dir: Path,
     fence: int = 0,
+    run: str = "",
 ) -> Instance:
     """Bring a service up in production at this commit with all traffic, if nothing is routed for it yet.
 
@@ -184,7 +185,8 @@ async def install_production(
             f"the base version {commit[:10]} of {service.name} can't be brought up: {error.message}",
             hint=error.hint or "mend the base branch first: no change can be compared with a version that does not run",
         ) from error
-    await traffic.route(service, Split(stable=stable), p99_limit_ms=p99_limit_ms(settings, service), fence=fence)
+    limit_ms = p99_limit_ms(settings, service)
+    await traffic.route(service, Split(stable=stable), p99_limit_ms=limit_ms, fence=fence, run=run)
     return stable
 
 

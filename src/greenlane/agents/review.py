@@ -35,14 +35,14 @@ from greenlane.domain.events import (
     SkippedFile,
     Stage,
 )
-from greenlane.domain.history import HistoryFacts
+from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.settings import Settings
 from greenlane.domain.weights import FittedWeights
 from greenlane.policy.paths import match_paths
 from greenlane.policy.review import ReviewVerdict, assess_review
 from greenlane.policy.rollout import assess_rollout
-from greenlane.ports.history import History
+from greenlane.ports.history import History, Track
 from greenlane.ports.reviewer import Reviewer, ReviewMaterial
 
 _MAX_FINDINGS = 500
@@ -63,6 +63,7 @@ class ReviewAgent:
         history: History | None = None,
         reviewer: Reviewer | None = None,
         weights: FittedWeights | None = None,
+        track: Track | None = None,
     ) -> None:
         self._reader = reader
         self._settings = settings
@@ -70,6 +71,7 @@ class ReviewAgent:
         self._history = history
         self._reviewer = reviewer
         self._weights = weights
+        self._track = track
 
     @property
     def stage(self) -> Stage:
@@ -92,10 +94,11 @@ class ReviewAgent:
             opened = change.opened
             reading = await self._reader.read(opened.merge_base_sha, opened.head_sha, folder)
             history = await self._look_back(opened, reading)
+            record = await self._track.record_of(opened.author) if self._track else None
             model = await self._ask_model(change, reading, folder)
         finally:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
-        yield self._decide(change, reading, history, model)
+        yield self._decide(change, reading, history, model, record)
 
     async def _look_back(self, opened: PrOpened, reading: Reading) -> HistoryFacts | None:
         if self._history is None:
@@ -121,10 +124,15 @@ class ReviewAgent:
         return await self._reviewer.review(material)
 
     def _decide(
-        self, change: Change, reading: Reading, history: HistoryFacts | None, model: ModelReview | None
+        self,
+        change: Change,
+        reading: Reading,
+        history: HistoryFacts | None,
+        model: ModelReview | None,
+        record: AuthorRecord | None,
     ) -> tuple[Event, ...]:
         """The gates and the result, as one group of events."""
-        facts = msgspec.structs.replace(risk_facts(reading, self._settings), history=history)
+        facts = msgspec.structs.replace(risk_facts(reading, self._settings), history=history, author_record=record)
         verdict = assess_review(
             facts,
             model=model,
@@ -185,6 +193,9 @@ class ReviewAgent:
             hunks=hunks,
             hunks_analysed=analysed,
             weights=verdict.weights,
+            limit_moves=verdict.limit.moves,
+            change_type=facts.change_type,
+            author_record=record,
             schema_changes_detected=bool(verdict.signals.schema),
             new_service_integration=bool(verdict.signals.integrations),
             breaking_api_contract=bool(verdict.signals.breaking_api),

@@ -101,5 +101,6 @@ def name_rules(findings: tuple[Finding, ...], verdict: ReviewVerdict) -> tuple[s
     """Every rule that had a part in the decision, once, in the order of its weight."""
     counted = (f.rule for f in findings if f.severity is not Severity.INFO)
     points = (f"risk.{p.rule}" for p in verdict.risk.points if p.rule != "base")
+    moved = (f"limit.{m.rule}" for m in verdict.limit.moves if m.amount)
     asked = (t.rule for gate in verdict.gates for t in gate.triggers)
-    return tuple(dict.fromkeys((*asked, *points, *counted, f"lane.{verdict.lane.lane}")))
+    return tuple(dict.fromkeys((*asked, *points, *moved, *counted, f"lane.{verdict.lane.lane}")))

@@ -181,21 +181,30 @@ async def _verify_no_canary(site: Site, service: str) -> float:
 
 
 async def _drop(site: Site, notebook: Notebook, service: Service, starting: e.CanaryStarting) -> None:
-    """The canary leaves the router, and its process is stopped."""
+    """The canary leaves the router, and its process is stopped.
+
+    Routed even where the router knows of no canary: that tells it of this worker, so that one which was stopped just
+    before it routed the canary can't do so any more.
+    """
     split = await site.traffic.observe(service.name)
-    if split is not None and split.canary is not None:
-        await route(site, notebook, service, Split(stable=split.stable))
+    stable = split.stable if split is not None else await _running(site, service, starting.stable)
+    await route(site, notebook, service, Split(stable=stable))
     await site.platform.retire(starting.deployment_id, fence=notebook.change.fence)
 
 
 async def _put_back(site: Site, notebook: Notebook, previous: Instance) -> Instance:
-    """The previous version with all traffic, started again if it is not hot any more."""
+    """The previous version with all traffic, started again if it is not hot any more.
+
+    Routed even where the router shows it already, for the reason in `_drop`.
+    """
     service = service_named(site.settings, previous.service)
-    running = await ensure_running(service, previous, "production", platform=site.platform, fence=None)
-    split = await site.traffic.observe(service.name)
-    if split != Split(stable=running):
-        await route(site, notebook, service, Split(stable=running))
+    running = await _running(site, service, previous)
+    await route(site, notebook, service, Split(stable=running))
     return running
+
+
+async def _running(site: Site, service: Service, instance: Instance) -> Instance:
+    return await ensure_running(service, instance, "production", platform=site.platform, fence=None)
 
 
 async def _refuse_if_not_on_top(site: Site, deployed: e.DeploymentComplete) -> None:

@@ -47,7 +47,7 @@ class SideBySide:
     on (`policy.regression.plan_looks`)."""
 
     def __init__(
-        self, instances: Mapping[str, Instance], *, platform: Platform, load: LoadGenerator, clock: Clock | None
+        self, instances: Mapping[str, Instance], *, platform: Platform, load: LoadGenerator, clock: Clock
     ) -> None:
         self._instances = instances
         self._platform = platform
@@ -109,15 +109,13 @@ class SideBySide:
     async def _watch(self, stretch_s: float) -> None:
         """Look at CPU and memory of all versions at the same moments, until cancelled."""
         every_s = min(_WATCH_EVERY_S, stretch_s / _WATCHES_MIN)
-        begun_s = self._clock.monotonic_s() if self._clock else 0.0
+        begun_s = self._clock.monotonic_s()
         while True:
             names = tuple(self._instances)
             found = await asyncio.gather(*(self._platform.inspect(self._instances[n].deployment_id) for n in names))
-            passed_s = self._clock.monotonic_s() - begun_s if self._clock else 0.0
+            passed_s = self._clock.monotonic_s() - begun_s
             for name, (usage, _) in zip(names, found, strict=True):
                 self._watched[name] = _seen(self._watched[name], self._load_s + passed_s, usage)
-            if self._clock is None:
-                return
             await self._clock.sleep(every_s)
 
 

@@ -8,7 +8,6 @@ commit. A gap that stays open is said, with its lines.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,12 +16,13 @@ import msgspec
 
 import greenlane
 from greenlane.agents.base import Yielded
-from greenlane.agents.testing_bundle import Bundle, ServiceTests
+from greenlane.agents.testing_bundle import Bundle, ServiceTests, undelivered
+from greenlane.agents.testing_delivery import delivery_of, digests, intend, patch_path, write_patch
 from greenlane.agents.testing_text import commit_message, explain_tests
-from greenlane.analyzers.coverage import describe_run, read_statements
+from greenlane.analyzers.coverage import describe_run, measure_suite, merge_coverage
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.change import Change
-from greenlane.domain.errors import FinalError
+from greenlane.domain.errors import FinalError, PushRefusedError
 from greenlane.domain.events import (
     Event,
     Gate,
@@ -42,9 +42,11 @@ from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
-from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner, remove_tree
+from greenlane.suite.program import AnySuiteRunner
+from greenlane.suite.runner import SuiteRequest, SuiteRun, remove_tree
 from greenlane.testgen import GeneratedFile, Generation, Origin, TestAsker, TestGenerator
 from greenlane.testgen.neighbours import MARKER
+from greenlane.testgen.program import ProgramTests
 
 RULE_GAP = "coverage-gap-open"
 RULE_OFF = "test-execution-off"
@@ -75,7 +77,8 @@ class TestAgent:
         self._asker = asker
         self._settings = settings
         self._work_dir = work_dir
-        self._runner = SuiteRunner(sandbox, settings)
+        self._runner = AnySuiteRunner(sandbox, settings)
+        self._program = ProgramTests(sandbox, settings)
 
     @property
     def stage(self) -> Stage:
@@ -99,11 +102,20 @@ class TestAgent:
             bundle = await self._work(change)
         commit = None
         if bundle.files:
-            intent = begun if begun and begun.files == _digests(bundle) else _intend(change, bundle)
-            if intent is not begun:
+            known = begun if begun and begun.files == digests(bundle) else None
+            intent = known or intend(change, bundle, delivery_of(change, self._settings.validation.generated_tests))
+            if intent is not known:
                 self._keep(change, bundle)
                 yield intent
-            commit = await self._commit(change, intent, bundle)
+            if intent.delivery == "commit":
+                try:
+                    commit = await self._commit(change, intent, bundle)
+                except PushRefusedError:  # nobody knew before that the branch is not ours to push to
+                    intent = intend(change, bundle, "patch")
+                    yield intent
+            if intent.delivery == "patch":
+                await asyncio.to_thread(write_patch, patch_path(self._work_dir, change), change, bundle)
+                bundle = undelivered(bundle)
         complete = self._complete(change, bundle, commit)
         gate = assess_coverage_gate(complete.coverage_after, self._settings)
         yield (_ask(change, gate), complete) if gate and complete.proceed else complete
@@ -137,21 +149,21 @@ class TestAgent:
     async def _test_service(
         self, change: Change, service: Service, head: Path, changed: dict[str, frozenset[int]], folder: Path
     ) -> ServiceTests:
-        statements, unread = await asyncio.to_thread(read_statements, head, changed)
         environment = await self._environments.prepare(service, head)
-        request = SuiteRequest(measure=tuple(statements))
-        run = await self._runner.run(service, environment, head, request)
+        measured = await measure_suite(self._runner, service, environment, head, changed)
+        run, statements, unread = measured.run, measured.statements, measured.unread
         verdict = await self._judge_suite(change, service, run, folder)
         before = describe_run(run, statements, unread)
         gaps = {file.path: frozenset(file.uncovered) for file in before.files if file.uncovered}
         generation, notes, asked = Generation(), list(unread), None
+        runs: list[SuiteRun] = []
         if gaps and verdict.proceed:
             if not self._settings.validation.test_execution_required:
                 notes.append(RULE_OFF)
             elif not run.result.stopped:
                 scene = _Scene(service=service, environment=environment, head=head, statements=statements)
-                generation, asked = await self._close_gaps(change, scene, gaps, run)
-        after = describe_run(generation.suite, statements).files if generation.suite else before.files
+                generation, asked, runs = await self._close_gaps(change, scene, gaps, run)
+        after = merge_coverage(before.files, *(describe_run(run, statements).files for run in runs))
         return ServiceTests(
             service=service.name,
             verdict=verdict,
@@ -169,27 +181,34 @@ class TestAgent:
 
     async def _close_gaps(
         self, change: Change, scene: _Scene, gaps: dict[str, frozenset[int]], run: SuiteRun
-    ) -> tuple[Generation, ModelTests | None]:
-        """The model's tests, if there is one, and then the generator's for what they leave open."""
+    ) -> tuple[Generation, ModelTests | None, list[SuiteRun]]:
+        """The model's tests, if there is one, and then the generator's for what they leave open; with the runs of the
+        whole suite that each of them was kept after. Of a service whose tests a program runs, the program's."""
+        service, environment = scene.service, scene.environment
+        if service.tests.kind == "command":
+            if not service.tests.writes:
+                return Generation(), None, []
+            written = await self._program.generate(service, environment, scene.head, gaps, run)
+            return written, None, [written.suite] if written.suite else []
         first, record = Generation(), None
         if self._asker is not None:
-            asked = await self._asker.ask(scene.service, scene.environment, scene.head, gaps, run, _origin_of(change))
+            asked = await self._asker.ask(service, environment, scene.head, gaps, run, _origin_of(change))
             first, record = asked.generation, asked.record
         if first.suite is not None:
             run = first.suite
-            await asyncio.to_thread(_put, scene.head, _allowed(scene.service, scene.head, first.files))
+            await asyncio.to_thread(_put, scene.head, _allowed(service, scene.head, first.files))
             left = describe_run(run, scene.statements).files
             gaps = {file.path: frozenset(file.uncovered) for file in left if file.uncovered}
         if not gaps:
-            return first, record
-        second = await self._generator.generate(scene.service, scene.environment, scene.head, gaps, run)
+            return first, record, [run]
+        second = await self._generator.generate(service, environment, scene.head, gaps, run)
         both = Generation(
             files=(*first.files, *second.files),
             written=(*first.written, *second.written),
             dropped=(*first.dropped, *second.dropped),
             suite=second.suite or first.suite,
         )
-        return both, record
+        return both, record, [suite for suite in (first.suite, second.suite) if suite]
 
     async def _judge_suite(self, change: Change, service: Service, run: SuiteRun, folder: Path) -> SuiteVerdict:
         head = _suite_facts(run)
@@ -229,14 +248,16 @@ class TestAgent:
             bundle = msgspec.json.decode(self._bundle_path(change).read_bytes(), type=Bundle)
         except (OSError, msgspec.MsgspecError):
             return None
-        return bundle if _digests(bundle) == begun.files else None
+        return bundle if digests(bundle) == begun.files else None
 
     def _complete(self, change: Change, bundle: Bundle, commit: str | None) -> TestsComplete:
         proceed = all(service.verdict.proceed for service in bundle.services)
         rules = [service.verdict.rule for service in bundle.services]
         rules += [RULE_OFF for service in bundle.services if RULE_OFF in service.notes]
         rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
-        rules += ["tests-committed"] if commit else []
+        patch = "" if commit or not bundle.files else str(patch_path(self._work_dir, change))
+        rules += ["tests-committed"] if commit else ["tests-as-patch"] if patch else []
+        rules += ["sandbox-off"] if self._sandbox.kind == "none" else []
         environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
         asked = tuple(service.asked for service in bundle.services if service.asked)
         rules += ["model-proposed-tests"] if any(a.kept for a in asked) else []
@@ -245,7 +266,7 @@ class TestAgent:
         return TestsComplete(
             why=Reasoning(
                 decision="proceed" if proceed else "block",
-                rationale=explain_tests(bundle.services, self._sandbox.kind, commit),
+                rationale=explain_tests(bundle.services, self._sandbox.kind, commit, patch),
                 rules_fired=tuple(dict.fromkeys(rules)),
                 risk_score=change.risk_score,
                 inputs=(Input("head", change.head_sha), Input("diff", change.opened.diff_sha256), *environments),
@@ -254,7 +275,8 @@ class TestAgent:
             ),
             proceed=proceed,
             asked=asked,
-            written=tuple(test for service in bundle.services for test in service.written) if commit else (),
+            written=tuple(test for service in bundle.services for test in service.written) if bundle.files else (),
+            patch=patch,
             dropped=tuple(test for service in bundle.services for test in service.dropped),
             commit_sha=commit,
             coverage_before=tuple(file for service in bundle.services for file in service.before),
@@ -301,33 +323,6 @@ def _ask(change: Change, gate: Gate) -> HumanRequested:
             rules_fired=tuple(trigger.rule for trigger in gate.triggers),
             risk_score=change.risk_score,
         ),
-    )
-
-
-def _digests(bundle: Bundle) -> tuple[Input, ...]:
-    return tuple(
-        Input(file.path, f"sha256:{hashlib.sha256(file.content).hexdigest()}")
-        for file in sorted(bundle.files, key=lambda file: file.path)
-    )
-
-
-def _intend(change: Change, bundle: Bundle) -> TestsCommitting:
-    files = _digests(bundle)
-    key = hashlib.sha256("\n".join([change.run, *(f"{f.name} {f.digest}" for f in files)]).encode()).hexdigest()[:20]
-    count = sum(len(service.written) for service in bundle.services)
-    return TestsCommitting(
-        why=Reasoning(
-            decision="commit-tests",
-            rationale=f"{count} generated {'test' if count == 1 else 'tests'} in {len(files)} "
-            f"{'file' if len(files) == 1 else 'files'} passed every gate in the sandbox and "
-            "cover changed lines that no test ran.",
-            rules_fired=("tests-validated",),
-            risk_score=change.risk_score,
-            inputs=files,
-        ),
-        expected_head=change.head_sha,
-        files=files,
-        key=f"tests-{key}",
     )
 
 

@@ -45,3 +45,9 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def files(self) -> tuple[GeneratedFile, ...]:
         return tuple(file for service in self.services for file in service.files)
+
+
+def undelivered(bundle: Bundle) -> Bundle:
+    """The same where the tests are in no commit: the gap of the change itself is as it was."""
+    services = tuple(msgspec.structs.replace(service, after=service.before) for service in bundle.services)
+    return msgspec.structs.replace(bundle, services=services)

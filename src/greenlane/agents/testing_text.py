@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from greenlane.agents.testing_bundle import ServiceTests
@@ -11,14 +12,23 @@ from greenlane.domain.events import WrittenTest
 _MAX_LINES = 12
 _MAX_NAMES = 20
 _WIDTH = 100
+NOT_ISOLATED = "NOTHING OF IT WAS ISOLATED: Greenlane was started with --unsafe-no-sandbox."
 
 
-def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None) -> str:
+def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None, patch: str = "") -> str:
     """The rationale of `tests.complete`: full sentences, a service at a time."""
     if not services:
         return "The change touches no service of the configuration, so there is no suite to run."
     parts = [sentence for service in services for sentence in _explain_service(service, commit, len(services) > 1)]
-    return " ".join([*parts, f"All of it ran in the sandbox ({sandbox})."])
+    if patch:
+        count = sum(len(service.written) for service in services)
+        tests = "generated test stands" if count == 1 else "generated tests stand"
+        parts.append(
+            f"The branch is not pushed to: {count} {tests} as a patch in {patch}. `git am {patch}` on the branch takes "
+            "them; until somebody does, the gap is open."
+        )
+    where = f"All of it ran in the sandbox ({sandbox})." if sandbox != "none" else NOT_ISOLATED
+    return " ".join([*parts, where])
 
 
 def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> list[str]:
@@ -81,7 +91,19 @@ def commit_message(change: Change, written: Sequence[WrittenTest]) -> str:
     lines.append(f"Generated for #{change.opened.pr_number} and run before they were committed. They characterise what")
     lines += ["the code does today.", ""]
     for test in written[:_MAX_NAMES]:
-        lines.append(f"- {test.name}: {', '.join(test.covers)}"[:_WIDTH])
+        said = f"{test.name}: {_places(test.covers)}"
+        lines += textwrap.wrap(
+            said, _WIDTH, initial_indent="- ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        )
     if len(written) > _MAX_NAMES:
         lines.append(f"- and {len(written) - _MAX_NAMES} more")
     return "\n".join(lines) + "\n"
+
+
+def _places(covers: Sequence[str]) -> str:
+    """`path:line` after `path:line`, with each path once: `shop/cart.py:8,12 shop/rates.py:3`."""
+    lines: dict[str, list[str]] = {}
+    for place in covers:
+        path, _, line = place.rpartition(":")
+        lines.setdefault(path, []).append(line)
+    return " ".join(f"{path}:{','.join(found)}" for path, found in lines.items())

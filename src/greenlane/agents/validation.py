@@ -18,13 +18,12 @@ from greenlane.domain.settings import LoadRequest, Service, Settings
 from greenlane.policy import baseline as bl
 from greenlane.policy.canary import Rules, resolve_thresholds
 from greenlane.policy.prediction import (
-    ERROR_RATE,
-    P99,
+    Release,
     assess_predictions,
     compute_error_ratio,
+    compute_p99_ratio,
     detect_releases,
     predict,
-    ratio_of,
 )
 from greenlane.policy.regression import Validated
 from greenlane.ports.clock import Clock
@@ -49,10 +48,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ValidationAgent:
-    """`staging.complete` -> `staging.validated`. Stops the staged instances, whatever comes of it.
-
-    Without a `clock` CPU is not compared; without a `history` nothing is said of production.
-    """
+    """`staging.complete` -> `staging.validated`. Stops the staged instances, whatever comes of it."""
 
     stage = e.Stage.VALIDATION
     version = "2"
@@ -65,8 +61,8 @@ class ValidationAgent:
         platform: Platform,
         load: LoadGenerator,
         settings: Settings,
-        clock: Clock | None = None,
-        history: ProductionHistory | None = None,
+        clock: Clock,
+        history: ProductionHistory,
     ) -> None:
         self._builder = builder
         self._platform = platform
@@ -152,7 +148,7 @@ class ValidationAgent:
 
     async def _foresee(self, judged: Judged, rules: Rules) -> Judged:
         """What production will show, as far as its baseline and a comparison are there to say it."""
-        if self._history is None or self._clock is None or judged.outcome is None:
+        if judged.outcome is None:
             return judged
         now, past = self._clock.now(), await self._history.past()
         slots = await self._history.slots(judged.service, now - timedelta(days=bl.DAYS))
@@ -172,7 +168,7 @@ class ValidationAgent:
             return msgspec.structs.replace(judged, remarks=(text + "is predicted for production",))
         return msgspec.structs.replace(
             judged,
-            predictions=self._predict(judged.outcome, baseline, past, rules),
+            predictions=self._predict(judged.outcome, baseline, detect_releases(past, judged.service, slots), rules),
             warnings=bl.detect_breaches(
                 baseline, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit
             ),
@@ -180,16 +176,15 @@ class ValidationAgent:
         )
 
     def _predict(
-        self, outcome: Outcome, baseline: bl.Baseline, past: tuple[Change, ...], rules: Rules
+        self, outcome: Outcome, baseline: bl.Baseline, releases: tuple[Release, ...], rules: Rules
     ) -> tuple[e.Prediction, ...]:
-        ratio = ratio_of(outcome.comparisons, P99)
-        if ratio is None or CURRENT not in outcome.samples:
+        if CURRENT not in outcome.samples:
             return ()
+        p99 = compute_p99_ratio(outcome.comparisons)
         errors = compute_error_ratio(outcome.samples[CURRENT], outcome.samples[CANDIDATE])
-        releases = detect_releases(past, baseline.service)
-        wanted = ((P99, ratio, rules.p99_limit_ms), (ERROR_RATE, errors, rules.error_rate_limit))
+        wanted = ((p99, rules.p99_limit_ms), (errors, rules.error_rate_limit))
         least = self._settings.validation.prediction_min_releases
-        found = (predict(m, baseline, r, releases, limit=limit, min_releases=least) for m, r, limit in wanted)
+        found = (predict(r, baseline, releases, limit=limit, min_releases=least) for r, limit in wanted if r)
         return tuple(p for p in found if p is not None)
 
 

@@ -58,6 +58,8 @@ class ReviewInput(msgspec.Struct, frozen=True, kw_only=True):
     max_file_bytes: int = 1 << 20
     past: tuple[PastLine, ...] = ()
     """Lines that commits of the change added and that its head no longer has."""
+    rules_at: tuple[str, ...] = ()
+    """Files, and folders whose files, the configuration names as part of what judges changes."""
 
     @property
     def base(self) -> Path:

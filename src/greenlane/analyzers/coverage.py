@@ -14,13 +14,17 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
+import msgspec
+
 from greenlane.analyzers.base import CoverageReport
 from greenlane.domain.findings import FileCoverage
 from greenlane.domain.settings import Service, Settings
-from greenlane.ports.environments import Environments
+from greenlane.policy.paths import match_paths
+from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.lines import UnreadableSourceError, changed_statements
-from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
+from greenlane.suite.program import AnySuiteRunner
+from greenlane.suite.runner import SuiteRequest, SuiteRun
 
 MAX_SOURCE_BYTES = 1 << 20
 """A larger source file is generated or hostile; it is said to be unread, never taken for covered."""
@@ -36,17 +40,55 @@ MAX_NAMED = 3
 class SandboxedCoverage:
     def __init__(self, sandbox: Sandbox, environments: Environments, settings: Settings) -> None:
         self._environments = environments
-        self._runner = SuiteRunner(sandbox, settings)
+        self._runner = AnySuiteRunner(sandbox, settings)
 
     async def measure(self, service: Service, tree: Path, changed: Mapping[str, frozenset[int]]) -> CoverageReport:
         """Run the suite on a copy of `tree`; `changed` maps paths in the tree to 1-based changed lines.
 
         Raises ChangeError if the project's dependencies can't be installed.
         """
-        statements, unread = await asyncio.to_thread(read_statements, tree, changed)
         environment = await self._environments.prepare(service, tree)
-        run = await self._runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements)))
-        return describe_run(run, statements, unread)
+        measured = await measure_suite(self._runner, service, environment, tree, changed)
+        return describe_run(measured.run, measured.statements, measured.unread)
+
+
+class Measured(msgspec.Struct, frozen=True, kw_only=True):
+    """A run of a suite, the changed lines of each source file that can be executed, and the files not looked at."""
+
+    run: SuiteRun
+    statements: dict[str, frozenset[int]]
+    unread: tuple[str, ...] = ()
+
+
+async def measure_suite(
+    runner: AnySuiteRunner,
+    service: Service,
+    environment: PythonEnvironment,
+    tree: Path,
+    changed: Mapping[str, frozenset[int]],
+) -> Measured:
+    """Run the suite with the changed files measured. Which of their lines can be executed is read from the text of
+    Python; of other languages the program says it."""
+    if service.tests.kind != "command":
+        statements, unread = await asyncio.to_thread(read_statements, tree, changed)
+        run = await runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements)))
+        return Measured(run=run, statements=statements, unread=unread)
+    sources = measured_sources(service, changed)
+    run = await runner.run(service, environment, tree, SuiteRequest(measure=sources))
+    found = {path: changed[path] & run.executable.get(path, frozenset()) for path in sources}
+    silent = () if run.result.stopped else tuple(path for path in sources if path not in run.executable)
+    return Measured(
+        run=run,
+        statements={path: lines for path, lines in found.items() if lines},
+        unread=tuple(f"{path}: the tests' program said nothing of its lines" for path in silent),
+    )
+
+
+def measured_sources(service: Service, paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of these paths that `tests.sources` names and that hold no tests."""
+    named = match_paths(service.tests.sources, sorted(paths))
+    folder = service.tests_dir.rstrip("/") + "/"
+    return tuple(path for path in named if not is_test_file(path) and not path.startswith(folder))
 
 
 def read_statements(
@@ -114,6 +156,17 @@ def describe_run(run: SuiteRun, statements: Mapping[str, frozenset[int]], unread
         unavailable="; ".join(reason for reason in reasons if reason),
         failing=run.failing,
     )
+
+
+def merge_coverage(*seen: tuple[FileCoverage, ...]) -> tuple[FileCoverage, ...]:
+    """The first, with what any other of them covers. Files that the first does not have are left out."""
+    ran = {(file.path, line) for files in seen for file in files for line in file.covered}
+    merged = []
+    for file in seen[0] if seen else ():
+        covered = {line for line in (*file.covered, *file.uncovered) if (file.path, line) in ran}
+        left = tuple(line for line in file.uncovered if line not in covered)
+        merged.append(FileCoverage(path=file.path, covered=tuple(sorted(covered)), uncovered=left))
+    return tuple(merged)
 
 
 def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str:

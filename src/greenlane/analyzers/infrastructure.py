@@ -51,14 +51,14 @@ _NOTED = (
 def analyze(review: ReviewInput) -> AnalysisResult:
     findings: list[Finding] = []
     for diff in review.diff.files:
-        findings += _of_file(diff)
+        findings += _of_file(diff, review.rules_at)
     return AnalysisResult(findings=tuple(findings))
 
 
-def _of_file(diff: FileDiff) -> Iterator[Finding]:
+def _of_file(diff: FileDiff, rules_at: tuple[str, ...]) -> Iterator[Finding]:
     path = diff.path
     for candidate in {path, diff.old_path or path}:
-        if _CONFIGURATION.search(candidate):
+        if _CONFIGURATION.search(candidate) or _is_at(candidate, rules_at):
             line = diff.added[0] if diff.added else Line(0, "")
             yield _finding("rules-changed", Severity.HIGH, "the change alters the rules that judge changes", path, line)
             return
@@ -73,6 +73,10 @@ def _of_file(diff: FileDiff) -> Iterator[Finding]:
     yield from _lines(diff)
     what = "the way the code is built, tested or shipped changes"
     yield _finding(_kind(path), Severity.LOW, what, path, diff.added[0] if diff.added else Line(0, ""))
+
+
+def _is_at(path: str, places: tuple[str, ...]) -> bool:
+    return any(PurePosixPath(path).is_relative_to(PurePosixPath(place)) for place in places)
 
 
 def _kind(path: str) -> str:

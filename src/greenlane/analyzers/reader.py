@@ -23,6 +23,7 @@ from greenlane.analyzers.base import (
     ReviewInput,
     SourceRoot,
 )
+from greenlane.analyzers.change_type import detect_change_type
 from greenlane.analyzers.past import read_past
 from greenlane.analyzers.record import record_reading
 from greenlane.analyzers.summary import bound_diff, is_production, measure_change
@@ -123,6 +124,7 @@ class ChangeReader:
             roots=_source_roots(services),
             max_file_bytes=self._settings.review.max_file_kb * 1024,
             past=past.lines,
+            rules_at=tuple(x for x in (self._settings.model.examples_dir, self._settings.risk.weights_file) if x),
         )
         results, coverage = await asyncio.gather(
             asyncio.gather(*(self._analyze(analyzer, review) for analyzer in self._analyzers)),
@@ -187,6 +189,7 @@ def risk_facts(reading: Reading, settings: Settings) -> RiskFacts:
         covered=sum(len(c.covered) for c in reading.coverage.files),
         uncovered=sum(len(c.uncovered) for c in reading.coverage.files),
         suite_passed=reading.coverage.suite_passed,
+        change_type=detect_change_type(reading.diff),
     )
 
 

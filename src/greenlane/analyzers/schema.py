@@ -1,6 +1,7 @@
 """Schema changes: migrations (Django, Alembic, plain SQL) and DDL in strings of the code, with their danger.
 
-Every file of a migrations folder that is added, changed or removed is a schema change, whatever can be read of it.
+Every file of a migrations folder that is added, changed or removed is a schema change, whatever can be read of it. So
+is a model that says something else than before with no migration beside it (`schema_models.py`).
 """
 
 from __future__ import annotations
@@ -11,51 +12,30 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from greenlane.analyzers import ddl, ddl_words, files
+from greenlane.analyzers import files
 from greenlane.analyzers.base import AnalysisResult, ReviewInput
+from greenlane.analyzers.ddl_script import Script
+from greenlane.analyzers.ddl_words import Effect
+from greenlane.analyzers.schema_earlier import Earlier
+from greenlane.analyzers.schema_migrations import read_operations, reversing_nodes, upgrading
+from greenlane.analyzers.schema_models import models_without_migration
 from greenlane.domain.diff import FileDiff
 from greenlane.domain.findings import Category, Finding, Severity
 
 NAME = "schema"
-_MIGRATION_FOLDERS = frozenset({"migrations", "migration", "alembic", "db_migrations", "schema_migrations"})
-_DJANGO = {
-    "RemoveField": (Severity.HIGH, "removes a field that the running version still reads"),
-    "DeleteModel": (Severity.HIGH, "drops a table that the running version may use, and its data"),
-    "RenameField": (Severity.HIGH, "renames a field that the running version still uses"),
-    "RenameModel": (Severity.HIGH, "renames a table that the running version still uses"),
-    "AlterModelTable": (Severity.HIGH, "renames a table that the running version still uses"),
-    "AlterField": (Severity.MEDIUM, "changes a column: it may lock the table or refuse existing rows"),
-    "AlterUniqueTogether": (Severity.MEDIUM, "changes a constraint: existing rows may not meet it"),
-    "AddConstraint": (Severity.MEDIUM, "adds a constraint: existing rows may not meet it"),
-    "RunPython": (Severity.MEDIUM, "runs code over the data"),
-    "RunSQL": (Severity.MEDIUM, "runs SQL"),
-    "AddField": (Severity.LOW, "adds a field"),
-    "CreateModel": (Severity.LOW, "creates a table"),
-    "AddIndex": (Severity.LOW, "adds an index, which locks a large table unless it is built concurrently"),
-}
-_ALEMBIC = {
-    "drop_table": (Severity.HIGH, "drops a table that the running version may use, and its data"),
-    "drop_column": (Severity.HIGH, "drops a column that the running version still reads"),
-    "rename_table": (Severity.HIGH, "renames a table that the running version still uses"),
-    "alter_column": (Severity.MEDIUM, "changes a column: it may lock the table or refuse existing rows"),
-    "create_unique_constraint": (Severity.MEDIUM, "adds a constraint: existing rows may not meet it"),
-    "create_check_constraint": (Severity.MEDIUM, "adds a constraint: existing rows may not meet it"),
-    "create_foreign_key": (Severity.MEDIUM, "adds a foreign key: existing rows may not meet it"),
-    "drop_constraint": (Severity.MEDIUM, "drops a constraint"),
-    "drop_index": (Severity.MEDIUM, "drops an index that queries may need"),
-    "execute": (Severity.MEDIUM, "runs SQL"),
-    "bulk_insert": (Severity.LOW, "inserts rows"),
-    "add_column": (Severity.LOW, "adds a column"),
-    "create_table": (Severity.LOW, "creates a table"),
-    "create_index": (Severity.LOW, "adds an index, which locks a large table unless it is built concurrently"),
-}
-_LEAD = re.compile(r"(\s+|--[^\n]*\n|/\*.*?\*/)*", re.DOTALL)
-"""White space and comments before a statement."""
-_NOT_NULL = "adds a column that must not be null and has no default: inserts of the running version fail"
+_MIGRATION_FOLDERS = frozenset({
+    "migrations", "migration", "alembic", "db_migrations", "schema_migrations", "migrate", "delta", "deltas",
+})  # fmt: skip
+_NUMBERED_SQL = re.compile(r"^([VUR]\d[\d._]*__|\d{2,}[._-]).*\.sql$")
+"""`V2__add_items.sql` (Flyway), `0012_add_items.up.sql`: a migration wherever it stands."""
+_REVISION = re.compile(r"^([0-9a-f]{6,}|\d+)_\w+\.py$")
+"""A revision of Alembic in its folder `versions`, wherever that stands."""
+_REVERSING_SQL = re.compile(r"(^U\d[\d._]*__|[._-](down|undo|rollback)\.sql$)", re.IGNORECASE)
 
 
 def analyze(review: ReviewInput) -> AnalysisResult:
-    findings: list[Finding] = []
+    migrated = [p for d in review.diff.files if is_migration(d.path) for p in (d.path, d.old_path or d.path)]
+    findings: list[Finding] = list(models_without_migration(review, migrated))
     for diff in review.diff.files:
         if is_migration(diff.path) or is_migration(diff.old_path or diff.path):
             findings += _migration(review, diff)
@@ -75,9 +55,10 @@ def is_migration(path: str) -> bool:
         ".yml",
     ):
         return False
-    if files.is_test(path) and not {"migrations", "migration"} & folders:
+    if files.is_support(path):
         return False
-    return bool(folders & _MIGRATION_FOLDERS) and not files.is_test(path)
+    revision = pure.parent.name == "versions" and bool(_REVISION.match(pure.name))
+    return bool(folders & _MIGRATION_FOLDERS) or revision or bool(_NUMBERED_SQL.match(pure.name))
 
 
 def _migration(review: ReviewInput, diff: FileDiff) -> list[Finding]:
@@ -96,12 +77,15 @@ def _migration(review: ReviewInput, diff: FileDiff) -> list[Finding]:
 def _effects_of_file(review: ReviewInput, diff: FileDiff) -> Iterator[Finding]:
     limit = review.max_file_bytes
     try:
+        if _REVERSING_SQL.search(PurePosixPath(diff.path).name):
+            return  # it only runs when the migration is taken back
         if diff.path.endswith(".sql"):
-            yield from _sql_findings(diff.path, files.read_text(review.head, diff.path, limit))
+            yield from _sql_findings(diff.path, files.read_text(review.head, diff.path, limit), data=True)
         elif diff.path.endswith(".py"):
             file = files.read_python(review.head, diff.path, limit)
-            yield from _operations(file)
-            yield from (f for _, f in _ddl_strings(file, _alembic_scope(file)))
+            for operation in read_operations(file, Earlier(review.head, diff.path, limit)):
+                yield _effect(operation.effect, diff.path, operation.line, file.quote(operation.line))
+            yield from (f for _, f in _ddl_strings(file, upgrading(file), data=True))
     except files.UnreadableError:
         return  # `reading` says so; that it is a migration is said here in any case
 
@@ -117,7 +101,7 @@ def _other_file(review: ReviewInput, diff: FileDiff) -> list[Finding]:
         if files.kind_of(diff.path) is not files.Kind.PYTHON or not diff.added:
             return []
         file = files.read_python(review.head, diff.path, limit)
-        after_strings = list(_ddl_strings(file, file.tree))
+        after_strings = list(_ddl_strings(file, [file.tree]))
         if not after_strings:
             return []
         known = _base_statements(review, diff)
@@ -140,7 +124,7 @@ def _base_statements(review: ReviewInput, diff: FileDiff) -> Counter[str]:
         file = files.PythonFile(diff.path, _base_text(review, diff))
     except files.UnreadableError:
         return Counter()
-    return Counter(text for text, _ in _ddl_strings(file, file.tree))
+    return Counter(text for text, _ in _ddl_strings(file, [file.tree]))
 
 
 def _texts(findings: list[Finding]) -> Counter[str]:
@@ -154,31 +138,25 @@ def _take(known: Counter[str], text: str) -> bool:
     return False
 
 
-def _sql_findings(path: str, text: str) -> Iterator[Finding]:
-    """The DDL of an SQL file, statement by statement, so that each has a line."""
-    line = 1
-    for piece in re.split(r"(;)", text):
-        start = line + piece[: _LEAD.match(piece).end()].count("\n")  # type: ignore[union-attr]  # it always matches
-        if ddl_words.STARTS_WITH_DDL.match(piece):
-            words = " ".join(re.sub(r"--[^\n]*", " ", piece).split())
-            for effect in ddl.effects_of(piece):
-                yield _finding(effect.rule, effect.severity, effect.message, path, start, words[:200])
-        line += piece.count("\n")
+def _sql_findings(path: str, text: str, *, data: bool = False) -> Iterator[Finding]:
+    """The DDL of an SQL file, statement by statement, so that each has a line; with `data` what changes rows too."""
+    for statement, effect in Script().judge(text, data=data):
+        shown = " ".join(re.sub(r"--[^\n]*", " ", statement.text).split())
+        yield _effect(effect, path, statement.line + 1, shown[:200])
 
 
-def _ddl_strings(file: files.PythonFile, within: ast.AST) -> Iterator[tuple[str, Finding]]:
+def _ddl_strings(file: files.PythonFile, within: list[ast.AST], *, data: bool = False) -> Iterator[tuple[str, Finding]]:
     """(statement without white space, finding) for the DDL in string constants; docstrings are prose."""
-    ignored = _docstrings(file.tree)
-    ignored |= {id(v) for n in ast.walk(within) if isinstance(n, ast.JoinedStr) for v in n.values}
-    for node in ast.walk(within):
+    ignored = _docstrings(file.tree) | reversing_nodes(file)
+    nodes = [n for part in within for n in ast.walk(part)]
+    ignored |= {id(v) for n in nodes if isinstance(n, ast.JoinedStr) for v in n.values}
+    script = Script()
+    for node in nodes:
         if not isinstance(node, ast.Constant | ast.JoinedStr) or id(node) in ignored:
             continue
         line, quotation = node.lineno, file.quote(node.lineno)
-        for statement in _text_of(node).split(";"):
-            if ddl_words.STARTS_WITH_DDL.match(statement):
-                for effect in ddl.effects_of(statement):
-                    found = _finding(effect.rule, effect.severity, effect.message, file.path, line, quotation)
-                    yield "".join(statement.split()), found
+        for statement, effect in script.judge(_text_of(node), data=data):
+            yield "".join(statement.text.split()), _effect(effect, file.path, line, quotation)
 
 
 def _text_of(node: ast.Constant | ast.JoinedStr) -> str:
@@ -193,52 +171,8 @@ def _docstrings(tree: ast.Module) -> set[int]:
     return {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant)}
 
 
-def _alembic_scope(file: files.PythonFile) -> ast.AST:
-    """`upgrade()` of an Alembic migration: what `downgrade()` would do is not done. Else the whole file."""
-    for node in file.tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "upgrade":
-            return node
-    return file.tree
-
-
-def _operations(file: files.PythonFile) -> Iterator[Finding]:
-    for node in ast.walk(_alembic_scope(file)):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-            continue
-        name, owner = node.func.attr, getattr(node.func.value, "id", "")
-        if owner == "migrations" and name in _DJANGO:
-            severity, message = _DJANGO[name]
-            if name == "AddField" and _django_demands(node):
-                severity, message = Severity.HIGH, _NOT_NULL
-        elif owner in ("op", "batch_op") and name in _ALEMBIC:
-            severity, message = _ALEMBIC[name]
-            if name == "add_column" and _alembic_demands(node):
-                severity, message = Severity.HIGH, _NOT_NULL
-        else:
-            continue
-        rule = "".join(f"-{c.lower()}" if c.isupper() else c for c in name).lstrip("-").replace("_", "-")
-        yield _finding(rule, severity, message, file.path, node.lineno, file.quote(node.lineno))
-
-
-def _django_demands(call: ast.Call) -> bool:
-    """A field without null, default and database default; relations to many have no column."""
-    field = next((k.value for k in call.keywords if k.arg == "field"), None)
-    if not isinstance(field, ast.Call) or "ManyToMany" in ast.unparse(field.func):
-        return False
-    given = {k.arg: k.value for k in field.keywords}
-    nullable = isinstance(given.get("null"), ast.Constant) and bool(getattr(given["null"], "value", False))
-    # Django drops a Python-side default after it has filled the rows, so only `db_default` helps a running version;
-    # a default at least lets the migration itself succeed, so it counts as the lesser danger.
-    return not nullable and "default" not in given and "db_default" not in given and "auto_now_add" not in given
-
-
-def _alembic_demands(call: ast.Call) -> bool:
-    column = next((a for a in call.args if isinstance(a, ast.Call)), None)
-    if column is None:
-        return False
-    given = {k.arg: k.value for k in column.keywords}
-    nullable = given.get("nullable")
-    return isinstance(nullable, ast.Constant) and nullable.value is False and "server_default" not in given
+def _effect(effect: Effect, path: str, line: int, quotation: str) -> Finding:
+    return _finding(effect.rule, effect.severity, effect.words, path, line, quotation)
 
 
 def _finding(rule: str, severity: Severity, message: str, path: str, line: int = 0, quotation: str = "") -> Finding:

@@ -215,7 +215,7 @@ def _gone(
         return  # rewritten: as many are new
     imported = _imported(base.file.tree)
     for name, test in lost.items():
-        used = {imported[n.id] for n in ast.walk(test) if isinstance(n, ast.Name) and n.id in imported}
+        used = _used(test, imported)
         alive = [_lives(review, module, thing) for module, thing in used]
         if alive and all(alive):
             things = ", ".join(sorted(thing or module for module, thing in used)[:3])
@@ -241,6 +241,17 @@ def _imported(tree: ast.Module) -> dict[str, tuple[str, str]]:
                 a.asname or a.name.split(".")[0]: (a.name, "") for a in node.names if "." not in a.name or a.asname
             }
     return {name: pair for name, pair in found.items() if pair[0].split(".")[0] not in {"pytest", "unittest", "typing"}}
+
+
+def _used(test: TestNode, imported: Mapping[str, tuple[str, str]]) -> set[tuple[str, str]]:
+    """(module, name) of what a test takes from imports; of a whole module, the attributes that it names."""
+    used = {imported[n.id] for n in ast.walk(test) if isinstance(n, ast.Name) and n.id in imported}
+    found = {pair for pair in used if pair[1]}
+    for node in ast.walk(test):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module, name = imported.get(node.value.id, ("", "?"))
+            found |= {(module, node.attr)} if module and not name else set()
+    return found
 
 
 def _lives(review: ReviewInput, module: str, name: str) -> bool:

@@ -68,6 +68,18 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
     file: RiskFile | None = None
 
 
+class CalibrationResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What `--json` prints. `fixes` were found among later commits, `traced` of them followed to their lines."""
+
+    repo: str
+    commit: str
+    calibration: Calibration
+    fixes: int
+    traced: int
+    written: str | None
+    seconds: float
+
+
 def calibrate(
     cases: Sequence[Case],
     settings: Settings,

@@ -38,6 +38,8 @@ RIDGE = 10.0
 """How strongly coefficients are drawn to 0. On public projects any strength from 1 to 100 ranked within 0.03 of it."""
 SCALE_MAX = 2.0
 """Points for a log-odds of 1 at most: a fit that hardly tells changes apart is not blown up to the caps."""
+LEAST_POINTS = 0.05
+"""Less is noise to a reader."""
 _QUANTILE = 0.99
 _ROUNDS = 1500
 _COUNTS: dict[str, Callable[[RiskFacts], int]] = {
@@ -122,6 +124,7 @@ def _scale(columns: Sequence[Column], steps: Numbers, matrix: Numbers, history_c
             scale = min(scale, cap / reached)
     points = {column: float(step) * scale for column, step in zip(columns, steps, strict=True)}
     marks = {name: min(round(points.get((name, 0), 0.0), 2), MAX_POINTS) for name in MARKS}
+    marks = {name: given if given >= LEAST_POINTS else 0.0 for name, given in marks.items()}
 
     def ladder(name: str) -> Ladder:
         return _ladder([(start, points.get((name, start), 0.0)) for start in STEPS[name]])
@@ -142,11 +145,11 @@ def _scale(columns: Sequence[Column], steps: Numbers, matrix: Numbers, history_c
 
 
 def _ladder(steps: Sequence[tuple[int, float]]) -> Ladder:
-    """Increments to points from a count on; steps that add nothing worth telling are left out."""
+    """Increments to points from a count on; a step that adds next to nothing is left to the one above it."""
     found: list[tuple[int, float]] = []
     total = 0.0
     for start, more in steps:
         total = min(total + more, MAX_POINTS)
-        if round(total, 2) > (found[-1][1] if found else 0.0):
+        if total - (found[-1][1] if found else 0.0) >= LEAST_POINTS:
             found.append((start, round(total, 2)))
     return tuple(found)

@@ -18,16 +18,20 @@ import msgspec
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import MergedChange
 from greenlane.adapters.git.rolling import RollingTrees
+from greenlane.adapters.history_walk import look_back
 from greenlane.analyzers.base import EVERYTHING
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
-from greenlane.domain.diff import Diff
+from greenlane.backtest.asking import Instructions, ModelUse, estimate_use
 from greenlane.domain.errors import GreenlaneError
-from greenlane.domain.events import Trigger
+from greenlane.domain.events import LimitMove, Trigger
 from greenlane.domain.findings import Finding
+from greenlane.domain.history import HistoryFacts
 from greenlane.domain.settings import Settings
+from greenlane.domain.weights import FittedWeights
 from greenlane.policy.review import ReviewVerdict, assess_review
 from greenlane.policy.signals import Signals
+from greenlane.prompts import load_prompts
 
 MANDATED = frozenset({"schema_changes_detected", "breaking_api_contract", "new_service_integration", "compliance"})
 """Triggers that stand for a policy of the organisation: a person is wanted, however harmless the change is."""
@@ -43,14 +47,6 @@ _ASKS_FOR_FLOOR = {
     "floor.schema": frozenset({"schema_changes_detected"}),
     "floor.integration": frozenset({"new_service_integration"}),
 }
-CHARS_PER_TOKEN = 3.6
-"""Of code and its difference, for the tokenisers in use; an estimate."""
-PROMPT_TOKENS, ANSWER_TOKENS = 3_000, 900
-"""Instructions with examples, and the answer, of one pass; a change is read in two."""
-CONTEXT_CHARS = 600
-"""Of the code around, for each changed file."""
-MAX_PACKED_TOKENS = 60_000
-"""More of a change is not sent: it is packed to a budget."""
 
 
 class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,14 +64,17 @@ class JudgedChange(msgspec.Struct, frozen=True, kw_only=True):
     lane: str = "red"
     score: float = 0.0
     limit: float = 0.0
+    moves: tuple[LimitMove, ...] = ()
+    """How the limit came from the one that is configured."""
+    over: bool = False
+    """Whether the score reaches the limit."""
     rules: tuple[str, ...] = ()
     mandated: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     files: int = 0
     added: int = 0
     removed: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    model: ModelUse = ModelUse()
     seconds: float = 0.0
     error: str = ""
     failed: tuple[str, ...] = ()
@@ -96,25 +95,52 @@ def judge_changes(
     changes: Sequence[MergedChange],
     settings: Settings,
     *,
+    weights: FittedWeights | None = None,
     on_judged: Callable[[JudgedChange], None] = lambda _: None,
 ) -> list[JudgedChange]:
-    """The verdict on each change, in their order. What can't be read is a verdict too (`error`).
+    """The verdict on each change, in their order (newest first). What can't be read is a verdict too (`error`).
+
+    The history of each is that of its own base, so nothing that came later is in it.
 
     The folder with the trees outlives every thread that writes into it, so that nothing is left after Ctrl-C either.
     """
     with tempfile.TemporaryDirectory(prefix="greenlane-backtest-", ignore_cleanup_errors=True) as work:
-        return asyncio.run(_judge_all(repo, changes, settings, Path(work), on_judged))
+        past = look_back(repo, changes)
+        history = {sha: seen.history for sha, seen in past.items()}
+        rules = _Rules(settings, weights, history, _instructions(repo, settings))
+        return asyncio.run(_judge_all(repo, changes, rules, Path(work), on_judged))
+
+
+class _Rules(msgspec.Struct, frozen=True):
+    """By what all changes are judged, and what is known of the past of each."""
+
+    settings: Settings
+    weights: FittedWeights | None
+    history: dict[str, HistoryFacts]
+    instructions: Instructions
+
+
+def _instructions(repo: Path, settings: Settings) -> Instructions:
+    """Those that come with Greenlane, with the examples of the base branch."""
+    examples = LocalGit(repo).read_folder(settings.repository.base_branch, settings.model.examples_dir, ".md")
+    prompts = load_prompts(examples)
+    return Instructions(
+        always_chars=len(prompts.instructions),
+        intent_chars=len(prompts.intent),
+        max_tokens=settings.model.max_input_tokens,
+    )
 
 
 async def _judge_all(
     repo: Path,
     changes: Sequence[MergedChange],
-    settings: Settings,
+    rules: _Rules,
     work: Path,
     on_judged: Callable[[JudgedChange], None],
 ) -> list[JudgedChange]:
     git = LocalGit(repo)
     trees = RollingTrees(repo)
+    settings = rules.settings
     analyzers = build_analyzers(settings.review.analyzer_timeout_s)
     reader = ChangeReader(git, analyzers, settings, coverage=None, trees=trees)
     folders = asyncio.Queue[Path]()
@@ -124,7 +150,7 @@ async def _judge_all(
     async def judge(change: MergedChange) -> JudgedChange:
         folder = await folders.get()
         try:
-            judged = await _judge(reader, change, settings, folder)
+            judged = await _judge(reader, change, rules, folder)
             if judged.error or judged.failed:  # whoever was stopped in the middle may have left something
                 await asyncio.to_thread(trees.forget, folder)
         finally:
@@ -137,8 +163,8 @@ async def _judge_all(
     return [task.result() for task in tasks]
 
 
-async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings, folder: Path) -> JudgedChange:
-    began = time.monotonic()
+async def _judge(reader: ChangeReader, change: MergedChange, rules: _Rules, folder: Path) -> JudgedChange:
+    began, settings = time.monotonic(), rules.settings
     blank = JudgedChange(
         sha=change.head_sha, number=change.number, title=change.title, author=change.author, at=change.at
     )
@@ -146,41 +172,44 @@ async def _judge(reader: ChangeReader, change: MergedChange, settings: Settings,
         reading = await reader.read(change.base_sha, change.head_sha, folder)
     except GreenlaneError as error:
         return msgspec.structs.replace(blank, rules=("unreadable",), error=error.message)
+    facts = msgspec.structs.replace(risk_facts(reading, settings), history=rules.history.get(change.head_sha))
     verdict = assess_review(
-        risk_facts(reading, settings), paths=reading.paths, labels=(), services=reading.services, settings=settings
+        facts, paths=reading.paths, labels=(), services=reading.services, settings=settings, weights=rules.weights
     )
-    return _describe(blank, reading, verdict, time.monotonic() - began)
+    use = await asyncio.to_thread(
+        estimate_use,
+        reading.diff,
+        folder / "head",
+        rules.instructions,
+        findings=reading.findings,
+        sensitive_paths=facts.sensitive_paths,
+    )
+    return _describe(blank, reading, verdict, use, time.monotonic() - began)
 
 
-def _describe(blank: JudgedChange, reading: Reading, verdict: ReviewVerdict, seconds: float) -> JudgedChange:
+def _describe(
+    blank: JudgedChange, reading: Reading, verdict: ReviewVerdict, use: ModelUse, seconds: float
+) -> JudgedChange:
     triggers = [trigger for gate in verdict.gates for trigger in gate.triggers]
     named = [(rule, t) for t in triggers for rule in _rules_of(t, verdict)]
     rules = tuple(dict.fromkeys(rule for rule, _ in named))
-    tokens = 2 * (PROMPT_TOKENS + min(estimate_tokens(reading.diff), MAX_PACKED_TOKENS))
     return msgspec.structs.replace(
         blank,
         lane=verdict.lane.lane.value,
         score=verdict.risk.score,
         limit=verdict.limit.value,
+        moves=verdict.limit.moves,
+        over=verdict.limit.is_reached(verdict.risk.score),
         rules=rules,
         mandated=tuple(dict.fromkeys(rule for rule, t in named if t.rule in MANDATED or _only_mandated(t, verdict))),
         evidence=tuple(t.summary for t in triggers),
         files=len(reading.diff.files),
         added=reading.diff.added_count,
         removed=reading.diff.removed_count,
-        input_tokens=tokens,
-        output_tokens=2 * ANSWER_TOKENS,
+        model=use,
         seconds=round(seconds, 3),
         failed=tuple(sorted({s.analyzer for s in reading.skipped if s.path == EVERYTHING})),
     )
-
-
-def estimate_tokens(diff: Diff) -> int:
-    """What the difference and its surroundings take in a request, in tokens, roughly."""
-    chars = sum(
-        CONTEXT_CHARS + len(f.path) + sum(len(line.text) + 2 for line in (*f.added, *f.removed)) for f in diff.files
-    )
-    return round(chars / CHARS_PER_TOKEN)
 
 
 def _rules_of(trigger: Trigger, verdict: ReviewVerdict) -> list[str]:

@@ -10,6 +10,7 @@ from greenlane.policy.shares import Share
 
 WIDTH, BAR, GAP = 720, 18, 8
 LABEL = 300
+MAX_LABEL = 42
 SHOWN_RULES = 25
 SHOWN_CHANGES = 500
 
@@ -32,9 +33,10 @@ class Column(msgspec.Struct, frozen=True, kw_only=True):
     x: float
     y: float
     height: float
+    over_height: float
+    """Of the changes whose score reaches their limit; they stand at the bottom."""
     label: str
-    count: int
-    over: bool
+    text: str
 
 
 def interval_words(share: Share) -> str:
@@ -47,21 +49,54 @@ def share_words(share: Share) -> str:
 
 def headline(report: BacktestReport) -> list[str]:
     """The result in a few lines, the figure that decides first."""
-    n = len(report.changes)
     lines = [
-        f"{report.repo}: the last {n} merged changes up to {report.commit[:10]}, judged in {report.seconds:g} s"
-        + (f", with {', '.join(report.settings)}" if report.settings else ""),
+        f"{report.repo}: {what_words(report)}",
         f"A human would have been asked for {share_words(report.to_human)}",
         f"  by risk and security: {share_words(report.by_risk)}",
         f"  by policy alone (schema, API, integration, compliance): {share_words(report.by_policy_only)}",
     ]
-    model = report.model
-    cost = f"{model.input_tokens / max(n, 1):,.0f} tokens in and {model.output_tokens / max(n, 1):,.0f} out a change"
-    usd = "" if model.usd is None else f", {model.usd:,.2f} dollars together, {model.usd_a_change:.4f} a change"
-    lines.append(f"A model would take about {cost}{usd}")
+    lines += model_words(report)
     if report.unreadable:
-        lines.append(f"{report.unreadable} could not be read at all, and count as asked")
+        lines.append(unreadable_words(report))
     return lines
+
+
+def unreadable_words(report: BacktestReport) -> str:
+    return f"{report.unreadable} could not be read at all, and count as asked" if report.unreadable else ""
+
+
+def what_words(report: BacktestReport) -> str:
+    with_ = f", with {', '.join(report.settings)}" if report.settings else ""
+    n = len(report.changes)
+    return f"the last {n} merged changes up to {report.commit[:10]}, judged in {report.seconds:g} s{with_}"
+
+
+def recall_words(report: BacktestReport) -> str:
+    """How many of the changes with a bad end would have gone to a human."""
+    reverted = (
+        f"; of those reverted: {share_words(report.reverted)}" if report.reverted.total else "; none was reverted"
+    )
+    return share_words(report.recall) + reverted
+
+
+def model_words(report: BacktestReport) -> list[str]:
+    """What a model would have cost, in one line; a second one if some changes cost too much."""
+    model, n = report.model, max(len(report.changes), 1)
+    prices = model.prices
+    lines = [
+        f"A model would take about {model.input_tokens / n:,.0f} tokens in ({model.cached_tokens / n:,.0f} of them "
+        f"from its cache) and {model.output_tokens / n:,.0f} out a change: {model.usd:,.2f} dollars together, "
+        f"{model.usd_a_change:.3f} a change, {model.usd_most:.3f} at most "
+        f"(at {prices.sent:g}, {prices.cached:g} and {prices.answered:g} a million)"
+    ]
+    if model.over_budget:
+        lines.append(f"  {model.over_budget} would cost more than model.usd_per_pr, and go to a human for that")
+    return lines
+
+
+def limit_words(report: BacktestReport) -> str:
+    low, high = report.limits
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
 def render_html(report: BacktestReport) -> str:
@@ -72,50 +107,62 @@ def render_html(report: BacktestReport) -> str:
     return render(
         "backtest.html.j2",
         report=report,
-        headline=headline(report),
+        what=what_words(report),
+        rates=_bars(
+            [
+                ("a human is asked", "", report.to_human),
+                ("by risk and security", "lane-red", report.by_risk),
+                ("by policy alone", "lane-schema", report.by_policy_only),
+            ]
+        ),
+        model_words=model_words(report),
+        recall_words=recall_words(report),
         lanes=_bars(lanes),
         rules=_bars(rules),
         scores=_columns(report),
+        labelled=report.labelled[:SHOWN_CHANGES],
+        more_labelled=max(0, len(report.labelled) - SHOWN_CHANGES),
+        limit_words=limit_words(report),
+        unreadable=unreadable_words(report),
         asked=asked[:SHOWN_CHANGES],
         more_asked=max(0, len(asked) - SHOWN_CHANGES),
         shown_rules=report.rules[:SHOWN_RULES],
         width=WIDTH,
         label=LABEL,
         bar=BAR,
-        share_words=share_words,
         interval_words=interval_words,
     )
 
 
 def _bars(rows: list[tuple[str, str, Share]]) -> list[Bar]:
     """Horizontal bars, to one scale, each with its interval."""
-    room = WIDTH - LABEL - 110
+    room = WIDTH - LABEL - 175
     top = max((share.high for _, _, share in rows), default=1.0) or 1.0
     return [
         Bar(
-            label=label if len(label) <= 40 else label[:39] + "…",
+            label=label if len(label) <= MAX_LABEL else "…" + label[1 - MAX_LABEL :],  # the end tells rules apart
             style=style,
             y=i * (BAR + GAP),
             width=round(share.share / top * room, 1),
             low=round(LABEL + share.low / top * room, 1),
             high=round(LABEL + share.high / top * room, 1),
-            text=f"{share.count} ({share.share:.1%})",
+            text=f"{share.count} ({share.share:.1%}, {share.low:.1%} to {share.high:.1%})",
         )
         for i, (label, style, share) in enumerate(rows)
     ]
 
 
 def _columns(report: BacktestReport) -> list[Column]:
-    height, top = 160, max((count for _, count in report.scores), default=1) or 1
+    height, top = 160, max((b.changes for b in report.scores), default=1) or 1
     step = WIDTH / 10
     return [
         Column(
             x=round(i * step + 4, 1),
-            y=round(height - count / top * height, 1),
-            height=round(count / top * height, 1),
-            label=f"{start:g}",
-            count=count,
-            over=start >= report.limit > 0,
+            y=round(height - b.changes / top * height, 1),
+            height=round(b.changes / top * height, 1),
+            over_height=round(b.over / top * height, 1),
+            label=f"{b.start:g}",
+            text=f"{b.changes}" if b.over in (0, b.changes) else f"{b.changes} ({b.over} over)",
         )
-        for i, (start, count) in enumerate(report.scores)
+        for i, b in enumerate(report.scores)
     ]

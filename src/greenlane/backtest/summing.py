@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import median
 
 import msgspec
 
@@ -11,8 +12,6 @@ from greenlane.backtest.judging import JudgedChange
 from greenlane.backtest.outcomes import Outcome
 from greenlane.domain.events import Lane
 from greenlane.policy.shares import Share, share_of
-
-SHOWN_MISSES = 50
 
 
 class RuleCost(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,13 +29,29 @@ class LaneShare(msgspec.Struct, frozen=True, kw_only=True):
     to_human: int
 
 
-class ModelCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What asking a model would have taken; dollars only where prices are known (per million tokens)."""
+class Prices(msgspec.Struct, frozen=True, kw_only=True):
+    """Dollars a million tokens: sent, read from the prompt cache, and answered."""
 
+    sent: float
+    cached: float
+    answered: float
+
+
+class ModelCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What asking a model about every change would have taken. `over_budget` changes cost more than one may
+    (`model.usd_per_pr`) and would have gone to a human for that; `usd_median` is of the changes that it is asked about.
+    """
+
+    asked: int
     input_tokens: int
+    cached_tokens: int
     output_tokens: int
-    usd: float | None = None
-    usd_a_change: float | None = None
+    prices: Prices
+    usd: float
+    usd_a_change: float
+    usd_median: float
+    usd_most: float
+    over_budget: int
 
 
 class Labelled(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +65,22 @@ class Labelled(msgspec.Struct, frozen=True, kw_only=True):
     to_human: bool
     lane: str
     score: float
+
+
+class ScoreBin(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes with a score from `start` to one more: how many there are, and how many of them reach their limit."""
+
+    start: float
+    changes: int
+    over: int
+
+
+class MoveCount(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a rule moved the limit, and by how much on average."""
+
+    rule: str
+    changes: int
+    mean: float
 
 
 class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,10 +98,12 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     recall: Share
     reverted: Share
     labelled: tuple[Labelled, ...]
+    """Those that were let through first."""
     model: ModelCost
-    scores: tuple[tuple[float, int], ...]
-    """How many changes have a score from this value to one more."""
-    limit: float
+    scores: tuple[ScoreBin, ...]
+    limits: tuple[float, float]
+    """The lowest and the highest limit that a change was held to."""
+    moves: tuple[MoveCount, ...]
     unreadable: int
     seconds: float
 
@@ -81,11 +114,13 @@ def sum_up(
     *,
     repo: str,
     settings: tuple[str, ...] = (),
-    prices: tuple[float, float] | None = None,
+    prices: Prices,
+    usd_per_pr: float,
     seconds: float = 0.0,
 ) -> BacktestReport:
-    """`prices` are dollars a million tokens, in and out; `settings` names what was set for this run."""
+    """`settings` names what was set for this run; `usd_per_pr` is the most that a model may cost for one change."""
     total = len(changes)
+    read = [c for c in changes if not c.error]
     bad = [(c, outcomes[c.sha]) for c in changes if c.sha in outcomes]
     reverted = [c for c, outcome in bad if outcome.kind == "reverted"]
     return BacktestReport(
@@ -100,13 +135,32 @@ def sum_up(
         rules=_rules(changes),
         recall=share_of(sum(c.to_human for c, _ in bad), len(bad)),
         reverted=share_of(sum(c.to_human for c in reverted), len(reverted)),
-        labelled=tuple(_labelled(c, outcome) for c, outcome in bad[:SHOWN_MISSES]),
-        model=_cost(changes, prices),
-        scores=tuple((float(s), sum(s <= c.score < s + 1 for c in changes)) for s in range(1, 11)),
-        limit=min((c.limit for c in changes if not c.error), default=0.0),
+        labelled=tuple(_labelled(c, outcome) for c, outcome in sorted(bad, key=lambda b: b[0].to_human)),
+        model=_cost(changes, prices, usd_per_pr),
+        scores=_scores(read),
+        limits=(min((c.limit for c in read), default=0.0), max((c.limit for c in read), default=0.0)),
+        moves=_moves(read),
         unreadable=sum(bool(c.error) for c in changes),
         seconds=round(seconds, 1),
     )
+
+
+def _scores(changes: Sequence[JudgedChange]) -> tuple[ScoreBin, ...]:
+    bins = []
+    for start in range(1, 11):
+        inside = [c for c in changes if start <= c.score < start + 1]
+        bins.append(ScoreBin(start=start, changes=len(inside), over=sum(c.over for c in inside)))
+    return tuple(bins)
+
+
+def _moves(changes: Sequence[JudgedChange]) -> tuple[MoveCount, ...]:
+    amounts: dict[str, list[float]] = {}
+    for change in changes:
+        for move in change.moves:
+            if move.amount:
+                amounts.setdefault(move.rule, []).append(move.amount)
+    counts = [MoveCount(rule=r, changes=len(a), mean=round(sum(a) / len(a), 3)) for r, a in amounts.items()]
+    return tuple(sorted(counts, key=lambda m: (-m.changes, m.rule)))
 
 
 def _lanes(changes: Sequence[JudgedChange]) -> tuple[LaneShare, ...]:
@@ -144,11 +198,26 @@ def _labelled(change: JudgedChange, outcome: Outcome) -> Labelled:
     )
 
 
-def _cost(changes: Sequence[JudgedChange], prices: tuple[float, float] | None) -> ModelCost:
-    sent, answered = sum(c.input_tokens for c in changes), sum(c.output_tokens for c in changes)
-    if prices is None:
-        return ModelCost(input_tokens=sent, output_tokens=answered)
-    usd = (sent * prices[0] + answered * prices[1]) / 1e6
+def _cost(changes: Sequence[JudgedChange], prices: Prices, usd_per_pr: float) -> ModelCost:
+    uses = [c.model for c in changes if c.model.input_tokens]
+    each = [
+        (
+            (u.input_tokens - u.cached_tokens) * prices.sent
+            + u.cached_tokens * prices.cached
+            + u.output_tokens * prices.answered
+        )
+        / 1e6
+        for u in uses
+    ]
     return ModelCost(
-        input_tokens=sent, output_tokens=answered, usd=round(usd, 4), usd_a_change=round(usd / max(len(changes), 1), 5)
+        asked=len(uses),
+        input_tokens=sum(u.input_tokens for u in uses),
+        cached_tokens=sum(u.cached_tokens for u in uses),
+        output_tokens=sum(u.output_tokens for u in uses),
+        prices=prices,
+        usd=round(sum(each), 4),
+        usd_a_change=round(sum(each) / max(len(changes), 1), 5),
+        usd_median=round(median(each), 5) if each else 0.0,
+        usd_most=round(max(each, default=0.0), 5),
+        over_budget=sum(usd > usd_per_pr for usd in each),
     )

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
     from greenlane.adapters.git.merged import MergedChange
     from greenlane.backtest.judging import JudgedChange
-    from greenlane.backtest.summing import BacktestReport
+    from greenlane.backtest.summing import BacktestReport, Prices
     from greenlane.domain.settings import Settings
+    from greenlane.domain.weights import FittedWeights
 
 SHOWN_RULES = 12
 SHOWN_MISSED = 8
@@ -40,7 +41,11 @@ def backtest(
     ] = None,
     price: Annotated[
         str | None,
-        typer.Option("--price", metavar="IN,OUT", help="Dollars a million tokens, in and out, for the model's cost."),
+        typer.Option(
+            "--price",
+            metavar="IN,OUT[,CACHED]",
+            help="Dollars a million tokens; else those of `model`. Without CACHED nothing is cheaper for the cache.",
+        ),
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.")] = None,
     json_: JsonFlag = False,
@@ -54,21 +59,27 @@ def backtest(
 
     from greenlane.adapters.git.merged import read_merged_changes
     from greenlane.backtest.outcomes import label_outcomes
-    from greenlane.backtest.settings import settings_for
-    from greenlane.backtest.summing import sum_up
+    from greenlane.backtest.settings import settings_for, weights_for
+    from greenlane.backtest.summing import Prices, sum_up
 
     root = directory_of(ctx).resolve()
-    prices = _prices(price)
+    asked = _prices(price)
     loaded = settings_for(root, set_ or [], branch)
+    model = loaded.settings.model
+    prices = asked or Prices(
+        sent=model.input_usd_per_mtok, cached=model.cached_usd_per_mtok, answered=model.output_usd_per_mtok
+    )
+    weights = weights_for(root, loaded.settings)
     began = time.monotonic()
     changes, later = read_merged_changes(root, last=last, branch=loaded.branch)
-    judged = _judge(root, changes, loaded.settings)
+    judged = _judge(root, changes, loaded.settings, weights)
     report = sum_up(
         judged,
         label_outcomes(changes, later),
         repo=loaded.name,
         settings=tuple(set_ or ()),
         prices=prices,
+        usd_per_pr=model.usd_per_pr,
         seconds=time.monotonic() - began,
     )
     if html is not None:
@@ -89,22 +100,28 @@ def backtest(
             out.print(part)
 
 
-def _prices(text: str | None) -> tuple[float, float] | None:
+def _prices(text: str | None) -> Prices | None:
     """Raises InputError."""
+    from greenlane.backtest.summing import Prices
     from greenlane.domain.errors import InputError
 
     if text is None:
         return None
     try:
-        sent, answered = (float(part) for part in text.split(","))
+        numbers = [float(part) for part in text.split(",")]
     except ValueError:
-        sent = answered = -1.0
-    if not (0 <= sent < 1e6 and 0 <= answered < 1e6):
-        raise InputError(f"--price {text}: it is not two prices", hint="e.g. --price 3,15: dollars a million tokens")
-    return sent, answered
+        numbers = []
+    if len(numbers) not in (2, 3) or not all(0 <= number < 1e6 for number in numbers):
+        raise InputError(
+            f"--price {text}: it is not two or three prices",
+            hint="e.g. --price 3,15 or --price 3,15,0.3: dollars a million tokens sent, answered, read from the cache",
+        )
+    return Prices(sent=numbers[0], answered=numbers[1], cached=numbers[2] if len(numbers) == 3 else numbers[0])
 
 
-def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[JudgedChange]:
+def _judge(
+    root: Path, changes: list[MergedChange], settings: Settings, weights: FittedWeights | None
+) -> list[JudgedChange]:
     """With a bar on stderr, where a person looks."""
     from rich.progress import (
         BarColumn,
@@ -125,13 +142,13 @@ def _judge(root: Path, changes: list[MergedChange], settings: Settings) -> list[
     out = console(stderr=True)
     with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
         task = bar.add_task("judging", total=len(changes))
-        return judge_changes(root, changes, settings, on_judged=lambda _: bar.advance(task))
+        return judge_changes(root, changes, settings, weights=weights, on_judged=lambda _: bar.advance(task))
 
 
 def _tables(report: BacktestReport) -> list[RenderableType]:
     from rich.text import Text
 
-    from greenlane.backtest.page import headline, share_words
+    from greenlane.backtest.page import headline, recall_words
 
     parts: list[RenderableType] = [Text(line) for line in headline(report)]
     parts += [Text(), _lane_table(report), Text(), _rule_table(report)]
@@ -139,11 +156,15 @@ def _tables(report: BacktestReport) -> list[RenderableType]:
         missed = [x for x in report.labelled if not x.to_human]
         parts += [
             Text(),
-            Text(f"Later reverted or fixed: {share_words(report.recall)} of them would have gone to a human"),
+            Text(f"Later reverted or fixed, and sent to a human: {recall_words(report)}"),
         ]
         parts += [
             Text(f"  let through: {x.sha[:10]} {x.title[:70]} ({x.kind} by {x.by[:10]})") for x in missed[:SHOWN_MISSED]
         ]
+        if len(missed) > SHOWN_MISSED:
+            parts.append(Text(f"  and {len(missed) - SHOWN_MISSED} more (--json and --html have them)"))
+    else:
+        parts += [Text(), Text("No later commit names one of them as reverted or fixed: nothing is known of recall")]
     return parts
 
 

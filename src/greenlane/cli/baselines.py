@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.session import JsonFlag, with_application
+from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_application
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
     from greenlane.domain.settings import Service, Settings
     from greenlane.policy.baseline import Baseline
     from greenlane.policy.prediction import Release
+    from greenlane.policy.staging import StagingAnswer
     from greenlane.ports.application import Application
 
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="A service of greenlane.yaml.")]
@@ -24,6 +25,7 @@ HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="W
 def register(app: typer.Typer) -> None:
     app.command("baseline")(baseline)
     app.command("predictions")(predictions)
+    app.command("staging")(staging)
 
 
 def _service(settings: Settings, name: str) -> Service:
@@ -84,12 +86,10 @@ async def _read_baselines(
     overall = of(None)
     hours = [b for b in map(of, range(bl.HOURS)) if b is not None and not b.note] if overall else []
     rules = resolve_thresholds(settings, service, Lane.GREEN).rules
-    breaches = [
-        text
-        for b in ([overall] if overall else []) + hours
-        for text in bl.detect_breaches(b, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit)
-    ]
-    return overall, hours, tuple(breaches), needed
+    p99_ms, rate = rules.p99_limit_ms, rules.error_rate_limit
+    breaches = bl.detect_breaches(overall, p99_limit_ms=p99_ms, error_rate_limit=rate) if overall else ()
+    breaches += bl.detect_breaches_by_hour(hours, p99_limit_ms=p99_ms, error_rate_limit=rate)
+    return overall, hours, breaches, needed
 
 
 def _print_baselines(rows: list[Baseline]) -> None:
@@ -111,12 +111,15 @@ def _print_baselines(rows: list[Baseline]) -> None:
 
 def predictions(ctx: typer.Context, service: ServiceName, html: HtmlFile = None, json_: JsonFlag = False) -> None:
     """Show what was predicted for each release, and what production showed."""
+    from greenlane.adapters.baselines import FILE, BaselineStore
     from greenlane.policy.prediction import METRICS, detect_releases
 
     async def act(application: Application) -> tuple[tuple[Release, ...], int]:
         _service(application.settings, service)
         least = application.settings.validation.prediction_min_releases
-        return detect_releases(await application.past(), service), least
+        production = BaselineStore(application.state_dir / FILE)
+        slots = await production.slots(service, datetime.fromtimestamp(0, UTC))
+        return detect_releases(await application.past(), service, slots), least
 
     releases, least = with_application(ctx, act, read_only=True)
     if html is not None:
@@ -161,3 +164,41 @@ def _print_releases(releases: tuple[Release, ...]) -> None:
             f"{p.factor:.2f}", {None: "–", True: "yes", False: "no"}[r.held],
         )  # fmt: skip
     console().print(table)
+
+
+def staging(ctx: typer.Context, name: RunName, json_: JsonFlag = False) -> None:
+    """Show what staging says of a run: healthy or not, regressions, anomalies, differences, and why."""
+    from greenlane.policy.staging import answer_of
+
+    async def act(application: Application) -> StagingAnswer:
+        view = await resolve_run(application, name)
+        complete = (await application.change(view.run)).staging
+        if complete is None:
+            from greenlane.domain.errors import InputError
+
+            raise InputError(f"{view.run} has not been in staging yet", hint="`greenlane list` shows where it is")
+        return answer_of(complete)
+
+    answer = with_application(ctx, act, read_only=True)
+    from greenlane.pages.terminal import console, print_json
+
+    if json_:
+        print_json(answer)
+        return
+    out = console()
+    lines = [
+        answer.reasoning,
+        f"healthy: {_yes(answer.staging_healthy)}, goes on: {_yes(answer.proceed_to_production)}",
+    ]
+    lines += [f"regression: {text}" for text in answer.regressions_detected]
+    lines += [f"anomaly: {text}" for text in answer.anomalies]
+    lines += [
+        f"{d.service} {d.metric}: {d.current:.2f} -> {d.candidate:.2f} (ratio {d.ratio:.2f}, almost idle)"
+        for d in answer.performance_delta
+    ]
+    for line in lines:
+        out.print(line, markup=False, highlight=False)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from greenlane.cli.session import JsonFlag, directory_of
@@ -15,25 +14,13 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from greenlane.adapters.git.merged import Commit, MergedChange
-    from greenlane.backtest.calibrating import Calibration
+    from greenlane.backtest.calibrating import Calibration, CalibrationResult
     from greenlane.backtest.ranking import Estimate
     from greenlane.backtest.settings import BacktestSettings
     from greenlane.backtest.szz import Traced
     from greenlane.domain.weights import FittedWeights
 
 FILE = ".greenlane-risk.json"
-
-
-class CalibrationResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` prints. `fixes` were found among later commits, `traced` of them followed to their lines."""
-
-    repo: str
-    commit: str
-    calibration: Calibration
-    fixes: int
-    traced: int
-    written: str | None
-    seconds: float
 
 
 def register(app: typer.Typer) -> None:
@@ -74,6 +61,7 @@ def calibrate(
     import time
 
     from greenlane.adapters.git.merged import read_merged_changes
+    from greenlane.backtest.calibrating import CalibrationResult
     from greenlane.backtest.settings import settings_for
 
     root = directory_of(ctx).resolve()

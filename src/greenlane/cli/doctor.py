@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from greenlane.adapters.sandbox import choose_sandbox
-from greenlane.bootstrap import LEDGER, STATE_DIR
+from greenlane.bootstrap import LEDGER, STATE_DIR, state_dir_of
 from greenlane.cli.adapting import check_adapters
 from greenlane.cli.audit import check_ledger
 from greenlane.cli.diagnosis import Diagnosis
@@ -51,7 +51,7 @@ def _examinations(start: Path) -> Iterator[Diagnosis]:
     yield from check_services(loaded)
     yield from check_ports(loaded)
     yield from check_adapters(loaded.settings)
-    yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, root / STATE_DIR))
+    yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, state_dir_of(root)))
     yield from _check_ledger(root)
 
 
@@ -229,8 +229,13 @@ def check_writable(path: Path) -> Diagnosis:
 
 def _check_ledger(root: Path) -> Iterator[Diagnosis]:
     """The folder in which everything is kept, and whether the ledger there is what was written."""
-    state_dir = root / STATE_DIR
+    state_dir = state_dir_of(root)
     ledger = state_dir / LEDGER
+    if (here := root / STATE_DIR) != state_dir and (here / LEDGER).exists():
+        yield Diagnosis(
+            name="working tree", ok=False, detail=f"{here} holds a ledger of its own, of before {state_dir} was shared",
+            fix=f"stop what runs there (`greenlane down` of an older version) and move {here} away",
+        )  # fmt: skip
     there = next(p for p in (state_dir, *state_dir.parents) if p.exists())
     yield check_disk(state_dir, psutil.disk_usage(str(there)).free)
     yield guarded("ledger file", lambda: check_writable(ledger))

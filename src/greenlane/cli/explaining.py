@@ -121,18 +121,29 @@ def _risk(p: ContextPackage) -> list[RenderableType]:
         return []
     over = p.risk_score >= p.risk_threshold
     heading = _heading(f"Risk {p.risk_score:.1f} of 10 ")
-    heading.append(f"(limit {p.risk_threshold:.1f})", "bold red" if over else "dim")
+    heading.append(f"(limit {p.risk_threshold:g})", "bold red" if over else "dim")
     table = _table()
     for point in p.risk_points:
-        table.add_row(Text(f"{point.points:+.1f}"), Text(clean(point.rule), "dim"), Text(clean(point.reason)))
-    return [heading, Padding(table, INDENT, expand=False)] if p.risk_points else [heading]
+        table.add_row(Text(f"{point.points:+.2f}"), Text(clean(point.rule), "dim"), Text(clean(point.reason)))
+    parts: list[RenderableType] = [heading]
+    if p.risk_points:
+        parts.append(Padding(table, INDENT, expand=False))
+    if p.limit_moves:
+        moves = _table()
+        for move in p.limit_moves:
+            moves.add_row(Text(f"{move.amount:+.2f}"), Text(clean(move.rule), "dim"), Text(clean(move.reason)))
+        parts += [Padding(Text("the limit moved by"), INDENT, expand=False), Padding(moves, INDENT, expand=False)]
+    return parts
 
 
 def _baseline(p: ContextPackage) -> list[RenderableType]:
     if p.baseline is None:
         return []
     if not p.baseline:
-        told = Text("nothing was measured yet: the change has not reached staging", "dim")
+        told = Text(
+            "nothing was measured yet: the change has not reached staging, and no request to production was counted",
+            "dim",
+        )
         return [_heading("Baseline"), Padding(told, INDENT, expand=False)]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("service", "metric"):

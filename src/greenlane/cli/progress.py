@@ -74,9 +74,14 @@ def _print(status: RolloutStatus) -> None:
     for rate in status.by_rule:
         table.add_row(f"because of {rate.name}", *words(rate.asked))
     out.print(table)
+    held = (
+        f"of the last {status.lately.total} changes, {status.lately_days:.0f} days, {status.lately.share:.1%} went to"
+    )
     if status.missing:
-        out.print("not yet to be raised: " + "; ".join(status.missing) + " to come")
+        out.print("not yet to be raised; still to come: " + "; ".join(status.missing))
     elif status.mode == "shadow":
-        out.print("`orchestration.mode: automatic` with a small `rollout.percent` is the next step")
+        out.print(f"{held} a human: `orchestration.mode: automatic` with a small `rollout.percent` is the next step")
     elif status.percent < 100:
-        out.print(f"`rollout.percent` may be raised from {status.percent:g}")
+        out.print(f"{held} a human: `rollout.percent` may be raised from {status.percent:g}")
+    else:
+        out.print(f"{held} a human; automation takes all (`rollout.percent` is 100)")

@@ -52,7 +52,7 @@ def _services(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
 
 def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
     """What each kind of router, source of figures and platform can't do without."""
-    router, metrics, platform = service.router, service.metrics, service.platform
+    router, metrics, platform, tests = service.router, service.metrics, service.platform, service.tests
     needed = (
         (router.kind == "haproxy" and router.socket is None, "router", "socket", "the path of HAProxy's stats socket"),
         (router.kind != "envoy" and router.address is None, "router", "address", "where users reach the service"),
@@ -60,6 +60,8 @@ def _adapters(path: KeyPath, service: Service) -> Iterator[tuple[KeyPath, str]]:
         (metrics.source == "prometheus" and metrics.url is None, "metrics", "url", "the address of Prometheus"),
         (metrics.source == "command" and metrics.command is None, "metrics", "command", "the program that reads them"),
         (platform.kind == "command" and platform.command is None, "platform", "command", "the program that deploys"),
+        (tests.kind == "command" and tests.command is None, "tests", "command", "the program that runs the tests"),
+        (tests.kind == "command" and not tests.sources, "tests", "sources", "globs such as ['src/**/*.js']"),
     )
     for missing, section, key, what in needed:
         if missing:
@@ -139,6 +141,8 @@ def _freeze_windows(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
     listed: list[tuple[KeyPath, FreezeWindow]] = [
         (("freeze", "windows", i), window) for i, window in enumerate(settings.freeze.windows)
     ]
+    unattended = enumerate(settings.deployment.unattended_windows)
+    listed += [(("deployment", "unattended_windows", i), window) for i, window in unattended]
     for i, service in enumerate(settings.services):
         listed += [(("services", i, "freeze_windows", j), window) for j, window in enumerate(service.freeze_windows)]
     for path, window in listed:

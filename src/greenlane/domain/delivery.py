@@ -97,7 +97,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric of the candidate against the current version: `ratio` = candidate / current, with its 95 % interval."""
+    """A metric of the candidate against the current version: `ratio` = candidate / current, with its interval.
+
+    `balanced` is the ratio at which neither version leans over the other, block by block of the run, and `error` its
+    standard error on the log scale; None where no such test was made. A stall moves `ratio` and hardly `balanced`.
+    """
 
     metric: str
     current: float
@@ -107,6 +111,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     limit: float
     regressed: bool
+    balanced: float | None = None
+    error: float | None = None
 
 
 class Verdict(StrEnum):

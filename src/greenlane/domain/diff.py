@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
 FileStatus = Literal["added", "modified", "deleted", "renamed"]
+
+
+class ChangeType(StrEnum):
+    """What kind of change it is, as far as its files decide it."""
+
+    DOCUMENTS = "documents"
+    TESTS = "tests"
+    DEPENDENCIES = "dependencies"
+    MOVED = "moved"
+    FEATURE = "feature"
+    OTHER = "other"
 
 
 class Line(msgspec.Struct, frozen=True):

@@ -62,6 +62,10 @@ class DeployFailedError(ChangeError):
     """The built artifact did not start, or did not become healthy in time."""
 
 
+class PushRefusedError(FinalError):
+    """The head of a pull request can't be pushed to: it is somebody else's fork, or protected."""
+
+
 class BaseMovedError(GreenlaneError):
     """The base branch is no longer where the merge was made: merge and check again."""
 

@@ -22,8 +22,9 @@ from greenlane.domain.delivery import (
     Tick,
     TrafficReading,
 )
+from greenlane.domain.diff import ChangeType
 from greenlane.domain.findings import FileCoverage, Finding
-from greenlane.domain.history import HistoryFacts
+from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.incident import IncidentEvidence
 from greenlane.domain.opinion import ModelReview
 from greenlane.domain.weights import FittedWeights
@@ -40,6 +41,9 @@ class Stage(StrEnum):
 
 
 STAGES = tuple(Stage)
+
+
+TestsDelivery = Literal["commit", "patch"]
 
 
 class Lane(StrEnum):
@@ -99,6 +103,14 @@ class RiskPoint(msgspec.Struct, frozen=True, kw_only=True):
 
     rule: str
     points: float
+    reason: str
+
+
+class LimitMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of the risk limit: which rule, by how much (under 0 is stricter), and why."""
+
+    rule: str
+    amount: float
     reason: str
 
 
@@ -186,6 +198,8 @@ class PrOpened(Event, tag="pr.opened", frozen=True, kw_only=True):
     coauthors: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     diff_sha256: str
+    head_writable: bool = True
+    """False: the head is known to be in a fork that can't be pushed to."""
 
 
 class PrUpdated(PrOpened, tag="pr.updated", frozen=True, kw_only=True):
@@ -238,6 +252,10 @@ class ReviewComplete(StageResult, tag="review.complete", frozen=True, kw_only=Tr
     hunks_analysed: int = 0
     weights: FittedWeights | None = None
     """The figures by which the score was computed; logs from before they were kept have none."""
+    limit_moves: tuple[LimitMove, ...] = ()
+    """How `threshold` came from the limit that is configured."""
+    change_type: ChangeType = ChangeType.OTHER
+    author_record: AuthorRecord | None = None
 
 
 class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=True):
@@ -248,6 +266,8 @@ class TestsCommitting(Decision, tag="tests.committing", frozen=True, kw_only=Tru
     expected_head: str
     files: tuple[Input, ...]
     key: str
+    delivery: TestsDelivery = "commit"
+    """`patch`: they go into a file for the author, and nothing is pushed."""
 
 
 class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True):
@@ -261,6 +281,8 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     coverage_after: tuple[FileCoverage, ...] = ()
     suite_passed: bool = True
     seconds: float = 0.0
+    patch: str = ""
+    """The file with the tests, where they could not or should not be pushed; `git am` takes it."""
     asked: tuple[ModelTests, ...] = ()
     """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
 
@@ -318,9 +340,10 @@ class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
 
-    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
-    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
-    `missing`, it is advice and decides nothing.
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging, as far as it is believed,
+    and `measured` as it was measured (None in old entries: the same); `factor` was learned from the `releases` in
+    `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are `missing`, it is
+    advice and decides nothing.
     """
 
     service: str
@@ -336,6 +359,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     releases: int
     missing: int
     learned_from: tuple[str, ...] = ()
+    measured: float | None = None
 
 
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
@@ -608,6 +632,10 @@ class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
     reason: str
 
 
+class SandboxOff(Decision, tag="sandbox.off", frozen=True, kw_only=True):
+    """Intent: from now on this process runs code of changes without any isolation, because a person asked for it."""
+
+
 AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
     StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
@@ -615,7 +643,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
     FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
-    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
+    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed, SandboxOff,
 ]  # fmt: skip
 
 EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members

@@ -42,3 +42,11 @@ class HistoryFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Those of them that mended something or took it back."""
     author_recent_lines: int = 0
     """Lines of these files that the same author changed in the seven days before: a change may come in parts."""
+
+
+class AuthorRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of the newest changes of one author in the ledger: how many ended, and how many of these a person
+    rejected or production took back."""
+
+    ended: int = 0
+    taken_back: int = 0

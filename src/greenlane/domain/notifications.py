@@ -20,7 +20,7 @@ VARIABLE = "^[A-Z][A-Z0-9_]{0,63}$"
 
 
 class Webhook(Section):
-    """A receiver of JSON (docs/notifications.md has the contract). Give `url` or `url_env`."""
+    """A receiver of JSON (docs/incidents.md has the contract). Give `url` or `url_env`."""
 
     url: str | None = Field(None, pattern=ADDRESS)
     """Where messages are posted: https, or this machine. One with a token in it belongs into `url_env`."""

@@ -90,6 +90,9 @@ class Validation(Section):
     """How often a generated test that failed is derived again before it is dropped."""
     fixture_validation: bool = True
     """Every fixture that a generated test names must exist."""
+    generated_tests: Literal["commit", "patch"] = "commit"
+    """`commit`: on the branch of the pull request, or as a patch where it can't be pushed to. `patch`: always as a file
+    that `git am` takes (`.greenlane/patches`)."""
     test_timeout_s: float = Field(300, gt=0)
     """Time for one run of the test suite in the sandbox, in seconds."""
     load_duration_s: float = Field(20, gt=0, le=3600)
@@ -220,6 +223,9 @@ class Risk(Section):
     history_points_max: float = Field(1.5, ge=0, le=3)
     """Most points that history adds: an author new to these files, files that were often mended or taken back, a
     change that is spread evenly over many files. 0: history counts for nothing."""
+    limit_move_max: float = Field(1.0, ge=0, le=2)
+    """Most by which the risk limit of a change moves from the one that is configured, by what kind of change it is, who
+    made it and where it lands. 0: limits do not move. What a floor stops, no move lets through."""
     weights_file: str | None = Field(
         None, pattern=r"^([A-Za-z0-9_-][A-Za-z0-9._-]*/)*\.?[A-Za-z0-9_-]*greenlane-risk\.json$"
     )
@@ -295,6 +301,9 @@ class Deployment(Section):
     """With fewer counted production requests than this, the error budget is unknown, and said to be."""
     error_budget_spent_max: float = Field(1.0, gt=0, le=100)
     """Share of the error budget (`error_rate_threshold` of the requests) from which on a change goes to a human."""
+    unattended_windows: tuple[FreezeWindow, ...] = ()
+    """Times in which nobody watches (nights, weekends), written like freeze windows. A change without any remark goes
+    to production then as well; with one, a person is asked first."""
 
 
 class Staging(Section):
@@ -424,6 +433,20 @@ class Commands(Section):
     """Integration tests against the staged service; its address is in `$GREENLANE_URL`."""
 
 
+class SuiteSettings(Section):
+    """What runs the tests of a service and says which lines they ran."""
+
+    kind: Literal["pytest", "command"] = "pytest"
+    """`pytest`: `commands.test`, for Python. `command`: a program of yours, for any language (docs/test-agent.md)."""
+    command: str | None = None
+    """Program: how it is called, in the sandbox, in a copy of the sources; it gets one JSON document and answers with
+    one."""
+    sources: tuple[str, ...] = ()
+    """Program: globs of the source files whose lines have to be tested, such as `src/**/*.js`."""
+    writes: bool = False
+    """Program: it can write tests, too (the call `write`)."""
+
+
 class Service(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     paths: tuple[str, ...] = ("**",)
@@ -432,6 +455,7 @@ class Service(Section):
     source_roots: tuple[str, ...] = (".",)
     """Folders that go on the import path (`src` in a src layout)."""
     tests_dir: str = "tests"
+    tests: SuiteSettings = SuiteSettings()
     commands: Commands = Commands()
     health: Health = Health()
     smoke: tuple[HttpCheck, ...] = ()
@@ -441,6 +465,8 @@ class Service(Section):
     metrics: MetricsSettings = MetricsSettings()
     port: int = Field(8080, ge=0, le=65535)
     """The port on which production traffic arrives (the proxy's listener). 0 takes a free one."""
+    max_processes: int = Field(512, ge=16, le=100_000)
+    """Most processes and threads that one running version, its build or a command of it may have at once."""
     freeze: bool = False
     """No deployment while set; the change waits for a human."""
     freeze_windows: tuple[FreezeWindow, ...] = ()

@@ -14,13 +14,14 @@ import msgspec
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.incident import ErrorCluster
-from greenlane.pages import site
+from greenlane.pages import plots, site
 from greenlane.pages.incident_report import IncidentFacts, Report, facts_of, gather_report
 
 __all__ = ["IncidentFacts", "render_html", "render_json", "render_markdown"]
 
 _LINE_CHARS = 1000
-_MARKUP = re.compile(r"([\\`*_\[\]<>|#~])")
+_MARKUP = re.compile(r"^[#>+-]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|[\\`*\[\]<|~]")
+"""What Markdown would act upon: a `#` or `>` only where a line begins, a `_` only at the edge of a word."""
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]+")
 
 
@@ -82,7 +83,10 @@ def _seen(report: Report) -> list[str]:
     lines += [f"| {_inline(row.name)} | {row.canary} | {row.stable} |" for row in report.reading]
     for plot in report.plots:
         shown = _thinned(list(zip(plot.canary_values, plot.stable_values, strict=True)))
-        points = [f"{at:.0f} s: {_figure(c, plot.limit)} / {_figure(s, plot.limit)}" for (at, c), (_, s) in shown]
+        points = [
+            f"{plots.seconds_words(at)}: {_figure(c, plot.limit)} / {_figure(s, plot.limit)}"
+            for (at, c), (_, s) in shown
+        ]
         lines += ["", f"{plot.title} over time (canary / stable): " + "; ".join(points)]
     return lines
 
@@ -140,7 +144,7 @@ def _inline(text: str) -> str:
     """Untrusted text on one line of Markdown, without effect as markup."""
     flat = _UNPRINTABLE.sub(" ", text).strip()
     shown = flat if len(flat) <= _LINE_CHARS else flat[:_LINE_CHARS] + "…"
-    return _MARKUP.sub(r"\\\1", shown)
+    return _MARKUP.sub(r"\\\g<0>", shown)
 
 
 def _bullets(texts: Sequence[str]) -> list[str]:

@@ -5,6 +5,7 @@ So the same history gives the same report. What came from logs was redacted befo
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 
 import msgspec
@@ -15,14 +16,17 @@ from greenlane.domain.delivery import Counters, MetricJudgement, TrafficReading,
 from greenlane.domain.incident import Endpoint, ErrorCluster, IncidentEvidence
 from greenlane.pages import plots
 from greenlane.pages.runbooks import steps_of
-from greenlane.pages.words import metric_words
+from greenlane.pages.words import metric_words, shorten
 
 SHOWN_MAX = 10
 """Clusters, hypotheses and paths that a report lists: a reader wants the first few."""
+MOMENT_CHARS = 320
+"""Of a reason in the timeline: the whole of it is in the ledger."""
 FORMAT_VERSION = 1
 
 _ROLLOUT = (
-    e.StagingComplete, e.StagingValidated, e.HumanApproved, e.DeploymentAssessed, e.ServiceInstalling,
+    e.StagingComplete, e.StagingValidated, e.BaseMoved, e.HumanApproved, e.DeploymentAssessed, e.DeploymentPostponed,
+    e.HotfixRequested, e.DeploymentResumed, e.ServiceInstalling,
     e.CanaryStarting, e.CanaryObserved, e.CanaryPromoting, e.CanaryPromoted, e.CanaryRollingBack, e.CanaryRolledBack,
     e.CanaryInconclusive,
     e.RollbackRequested, e.RollbackStarting, e.HumanRejected, e.RunSuperseded, e.RunFailed,
@@ -168,8 +172,13 @@ def _describe(change: Change) -> tuple[Fact, ...]:
     if approvals := change.approvals:
         known.append(Fact("approved by", ", ".join(dict.fromkeys(a.by for a in approvals))))
     if change.validation:
-        known.append(Fact("validation", change.validation.why.rationale))
+        known += [Fact("validation", text) for text in _sentences(change.validation.why.rationale)]
     return tuple(known)
+
+
+def _sentences(text: str) -> list[str]:
+    """A long reason, apart where a sentence ends, so that it can be read."""
+    return re.split(r"(?<=[^.\s]\.) (?=[A-Z0-9])", text)
 
 
 def _affected(affected: plots.Affected, starting: e.CanaryStarting | None) -> str:
@@ -238,7 +247,7 @@ def _timeline(change: Change) -> list[Moment]:
         event = recorded.event
         if isinstance(event, _ROLLOUT):
             text = event.why.rationale if isinstance(event, e.Decision) else getattr(event, "reason", "")
-            found.append(Moment(_time(recorded), e.type_of(event), text))
+            found.append(Moment(_time(recorded), e.type_of(event), shorten(text, MOMENT_CHARS)))
     return found
 
 
@@ -249,10 +258,17 @@ def _time(recorded: Recorded) -> str:
 def _log_words(evidence: IncidentEvidence) -> str:
     if not evidence.log_bytes:
         return "The candidate's log was empty, or gone with its process."
+    beside = f"the last {_size(evidence.stable_log_bytes)} of stable's"
+    if not evidence.stable_log_bytes:
+        beside = "stable's, which was empty"
     return (
-        f"Read were the last {evidence.log_bytes / 1024:.0f} KiB of the candidate's log and the last "
-        f"{evidence.stable_log_bytes / 1024:.0f} KiB of stable's. What looks like a credential is cut out."
+        f"Read were the last {_size(evidence.log_bytes)} of the candidate's log, and {beside}. "
+        "What looks like a credential is cut out."
     )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1024:.0f} KiB" if count >= 1024 else f"{count} bytes"
 
 
 def _next_steps(change: Change) -> tuple[str, ...]:

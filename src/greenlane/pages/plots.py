@@ -137,7 +137,7 @@ def _slow(counters: Counters) -> float:
 
 
 def _percent(value: float) -> str:
-    return f"{value:.2%}" if value < 0.1 else f"{value:.0%}"
+    return f"{value:.2%}" if value < 0.1 else f"{value * 100:.3g}%"
 
 
 def _plot(
@@ -185,14 +185,14 @@ def _plot(
         limit_y=None if limit is None else y(limit),
         limit="" if limit is None else words(limit),
         y_ticks=tuple(Tick(y(top * part), words(top * part)) for part in (0.0, 0.5, 1.0)),
-        x_ticks=tuple(Tick(round(WIDTH * part, 1), _seconds(span * part)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)),
+        x_ticks=tuple(Tick(round(WIDTH * part, 1), seconds_words(span * part)) for part in (0.0, 0.25, 0.5, 0.75, 1.0)),
         phases=tuple(Tick(x(p[0]), f"{p[0].phase} {p[0].weight_percent:g} %") for p in phases if p[0].phase),
         canary_values=values(canary),
         stable_values=values(stable),
     )
 
 
-def _seconds(seconds: float) -> str:
+def seconds_words(seconds: float) -> str:
     if seconds >= 600:
         return f"{seconds / 60:.0f} min"
     return f"{seconds:.0f} s" if seconds >= 10 or seconds == 0 else f"{seconds:.1f} s"

@@ -91,16 +91,20 @@ def detect_incidents(changes: Iterable[Change], service: str) -> tuple[Incident,
 
 def detect_promotion(changes: Iterable[Change], service: str) -> datetime | None:
     """When the version that production runs got all traffic, by the newest of these runs; None if none says."""
-    found: datetime | None = None
+    return max(detect_switches(changes, service), default=None)
+
+
+def detect_switches(changes: Iterable[Change], service: str) -> tuple[datetime, ...]:
+    """The moments at which another version got all traffic: promoted, or restored by a rollback. In order of time."""
+    found = []
     for change in changes:
         for recorded in change.history:
             event = recorded.event
             promoted = isinstance(event, e.CanaryPromoted) and event.service == service
             back = isinstance(event, e.DeploymentRolledBack) and any(i.service == service for i in event.restored)
             if promoted or back:
-                at = datetime.fromisoformat(recorded.timestamp)
-                found = at if found is None else max(found, at)
-    return found
+                found.append(datetime.fromisoformat(recorded.timestamp))
+    return tuple(sorted(found))
 
 
 def compute_baseline(
@@ -143,7 +147,7 @@ def compute_baseline(
 
 def _sum_up(service: str, slots: Sequence[TrafficSlot], incidents: Sequence[Incident], *, scope: str) -> Baseline:
     kept = [s for s in slots if not any(_overlaps(s, incident) for incident in incidents)]
-    histogram = _merge([s.histogram for s in kept if s.histogram])
+    histogram = merge_histograms([s.histogram for s in kept if s.histogram])
     p50, p95, p99 = (compute_histogram_quantile(histogram, share) for share in (0.50, 0.95, 0.99))
     return Baseline(
         service=service,
@@ -163,7 +167,7 @@ def _overlaps(slot: TrafficSlot, incident: Incident) -> bool:
     return slot.begins < incident.ends.timestamp() + 1 and slot.begins + SLOT_S > incident.begins.timestamp()
 
 
-def _merge(histograms: Sequence[tuple[tuple[float, int], ...]]) -> tuple[tuple[float, int], ...]:
+def merge_histograms(histograms: Sequence[tuple[tuple[float, int], ...]]) -> tuple[tuple[float, int], ...]:
     """The sum, over the bounds that all of them have."""
     if not histograms:
         return ()
@@ -218,5 +222,26 @@ def detect_breaches(baseline: Baseline, *, p99_limit_ms: float, error_rate_limit
         found.append(
             f"{baseline.service}: in production itself {baseline.error_rate:.2%} of the requests fail "
             f"({baseline.scope}), over the limit of {error_rate_limit:.2%}"
+        )
+    return tuple(found)
+
+
+def detect_breaches_by_hour(
+    hours: Sequence[Baseline], *, p99_limit_ms: float, error_rate_limit: float
+) -> tuple[str, ...]:
+    """Likewise over hours of the week: how many break a limit, and the worst of them; at most one text a limit."""
+    slow = sorted((b for b in hours if (b.p99_ms or 0.0) > p99_limit_ms), key=lambda b: b.p99_ms or 0.0)
+    failing = sorted((b for b in hours if b.error_rate > error_rate_limit), key=lambda b: b.error_rate)
+    found = []
+    if slow:
+        found.append(
+            f"{slow[-1].service}: in {len(slow)} of {len(hours)} hours of the week production itself has a p99 over "
+            f"the limit of {p99_limit_ms:g} ms; worst: {slow[-1].p99_ms or 0.0:.0f} ms ({slow[-1].scope})"
+        )
+    if failing:
+        found.append(
+            f"{failing[-1].service}: in {len(failing)} of {len(hours)} hours of the week more requests fail in "
+            f"production itself than the limit of {error_rate_limit:.2%}; worst: {failing[-1].error_rate:.2%} "
+            f"({failing[-1].scope})"
         )
     return tuple(found)

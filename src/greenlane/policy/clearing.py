@@ -14,6 +14,7 @@ import msgspec
 
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
+from greenlane.domain.diff import ChangeType
 from greenlane.domain.findings import Finding
 from greenlane.domain.settings import Settings
 from greenlane.policy.feedback import finding_id
@@ -134,6 +135,9 @@ def _gates_without(
         uncovered=sum(len(c.uncovered) for c in coverage),
         suite_passed=review.suite_passed,
         history=review.history,
+        # A part of a change that only moves code may be one that does not.
+        change_type=ChangeType.OTHER if files and review.change_type is ChangeType.MOVED else review.change_type,
+        author_record=review.author_record,
     )
     services, _ = assign_services(settings.services, paths)
     verdict = assess_review(

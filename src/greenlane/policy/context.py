@@ -40,7 +40,8 @@ class DiffSummary(msgspec.Struct, frozen=True, kw_only=True):
 class BaselineMetric(msgspec.Struct, frozen=True, kw_only=True):
     """What is normal for the version in production, beside what the change showed where it was measured.
 
-    `unit` is `ms`, `share` (of requests), `mb` or `s`; `source` says where and how it was measured.
+    `unit` is `ms`, `share` (of requests), `mb`, `s` or `rps` (requests a second); `source` says where and how it was
+    measured.
     """
 
     service: str
@@ -116,6 +117,8 @@ class ContextPackage(msgspec.Struct, frozen=True, kw_only=True):
     """What to type, by what it does: (`approve`, `greenlane approve ...`)."""
     model: ModelView | None = None
     clearing: Clearing | None = None
+    limit_moves: tuple[e.LimitMove, ...] = ()
+    """How the limit came from the one that is configured."""
     similar: tuple[SimilarChange, ...] | None = None
     """None: nobody looked (the page of a notice, say); empty: no past change is like this one."""
 
@@ -153,6 +156,7 @@ def compute_context_package(
         risk_score=review.risk_score if review else None,
         risk_threshold=review.threshold if review else None,
         risk_points=review.risk_points if review else (),
+        limit_moves=review.limit_moves if review else (),
         gates=gates,
         findings=judged_findings(change),
         diff_summary=compute_diff_summary(change) if wanted.include_diff_summary else None,

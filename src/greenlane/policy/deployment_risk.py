@@ -16,7 +16,9 @@ from greenlane.domain.events import BaseMoved, HumanRequested, Lane, Trigger
 from greenlane.domain.release import Rollback
 from greenlane.domain.settings import Service, Settings
 from greenlane.policy.freeze import Frozen
+from greenlane.policy.prediction import describe_prediction
 from greenlane.policy.quarantine import count_incidents, find_quarantine
+from greenlane.policy.regression import is_over_unproven
 
 Level = Literal["low", "medium", "high"]
 
@@ -29,6 +31,7 @@ WINDOW_CAUSE = "deployment.freeze_window"
 QUARANTINE_CAUSE = "deployment.quarantined"
 INCIDENTS_CAUSE = "deployment.incidents"
 BUDGET_CAUSE = "deployment.error_budget"
+UNATTENDED_CAUSE = "deployment.unattended"
 BUDGET_WARNING = 0.5
 """Share of the error budget from which on its state is remarked on."""
 
@@ -68,6 +71,7 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """Digests of the artifacts that serve now: production runs them, so they are in no quarantine."""
     budgets: tuple[Budget, ...] = ()
     freeze: Frozen | None = None
+    unattended: Frozen | None = None
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +108,12 @@ class DeploymentFacts(msgspec.Struct, frozen=True, kw_only=True):
     freeze: Frozen | None = None
     """The freeze that a hotfix wants to pass; a change that is none is postponed and not assessed."""
     hotfix_reason: str = ""
+    foreseen: tuple[str, ...] = ()
+    """Predictions for production whose interval goes over a limit, whether they decide by now or are advice."""
+    baseline_warnings: tuple[str, ...] = ()
+    """What production itself does that its limits forbid."""
+    unattended: Frozen | None = None
+    """The time in which nobody watches that it is now."""
 
 
 class DeploymentRisk(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,11 +143,13 @@ def gather_deployment_facts(
     review_gates = {g.gate_id for g in asked if not all(t.rule.startswith("deployment.") for t in g.triggers)}
     general = settings.thresholds.risk_score_max
     limits = [getattr(settings.tiers, s.tier).risk_score_max or general for s in services]
+    review = change.review
+    moved = review.threshold if review and review.limit_moves else None
     comparisons = [c for s in (change.validation.services if change.validation else ()) for c in s.comparisons]
     return DeploymentFacts(
         lane=change.review.lane if change.review else Lane.RED,
         risk_score=change.risk_score,
-        risk_score_max=min(limits, default=general),
+        risk_score_max=min(limits, default=general) if moved is None else moved,
         review_approved=bool(approved & review_gates),
         approved_rules=frozenset(t.rule for g in change.gates if g.gate_id in approved for t in g.triggers),
         frozen=tuple(s.name for s in services if s.freeze),
@@ -146,7 +158,7 @@ def gather_deployment_facts(
         over_unproven=tuple(
             f"{c.metric} {c.candidate:.4g} against {c.current:.4g} (limit {c.limit:g})"
             for c in comparisons
-            if c.ratio > c.limit and not c.regressed and "advisory" not in c.metric
+            if is_over_unproven(c, settings.validation)
         ),
         anomalies=change.staging.anomalies if change.staging else (),
         base_moves=len(change.all_of(BaseMoved)),
@@ -159,6 +171,13 @@ def gather_deployment_facts(
         budget_spent_max=settings.deployment.error_budget_spent_max,
         freeze=around.freeze,
         hotfix_reason=find_hotfix(change, settings),
+        foreseen=tuple(
+            describe_prediction(p)
+            for p in (change.validation.predictions if change.validation else ())
+            if p.high is not None and p.high > p.limit >= p.baseline
+        ),
+        baseline_warnings=change.validation.warnings if change.validation else (),
+        unattended=around.unattended,
     )
 
 
@@ -182,8 +201,8 @@ def _count_incidents(
 
 def assess_deployment_risk(facts: DeploymentFacts) -> DeploymentRisk:
     """High if a person must answer first or had to; medium if something calls for attention; low otherwise."""
-    high = _high_causes(facts)
     medium = _medium_reasons(facts)
+    high = (*_high_causes(facts), *_causes_of_the_hour(facts, medium))
     asks = tuple(
         t for t in high if not (facts.review_approved if t.rule == REVIEW_CAUSE else t.rule in facts.approved_rules)
     )
@@ -269,9 +288,22 @@ def _causes_of_now(facts: DeploymentFacts) -> Iterator[Trigger]:
         for window in facts.freeze.windows:
             yield Trigger(
                 rule=f"{WINDOW_CAUSE}:{window}@{facts.freeze.until:%Y-%m-%dT%H:%MZ}",
-                summary=f"a hotfix wants to pass the freeze {facts.freeze.words} ({facts.hotfix_reason})",
+                summary=f"a hotfix wants to pass a freeze ({facts.freeze.words}): {facts.hotfix_reason}",
                 clears_when="the freeze is over, or a person who is not an author approves the hotfix",
             )
+
+
+def _causes_of_the_hour(facts: DeploymentFacts, medium: tuple[tuple[str, str], ...]) -> Iterator[Trigger]:
+    """What could wait until morning is not done at night, unless there is nothing at all to be said against it."""
+    if facts.unattended is None or not medium:
+        return
+    for window in facts.unattended.windows:
+        yield Trigger(
+            rule=f"{UNATTENDED_CAUSE}:{window}@{facts.unattended.until:%Y-%m-%dT%H:%MZ}",
+            summary=f"{facts.unattended.words}, and there is something to watch",
+            evidence=tuple(text for _, text in medium),
+            clears_when="somebody watches again, or a person approves this deployment now",
+        )
 
 
 def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
@@ -282,6 +314,8 @@ def _medium_reasons(facts: DeploymentFacts) -> tuple[tuple[str, str], ...]:
     reasons += [
         ("validation.over_unproven", f"validation: {text}, over but not proven") for text in facts.over_unproven
     ]
+    reasons += [("validation.prediction", f"may come over a limit: {text}") for text in facts.foreseen]
+    reasons += [("validation.baseline_breaks_limit", text) for text in facts.baseline_warnings]
     reasons += [("staging.anomaly", f"staging: {text}") for text in facts.anomalies]
     if facts.base_moves:
         reasons.append(("base.drift", f"moves of the base branch while the change was checked: {facts.base_moves}"))

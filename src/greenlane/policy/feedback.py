@@ -137,14 +137,15 @@ def compute_rates(changes: Iterable[Change]) -> tuple[RuleRate, ...]:
 def write_example(item: JudgedFinding) -> str:
     """A judged finding as a candidate example for the model's prompt: what stands there, and what a person said of it.
 
-    Quotations of secrets are redacted in the finding already.
+    Quotations of secrets are redacted in the finding already. Who said it is left out: no business of a model.
     """
     kind = "vulnerability" if item.verdict == "confirmed" else "harmless"
     said = "Reported, rightly" if item.verdict == "confirmed" else "Not to be reported"
     quoted = "\n".join(f"    + {item.finding.line}  {line}" for line in (item.finding.quotation.splitlines() or [""]))
+    reason = item.reason.removeprefix(f"{item.by}: ")
     return (
         f"---\nkind: {kind}\nrule: {item.finding.rule}\nfinding: {item.finding_id}\n---\n\n"
-        f"{quoted}\n\n{said} ({item.finding.message}). {item.reason}\n"
+        f"{quoted}\n\n{said} ({item.finding.message}). {reason}\n"
     )
 
 

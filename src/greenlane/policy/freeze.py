@@ -6,7 +6,7 @@ or never (its beginning), the longer reading holds: a freeze begins at the earli
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -20,14 +20,19 @@ _CHAIN_MAX = 400
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
-    """A freeze in force: its windows (`service or all: name`), and the instant at which all of them are over."""
+    """A freeze in force: its windows (`service or all: name`), and the instant at which all of them are over.
+
+    `zone` is that of the window which ends last, for people.
+    """
 
     windows: tuple[str, ...]
     until: datetime
+    zone: str = "UTC"
 
     @property
     def words(self) -> str:
-        return f"{', '.join(self.windows)} until {self.until:%Y-%m-%d %H:%M} UTC"
+        local = f" ({self.until.astimezone(ZoneInfo(self.zone)):%a %H:%M} in {self.zone})" if self.zone != "UTC" else ""
+        return f"{', '.join(self.windows)} until {self.until:%Y-%m-%d %H:%M} UTC{local}"
 
 
 def find_freeze(services: Iterable[Service], settings: Settings, now: datetime) -> Frozen | None:
@@ -37,20 +42,30 @@ def find_freeze(services: Iterable[Service], settings: Settings, now: datetime) 
     """
     named = [("all services", w) for w in settings.freeze.windows]
     named += [(s.name, w) for s in services for w in s.freeze_windows]
-    until = now
+    return _find(named, now)
+
+
+def find_unattended(settings: Settings, now: datetime) -> Frozen | None:
+    """The time in which nobody watches that holds `now`, likewise."""
+    return _find([("nobody watches", w) for w in settings.deployment.unattended_windows], now)
+
+
+def _find(named: Sequence[tuple[str, FreezeWindow]], now: datetime) -> Frozen | None:
+    until, zone = now, "UTC"
     windows: dict[str, None] = {}
     for _ in range(_CHAIN_MAX):
         later = until
         for scope, window in named:
             for begin, end in spans_around(window, until):
                 if begin <= until < end:
-                    later = max(later, end)
+                    if end > later:
+                        later, zone = end, window.time_zone
                     if until == now:
                         windows[f"{scope}: {window.name}"] = None
         if later == until:
             break
         until = later
-    return Frozen(windows=tuple(windows), until=until.astimezone(UTC)) if windows else None
+    return Frozen(windows=tuple(windows), until=until.astimezone(UTC), zone=zone) if windows else None
 
 
 def spans_around(window: FreezeWindow, at: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -51,6 +51,11 @@ def rollbacks_of(change: Change) -> tuple[Rollback, ...]:
     return tuple(found)
 
 
+def detect_taken_back(change: Change) -> bool:
+    """Whether a person rejected the change, or it was taken away from production for its own sake."""
+    return change.rejected is not None or any(r.rule not in _NOBODYS_FAULT for r in rollbacks_of(change))
+
+
 def find_quarantine(digest: str, rollbacks: Iterable[Rollback]) -> Rollback | None:
     """The last rollback for which this artifact is in quarantine; None: it may go."""
     held = [r for r in rollbacks if r.artifact_digest == digest and r.rule not in _NOBODYS_FAULT]

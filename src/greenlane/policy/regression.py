@@ -29,6 +29,7 @@ from greenlane.policy.paired import (
 )
 
 QUANTILES = (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
+_LATENCIES = frozenset(f"{name}_ms" for name, _ in QUANTILES)
 SHARES = {"p50": 1 / 6, "p95": 1 / 6, "p99": 2 / 6, "errors": 1 / 6, "cpu": 1 / 6}
 """How the chance of a false alarm is split: the rarest answers get the most, since they need it."""
 _ABSOLUTE_LEVEL = 0.025
@@ -124,6 +125,8 @@ def _comparison(metric: str, interval: RatioInterval, limit: float, *, noticeabl
         high=interval.high,
         limit=limit,
         regressed=noticeable and interval.low > limit,
+        balanced=interval.balanced,
+        error=interval.error,
     )
 
 
@@ -281,8 +284,16 @@ def assess_comparisons(
 def _may_hide(comparisons: Sequence[Comparison], limits: Validation) -> bool:
     """Whether a slowdown that is to be found may still be there: more load would tell."""
     find = max(limits.latency_ratio_find, limits.latency_ratio_max)
-    latency = [c for c in comparisons if c.metric in {f"{name}_ms" for name, _ in QUANTILES}]
+    latency = [c for c in comparisons if c.metric in _LATENCIES]
     return any(c.high >= find and c.current * (c.high - 1) > limits.latency_floor_ms for c in latency)
+
+
+def is_over_unproven(c: Comparison, limits: Validation) -> bool:
+    """Whether it is measured over its limit without a proof: of latencies, only what users would notice and what may
+    be as slow as is to be found. Less is what two runs of one version differ by."""
+    if c.regressed or c.ratio <= c.limit or "advisory" in c.metric:
+        return False
+    return c.metric not in _LATENCIES or (_may_hide((c,), limits) and c.candidate - c.current > limits.latency_floor_ms)
 
 
 def describe_comparison(c: Comparison, limits: Validation) -> str:

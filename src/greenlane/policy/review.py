@@ -11,6 +11,7 @@ from greenlane.domain.settings import Service, Settings
 from greenlane.domain.weights import FittedWeights, Weights
 from greenlane.policy.escalation import EscalationFacts, assess_escalation
 from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane
+from greenlane.policy.limits import MoveFacts, move_limit
 from greenlane.policy.opinion import assess_opinion
 from greenlane.policy.paths import match_paths
 from greenlane.policy.risk import RiskFacts, RiskScore, assess_risk
@@ -47,9 +48,12 @@ def assess_review(
     """`paths` are those of the change on both sides of a rename; `labels` are those of the pull request. What the
     `model` says is added to what the facts demand, and takes nothing away. Without `weights` the built-in ones hold."""
     weights = bound_weights(weights, settings)
-    opinion = assess_opinion(model, assess_risk(facts, weights), settings)
+    computed = assess_risk(facts, weights)
+    opinion = assess_opinion(model, computed, settings)
     risk = opinion.risk
-    limit = risk_limit(settings, services)
+    raised = bool(opinion.triggers) or risk.score > computed.score
+    about = MoveFacts(facts=facts, risk=risk, model_raised=raised, services=services, weights=weights.weights)
+    limit = move_limit(risk_limit(settings, services), about, settings)
     signals = read_signals(facts.findings, facts.skipped)
     audited = {label.lower() for label in settings.lanes.compliance_labels}
     compliance = (

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 
 import msgspec
 
+from greenlane.domain.diff import ChangeType
 from greenlane.domain.events import RiskPoint, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
-from greenlane.domain.history import HistoryFacts
+from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.weights import FittedWeights, Ladder, Weights
 
 __all__ = ["Floors", "RiskFacts", "RiskScore", "Weights", "assess_risk"]
@@ -50,6 +51,8 @@ class RiskFacts(msgspec.Struct, frozen=True, kw_only=True):
     uncovered: int = 0
     suite_passed: bool = True
     history: HistoryFacts | None = None
+    change_type: ChangeType = ChangeType.OTHER
+    author_record: AuthorRecord | None = None
 
 
 class RiskScore(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,13 +31,16 @@ class RateOf(msgspec.Struct, frozen=True, kw_only=True):
 
 class RolloutStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The escalation rate so far. Changes are pull requests, each at its newest head that was reviewed; a gate that
-    stands only because of the rollout is no escalation. `missing` says what is to be waited for; empty: it may be
-    raised."""
+    stands only because of the rollout is no escalation. `lately` is the rate that decides: over the newest changes that
+    are at least `rollout.min_changes` and go back at least `rollout.min_days` (`lately_days`), so that a bad first week
+    is outlived. `missing` says what is to be waited for; empty: it may be raised."""
 
     mode: str
     changes: int
     days: float
     asked: Share
+    lately: Share
+    lately_days: float
     by_lane: tuple[RateOf, ...]
     by_rule: tuple[RateOf, ...]
     percent: float
@@ -70,43 +73,60 @@ def assess_status(changes: Sequence[Change], rollout: Rollout, *, shadow: bool, 
     latest = _latest(changes, shadow=shadow)
     asked = [(change, _rules_asked(change)) for change in latest]
     total = len(asked)
-    share = share_of(sum(bool(rules) for _, rules in asked), total)
-    began = min((c.history[0].timestamp for c in latest), default="")
-    days = max(0.0, (now - datetime.fromisoformat(began)).total_seconds() / 86_400) if began else 0.0
+    ages = [_days_since(change, now) for change in latest]
+    recent = _window(ages, rollout)
+    lately = share_of(sum(bool(rules) for _, rules in asked[total - recent :]), recent)
+    lately_days = ages[-recent] if recent else 0.0
     lanes = Counter(c.review.lane.value for c in latest if c.review)
     of_lanes = Counter(c.review.lane.value for c, rules in asked if c.review and rules)
     of_rules = Counter(rule for _, rules in asked for rule in rules)
     return RolloutStatus(
         mode="shadow" if shadow else "automatic",
         changes=total,
-        days=days,
-        asked=share,
+        days=max(ages, default=0.0),
+        asked=share_of(sum(bool(rules) for _, rules in asked), total),
+        lately=lately,
+        lately_days=lately_days,
         by_lane=tuple(RateOf(name=n, asked=share_of(of_lanes[n], count)) for n, count in lanes.most_common()),
         by_rule=tuple(RateOf(name=n, asked=share_of(count, total)) for n, count in of_rules.most_common()),
         percent=rollout.percent,
-        missing=_missing(rollout, share, total, days),
+        missing=_missing(rollout, lately, lately_days),
     )
 
 
-def _missing(rollout: Rollout, share: Share, total: int, days: float) -> tuple[str, ...]:
-    """What has to happen before the share may be raised. The whole interval counts as long as there are few changes."""
+def _days_since(change: Change, now: datetime) -> float:
+    began = datetime.fromisoformat(change.history[0].timestamp)
+    return max(0.0, (now - began).total_seconds() / 86_400)
+
+
+def _window(ages: Sequence[float], rollout: Rollout) -> int:
+    """How many of the newest changes decide, of changes so many days old, oldest first: as few as make up both the
+    number and the time that are asked for; all, if they do not."""
+    for count in range(rollout.min_changes, len(ages) + 1):
+        if ages[-count] >= rollout.min_days:
+            return count
+    return len(ages)
+
+
+def _missing(rollout: Rollout, lately: Share, days: float) -> tuple[str, ...]:
+    """What has to happen before the share may be raised."""
     missing = []
-    if total < rollout.min_changes:
-        missing.append(f"{rollout.min_changes - total} more changes (of {rollout.min_changes})")
+    if lately.total < rollout.min_changes:
+        missing.append(f"{rollout.min_changes - lately.total} more changes (of {rollout.min_changes})")
     if days < rollout.min_days:
         missing.append(f"{rollout.min_days - days:.1f} more days (of {rollout.min_days:g})")
-    if total and share.share >= rollout.raise_below:
-        missing.append(f"a rate under {rollout.raise_below:.0%} (now {share.share:.1%})")
+    if lately.total and lately.share >= rollout.raise_below:
+        missing.append(f"a rate under {rollout.raise_below:.0%} (of the last {lately.total}: {lately.share:.1%})")
     return tuple(missing)
 
 
 def _latest(changes: Iterable[Change], *, shadow: bool) -> list[Change]:
-    """The newest reviewed run of each pull request, of the kind that is asked for."""
+    """The newest reviewed run of each pull request, of the kind that is asked for, oldest first."""
     newest: dict[tuple[str, int], Change] = {}
     for change in changes:
         if change.review is not None and change.review.shadow == shadow:
             newest[change.opened.repo, change.opened.pr_number] = change
-    return list(newest.values())
+    return sorted(newest.values(), key=lambda c: datetime.fromisoformat(c.history[0].timestamp))
 
 
 def _rules_asked(change: Change) -> tuple[str, ...]:

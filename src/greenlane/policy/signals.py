@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from greenlane.domain.events import SkippedFile
+from greenlane.domain.events import LimitMove, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 from greenlane.domain.settings import Service, Settings
 
@@ -50,6 +50,7 @@ class RiskLimit(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     source: str
     over: bool = False
+    moves: tuple[LimitMove, ...] = ()
 
     def is_reached(self, score: float) -> bool:
         return score > self.value if self.over else score >= self.value

@@ -10,10 +10,22 @@ from typing import Literal
 import msgspec
 
 GATES = (
-    "parses", "imports", "harmless", "asserts", "fixtures", "executed", "passes", "passes-again", "covers", "suite",
+    "parses", "imports", "harmless", "asserts", "fixtures", "executed", "passes", "passes-again", "covers", "notices",
+    "suite",
 )  # fmt: skip
 Gate = Literal[
-    "parses", "imports", "harmless", "asserts", "fixtures", "executed", "passes", "passes-again", "covers", "suite", ""
+    "parses",
+    "imports",
+    "harmless",
+    "asserts",
+    "fixtures",
+    "executed",
+    "passes",
+    "passes-again",
+    "covers",
+    "notices",
+    "suite",
+    "",
 ]
 
 
@@ -36,7 +48,11 @@ class TestFacts(msgspec.Struct, frozen=True, kw_only=True):
     failure_again: str | None = None
     """Why it failed under another hash seed, time zone or order; empty: it passed each time."""
     new_lines: int | None = None
-    """Changed lines that it runs and that no test ran before."""
+    """Changed lines and branches that it runs and that no test ran before."""
+    noticed: int | None = None
+    """Faults put into changed lines that make it fail."""
+    noticeable: int | None = None
+    """Faults that were put into the changed lines it runs; with none that is possible, there is nothing to notice."""
     suite_failures: tuple[str, ...] | None = None
     """Tests that fail with it and did not fail before it."""
 
@@ -75,6 +91,11 @@ def assess_test(facts: TestFacts, *, fixture_validation: bool = True) -> TestVer
             f"it fails under another hash seed, time zone or order: {_short(facts.failure_again)}",
         ),
         ("covers", (facts.new_lines or 0) > 0, "it covers no changed line that was not covered before"),
+        (
+            "notices",
+            facts.noticeable is not None and (facts.noticeable == 0 or (facts.noticed or 0) > 0),
+            f"it notices none of {facts.noticeable} faults that were put into the changed lines it runs",
+        ),
         ("suite", facts.suite_failures == (), f"the suite fails with it: {_listed(facts.suite_failures)}"),
     )
     for gate, passed, reason in checks:

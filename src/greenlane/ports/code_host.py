@@ -26,6 +26,8 @@ class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     author: str
     coauthors: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    head_writable: bool = True
+    """False: the head is known to be in a fork that can't be pushed to."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ class CodeHost(Protocol):
         """Put these files on the branch in one commit on top of `expected_head`; the commit's name.
 
         `key` makes it idempotent: a commit that carries it already is returned. Raises FinalError if the branch is
-        elsewhere by now.
+        elsewhere by now, PushRefusedError if it may not be pushed to.
         """
 
     async def require_movable(self, base_branch: str, *, expected: str, commit: str) -> None:

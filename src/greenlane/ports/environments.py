@@ -16,6 +16,8 @@ class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     python: Path
     read_only: tuple[Path, ...]
     digest: str
+    folder: Path | None = None
+    """The copy of the sources in which `commands.setup` ran, for what it put there (`node_modules`, `vendor`)."""
 
 
 class Environments(Protocol):

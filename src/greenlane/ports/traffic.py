@@ -9,13 +9,14 @@ from greenlane.domain.settings import Service
 
 
 class Traffic(Protocol):
-    """Each call may be repeated safely; `fence` of an older worker is refused with FencedError.
+    """Each call may be repeated safely; `fence` of an older worker is refused with FencedError: it counts the workers
+    of `run`, on whose behalf is routed, and is checked in the same critical section as the change that it guards.
 
     While a canary has weight, the router itself sends its traffic to stable as soon as the process that called
     `route` is gone (a dead-man switch in the data plane). A worker that takes over routes again before it watches.
     """
 
-    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int, run: str = "") -> None:
         """Share the service's production traffic like this. A new canary starts with counters at 0."""
 
     async def let_go(self, service: str) -> None:

@@ -107,6 +107,7 @@ class Desk:
             coauthors=pull.coauthors,
             labels=pull.labels,
             diff_sha256=diff.sha256,
+            head_writable=pull.head_writable,
         )
 
     # -------------------------------------------------------------- people

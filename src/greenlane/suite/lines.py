@@ -6,11 +6,13 @@ import ast
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import coverage
+import msgspec
 from coverage.exceptions import CoverageException
+from coverage.parser import PythonParser
 
 _PARSER = threading.RLock()
 """`ast` of Python 3.11 counts its depth for all threads together, and fails if two of them parse at the same time."""
@@ -60,6 +62,40 @@ def changed_statements(text: str, changed: Iterable[int]) -> frozenset[int]:
     owners = {line: first for first, line in _owned_lines(parse_source(text))}
     touched = {line if line in executable else owners.get(line, 0) for line in changed}
     return frozenset(touched & executable)
+
+
+class Branches(msgspec.Struct, frozen=True, kw_only=True):
+    """The ways on from each line that has several: (line, next line; negative: out of the function that begins
+    there). `first` maps a line inside a long statement to the statement's first."""
+
+    ways: frozenset[tuple[int, int]] = frozenset()
+    first: Mapping[int, int] = {}
+
+    def at(self, lines: Iterable[int]) -> frozenset[tuple[int, int]]:
+        """Those that lead on from these lines."""
+        wanted = frozenset(lines)
+        return frozenset(way for way in self.ways if way[0] in wanted)
+
+    def plain(self, arc: tuple[int, int]) -> tuple[int, int]:
+        """An arc as it was run, between the first lines of its statements."""
+        start, end = (abs(self.first.get(abs(n), abs(n))) * (1 if n > 0 else -1) for n in arc)
+        return start, end
+
+
+def branches_of(text: str) -> Branches:
+    """As coverage.py counts them. Raises UnreadableSourceError."""
+    parse_source(text)
+    parser = PythonParser(text=text, exclude="a^")
+    try:
+        with _PARSER:
+            parser.parse_source()
+            several = {line for line, count in parser.exit_counts().items() if count > 1}
+            ways = frozenset((a, b) for a, b in parser.arcs() if a in several)
+            lines = range(1, text.count("\n") + 2)
+            first = {line: begin for line in lines if (begin := parser.first_line(line)) != line}
+    except (CoverageException, RecursionError, MemoryError) as error:
+        raise UnreadableSourceError(str(error)) from error
+    return Branches(ways=ways, first=first)
 
 
 def _owned_lines(tree: ast.Module) -> Iterator[tuple[int, int]]:

@@ -22,15 +22,14 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.errors import InputError
 from greenlane.domain.settings import Service, Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
+from greenlane.suite.files import put_files, read_bytes
 from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
 
 _INSIDE = Path(__file__).with_name("inside")
-_IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
-_MAX_REPORT_BYTES = 64 << 20
+IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_LINES = 200_000
 _NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
@@ -51,6 +50,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     `measure` names source files whose lines are traced; `extra` are files put into the copy, by path."""
 
     measure: tuple[str, ...] = ()
+    branches: bool = False
+    """Trace from where to where, too: a little slower."""
     select: tuple[str, ...] = ()
     extra: tuple[tuple[str, bytes], ...] = ()
     plugins: tuple[str, ...] = ()
@@ -62,6 +63,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     hash_seed: int = 0
     timezone: str = "UTC"
     reverse: bool = False
+    shuffle: int | None = None
+    """Run the tests in a random order that this number decides."""
     timeout_s: float | None = None
     guard_tree: bool = False
     """Say which files of the tree the run removed or changed."""
@@ -76,6 +79,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     output: str
     result: SandboxResult
     contexts: Mapping[str, Mapping[int, frozenset[str]]]
+    arcs: Mapping[str, Mapping[tuple[int, int], frozenset[str]]] = {}
+    """By file: from which line to which, and the tests that went there; empty unless `branches` was asked."""
     plugin_output: bytes = b""
     cut_short: bool = False
     """The process that ran the tests ended before its last test, whatever exit code it had."""
@@ -83,6 +88,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     """Why what it reports can't be believed (`report.py`); such a run has not passed."""
     disturbed: tuple[str, ...] = ()
     """Files of the tree that the run removed or changed, if it was asked to look (`guard_tree`)."""
+    executable: Mapping[str, frozenset[int]] = {}
+    """Lines that could run, by file, where a program says so (`program.py`); of Python they are read from the text."""
 
     @property
     def tests_run(self) -> int:
@@ -104,6 +111,12 @@ class _MeasuredFile(msgspec.Struct):
 
 class _Measured(msgspec.Struct):
     files: dict[str, _MeasuredFile]
+
+
+class _Arc(msgspec.Struct, array_like=True):
+    start: int
+    end: int
+    tests: list[str]
 
 
 class SuiteRunner:
@@ -134,7 +147,7 @@ class SuiteRunner:
             due = bool(request.select) or _CALLS_PYTEST.search(service.commands.test) is not None
             run = await asyncio.to_thread(_read_run, folder, result, nonce, due=due)
             if request.guard_tree:
-                changed = await asyncio.to_thread(list_disturbed, tree, folder / "tree", _IGNORED)
+                changed = await asyncio.to_thread(list_disturbed, tree, folder / "tree", IGNORED)
                 run = msgspec.structs.replace(run, disturbed=changed)
             return run
 
@@ -213,6 +226,8 @@ def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[st
         variables["COVERAGE_PROCESS_START"] = str(out / "rc")
     if request.reverse:
         variables["GREENLANE_ORDER"] = "reverse"
+    if request.shuffle is not None:
+        variables["GREENLANE_ORDER"] = str(request.shuffle)
     return variables
 
 
@@ -251,7 +266,7 @@ def remove_tree(folder: Path) -> None:
 
 def copy_tree(tree: Path, into: Path) -> None:
     """Copy a source tree without version control, caches and environments; links stay links and lead nowhere inside."""
-    shutil.copytree(tree, into, symlinks=True, ignore=shutil.ignore_patterns(*_IGNORED))
+    shutil.copytree(tree, into, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
 
 
 def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
@@ -261,21 +276,18 @@ def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
     for folder_of_plugins in (_INSIDE, *request.plugin_folders):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(folder_of_plugins, out / "inside", ignore=ignored, dirs_exist_ok=True)
-    for path, content in request.extra:
-        target = folder / "tree" / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_symlink() or (folder / "tree") not in target.parent.resolve().joinpath("x").parents:
-            raise InputError(f"{path} leads out of the source tree", hint="remove the link from the change")
-        target.write_bytes(content)
+    put_files(folder / "tree", request.extra)
     (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
-    (out / "rc").write_text(_coverage_settings(folder, request.measure), encoding="utf-8")
+    settings = _coverage_settings(folder, request.measure, branches=request.branches)
+    (out / "rc").write_text(settings, encoding="utf-8")
 
 
-def _coverage_settings(folder: Path, measure: Iterable[str]) -> str:
+def _coverage_settings(folder: Path, measure: Iterable[str], *, branches: bool) -> str:
     """Our own coverage configuration: the project's could leave lines out. Excluded lines count (`a^` matches none)."""
     included = "\n".join(f"    {_literal(folder / 'tree' / path)}" for path in measure)
     return (
-        f"[run]\nparallel = true\nsigterm = true\ndata_file = {folder}/out/data\ninclude =\n{included}\n"
+        f"[run]\nparallel = true\nsigterm = true\nbranch = {str(branches).lower()}\n"
+        f"data_file = {folder}/out/data\ninclude =\n{included}\n"
         "[report]\nexclude_lines =\n    a^\nignore_errors = true\n"
     )
 
@@ -302,31 +314,18 @@ def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> 
         output=output,
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
-        plugin_output=_read_bytes(folder / "out" / "output"),
+        arcs=_read_arcs(folder / "out" / "arcs.json"),
+        plugin_output=read_bytes(folder / "out" / "output"),
         cut_short=cut_short,
         doubts=doubts,
     )
-
-
-def _read_bytes(path: Path) -> bytes:
-    """A file that code in the sandbox may have made: follows no link, reads nothing huge, waits for nothing."""
-    if path.parent.resolve() != path.parent:
-        return b""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            return b""
-        return file.read(_MAX_REPORT_BYTES)
 
 
 def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
     """The lines that carry this run's nonce: others were written by somebody else, or by a pytest inside a test."""
     decoder = msgspec.json.Decoder(_ReportLine)
     outcomes = []
-    for line in _read_bytes(path).splitlines()[:_MAX_LINES]:
+    for line in read_bytes(path).splitlines()[:_MAX_LINES]:
         with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
             read = decoder.decode(line)
             if read.nonce == nonce:
@@ -335,7 +334,7 @@ def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
 
 
 def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
-    data = _read_bytes(path)
+    data = read_bytes(path)
     if not data:
         return {}
     try:
@@ -350,3 +349,12 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
                 lines[int(number)] = frozenset(tests)
         found[name] = lines
     return found
+
+
+def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
+    data = read_bytes(path)
+    try:
+        measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    return {name: {(a.start, a.end): frozenset(a.tests) for a in arcs} for name, arcs in measured.items()}

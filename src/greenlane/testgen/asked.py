@@ -23,15 +23,16 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.ports.test_writer import FailedTest, NumberedLine, TestWriter, WritingAnswer, WritingTask
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRun, SuiteRunner, import_roots
-from greenlane.testgen.choose import Lines
 from greenlane.testgen.code import Function, enclosing, list_functions, module_name
-from greenlane.testgen.explore import Scene
 from greenlane.testgen.fixtures import offer_fixtures
 from greenlane.testgen.gates import Gatekeeper, Judged
-from greenlane.testgen.generator import Generation, TestGenerator, project_modules
+from greenlane.testgen.generator import Generation, TestGenerator
 from greenlane.testgen.given import GivenText
 from greenlane.testgen.neighbours import Style, free_path, nearest_test, read_style
 from greenlane.testgen.render import WrittenCase
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.source import project_modules
+from greenlane.testgen.targets import Lines
 
 _MAX_FILES = 6
 """Source files of one change that are asked about, those with the largest gap first."""

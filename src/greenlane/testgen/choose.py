@@ -1,4 +1,4 @@
-"""Which observed calls become tests: the fewest that reach the open lines, told apart by what they show. Pure."""
+"""Which observed calls become tests: the fewest that reach the open lines and branches and notice the mutants. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
-MAX_PARAMETERS = 3
-"""Inputs of one parametrised test: enough to pin a boundary from both sides, few enough to read."""
-
-Lines = frozenset[tuple[str, int]]
+MAX_PARAMETERS = 6
+FEW_PARAMETERS = 3
+"""Inputs of one parametrised test: enough to pin a boundary from both sides, few enough to read; more than a few only
+where each notices a fault that the others do not."""
 
 
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
-    """A test to be: calls that show one behaviour, and the open lines that it is written for."""
+    """A test to be: calls that show one behaviour, and what it is written for."""
 
     calls: tuple[Observed, ...]
-    covers: Lines
+    covers: Targets
 
 
 def is_tellable(observed: Observed) -> bool:
@@ -39,26 +40,63 @@ def is_tellable(observed: Observed) -> bool:
             return False
 
 
-def reached(observed: Observed, open_lines: Lines) -> Lines:
-    """The open lines that a call ran."""
-    return frozenset(pair for pair in open_lines if pair[1] in observed.lines.get(pair[0], frozenset()))
+def reached(observed: Observed, wanted: Targets) -> Targets:
+    """What a call ran, or notices, of the wanted lines, branches and mutants."""
+    return wanted & observed.reached
 
 
-def choose_tests(observed: Sequence[Observed], open_lines: Lines) -> list[Chosen]:
-    """A small set of tests that reaches what can be reached of the open lines (greedy set cover, Chvatal 1979)."""
-    useful = [o for o in observed if is_tellable(o) and reached(o, open_lines)]
-    left, chosen = open_lines, []
+def choose_tests(observed: Sequence[Observed], wanted: Targets, *, most: int = 99) -> list[Chosen]:
+    """A small set of tests that reaches what can be reached of the wanted lines, branches and mutants: greedy set
+    cover by weight (Chvatal 1979), calls of one behaviour put together as parameters of one test."""
+    useful = [o for o in observed if is_tellable(o) and any(not is_fault(t) for t in reached(o, wanted))]
+    left, picked = wanted, list[tuple[Observed, Targets]]()
     while left:
-        best = max(useful, key=lambda o: (len(reached(o, left)), *_taste(o)), default=None)
+        best = max(useful, key=lambda o: (weigh(reached(o, left)), *taste(o)), default=None)
         if best is None or not reached(best, left):
             break
-        covers = reached(best, left)
-        chosen.append(Chosen(calls=(best, *_siblings(best, useful, open_lines)), covers=covers))
-        left -= covers
-    return _without_repetition(chosen, useful, open_lines)
+        picked.append((best, reached(best, left)))
+        left -= picked[-1][1]
+    return _grouped(_without_repetition(picked, wanted), useful, wanted)[:most]
 
 
-def _taste(observed: Observed) -> tuple[float, ...]:
+def _grouped(picked: list[tuple[Observed, Targets]], useful: Sequence[Observed], wanted: Targets) -> list[Chosen]:
+    """Calls that differ in plain values only become one parametrised test; one alone gets a sibling or two."""
+    groups: list[list[tuple[Observed, Targets]]] = []
+    for one in picked:
+        fitting = (
+            group for group in groups if len(group) < MAX_PARAMETERS and all(_is_alike(one[0], o) for o, _ in group)
+        )
+        group = next(fitting, None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    chosen = []
+    for group in groups:
+        calls = [o for o, _ in group]
+        covers: Targets = frozenset(target for _, targets in group for target in targets)
+        chosen.append(Chosen(calls=(*calls, *_siblings(calls, useful, wanted)), covers=covers))
+    return chosen
+
+
+def _is_alike(one: Observed, other: Observed) -> bool:
+    """Whether both can be rows of one test: the same call with other values, a plain value each."""
+    return (
+        other.case.entry == one.case.entry
+        and other.case.script is None
+        and other.case.receiver == one.case.receiver
+        and other.case.history == one.case.history
+        and other.case.fixtures == one.case.fixtures
+        and [n for n, _ in other.case.arguments] == [n for n, _ in one.case.arguments]
+        and bool(one.case.arguments)
+        and one.outcome.kind == other.outcome.kind == "value"
+        and other.outcome.listed == one.outcome.listed
+        and not other.outcome.changes
+        and not one.outcome.changes
+    )
+
+
+def taste(observed: Observed) -> tuple[float, ...]:
     """Larger is better: the function that one would call first, a value rather than an error, what an existing test
     did, few steps from it, few fixtures, short. The order of the cases settles the rest."""
     case, outcome = observed.case, observed.outcome
@@ -78,28 +116,18 @@ def _plainness(observed: Observed) -> float:
     return -odd
 
 
-def _siblings(best: Observed, useful: Sequence[Observed], open_lines: Lines) -> list[Observed]:
-    """Further inputs of the same behaviour (same lines, same kind of outcome) that give another result."""
-    found: list[Observed] = []
+def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:
+    """Further inputs of the same behaviour (the same lines) that give another result."""
+    best, found = calls[0], list[Observed]()
     if best.outcome.kind != "value" or best.outcome.changes:
         return found
-    same = reached(best, open_lines)
-    seen = {_result(best)}
-    for other in sorted(useful, key=_taste, reverse=True):
-        if len(found) + 1 >= MAX_PARAMETERS:
+    same = {t for t in reached(best, wanted) if not is_fault(t)}
+    seen = {_result(o) for o in calls}
+    for other in sorted(useful, key=taste, reverse=True):
+        if len(calls) + len(found) >= FEW_PARAMETERS:
             break
-        alike = (
-            other.case.entry == best.case.entry
-            and other.case.receiver == best.case.receiver
-            and other.case.fixtures == best.case.fixtures
-            and [n for n, _ in other.case.arguments] == [n for n, _ in best.case.arguments]
-            and other.outcome.kind == "value"
-            and other.outcome.listed == best.outcome.listed
-            and not other.outcome.changes
-            and other.lines == best.lines
-            and reached(other, open_lines) == same
-        )
-        if alike and _result(other) not in seen:
+        alike = _is_alike(best, other) and {t for t in reached(other, wanted) if not is_fault(t)} == same
+        if alike and other.lines == best.lines and _result(other) not in seen:
             seen.add(_result(other))
             found.append(other)
     return found
@@ -109,17 +137,16 @@ def _result(observed: Observed) -> str:
     return observed.outcome.value.text if observed.outcome.value else ""
 
 
-def _without_repetition(chosen: list[Chosen], useful: Sequence[Observed], open_lines: Lines) -> list[Chosen]:
-    """Drop a test whose lines the others reach anyway (a greedy cover may hold one)."""
-    del useful
-    kept = list(chosen)
-    for test in reversed(chosen):
-        others: set[tuple[str, int]] = set()
-        for other in kept:
-            if other is not test:
-                others |= reached(other.calls[0], open_lines)
-        if test.covers <= others and len(kept) > 1:
-            kept.remove(test)
+def _without_repetition(picked: list[tuple[Observed, Targets]], wanted: Targets) -> list[tuple[Observed, Targets]]:
+    """Drop a call whose targets the others reach anyway (a greedy cover may hold one)."""
+    kept = list(picked)
+    for one in reversed(picked):
+        others: set[Target] = set()
+        for other, _ in kept:
+            if other is not one[0]:
+                others |= reached(other, wanted)
+        if one[1] <= others and len(kept) > 1:
+            kept.remove(one)
     return kept
 
 

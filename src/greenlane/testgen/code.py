@@ -6,17 +6,21 @@ Pure: reads text, runs nothing.
 from __future__ import annotations
 
 import ast
+import doctest
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from greenlane.suite.lines import parse_source
+
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property"]
 Constant: TypeAlias = int | float | str | bytes | None
 _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
+_MAX_EXAMPLES = 20
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +58,10 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
     calls: frozenset[str]
+    kinds: tuple[str, ...] = ()
+    """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
+    examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
+    """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
 
     @property
     def qualified(self) -> str:
@@ -138,7 +146,34 @@ def _describe(
         constants=_constants(node, constants),
         keys=_keys(node),
         calls=frozenset(_called(node)),
+        kinds=_kinds(node),
+        examples=tuple(_examples(node)),
     )
+
+
+def _examples(node: FunctionNode) -> Iterator[tuple[tuple[str | None, str], ...]]:
+    """Calls in `>>>` lines whose arguments are literals."""
+    try:
+        found = doctest.DocTestParser().get_examples(ast.get_docstring(node) or "")
+        calls = [part for example in found[:_MAX_EXAMPLES] for part in ast.walk(parse_source(example.source))]
+    except ValueError:  # no examples that one could run, or unreadable ones
+        return
+    for call in calls:
+        name = getattr(call, "func", None)
+        called = name.id if isinstance(name, ast.Name) else name.attr if isinstance(name, ast.Attribute) else ""
+        if not isinstance(call, ast.Call) or called != node.name:
+            continue
+        values = [(None, argument) for argument in call.args] + [(k.arg, k.value) for k in call.keywords]
+        if all(_is_literal(value) for _, value in values) and all(k.arg for k in call.keywords):
+            yield tuple((key, ast.unparse(value)) for key, value in values)
+
+
+def _is_literal(node: ast.expr) -> bool:
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
@@ -223,6 +258,17 @@ def _keys(node: FunctionNode) -> tuple[str, ...]:
         elif isinstance(part, ast.Compare) and isinstance(part.left, ast.Constant):
             found += [part.left.value] if any(isinstance(op, ast.In | ast.NotIn) for op in part.ops) else []
     return tuple(dict.fromkeys(key for key in found if isinstance(key, str)))[:_MAX_CONSTANTS]
+
+
+def _kinds(node: FunctionNode) -> tuple[str, ...]:
+    asked = [
+        part.args[1]
+        for part in ast.walk(node)
+        if isinstance(part, ast.Call) and getattr(part.func, "id", "") == "isinstance" and len(part.args) == 2
+    ]
+    said = [a.annotation for a in (*node.args.args, *node.args.kwonlyargs) if a.annotation is not None]
+    names = [n.id for expression in (*asked, *said) for n in ast.walk(expression) if isinstance(n, ast.Name)]
+    return tuple(dict.fromkeys(names))
 
 
 def _called(node: FunctionNode) -> Iterator[str]:

@@ -14,11 +14,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from greenlane.domain.settings import Service
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.code import Function
 from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.targets import Gap, Target, Targets, ran_by
+from greenlane.testgen.trial import Trials
 
 _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
@@ -55,31 +56,25 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     importable: bool = False
     deliberate: bool = False
     message: str = ""
+    at: tuple[str, int] | None = None
+    """The last line of the project on the way to the error."""
+    stopped: int = -1
+    """A script's statement that raised the error; -1: none of the setup."""
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):
-    """A case with its outcome and the lines of the measured files that ran, by file."""
+    """A case with its outcome, the lines of the measured files that ran, by file, and what it reaches of the gap."""
 
     case: Case
     outcome: Outcome
     lines: Mapping[str, frozenset[int]]
-
-
-class Scene(msgspec.Struct, frozen=True, kw_only=True):
-    """Where all this happens: the service, its environment, its tree, the folder of the tests to come, the modules
-    of the project (top-level names), and the files whose lines are measured."""
-
-    service: Service
-    environment: PythonEnvironment
-    tree: Path
-    folder: str
-    modules: frozenset[str]
-    measured: tuple[str, ...]
+    reached: Targets = frozenset()
 
 
 class Explorer:
     def __init__(self, runner: SuiteRunner) -> None:
         self._runner = runner
+        self._trials = Trials(runner)
 
     async def carve(self, scene: Scene, functions: Sequence[Function], tests: Iterable[str]) -> list[CarvedCall]:
         """Calls of these functions by these tests (node ids; none: the whole suite), with the target as `path:line`."""
@@ -95,28 +90,74 @@ class Explorer:
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         return [call for call in _decode(run.plugin_output, CarvedCall) if _is_allowed(call, scene)]
 
-    async def explore(self, scene: Scene, cases: Sequence[Case], *, again: bool = False) -> list[Observed]:
-        """What comes of these calls. `again` asks under another hash seed, time zone and order."""
+    async def explore(
+        self, scene: Scene, cases: Sequence[Case], gap: Gap | None = None, *, again: bool = False
+    ) -> list[Observed]:
+        """What comes of these calls, and what of the gap they reach. `again` asks under another hash seed, time zone
+        and order, and measures nothing."""
         if not cases:
             return []
-        groups: dict[frozenset[str], list[int]] = {}
-        for number, case in enumerate(cases):
-            groups.setdefault(case.fixtures, []).append(number)
-        given = _Given(scene)
-        encoded = [[_encode_case(number, cases[number]) for number in numbers] for numbers in groups.values()]
-        probe = f"{scene.folder}/{PROBE}" if scene.folder else PROBE
+        probe = _Probe(scene, cases)
         request = SuiteRequest(
             measure=() if again else scene.measured,
-            select=(probe,),
-            extra=((probe, _probe_text(list(groups)).encode()),),
+            branches=gap is not None and bool(gap.branches),
+            select=(probe.path,),
+            extra=((probe.path, probe.text.encode()),),
             plugin_folders=(_INSIDE,),
-            plugin_input=given.encode(groups=encoded),
+            plugin_input=_Given(scene).encode(groups=probe.groups),
             hash_seed=4711 if again else 0,
             timezone="Asia/Kathmandu" if again else "UTC",
             reverse=again,
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
-        return _join(cases, run, probe, list(groups), scene)
+        return _join(cases, run, probe, scene, gap)
+
+    async def notice(self, scene: Scene, observed: Sequence[Observed], gap: Gap, seconds: float) -> list[Observed]:
+        """The same calls, with the mutants of the gap that each would notice added to what it reaches."""
+        probe = _Probe(scene, [o.case for o in observed])
+        ids = {probe.test_id(number): number for number in range(len(observed))}
+        tests = [
+            [
+                name
+                for name, number in ids.items()
+                if mutant.line in observed[number].lines.get(mutant.path, frozenset())
+            ]
+            for mutant in gap.mutants
+        ]
+        trial = await self._trials.run(
+            scene,
+            gap.mutants,
+            tests,
+            extra=((probe.path, probe.text.encode()),),
+            more=_Given(scene).more(groups=probe.groups),
+            every=True,
+            seconds=seconds,
+        )
+        noticed: dict[int, set[Target]] = {}
+        for mutant, tried in trial.tried.items():
+            for name in tried.tests:
+                noticed.setdefault(ids[name], set()).add(gap.fault(mutant))
+        return [
+            msgspec.structs.replace(o, reached=o.reached | noticed.get(number, set()))
+            for number, o in enumerate(observed)
+        ]
+
+
+class _Probe:
+    """The file that makes proposed calls, one pytest item a call, those with the same fixtures in one function."""
+
+    def __init__(self, scene: Scene, cases: Sequence[Case]) -> None:
+        numbers: dict[frozenset[str], list[int]] = {}
+        for number, case in enumerate(cases):
+            numbers.setdefault(case.fixtures, []).append(number)
+        self._place = {fixtures: number for number, fixtures in enumerate(numbers)}
+        self._cases = cases
+        self.path = f"{scene.folder}/{PROBE}" if scene.folder else PROBE
+        self.text = _probe_text(list(numbers))
+        self.groups = [[_encode_case(number, cases[number]) for number in group] for group in numbers.values()]
+
+    def test_id(self, number: int) -> str:
+        return f"{self.path}::test_probe_{self._place[self._cases[number].fixtures]}[{number}]"
 
 
 class _Given:
@@ -127,13 +168,15 @@ class _Given:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
 
-    def encode(self, **more: object) -> bytes:
-        given = {
+    def more(self, **more: object) -> dict[str, object]:
+        return {
             "project": self.root,
             "tests": f"{self.root}/{self._scene.service.tests_dir.strip('/')}",
             "near": self._scene.folder,
-        }
-        return msgspec.json.encode(given | more)
+        } | more
+
+    def encode(self, **more: object) -> bytes:
+        return msgspec.json.encode(self.more(**more))
 
 
 def _encode_case(number: int, case: Case) -> dict[str, Any]:
@@ -146,6 +189,8 @@ def _encode_case(number: int, case: Case) -> dict[str, Any]:
         "arguments": case.arguments,
         "imports": sorted(case.imports),
         "asynchronous": case.entry.asynchronous,
+        "history": [[step.name, step.arguments] for step in case.history],
+        "script": None if case.script is None else [sorted(case.script.imports), case.script.setup, case.script.look],
     }
 
 
@@ -179,37 +224,49 @@ def _may_import(description: Description, scene: Scene) -> bool:
 
 def _is_allowed(call: CarvedCall, scene: Scene) -> bool:
     parts = [call.receiver, *call.positional, *(value for _, value in call.keywords)]
+    parts += [part for step in call.history for part in step.parts]
     names = [name for name, _ in call.keywords]
     return all(name.isidentifier() for name in names) and all(
         part is None or _may_import(part, scene) for part in parts
     )
 
 
-def _join(
-    cases: Sequence[Case], run: SuiteRun, probe: str, groups: list[frozenset[str]], scene: Scene
-) -> list[Observed]:
+def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap: Gap | None) -> list[Observed]:
     ran: dict[str, dict[str, set[int]]] = {}
     for path, lines in run.contexts.items():
         for line, tests in lines.items():
             for test in tests:
                 ran.setdefault(test, {}).setdefault(path, set()).add(line)
-    place = {fixtures: number for number, fixtures in enumerate(groups)}
+    reached = ran_by(run, gap) if gap is not None else {}
     found: dict[int, Observed] = {}
     for outcome in _decode(run.plugin_output, Outcome):
         if not 0 <= outcome.case < len(cases) or not _is_sound(outcome, scene):
             continue
-        case = cases[outcome.case]
-        reached = ran.get(f"{probe}::test_probe_{place[case.fixtures]}[{outcome.case}]", {})
+        name = probe.test_id(outcome.case)
         found[outcome.case] = Observed(
-            case=case, outcome=outcome, lines={path: frozenset(numbers) for path, numbers in reached.items()}
+            case=_up_to(cases[outcome.case], outcome.stopped),
+            outcome=outcome,
+            lines={path: frozenset(numbers) for path, numbers in ran.get(name, {}).items()},
+            reached=reached.get(name, frozenset()),
         )
     return [found[number] for number in sorted(found)]
+
+
+def _up_to(case: Case, stopped: int) -> Case:
+    """A script that ended early is one that looks at the statement that ended it."""
+    script = case.script
+    if script is None or not 0 <= stopped < len(script.setup):
+        return case
+    cut = msgspec.structs.replace(script, setup=script.setup[:stopped], look=script.setup[stopped])
+    return msgspec.structs.replace(case, script=cut)
 
 
 def _is_sound(outcome: Outcome, scene: Scene) -> bool:
     """Whether everything that a test would quote of it is a plain expression over allowed names."""
     values = [a.value for a in outcome.attributes] + [c.value for c in outcome.changes]
     values += [outcome.value] if outcome.value else []
+    if outcome.stopped >= 0 and outcome.kind != "raises":
+        return False
     names = [a.name for a in outcome.attributes] + [c.attribute for c in outcome.changes if c.attribute]
     if outcome.error is not None:
         module, kind = outcome.error

@@ -15,7 +15,7 @@ from greenlane.testgen.code import Constant, Function, Param
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 """Strings of different kinds, as inputs where nothing better is known."""
-_NUMBERS = (0, 1, -1, 2, 10, 100)
+_NUMBERS = (0, 1, -1, 2, 10, 100, 10**17)
 _FLOATS = (0.0, 0.5, -1.5)
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import keyword
 import re
 from collections.abc import Sequence
@@ -14,6 +15,17 @@ from greenlane.testgen.explore import Observed
 _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9
 _EMPTY = {"''", '""', "[]", "{}", "()", "set()", "b''"}
+_MODULES = frozenset({"math", "os", "re", "sys", "inspect", "datetime", "cmath", "types", "typing"})
+_BUILT_IN_TESTS = frozenset(
+    {"alnum", "alpha", "ascii", "decimal", "digit", "finite", "identifier", "inf", "infinite", "leap", "lower", "nan",
+     "numeric", "space", "title", "upper"}
+)  # fmt: skip
+_VERBS = {
+    "startswith": ("starts with", "does not start with"),
+    "endswith": ("ends with", "does not end with"),
+    "hasattr": ("has", "has no"),
+    "callable": ("is callable", "is not callable"),
+}
 _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Gt: ("is over", "is at most"),
     ast.GtE: ("is at least", "is under"),
@@ -31,9 +43,10 @@ _COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
 def words_of(text: str) -> str:
     """A piece of code as words: `self.total_cents` gives `total cents`."""
     text = re.sub(r"\bself\.|\bcls\.", "", text)
+    text = re.sub(r"(?<=\d)\.0\b", "", text)
     text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
     text = re.sub(r"(?<![\w)\]])-(?=\d)", "minus ", text)
-    text = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
+    text = re.sub(r"([a-z])([A-Z][a-z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", text)
     return " ".join(re.findall(r"[A-Za-z]+|\d+", text)).lower()
 
 
@@ -42,12 +55,28 @@ def slug(words: str) -> str:
 
 
 def describe_condition(guards: Sequence[Guard], observed: Observed) -> tuple[str, str]:
-    """The condition under which the line runs, as code words for a name and as a sentence with code in it."""
+    """The condition under which the line runs, as code words for a name and as a sentence with code in it; of the
+    innermost guard that speaks of what one can see from outside, else what the function is called with."""
     for guard in reversed(guards):
+        if not _is_seen_outside(guard, observed.case.entry):
+            continue
         described = _guard_words(guard, observed)
         if described is not None and len(described[0].split()) <= _MAX_CONDITION_WORDS:
             return described
     return _argument_words(observed)
+
+
+def _is_seen_outside(guard: Guard, entry: Function) -> bool:
+    """Whether a condition names parameters, attributes and constants alone: a local variable says nothing to a reader
+    of the test."""
+    if guard.test.startswith("except "):
+        return True
+    try:
+        names = {n.id for n in ast.walk(parse_expression(guard.test)) if isinstance(n, ast.Name)}
+    except SyntaxError:
+        return False
+    known = {param.name for param in entry.params} | {"self", "cls"}
+    return all(name in known or name.isupper() or hasattr(builtins, name) or name in _MODULES for name in names)
 
 
 def _guard_words(guard: Guard, observed: Observed) -> tuple[str, str] | None:
@@ -82,9 +111,55 @@ def _test_words(tree: ast.expr, met: bool, observed: Observed) -> tuple[str, str
     if isinstance(tree, ast.Call) and _looked_up(tree) is not None:
         return _presence_words(tree, met)
     if isinstance(tree, ast.Call):
-        verb = "" if met else "not "
-        return f"{verb}{words_of(subject)}", f"`{subject}` is {'true' if met else 'false'}"
+        return _call_words(tree, met) or (words_of(f"{subject} is {'true' if met else 'false'}"), _said(subject, met))
     return None
+
+
+def _said(subject: str, met: bool) -> str:
+    return f"`{subject}` is {'true' if met else 'false'}"
+
+
+def _call_words(tree: ast.Call, met: bool) -> tuple[str, str] | None:
+    """`math.isfinite(float(value))` as "value is finite", `isinstance(value, str)` as "value is a str"."""
+    called = tree.func.attr if isinstance(tree.func, ast.Attribute) else getattr(tree.func, "id", "")
+    if called == "isinstance" and len(tree.args) == 2:
+        subject, kind = ast.unparse(tree.args[0]), ast.unparse(tree.args[1])
+        names = " or ".join(part.strip().split(".")[-1] for part in re.split(r"[,|]", kind.strip("()")) if part.strip())
+        article = "an" if names[:1].lower() in set("aeiou") else "a"
+        verb = f"is {article}" if met else "is no"
+        return (
+            f"{words_of(subject)} {verb} {words_of(names)}",
+            f"`{subject}` {verb} `{names.replace(' or ', '` or `')}`",
+        )
+    own = isinstance(tree.func, ast.Attribute) and not _is_module(tree.func.value)
+    if not own and not tree.args:
+        return None
+    subject_node = tree.func.value if own and isinstance(tree.func, ast.Attribute) else tree.args[0]
+    rest = tree.args if own else tree.args[1:]
+    if len(rest) > 1 or tree.keywords:
+        return None
+    while isinstance(subject_node, ast.Call) and len(subject_node.args) == 1 and not subject_node.keywords:
+        subject_node = subject_node.args[0]  # float(value) is still the value to a reader
+    subject, other = ast.unparse(subject_node), ast.unparse(rest[0]) if rest else ""
+    verbs = _VERBS.get(called) or _is_words(called)
+    if verbs is None or (verbs[0].startswith("is ") and rest):
+        return None
+    verb = verbs[0] if met else verbs[1]
+    name = f"{words_of(subject)} {verb} {words_of(other) or ('text' if other else '')}".strip()
+    return name, f"`{subject}` {verb}{f' `{other}`' if other else ''}"
+
+
+def _is_words(called: str) -> tuple[str, str] | None:
+    """`is_leap`, `isfinite`, `has_key` as the verb of a sentence."""
+    found = re.fullmatch(r"_*(is|has)(_?)([a-z_0-9]+)", called)
+    if found is None or (not found[2] and found[3] not in _BUILT_IN_TESTS):
+        return None
+    words = words_of(found[3])
+    return (f"is {words}", f"is not {words}") if found[1] == "is" else (f"has {words}", f"has no {words}")
+
+
+def _is_module(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id in _MODULES
 
 
 def _looked_up(tree: ast.Call) -> str | None:
@@ -150,10 +225,24 @@ def _argument_words(observed: Observed) -> tuple[str, str]:
     short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
     if not short:
         return "", ""
-    name, text = short[-1]
+    name, text = next((pair for pair in reversed(short) if _is_constant(pair[1])), short[-1])
+    made = re.match(r"([A-Z]\w*)\(", text)
+    if made:
+        article = "an" if made[1][:1] in "AEIOU" else "a"
+        return f"{words_of(name)} is {article} {words_of(made[1])}", f"`{name}` is `{text}`"
+    if not _is_constant(text) and text not in _EMPTY:
+        return f"given {words_of(name)}", f"`{name}` is `{text}`"
     value = "empty" if text in _EMPTY else words_of(text)
     shown = f"`{name}` is `{text}`"
     return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
+
+
+def _is_constant(text: str) -> bool:
+    try:
+        node = parse_expression(text).body
+    except SyntaxError:
+        return False
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
 def describe_outcome(observed: Observed) -> tuple[str, str]:
@@ -189,7 +278,7 @@ def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
     if text in {"True", "False", "None"}:
         return f"is {text.lower()}", f"returns {text}"
     words = words_of(text)
-    short = words and len(words.split()) <= 3 and len(text) <= 24
+    short = words and _is_constant(text) and len(words.split()) <= 3 and len(text) <= 24
     return (f"is {words}" if short and not listed else ""), f"{verb} `{text}`" if len(text) <= 40 else f"{verb} a value"
 
 

@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import ast
 import re
-import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 
 import msgspec
-import ruff  # type: ignore[import-untyped]  # the package only finds its program
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
-from greenlane.testgen.inputs import Description
+from greenlane.testgen.inputs import Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 
-_FORMAT_S = 30
 _MAX_MATCH = 80
 _MAX_INLINE = 70
+_BY_FUNCTION = {
+    "__repr__",
+    "__str__",
+    "__len__",
+    "__hash__",
+    "__bool__",
+    "__bytes__",
+    "__int__",
+    "__float__",
+    "__iter__",
+}
+OPERATORS = {
+    "__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">=", "__and__": "&",
+    "__or__": "|", "__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/",
+}  # fmt: skip
 
 Import = tuple[str, str]
 
@@ -155,7 +168,10 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
     used = {pair for observed in test.chosen.calls for pair in _needed(observed)}
     own = {name for module, name in used if module == entry.module}
     others = {pair for pair in used if pair[0] != entry.module}
+    others |= {pair for o in test.chosen.calls if o.case.script for pair in o.case.script.imports}
     package, _, last = entry.module.rpartition(".")
+    if not own:
+        return {}, others
     if style.imports == "package" and package:
         return dict.fromkeys(own, f"{last}."), others | {(package, last)}
     if style.imports == "module" or (style.imports == "package" and not package):
@@ -166,7 +182,7 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
 def _needed(observed: Observed) -> Iterable[Import]:
     case, outcome = observed.case, observed.outcome
     yield from case.imports
-    if case.receiver is None:
+    if case.receiver is None and case.script is None:
         yield case.entry.module, case.entry.name
     described: list[Description] = [effect.value for effect in outcome.changes[:1]]
     described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
@@ -179,7 +195,9 @@ def _needed(observed: Observed) -> Iterable[Import]:
 
 def _render_test(test: WrittenCase, style: Style, body: _Body) -> str:
     calls = test.chosen.calls
-    if len(calls) == 1:
+    if calls[0].case.script is not None:
+        _scripted(calls[0], calls[0].case.script, body)
+    elif len(calls) == 1:
         _single(calls[0], body)
     else:
         _parametrised(calls, body)
@@ -222,11 +240,26 @@ def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequ
     if entry.kind == "property":
         return target
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
-    call = f"{target}({', '.join(given)})"
+    call = _as_written(entry, receiver, given) or f"{target}({', '.join(given)})"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
     return f"list({call})" if observed.outcome.listed else call
+
+
+def _as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:
+    """A special method is called by what it is for: `repr(x)`, `x == y`, `x[key]`."""
+    if receiver is None or entry.kind != "method" or any("=" in text and "(" not in text for text in given):
+        return ""
+    if entry.name in _BY_FUNCTION and not given:
+        return f"{entry.name.strip('_')}({receiver})"
+    if len(given) == 1 and entry.name in OPERATORS:
+        return f"({receiver} {OPERATORS[entry.name]} {given[0]})"
+    if len(given) == 1 and entry.name == "__getitem__":
+        return f"{receiver}[{given[0]}]"
+    if len(given) == 1 and entry.name == "__contains__":
+        return f"({given[0]} in {receiver})"
+    return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
 
 
 def _single(observed: Observed, body: _Body) -> None:
@@ -234,11 +267,7 @@ def _single(observed: Observed, body: _Body) -> None:
     receiver = body.write(case.receiver) if case.receiver else None
     arguments = [body.write(text) for _, text in case.arguments]
     effect = outcome.changes[0] if outcome.changes and outcome.kind != "raises" else None
-    bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
-    if receiver is not None and bound and (effect is not None or len(receiver) > _MAX_INLINE // 2):
-        name = _variable(case.entry.owner or "receiver", case.fixtures)
-        body.lines.append(f"{name} = {receiver}")
-        receiver = name
+    receiver = _bind_receiver(observed, receiver, body, needed=effect is not None)
     changed = ""
     if effect is not None and effect.where.startswith("#") and effect.where[1:].isdecimal():
         changed = _bind_argument(observed, arguments, int(effect.where[1:]), body)
@@ -255,6 +284,41 @@ def _single(observed: Observed, body: _Body) -> None:
         body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
     elif outcome.value is not None:
         _assert_value(call, body.write(outcome.value.text), body)
+
+
+def _scripted(observed: Observed, script: Script, body: _Body) -> None:
+    """What a test of the project does, with the look that it ends in pinned."""
+    outcome = observed.outcome
+    body.lines += [line for statement in script.setup for line in statement.splitlines()]
+    if outcome.kind == "raises" and outcome.error is not None:
+        failing = [f"    {line}" for line in script.look.splitlines()]
+        body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
+        return
+    look = f"list({script.look})" if outcome.listed else script.look
+    if outcome.kind == "opaque":
+        body.lines.append(f"result = {look}")
+        body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
+    elif outcome.value is not None:
+        _assert_value(look, body.write(outcome.value.text), body)
+
+
+def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, needed: bool) -> str | None:
+    """Give the receiver a name where it is looked at later, used before, or long; and make the calls before."""
+    case = observed.case
+    bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
+    if receiver is not None and bound and (needed or case.history or len(receiver) > _MAX_INLINE // 2):
+        name = _variable(case.entry.owner or "receiver", case.fixtures)
+        body.lines.append(f"{name} = {receiver}")
+        receiver = name
+    for step in case.history:
+        given = [f"{name}={body.write(text)}" if name else body.write(text) for name, text in step.arguments]
+        if step.name == "__setitem__" and len(given) == 2:
+            body.lines.append(f"{receiver}[{given[0]}] = {given[1]}")
+        elif step.name == "__delitem__" and len(given) == 1:
+            body.lines.append(f"del {receiver}[{given[0]}]")
+        else:
+            body.lines.append(f"{receiver}.{step.name}({', '.join(given)})")
+    return receiver
 
 
 def _assert_value(call: str, value: str, body: _Body) -> None:
@@ -300,6 +364,7 @@ def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
     values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
     body.parameters.append(("expected", values))
     receiver = body.write(first.receiver) if first.receiver else None
+    receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     right = "expected"
     if any(_is_rough(value) for value in values) and not body.unittest:
@@ -326,15 +391,3 @@ def _import_lines(imports: set[Import], project: set[str]) -> str:
         if plain or named:
             blocks.append("\n".join([*plain, *named]))
     return "\n\n".join(blocks)
-
-
-def format_source(text: str, line_length: int) -> str:
-    """The text as ruff formats it; as it is if ruff can't."""
-    command = [ruff.find_ruff_bin(), "format", "--isolated", "--quiet", "--line-length", str(line_length), "-"]
-    try:
-        done = subprocess.run(
-            command, input=text.encode(), capture_output=True, timeout=_FORMAT_S, check=True, env={}, cwd="/"
-        )
-    except (subprocess.SubprocessError, OSError):
-        return text
-    return done.stdout.decode()

@@ -1,7 +1,8 @@
 """A small HTTP service for the tests, standard library only. The environment or `faults.json` tells it to misbehave.
 
 Faults, at start: `hang` (never listens), `exit` (code 3), `fork` (a double-forked child that ignores SIGTERM), `chatty`
-(logs without end), `fill` (writes files without end), `steal` (does not listen itself).
+(logs without end), `fill` (writes files without end), `bomb` (forks 300 children, if it may), `steal` (does not listen
+itself).
 While it serves: FAIL_PERCENT (500s), SLOW_MS.
 """
 
@@ -76,6 +77,20 @@ def double_fork(data_dir: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, env={})
 
 
+def bomb(data_dir: Path) -> None:
+    """As far as it goes; a real one would not stop at 300."""
+    made = 0
+    try:
+        while made < 300:
+            if os.fork() == 0:
+                time.sleep(600)
+                os._exit(0)
+            made += 1
+    except BlockingIOError as error:
+        print(f"no fork: {error}", flush=True)
+    (data_dir / "forked").write_text(str(made))
+
+
 def main() -> None:
     host, port = os.environ["HOST"], int(os.environ["PORT"])
     data_dir = Path(os.environ["DATA_DIR"])
@@ -90,6 +105,8 @@ def main() -> None:
         time.sleep(3600)
     if fault == "fork":
         double_fork(data_dir)
+    if fault == "bomb":
+        bomb(data_dir)
     if fault == "fill":
         number = 0
         while True:

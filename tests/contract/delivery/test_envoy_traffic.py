@@ -274,22 +274,31 @@ async def test_a_port_in_use_is_named_with_the_key_to_change(deploy: Deploy, tra
     assert await ask(await traffic.address("shop"), 1) == {"1": 1}
 
 
-async def test_an_older_worker_is_refused(deploy: Deploy, traffic: EnvoyTraffic, state: Path) -> None:
+async def test_an_older_worker_of_a_run_is_refused_whatever_it_would_move(
+    deploy: Deploy, traffic: EnvoyTraffic, state: Path
+) -> None:
     one, two, three = await deploy("1"), await deploy("2"), await deploy("3")
     held = Split(stable=one, canary=two, canary_weight=5)
-    await traffic.route(SHOP, held, p99_limit_ms=LIMIT_MS, fence=7)
+    await traffic.route(SHOP, held, p99_limit_ms=LIMIT_MS, fence=7, run="shop-1")
     zombie = EnvoyTraffic(state)
+    promotion = Split(stable=two)
     for split in (
         Split(stable=one, canary=two, canary_weight=50),
         Split(stable=one),
-        Split(stable=two),
+        promotion,
     ):
         with pytest.raises(FencedError):
-            await zombie.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=6)
+            await zombie.route(SHOP, split, p99_limit_ms=LIMIT_MS, fence=6, run="shop-1")
     assert await traffic.observe("shop") == held
-    await traffic.route(SHOP, Split(stable=two), p99_limit_ms=LIMIT_MS, fence=7)
+    await traffic.route(SHOP, Split(stable=one), p99_limit_ms=LIMIT_MS, fence=8, run="shop-1")  # taken back
+    with pytest.raises(FencedError):
+        await zombie.route(SHOP, promotion, p99_limit_ms=LIMIT_MS, fence=7, run="shop-1")
     # another run counts its own takeovers: its first worker is no older one
-    await traffic.route(SHOP, Split(stable=two, canary=three), p99_limit_ms=LIMIT_MS, fence=1)
+    another = Split(stable=one, canary=three)
+    await traffic.route(SHOP, another, p99_limit_ms=LIMIT_MS, fence=1, run="shop-2")
+    with pytest.raises(FencedError):
+        await zombie.route(SHOP, promotion, p99_limit_ms=LIMIT_MS, fence=7, run="shop-1")
+    assert await traffic.observe("shop") == another
 
 
 async def test_a_router_that_died_comes_back_and_unwatched_canaries_get_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
@@ -17,7 +18,16 @@ import psutil
 import pytest
 
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
-from greenlane.adapters.processes import is_alive, read_status
+from greenlane.adapters.pids import HIERARCHIES, pids_group
+from greenlane.adapters.processes import (
+    BOUNDED,
+    TreeSpec,
+    is_alive,
+    measure_tree,
+    read_status,
+    read_struct,
+    tail_log,
+)
 from greenlane.domain.delivery import Instance
 from greenlane.domain.errors import BuildFailedError, DeployFailedError, FencedError, FinalError, InputError
 from tests.contract.delivery.delivery_service import ThisPython, make_service, make_settings, make_spec, until
@@ -35,6 +45,12 @@ def is_here(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def read_token(folder: Path) -> str:
+    spec = read_struct(folder / "spec.json", TreeSpec)
+    assert spec is not None
+    return spec.token
 
 
 def eventually(condition: Callable[[], bool], within_s: float = 5.0) -> bool:
@@ -247,6 +263,69 @@ async def test_a_service_that_logs_without_end_does_not_fill_the_disk(
     written = [len(path.read_bytes()) for path in folder.glob("log*") if path.exists()]
     assert 64 * 1024 < sum(written) <= 2 * 128 * 1024
     assert len((await platform.inspect("s-1"))[1]) == 64 * 1024
+
+
+def is_bounded_by_the_kernel() -> bool:
+    with pids_group(8) as group:
+        return os.geteuid() != 0 or group is not None
+
+
+@pytest.mark.skipif(not is_bounded_by_the_kernel(), reason="root, and no control groups: the next test is for that")
+async def test_a_fork_bomb_gets_no_more_processes_than_its_service_may_have(
+    state: Path, source: MakeSource, builder: LocalBuilder
+) -> None:
+    service = make_service().model_copy(update={"max_processes": 40})
+    artifact = await builder.build(service, source(start="bomb"), "a" * 40)
+    platform = LocalPlatform(state, ThisPython(), make_settings(start_timeout_s=3.0))
+    with pytest.raises(DeployFailedError, match="can't start new thread"):  # it has used up its own room, no more
+        await platform.deploy(service, make_spec(artifact, "p-1", "production"), fence=1)
+    assert 20 < int((state / "data/shop/forked").read_text()) <= 44
+    token = read_token(state / "deployments/p-1")
+    assert not any((hierarchy / f"greenlane-{token}").exists() for hierarchy in HIERARCHIES)
+
+
+async def test_where_the_kernel_bounds_no_processes_those_over_the_limit_are_ended(
+    state: Path, source: MakeSource, builder: LocalBuilder, platform: LocalPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenlane.adapters.pids.HIERARCHIES", ())
+    service = make_service().model_copy(update={"max_processes": 40})
+    artifact = await builder.build(service, source(start="bomb"), "a" * 40)
+    with contextlib.suppress(DeployFailedError):  # it may be healthy for a moment before it is counted
+        await platform.deploy(service, make_spec(artifact, "s-1"), fence=1)
+
+    def is_bounded() -> bool:
+        return measure_tree(state / "deployments/s-1").processes <= 44
+
+    assert eventually(is_bounded)
+    if os.geteuid() == 0:
+        assert "are over the limit of 40" in tail_log(state / "deployments/s-1")
+
+
+def test_an_ordinary_user_is_bounded_by_the_kernel(tmp_path: Path) -> None:
+    """As a user that nobody is, if this is root: what the kernel counts for it is this test's alone."""
+    code = """
+import os, time
+made = 0
+try:
+    while made < 200:
+        if os.fork() == 0:
+            time.sleep(3)
+            os._exit(0)
+        made += 1
+except BlockingIOError:
+    pass
+print(made)
+"""
+    user = 54321 if os.geteuid() == 0 else None
+    bounded = tmp_path / "bounded.py"  # where any user may read it
+    bounded.write_bytes(BOUNDED.read_bytes())
+    for folder in (bounded, *tmp_path.parents[:3], tmp_path):
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o055)
+    python = shutil.which("python3", path="/usr/bin:/usr/local/bin") or sys.executable
+    argv = [python, "-I", "-S", str(bounded), "-", "20", python, "-c", code]
+    done = subprocess.run(argv, user=user, capture_output=True, text=True, timeout=60, check=True)
+    assert 10 <= int(done.stdout) <= 20, done
 
 
 async def test_production_is_started_again_when_it_dies_and_staging_is_not(

@@ -16,7 +16,7 @@ from greenlane.adapters.git.merged import read_merged_changes
 from greenlane.adapters.git.rolling import RollingTrees
 from greenlane.backtest.judging import JudgedChange
 from greenlane.backtest.outcomes import Outcome, label_outcomes
-from greenlane.backtest.summing import sum_up
+from greenlane.backtest.summing import Prices, sum_up
 from greenlane.policy.shares import share_of
 
 
@@ -139,6 +139,8 @@ def test_policy_and_risk_are_counted_apart_and_a_rule_costs_what_it_alone_sends(
         [change("a", ("r", "p"), ("p",)), change("b", ("p",), ("p",)), change("c", ("r",)), change("d", ())],
         {},
         repo="x",
+        prices=Prices(sent=3, cached=0.3, answered=15),
+        usd_per_pr=1,
     )
     assert (report.to_human.count, report.by_risk.count, report.by_policy_only.count) == (3, 2, 1)
     assert {r.rule: (r.asked.count, r.alone, r.mandated) for r in report.rules} == {

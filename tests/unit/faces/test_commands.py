@@ -110,7 +110,7 @@ def test_explain_says_why_who_and_what_next(two_runs: CommandLine) -> None:
         "clears when the query passes order_id as a parameter",
         f"anybody but {c.AUTHOR}, and no program",
         f"greenlane approve {WAITING.run} --head {c.HEAD[:10]}",
-        "Risk 8.3 of 10 (limit 7.0)",
+        "Risk 8.3 of 10 (limit 7)",
         "nothing was measured yet",
     ):
         assert words in done.stdout

@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from greenlane.adapters.baselines import FILE, BaselineStore
+from greenlane.domain import events as e
 from greenlane.domain.delivery import Counters
 from greenlane.domain.production import ProductionReading
 from tests.unit.rollout.test_prediction import told
@@ -64,6 +66,20 @@ def test_predictions_are_drawn_beside_what_came(
     assert (tags.seen.count("circle"), "script" in tags.seen) == (3, False)
     found = cli.json("predictions", "shop")
     assert [round(r["release"]["shown"]) for r in found["releases"]] == [66, 49, 60]
+
+
+def test_the_answer_of_staging_has_its_six_parts(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    why = e.Reasoning(decision="proceed", rationale="The merge runs well in staging.")
+    complete = e.StagingComplete(proceed=True, staging_healthy=True, base_sha="b", merge_sha="m", why=why)
+    change = msgspec.structs.replace(told(0.0), staging=complete)
+    monkeypatch.setattr(cli.application, "changes", {change.run: change})
+    found = cli.json("staging", change.run)
+    assert list(found) == [
+        "staging_healthy", "regressions_detected", "anomalies", "performance_delta", "proceed_to_production",
+        "reasoning",
+    ]  # fmt: skip
+    assert found["proceed_to_production"] is True
+    assert "runs well" in cli("staging", change.run).stdout
 
 
 class Tags(HTMLParser):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import msgspec
 import pytest
 
 from greenlane.analyzers import worker
@@ -328,6 +329,13 @@ def test_a_manifest_that_cannot_be_read_is_a_gap(make_review) -> None:
 )
 def test_rights_and_rules_are_guarded(make_review, path, base, head, rules) -> None:
     assert found("infrastructure", make_review({path: base}, {path: head})) == rules
+
+
+def test_examples_for_the_model_are_rules_wherever_the_configuration_has_them(make_review) -> None:
+    review = make_review({"ai/a.md": "a\n", "aid.md": "a\n"}, {"ai/own/a.md": "b\n", "aid.md": "b\n"})
+    assert found("infrastructure", review) == []
+    named = found("infrastructure", msgspec.structs.replace(review, rules_at=("./ai/", "x-greenlane-risk.json")))
+    assert set(named) == {"infrastructure.rules-changed"}
 
 
 # ------------------------------------------------------------------ guards

@@ -102,3 +102,27 @@ def test_the_status_counts_pull_requests_without_gates_of_the_rollout_itself() -
     assert len(strict.missing) == 3
     shadow = assess_status([*changes, change_no(4, "schema", shadow=True)], Rollout(), shadow=True, now=later)
     assert (shadow.changes, shadow.asked.count) == (1, 1)
+
+
+def aged(number: int, days: float, *rules: str) -> c.Change:
+    """A change that was opened so many days before START."""
+    made = change_no(number, *rules)
+    at = (c.START - timedelta(days=days)).isoformat()
+    return msgspec.structs.replace(made, history=tuple(msgspec.structs.replace(r, timestamp=at) for r in made.history))
+
+
+def test_a_bad_first_week_is_outlived_by_long_enough_under_the_limit() -> None:
+    rollout = Rollout(percent=10, min_changes=20, min_days=14, raise_below=0.15)
+    bad = [aged(n, 60 - n / 10, "risk_score") for n in range(30)]
+    good = [aged(100 + n, 20 - n / 2) for n in range(30)]
+    status = assess_status([*good, *bad], rollout, shadow=False, now=c.START)
+    assert (status.asked.count, status.asked.total) == (30, 60)
+    assert status.missing == ()
+    assert (status.lately.count, status.lately.total, status.lately_days) == (0, 20, 15.0)
+    short = assess_status([*bad, *good[20:]], rollout, shadow=False, now=c.START)  # 10 good ones and 10 of before
+    assert short.lately.share == 0.5
+    assert [m for m in short.missing if m.startswith("a rate under 15%")]
+    relapse = [*good, *(aged(200 + n, 2, "risk_score") for n in range(6))]
+    assert assess_status(relapse, rollout, shadow=False, now=c.START).missing
+    young = assess_status([aged(n, 1) for n in range(60)], rollout, shadow=False, now=c.START)
+    assert young.missing == ("13.0 more days (of 14)",)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from greenlane.domain.events import Lane
 from greenlane.domain.release import Rollback
+from greenlane.domain.settings import Deployment
 from greenlane.policy.deployment_risk import Budget, DeploymentFacts, Quarantined, assess_deployment_risk
 from greenlane.policy.freeze import Frozen
+from greenlane.policy.lifecycle import State
+from tests.support.production import KnownProduction
+from tests.support.rollout import Scene, settings
+from tests.unit.rollout.test_prediction import slots_of_memory
 
 HELD = Quarantined(
     service="shop",
@@ -21,6 +27,7 @@ HELD = Quarantined(
     ),
 )  # fmt: skip
 FREEZE = Frozen(windows=("shop: weekend",), until=datetime(2026, 1, 5, tzinfo=UTC))
+NIGHT = Frozen(windows=("nobody watches: night",), until=datetime(2026, 1, 5, 6, tzinfo=UTC))
 
 
 def budget(errors: int, requests: int) -> Budget:
@@ -52,6 +59,19 @@ CALM = DeploymentFacts(
         ({"budgets": (budget(5, 1000),)}, "high", 1),
         ({"budgets": (budget(900, 999),)}, "low", 0),  # too few requests: unknown, and said to be
         ({"freeze": FREEZE, "hotfix_reason": "Grace: it burns"}, "high", 1),
+        ({"foreseen": ("p99 900 ms",)}, "medium", 0),
+        ({"baseline_warnings": ("production itself has p99 900 ms",)}, "medium", 0),
+        ({"unattended": NIGHT}, "low", 0),
+        ({"unattended": NIGHT, "risk_score": 3.5}, "high", 1),
+        (
+            {
+                "unattended": NIGHT,
+                "risk_score": 3.5,
+                "approved_rules": frozenset({"deployment.unattended:nobody watches: night@2026-01-05T06:00Z"}),
+            },
+            "high",
+            0,
+        ),
         ({"lane": Lane.PERFORMANCE}, "low", 0),
         ({"risk_score": 7.0}, "high", 1),
         ({"risk_score": 7.0, "review_approved": True}, "high", 0),
@@ -71,3 +91,20 @@ def test_level_and_what_is_asked(changed: dict[str, object], level: str, asks: i
     assert (risk.level, len(risk.asks)) == (level, asks)
     assert risk.reasons
     assert all(t.clears_when for t in risk.asks)
+
+
+async def test_at_night_a_person_is_asked_if_production_breaks_its_limit_by_itself(tmp_path: Path) -> None:
+    """The clock of the tests begins at midnight UTC; a release that nothing is said against goes out then."""
+    night = {"name": "night", "begin": "22:00", "end": "06:00"}
+    config = settings(deployment=Deployment.model_validate({"unattended_windows": [night]}))
+    quiet = Scene(tmp_path / "quiet", config)
+    assert (await quiet.driver.drive()).state is State.DEPLOYED
+    scene = Scene(tmp_path / "slow", config)
+    scene.history = KnownProduction(slots_of_memory(scene, slow=40))
+    standing = await scene.driver.drive()
+    assert standing.state is State.AWAITING_HUMAN
+    trigger = scene.driver.change.open_gates[0].triggers[0]
+    assert trigger.rule == "deployment.unattended:nobody watches: night@2026-01-01T06:00Z"
+    assert any("production itself has p99" in text for text in trigger.evidence)
+    scene.driver.put(scene.approve())
+    assert (await scene.driver.drive()).state is State.DEPLOYED

@@ -50,7 +50,7 @@ async def test_the_report_says_what_was_seen_which_rule_fired_and_what_to_do(tmp
     text, canary = incident.markdown, rolling.reading.canary
     assert f"| requests | {canary.requests} |" in text
     assert f"| failed | {canary.errors} ({canary.errors / canary.requests:.2%}) |" in text
-    assert "**canary.error\\_rate**" in text
+    assert "**canary.error_rate**" in text
     assert f"| failed requests (fired) | {canary.errors / canary.requests:.2%} | 0.50% | 0.00% | fail |" in text
     assert "app.py line 2 (in price) stands in a stack trace" in text
     assert "this change wrote that line" in text

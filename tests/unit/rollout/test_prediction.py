@@ -12,19 +12,41 @@ import pytest
 
 from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded, fold
-from greenlane.domain.delivery import Artifact, CanaryJudgement, Counters, Instance, TrafficReading, Verdict
+from greenlane.domain.delivery import (
+    Artifact,
+    CanaryJudgement,
+    Counters,
+    Instance,
+    Samples,
+    TrafficReading,
+    Verdict,
+)
 from greenlane.domain.production import SLOT_S, TrafficSlot
-from greenlane.domain.settings import Thresholds
+from greenlane.domain.settings import Thresholds, Validation
 from greenlane.policy.baseline import (
+    Baseline,
     Incident,
     compute_baseline,
     compute_histogram_quantile,
     detect_breaches,
+    detect_breaches_by_hour,
     detect_incidents,
     hour_of_week,
 )
 from greenlane.policy.lifecycle import State
-from greenlane.policy.prediction import P99, Learned, Release, assess_predictions, detect_releases, learn, predict
+from greenlane.policy.prediction import (
+    P99,
+    Learned,
+    Release,
+    StagingRatio,
+    assess_predictions,
+    compute_p99_ratio,
+    detect_releases,
+    learn,
+    predict,
+)
+from greenlane.policy.regression import Look, compare_latency
+from tests.support.production import KnownProduction
 from tests.support.rollout import Scene, settings
 
 NOW = datetime(2026, 7, 30, 14, 20, tzinfo=UTC)
@@ -79,6 +101,25 @@ def test_a_baseline_over_a_limit_is_told() -> None:
     assert "2.00%" in told[1]
 
 
+def test_hours_over_a_limit_are_counted_and_the_worst_is_named() -> None:
+    def at(day: int, **more: int) -> Baseline:
+        found = compute_baseline(
+            "shop", [slot(timedelta(days=day), requests=2000, **more)], (), now=NOW, hour=(3 - day) * 24 + 14,
+            min_requests=1000,
+        )  # fmt: skip
+        assert found is not None
+        return found
+
+    hours = [at(1, slow=80), at(2, slow=100, errors=40), at(3)]
+    told = detect_breaches_by_hour(hours, p99_limit_ms=800, error_rate_limit=0.005)
+    assert len(told) == 2
+    assert "in 2 of 3 hours" in told[0]
+    assert "(Tue 14:00 to 15:00 UTC)" in told[0]
+    assert "in 1 of 3 hours" in told[1]
+    assert "2.00%" in told[1]
+    assert detect_breaches_by_hour(hours[2:], p99_limit_ms=800, error_rate_limit=0.005) == ()
+
+
 def test_a_quantile_lies_between_the_bounds_of_its_bucket() -> None:
     assert compute_histogram_quantile(((10.0, 50), (20.0, 100)), 0.5) == pytest.approx(10.0)
     assert compute_histogram_quantile(((10.0, 50), (20.0, 100)), 0.75) == pytest.approx(math.sqrt(200))
@@ -123,10 +164,38 @@ def prediction(*, predicted: float, half: float | None = None, missing: int = 0,
     )  # fmt: skip
 
 
+def test_a_ratio_is_believed_as_far_as_it_was_measured_exactly() -> None:
+    exact, rough, noise = (StagingRatio(metric=P99, measured=2.0, error=e).believed for e in (0.02, 0.2, 2.0))
+    assert exact == pytest.approx(2.0, rel=0.01)
+    assert rough == pytest.approx(math.sqrt(2.0))
+    assert noise == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_tail_of_a_busy_machine_is_believed_less_than_that_of_a_quiet_one() -> None:
+    """Answers three times as slow: three in a hundred all the time, or all of a short stall of the machine."""
+    draw = random.Random(2)
+    current = [draw.lognormvariate(3, 0.3) for _ in range(1200)]
+    slow = [x * 3 if draw.random() < 0.03 else x for x in (draw.lognormvariate(3, 0.3) for _ in range(1200))]
+    stalled = [x * 3 if 600 <= i < 630 else x for i, x in enumerate(draw.lognormvariate(3, 0.3) for _ in range(1200))]
+    look, limits = Look(load_s=30, spends=1.0, last=True), Validation()
+
+    def ratio_of(candidate: list[float]) -> StagingRatio:
+        a, b = (Samples(latencies_ms=tuple(x), errors=0, requests=1200) for x in (current, candidate))
+        found = compute_p99_ratio(compare_latency(a, b, look, limits))
+        assert found is not None
+        return found
+
+    proved, unproved = ratio_of(slow), ratio_of(stalled)
+    assert proved.measured > 1.5
+    assert proved.believed > 1.2
+    assert unproved.believed < 1.1
+
+
 def test_a_prediction_is_advice_until_enough_releases_taught_it() -> None:
     base = baseline([slot(timedelta(days=d)) for d in (1, 2)])
     assert base.p99_ms is not None
-    seven, eight = (predict(P99, base, 20.0, [release(0.0)] * n, limit=800, min_releases=8) for n in (7, 8))
+    staging = StagingRatio(metric=P99, measured=20.0, error=0.0)
+    seven, eight = (predict(staging, base, [release(0.0)] * n, limit=800, min_releases=8) for n in (7, 8))
     assert seven is not None
     assert eight is not None
     assert (seven.missing, eight.missing) == (1, 0)
@@ -158,17 +227,6 @@ def test_the_upper_end_asks_and_the_lower_end_blocks(
 # ------------------------------------------------------------------ through the agents
 
 
-class History:
-    def __init__(self, slots: tuple[TrafficSlot, ...], past: tuple[Change, ...] = ()) -> None:
-        self._slots, self._past = slots, past
-
-    async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
-        return self._slots
-
-    async def past(self) -> tuple[Change, ...]:
-        return self._past
-
-
 def slots_of_memory(scene: Scene, *, slow: int = 0) -> tuple[TrafficSlot, ...]:
     """A day of production before the clock of the scene."""
     shift = scene.world.clock.now() - NOW
@@ -179,8 +237,8 @@ def slots_of_memory(scene: Scene, *, slow: int = 0) -> tuple[TrafficSlot, ...]:
 
 
 async def test_the_decision_holds_the_prediction_and_what_it_was_made_of(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, history=History(()))
-    scene.history = History(slots_of_memory(scene))
+    scene = Scene(tmp_path)
+    scene.history = KnownProduction(slots_of_memory(scene))
     standing = await scene.driver.drive()
     assert standing.state is State.DEPLOYED
     validated = scene.driver.change.validation
@@ -195,11 +253,11 @@ async def test_the_decision_holds_the_prediction_and_what_it_was_made_of(tmp_pat
 async def test_a_release_that_is_expected_over_the_limit_goes_to_a_person(tmp_path: Path) -> None:
     """The staging ratio is about 1; the baseline is just under the limit, and releases spread."""
     scene = Scene(
-        tmp_path, settings(thresholds=Thresholds(canary_monitoring_duration_min=0.5, p99_latency_threshold_ms=65)),
-        history=History(()),
-    )  # fmt: skip
+        tmp_path,
+        settings(thresholds=Thresholds(canary_monitoring_duration_min=0.5, p99_latency_threshold_ms=65)),
+    )
     past = tuple(told(s) for s in (-0.2, 0.2, -0.1, 0.1, -0.15, 0.15, 0.0, 0.05))
-    scene.history = History(slots_of_memory(scene), past)
+    scene.history = KnownProduction(slots_of_memory(scene), past)
     standing = await scene.driver.drive()
     assert standing.state is State.AWAITING_HUMAN
     trigger = scene.driver.change.open_gates[0].triggers[0]
@@ -252,3 +310,33 @@ def test_a_failed_canary_and_a_version_taken_back_are_incidents() -> None:
     change = msgspec.structs.replace(change, history=(*change.history, later))
     assert detect_incidents([change], "shop") == (Incident(begins=NOW, ends=NOW + timedelta(minutes=5), run="run"),)
     assert detect_incidents([change], "other") == ()
+
+
+def test_production_in_the_hour_after_a_release_is_what_it_showed_too() -> None:
+    """Only while its version ran: the quarter in which it was promoted, and those after the next version, are not."""
+    validated = e.StagingValidated(
+        proceed=True, predictions=(prediction(predicted=60.0),), why=e.Reasoning(decision="x", rationale="y")
+    )
+    counters = Counters(requests=1000, histogram=((50.0, 0), (60.0, 1000), (800.0, 1000), (1000.0, 1000)))
+    change = _change(validated, counters)
+    instance = Instance(
+        deployment_id="d", service="shop", host="h", port=1,
+        artifact=Artifact(digest="sha256:1", service="shop", commit="c", location="x"),
+    )  # fmt: skip
+    why = e.Reasoning(decision="x", rationale="y")
+    promoted = e.CanaryPromoted(deployment_id="d", service="shop", stable=instance, previous=instance, why=why)
+
+    def promote(change: Change, at: datetime, run: str) -> Change:
+        recorded = Recorded(seq=9, event_id="9", agent="t", timestamp=at.isoformat(), event=promoted)
+        return msgspec.structs.replace(change, run=run, history=(*change.history, recorded))
+
+    first = promote(change, NOW, "first")
+    second = promote(change, NOW + timedelta(minutes=35), "second")
+    quarters = [slot(timedelta(minutes=-m), errors=m) for m in (0, 15, 30, 45, 60, 75, 90)]
+    begins = [datetime.fromtimestamp(q.begins, UTC).strftime("%H:%M") for q in quarters]
+    assert begins == ["14:15", "14:30", "14:45", "15:00", "15:15", "15:30", "15:45"]
+    (alone,) = detect_releases([first], "shop", quarters)
+    assert (alone.requests, alone.bad) == (1000 + 3 * 900, 15 + 30 + 45)
+    assert 50 < alone.shown < 60.1
+    both = detect_releases([first, second], "shop", quarters)
+    assert [r.bad for r in both] == [15, 45 + 60 + 75]

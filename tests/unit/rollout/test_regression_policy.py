@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenlane.domain.delivery import Samples, Usage, Verdict
+from greenlane.domain.delivery import Comparison, Samples, Usage, Verdict
 from greenlane.domain.settings import Validation
 from greenlane.policy.paired import compute_sign_chance, compute_student_t
 from greenlane.policy.regression import (
@@ -22,6 +22,7 @@ from greenlane.policy.regression import (
     compare_latency,
     compare_usage,
     compute_samples_needed,
+    is_over_unproven,
     plan_looks,
 )
 
@@ -90,6 +91,19 @@ def test_a_slow_tail_is_found_though_the_median_is_the_same() -> None:
     found = {c.metric: c.regressed for c in compare_latency(a, b, ALL, LIMITS)}
     assert found["p50_ms"] is False
     assert found["p99_ms"] is True
+
+
+@pytest.mark.parametrize(
+    ("current", "candidate", "high", "remarked"),
+    [(20.0, 23.0, 1.3, True), (20.0, 23.0, 1.19, False), (10.0, 11.5, 1.3, False), (20.0, 20.5, 1.3, False)],
+    ids=["may be as slow as is to be found", "ruled out", "nobody notices", "under its limit"],
+)
+def test_over_but_not_proven_is_remarked_on(current: float, candidate: float, high: float, remarked: bool) -> None:
+    found = Comparison(
+        metric="p99_ms", current=current, candidate=candidate, ratio=candidate / current, low=0.9, high=high,
+        limit=LIMITS.latency_ratio_max, regressed=False,
+    )  # fmt: skip
+    assert is_over_unproven(found, LIMITS) is remarked
 
 
 def test_one_stall_proves_nothing_however_long() -> None:

@@ -14,10 +14,11 @@ from greenlane.suite.lines import changed_statements, executable_lines
 from greenlane.testgen.choose import choose_tests, differing, is_tellable
 from greenlane.testgen.code import Function, enclosing, entries_of, guards_of, list_functions, module_name
 from greenlane.testgen.explore import Effect, Observed, Outcome
-from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless, seed_cases, vary
+from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless, seed_cases
 from greenlane.testgen.naming import describe_condition, describe_outcome, name_test
 from greenlane.testgen.neighbours import MARKER, Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
+from greenlane.testgen.vary import vary
 from tests.support.projects import lines_with, write_tree
 
 SOURCE = textwrap.dedent('''
@@ -73,7 +74,8 @@ def call(*texts: str, **keywords: str) -> CarvedCall:
 def seen(case: Case, text: str | None = "0", *, lines: tuple[int, ...] = (), **changes: object) -> Observed:
     given: dict[str, object] = {"case": 0, "kind": "value", "value": Description(text) if text else None}
     outcome = Outcome(**(given | changes))  # type: ignore[arg-type]  # fields by name
-    return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)})
+    ran = frozenset(("shop/pricing.py", line) for line in lines)
+    return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)}, reached=ran)
 
 
 def case(*texts: str, name: str = "discount", **keywords: str) -> Case:

@@ -9,7 +9,7 @@ from greenlane.policy.testing import GATES, SuiteFacts, TestFacts, assess_suite,
 
 PASSED = TestFacts(
     parses=True, foreign_imports=(), harms=(), asserts=True, missing_fixtures=(), executed=True, failure="",
-    failure_again="", new_lines=2, suite_failures=(),
+    failure_again="", new_lines=2, noticed=1, noticeable=3, suite_failures=(),
 )  # fmt: skip
 
 BROKEN = {
@@ -22,6 +22,7 @@ BROKEN = {
     "passes": ({"failure": "frame\nE   AssertionError: assert 1 == 2\n"}, "AssertionError: assert 1 == 2"),
     "passes-again": ({"failure_again": "E  assert {1} == {2}"}, "another hash seed"),
     "covers": ({"new_lines": 0}, "no changed line"),
+    "notices": ({"noticed": 0}, "none of 3 faults"),
     "suite": ({"suite_failures": ("tests/test_a.py::test_b",)}, "tests/test_a.py::test_b"),
 }
 

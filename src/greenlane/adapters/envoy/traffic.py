@@ -52,7 +52,7 @@ class EnvoyTraffic:
 
     # ------------------------------------------------------------------ the port
 
-    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int, run: str = "") -> None:
         """Share traffic like this; returns when Envoy says that it does. The first call opens the listener.
 
         A canary that this process does not watch yet gets its weight only after it was at 0, its switch was armed
@@ -62,7 +62,7 @@ class EnvoyTraffic:
         async with locked(self._lock_path):
             routes = await self._router.ensure()
             old = routes.services.get(service.name)
-            fences = check_fence(_routed(old), split, fence)
+            fences = check_fence(_routed(old).fences, run, fence)
             if not is_promotion(_routed(old), split):
                 self._drop_guard_unless(service.name, split)  # a second way to 0, should Envoy not take the first
             target = self._follow(service, old, split, p99_limit_ms, fences)

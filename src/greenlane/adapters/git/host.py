@@ -10,6 +10,7 @@ from greenlane.adapters.git import commits, pulls
 from greenlane.adapters.git.diffs import read_diff
 from greenlane.adapters.git.export import export_tree
 from greenlane.adapters.git.process import Git, GitFailedError, require_object
+from greenlane.adapters.git.worktrees import main_folder
 from greenlane.domain.diff import Diff
 from greenlane.domain.errors import ConfigError
 from greenlane.ports.code_host import PullRequest, Step
@@ -23,13 +24,14 @@ class LocalGit:
     """
 
     def __init__(self, repo: Path, *, name: str | None = None, base_branch: str = "main") -> None:
-        """`repo` is the repository or a folder in it; `name` its name in the ledger (the folder's, if absent).
+        """`repo` is the repository or a folder in it; `name` its name in the ledger (that of its main
+        working tree's folder, if absent).
 
         Raises InputError if there is no repository, or no git that is new enough.
         """
         self._git = Git(repo)
         self.root = self._git.root
-        self.name = name or self.root.name.removesuffix(".git")
+        self.name = name or main_folder(self.root).name.removesuffix(".git")
         self._base_branch = base_branch
 
     async def read_file(self, branch: str, path: str) -> bytes | None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.adapters.git.process import Git
+from greenlane.adapters.git.process import Git, GitFailedError
 
 MAX_WALK_BYTES = 1 << 30
 """All commits of a history with their messages and file names: those of 100,000 commits take some 200 MB."""
@@ -72,7 +72,20 @@ def _records(fields: Iterator[bytes]) -> Iterator[Touch]:
 
 def read_sizes(git: Git, steps: Sequence[tuple[str, ...]]) -> dict[str, tuple[FileSize, ...]]:
     """The files of each step, by its head, with their lines; renames are recognised. A step is (head, base), or only
-    the head: then it is what this commit changed, and nothing for a merge."""
+    the head: then it is what this commit changed, and nothing for a merge. One of which objects are missing (a partial
+    clone, damage) is left out, and the others are read nevertheless."""
+    if not steps:
+        return {}
+    try:
+        return _read_sizes(git, steps)
+    except GitFailedError:
+        if len(steps) == 1:
+            return {}
+    middle = len(steps) // 2
+    return read_sizes(git, steps[:middle]) | read_sizes(git, steps[middle:])
+
+
+def _read_sizes(git: Git, steps: Sequence[tuple[str, ...]]) -> dict[str, tuple[FileSize, ...]]:
     asked = "".join(" ".join(step) + "\n" for step in steps)
     out = git.run(
         "diff-tree", "--stdin", "--root", "-r", "-M", "--numstat", "-z", "--no-ext-diff", "--no-textconv",

@@ -59,3 +59,31 @@ def follow(git: Git, ref: str, old: str, new: str) -> None:
     for worktree in _checkouts(git, ref):
         if _is_at(git, worktree, old):
             git.run_in(worktree, "read-tree", "-m", "-u", "--exclude-per-directory=.gitignore", old, new)
+
+
+def main_folder(folder: Path) -> Path:
+    """The folder that stands for this one in the repository's main working tree: linked working trees are the same
+    repository, and share what is kept for it. A folder of no linked working tree is itself; of a bare repository with
+    working trees, it is in the repository's own folder. Reads git's files (gitrepository-layout) and starts nothing.
+    """
+    folder = folder.resolve()
+    for top in (folder, *folder.parents):
+        link = top / ".git"
+        if link.is_dir():
+            return folder
+        if link.is_file():
+            common = _common_dir(link)
+            if common is None:
+                return folder
+            return (common.parent if common.name == ".git" else common) / folder.relative_to(top)
+    return folder
+
+
+def _common_dir(link: Path) -> Path | None:
+    """The git directory that the working tree of this `.git` file shares; None if it is not a linked one."""
+    try:
+        named = link.read_text("utf-8", "surrogateescape").partition("gitdir:")[2].strip()
+        own = (link.parent / named).resolve()
+        return (own / (own / "commondir").read_text("utf-8", "surrogateescape").strip()).resolve()
+    except OSError:
+        return None

@@ -71,7 +71,7 @@ class HaproxyTraffic:
         """Its calls by name alone (`read`, `observe`) are answered from now on."""
         self._services[service.name] = service
 
-    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int) -> None:
+    async def route(self, service: Service, split: Split, *, p99_limit_ms: float, fence: int, run: str = "") -> None:
         """Share traffic like this; returns when HAProxy shows that it does. Raises InputError, FencedError."""
         check_split(service, split)
         self.know(service)
@@ -79,7 +79,7 @@ class HaproxyTraffic:
         async with locked(self._locks / f"haproxy-{service.name}.lock"):
             old = self._read(service.name)
             routed = Routed(stable=old.stable, canary=old.canary, fences=old.fences) if old else Routed()
-            fences = check_fence(routed, split, fence)
+            fences = check_fence(routed.fences, run, fence)
             await runtime.slots(backend)  # before anything is written: is there such a backend?
             if not is_promotion(routed, split) and (split.canary is None or split.canary_weight <= 0):
                 await self.let_go(service.name)  # a second way to 0, should HAProxy not take the first

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from greenlane.adapters.sandbox.pids import join
+from greenlane.adapters.pids import join
 from greenlane.adapters.sandbox.process import INSIDE_ID, Command, ProcessSandbox, environment_of, limits_of
 from greenlane.adapters.sandbox.seccomp import compute_filter
 from greenlane.adapters.sandbox.view import Mount

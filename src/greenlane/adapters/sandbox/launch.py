@@ -212,6 +212,11 @@ def drop_privileges(seccomp: bytes, uid: int, gid: int) -> None:
     nothing = ctypes.create_string_buffer(24)
     syscall(SYS_CAPSET, "capset", header, nothing)
     check(prctl(PR_SET_NO_NEW_PRIVS, 1), "no_new_privs")
+    filter_calls(seccomp)
+
+
+def filter_calls(seccomp: bytes) -> None:
+    """Refuse what the filter refuses, from now on and in all children; without instructions, nothing."""
     if seccomp:
         instructions = ctypes.create_string_buffer(seccomp, len(seccomp))
         program = struct.pack("HxxxxxxQ", len(seccomp) // 8, ctypes.addressof(instructions))

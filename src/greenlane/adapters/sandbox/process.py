@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.sandbox.pids import pids_group
+from greenlane.adapters.pids import pids_group
 from greenlane.adapters.sandbox.view import Mount, plan_view
 from greenlane.adapters.sandbox.watch import Watch
 from greenlane.domain.errors import FinalError, RetryableError
@@ -125,6 +125,11 @@ class ProcessSandbox(ABC):
         """Called once init exists, for a launcher that lets the job wait until then."""
         del job, init, group
 
+    def _end(self, pidfd: int) -> None:
+        """End the whole tree, given its init: the kernel ends a PID namespace with it."""
+        with contextlib.suppress(ProcessLookupError, OSError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
     async def run(self, job: SandboxJob) -> SandboxResult:
         view = await asyncio.to_thread(plan_view, job)
         await asyncio.to_thread(self._prepare, job)
@@ -181,15 +186,16 @@ class ProcessSandbox(ABC):
             if init is not None:
                 init.kill()
                 init.close()
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            if init is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
             for pump in pumps:
                 pump.cancel()
             await process.wait()
         stdout, stderr = (output.text() for output in outputs)
         if statuses.exit_code is None and not stopped and stderr.startswith(_BWRAP_NO_PROGRAM):
             statuses.exit_code = 127  # as a shell says it; bubblewrap reports no exit code here
-        if statuses.exit_code is None and not stopped:
+        if (statuses.exit_code is None or statuses.error) and not stopped:
             reason = statuses.error or stderr.strip()[-500:] or "it ended without a word"
             raise FinalError(f"the job could not be isolated ({self.kind}): {reason}", hint="see `greenlane doctor`")
         return SandboxResult(
@@ -217,7 +223,7 @@ class ProcessSandbox(ABC):
                 process.kill()
             return None
         try:
-            init = _Init(statuses.child_pid)
+            init = _Init(statuses.child_pid, self._end)
             self._started(job, statuses.child_pid, group)
         except (ProcessLookupError, PermissionError):
             return None  # it ended in the meantime, or never came up: the status says which
@@ -255,13 +261,13 @@ class _Statuses:
 class _Init:
     """The init of a job's PID namespace, held by a pidfd so that no other process can be hit."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, end: Callable[[int], None]) -> None:
         self.pid = pid
+        self._end = end
         self._descriptor = os.pidfd_open(pid)
 
     def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError, OSError):
-            signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
+        self._end(self._descriptor)
 
     async def gone(self) -> None:
         """Wait until it has ended; the kernel ends everything in its namespace before that. Raises RetryableError."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
@@ -49,6 +50,8 @@ def _switch(context: str) -> None:
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     if _ORDER == "reverse":
         items.reverse()
+    elif _ORDER:
+        random.Random(int(_ORDER)).shuffle(items)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

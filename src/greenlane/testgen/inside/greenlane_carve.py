@@ -6,6 +6,7 @@ Reads `$GREENLANE_INPUT` (`{"targets": [[absolute path, name, first line], ...],
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import os
@@ -19,6 +20,14 @@ from greenlane_values import Describer  # type: ignore[import-not-found]  # it l
 
 _MAX_CALLS = 40
 _MAX_OBJECTS = 3000
+_MAX_STEPS = 5
+_MAX_MAKING = 300
+_STEPS = frozenset({"__setitem__", "__delitem__", "__enter__"})
+_OPERATORS = {
+    "__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">=", "__and__": "&",
+    "__or__": "|", "__add__": "+", "__sub__": "-", "__truediv__": "/",
+}  # fmt: skip
+_NOT_MADE = (type(None), bool, int, float, str, bytes, list, dict, tuple, set, frozenset, type)
 
 
 class Carver:
@@ -28,41 +37,116 @@ class Carver:
         self._targets = {(path, name, line): f"{path}:{line}" for path, name, line in given["targets"]}
         self._project, self._tests, self._near = given["project"], given["tests"], given["near"]
         self._constructed: dict[int, tuple[Any, ...]] = {}
+        self._made: dict[int, tuple[Any, dict[str, Any]]] = {}
+        self._history: dict[int, tuple[Any, list[Any]]] = {}
         self._kinds: dict[Any, str] = {}
         self._seen: dict[str, set[str]] = {}
         self._busy = False
+        self.calling = False
         self.item: Any = None
         self._output = open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8")  # noqa: PTH123, SIM115 - open to the end
 
-    def profile(self, frame: Any, event: str, _argument: Any) -> None:
+    def trace(self, frame: Any, event: str, _argument: Any) -> Any:
+        """Called at the beginning of each Python function; what it gives back is called at its end."""
         if event != "call" or self._busy:
-            return
+            return None
         code = frame.f_code
         kind = self._kinds.get(code)
         if kind is None:
             kind = self._kinds[code] = self._classify(code)
         if not kind:
-            return
+            return None
         self._busy = True
         try:
             if code.co_name == "__init__":
                 self._note_construction(frame)
-            if kind != "init":
+            if kind not in {"own", "init"}:
                 self._note_call(kind, frame)
+            if self.calling and kind != "init" and self._is_direct(frame):
+                return self._note_step(frame)
         except Exception:  # nothing that we do may change how a test ends
             pass
         finally:
             self._busy = False
+        return None
 
     def _classify(self, code: Any) -> str:
         target = self._targets.get((code.co_filename, code.co_name, code.co_firstlineno))
         if target:
             return target
         own = code.co_filename.startswith(self._project + os.sep) and not code.co_filename.startswith(self._tests)
-        return "init" if own and code.co_name == "__init__" else ""
+        if own and code.co_name == "__init__":
+            return "init"
+        return "own" if own and not code.co_name.startswith("<") else ""
+
+    def _is_direct(self, frame: Any) -> bool:
+        """Whether a test itself made this call, rather than code of the project."""
+        caller = frame.f_back
+        return caller is not None and caller.f_code.co_filename.startswith(self._tests)
+
+    def _note_step(self, frame: Any) -> Any:
+        """A call that a test made: part of its receiver's history, and the making of what it returns."""
+        code = frame.f_code
+        if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR):
+            return None
+        values = inspect.getargvalues(frame)
+        bound = bool(values.args) and values.args[0] == "self"
+        positional, keywords = self._arguments(frame, values, skip=1 if bound else 0)
+        receiver = values.locals[values.args[0]] if bound else None
+        if bound:
+            positional, keywords = _without_defaults(getattr(type(receiver), code.co_name), positional, keywords)
+        making = self._making(frame, receiver, bound, positional, keywords)
+        if bound and (not code.co_name.startswith("_") or code.co_name in _STEPS):
+            _, steps = self._history.setdefault(id(receiver), (receiver, []))
+            whole = None not in positional and all(value is not None for _, value in keywords)
+            if whole and len(steps) < _MAX_STEPS and not _is_property(receiver, code.co_name):
+                steps.append([code.co_name, positional, keywords])
+        if making is None:
+            return None
+        frame.f_trace_lines = False
+
+        def ended(_frame: Any, event: str, result: Any) -> Any:
+            if event == "return" and not isinstance(result, _NOT_MADE) and len(self._made) < _MAX_OBJECTS:
+                self._made.setdefault(id(result), (result, making))
+            return ended
+
+        return ended
+
+    def _making(
+        self, frame: Any, receiver: Any, bound: bool, positional: list[Any], keywords: list[Any]
+    ) -> dict[str, Any] | None:
+        """How the test wrote this call, as a description."""
+        parts = [*positional, *(value for _, value in keywords)]
+        if any(part is None for part in parts):
+            return None
+        name = frame.f_code.co_name
+        texts = [part["text"] for part in positional] + [f"{key}={value['text']}" for key, value in keywords]
+        if bound:
+            holder = self._describer().describe(receiver)
+            if holder is None:
+                return None
+            parts.append(holder)
+            text = _written(holder["text"], name, texts, _is_property(receiver, name))
+            own: list[list[str]] = []
+        else:
+            module = frame.f_globals.get("__name__", "")
+            found = getattr(sys.modules.get(module), name, None)
+            if getattr(inspect.unwrap(found), "__code__", None) is not frame.f_code if callable(found) else True:
+                return None
+            text, own = f"{name}({', '.join(texts)})", [[module, name]]
+        if not text or len(text) > _MAX_MAKING:
+            return None
+        imports = sorted(own + [pair for part in parts for pair in part["imports"]])
+        return {"text": text, "imports": imports, "fixtures": sorted({f for part in parts for f in part["fixtures"]})}
+
+    def forget(self) -> None:
+        """A new test begins: what the one before did to an object is no history for it."""
+        self._history.clear()
+        self._made.clear()
+        self.calling = False
 
     def _describer(self) -> Describer:
-        return Describer(self._usable_fixtures(), self._constructed, (self._tests,))
+        return Describer(self._usable_fixtures(), self._constructed, (self._tests,), self._made)
 
     def _usable_fixtures(self) -> dict[str, Any]:
         """Fixtures of this test that a test in another file of the same folder can name, too."""
@@ -85,7 +169,8 @@ class Carver:
             self._constructed.clear()
         positional, keywords = self._arguments(frame, values, skip=1)
         positional, keywords = _without_defaults(type(instance).__init__, positional, keywords)
-        self._constructed[id(instance)] = (instance, positional, keywords)  # kept alive, so that the id stays its own
+        own = self.calling and self._is_direct(frame)
+        self._constructed[id(instance)] = (instance, positional, keywords, own)  # kept alive: the id stays its own
 
     def _arguments(self, frame: Any, values: Any, skip: int) -> tuple[list[Any], list[Any]]:
         describer = self._describer()
@@ -107,13 +192,43 @@ class Carver:
         values = inspect.getargvalues(frame)
         bound = bool(values.args) and values.args[0] in {"self", "cls"}
         positional, keywords = self._arguments(frame, values, skip=1 if bound else 0)
-        receiver = self._describer().describe(values.locals[values.args[0]]) if bound else None
-        record = {"target": target, "receiver": receiver, "positional": positional, "keywords": keywords}
+        holder = values.locals[values.args[0]] if bound else None
+        receiver = self._describer().describe(holder) if bound else None
+        _, history = self._history.get(id(holder), (None, []))
+        record = {
+            "target": target,
+            "receiver": receiver,
+            "positional": positional,
+            "keywords": keywords,
+            "history": history if bound and receiver is not None else [],
+        }
         text = json.dumps(record, sort_keys=True)
         if text not in calls:
             calls.add(text)
             self._output.write(text + "\n")
             self._output.flush()
+
+
+def _written(holder: str, name: str, texts: list[str], is_property: bool) -> str:
+    """A call of a method as one writes it: operators as operators."""
+    if is_property:
+        return f"{holder}.{name}"
+    if name in _OPERATORS:
+        return f"({holder} {_OPERATORS[name]} {texts[0]})" if len(texts) == 1 else ""
+    if name == "__getattr__":
+        attribute = texts[0].strip("'\"")
+        return f"{holder}.{attribute}" if attribute.isidentifier() else ""
+    if name == "__getitem__":
+        return f"{holder}[{texts[0]}]"
+    if name == "__invert__":
+        return f"(~{holder})"
+    if name == "__call__":
+        return f"{holder}({', '.join(texts)})"
+    return "" if name.startswith("_") else f"{holder}.{name}({', '.join(texts)})"
+
+
+def _is_property(receiver: Any, name: str) -> bool:
+    return isinstance(inspect.getattr_static(type(receiver), name, None), (property, functools.cached_property))
 
 
 def _without_defaults(init: Any, positional: list[Any], keywords: list[Any]) -> tuple[list[Any], list[Any]]:
@@ -141,8 +256,16 @@ _carver = Carver()
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item: Any) -> Iterator[None]:
     _carver.item = item
-    sys.setprofile(_carver.profile)
-    threading.setprofile(_carver.profile)
+    _carver.forget()
+    sys.settrace(_carver.trace)
+    threading.settrace(_carver.trace)
     yield
-    sys.setprofile(None)
-    threading.setprofile(None)
+    sys.settrace(None)
+    threading.settrace(None)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    _carver.calling = True
+    yield
+    _carver.calling = False

@@ -1,14 +1,15 @@
 """Runs inside the sandbox: calls functions with proposed inputs and writes down what came of each call.
 
-A case is `{"id", "module", "function", "receiver", "arguments": [[name or null, expression], ...], "imports",
-"asynchronous"}`; expressions were checked outside. Imported by a probe file that stands among the project's tests, so
-that the project's fixtures can be used.
+A case is `{"id", "module", "function", "receiver", "history": [[method, arguments], ...], "arguments": [[name or null,
+expression], ...], "imports", "asynchronous"}`; expressions were checked outside. Imported by a probe file that stands
+among the project's tests, so that the project's fixtures can be used.
 """
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
 import importlib
 import inspect
 import itertools
@@ -17,17 +18,22 @@ import os
 import signal
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
 from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _CALL_S = 1.0
+_WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_LISTED = 12
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _raises: dict[str, set[int]] = {}
+SEEN: dict[int, str] = {}
+EXPECTED: dict[int, str] = {}
+"""While mutants are tried: what a test would look at of each call, as it is now and as it is without a fault."""
 
 
 class CallTimeout(BaseException):
@@ -41,17 +47,35 @@ def cases(group: int) -> list[dict[str, Any]]:
 
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     record = {"case": case["id"], **_observe(case, fixtures)}
+    if "mutants" in _GIVEN:
+        SEEN[case["id"]] = _looked_at(record)
+        assert EXPECTED.get(case["id"], SEEN[case["id"]]) == SEEN[case["id"]]
+        return
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
         file.write(json.dumps(record) + "\n")
 
 
+def _looked_at(record: dict[str, Any]) -> str:
+    """What the assertions of a test written from this record would compare."""
+    value = record.get("value") or {}
+    changes = [[where, name, shown["text"]] for where, name, shown in record.get("changes", [])][:1]
+    parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes]
+    if not changes:
+        parts += [value.get("text"), record.get("listed")]
+        parts += [[name, shown["text"]] for name, shown in record.get("attributes", [])]
+    return json.dumps(parts)
+
+
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     names: dict[str, Any] = dict(fixtures)
+    if case["script"] is not None:
+        return _follow(case["script"], names)
     try:
         for module, name in case["imports"]:
             names[name] = getattr(importlib.import_module(module), name)
-        function, values = _prepare(case, names)
-    except Exception as error:
+        with _limited():
+            function, values = _prepare(case, names)
+    except (Exception, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
     before = {name: _state(value, describer) for name, value in values.items()}
@@ -69,6 +93,32 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
+def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
+    """What a script shows: of its look, or of the statement before it that raised an error."""
+    imports, setup, look = script
+    names |= {"__name__": "greenlane_script"}
+    for module, name in imports:
+        exec(f"from {module} import {name}" if name else f"import {module}", names)
+    describer = Describer(forbidden=(_GIVEN["tests"],))
+    place = 0
+    progress = {"listed": False}
+    try:
+        for statement in setup:
+            with _limited():
+                exec(statement, names)
+            place += 1
+        try:
+            code = compile(look, "<look>", "eval")
+        except SyntaxError:
+            code = compile(look, "<look>", "exec")
+        outcome = _call(lambda: eval(code, names), [], {}, False, progress)
+    except CallTimeout:
+        return {"kind": "timeout"}
+    except Exception as error:
+        return _describe_error(error) | progress | {"stopped": place if place < len(setup) else -1}
+    return _describe_value(outcome, describer)
+
+
 def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     module = importlib.import_module(case["module"])
     values = {f"#{i}": eval(text, dict(names)) for i, (_, text) in enumerate(case["arguments"])}
@@ -78,6 +128,10 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
             function = getattr(function, part)
         return function, values
     values["receiver"] = eval(case["receiver"], dict(names))
+    for name, arguments in case["history"]:
+        given = [(key, eval(text, dict(names))) for key, text in arguments]
+        step = getattr(values["receiver"], name)
+        step(*(v for key, v in given if key is None), **{key: v for key, v in given if key is not None})
     if case["attribute"]:
         return (lambda: getattr(values["receiver"], case["function"])), values
     return getattr(values["receiver"], case["function"]), values
@@ -86,12 +140,7 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
 def _call(
     function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, bool]
 ) -> Any:
-    def stop(*_: Any) -> None:
-        raise CallTimeout
-
-    previous = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, _CALL_S)
-    try:
+    with _limited():
         outcome = function(*positional, **keywords)
         if asynchronous and inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
@@ -99,9 +148,25 @@ def _call(
             progress["listed"] = True  # an error may come only now
             return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
         return outcome
+
+
+@contextlib.contextmanager
+def _limited() -> Iterator[None]:
+    """Processor time and time by the clock for one call."""
+
+    def stop(*_: Any) -> None:
+        raise CallTimeout
+
+    previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
+    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
+    try:
+        yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGALRM, previous[0])
+        signal.signal(signal.SIGPROF, previous[1])
 
 
 async def _await(awaitable: Any) -> Any:
@@ -153,7 +218,9 @@ def _is_dated(text: str) -> bool:
 
 
 def _describe_error(error: Exception) -> dict[str, Any]:
-    last = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
+    own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
     deliberate = last.filename.startswith(_GIVEN["project"] + os.sep) and last.lineno in _raise_lines(last.filename)
     kind = type(error)
     top = kind.__qualname__.split(".")[0]
@@ -164,6 +231,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "message": str(error)[:200],
         "dated": _is_dated(str(error)) or " at 0x" in str(error),
         "deliberate": deliberate,
+        "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 
 

@@ -31,17 +31,20 @@ class Unwritable(Exception):
 
 class Describer:
     """Describes values. `fixtures` are named objects that may be referred to; `constructed` says how objects were made
-    (by id: class, positional arguments and keywords as descriptions); `forbidden` are modules no test may import."""
+    (by id: the object, positional arguments and keywords as descriptions, whether a test itself did it), `made` which
+    call of a test gave them (by id: the object, the call's description); `forbidden` are modules no test may import."""
 
     def __init__(
         self,
         fixtures: dict[str, Any] | None = None,
         constructed: dict[int, tuple[Any, ...]] | None = None,
         forbidden: tuple[str, ...] = (),
+        made: dict[int, tuple[Any, dict[str, Any]]] | None = None,
     ) -> None:
         self._fixtures = fixtures or {}
         self._constructed = constructed or {}
         self._forbidden = forbidden
+        self._made = made or {}
 
     def describe(self, value: Any) -> dict[str, Any] | None:
         imports: set[tuple[str, str]] = set()
@@ -118,10 +121,30 @@ class Describer:
             return f"{self._name(kind, imports)}({shown})"
         if dataclasses.is_dataclass(value):
             return self._dataclass(value, imports, write)
-        made = self._constructed.get(id(value))
+        return self._traced(value, imports, fixtures)
+
+    def _traced(self, value: Any, imports: set[tuple[str, str]], fixtures: set[str]) -> str:
+        """An object as the run made it: by its class, by a call of the test, or as a part of a fixture."""
+        constructed = self._constructed.get(id(value))
+        made = self._made.get(id(value))
+        if constructed is not None and not self._is_writable(constructed):
+            constructed = None
+        if constructed is not None and (made is None or constructed[3]):
+            return self._construction(type(value), constructed, imports, fixtures)
         if made is not None:
-            return self._construction(kind, made, imports, fixtures)
+            imports.update((module, name) for module, name in made[1]["imports"])
+            fixtures.update(made[1]["fixtures"])
+            return str(made[1]["text"])
+        for name, fixture in self._fixtures.items():
+            for attribute, held in getattr(fixture, "__dict__", {}).items():
+                if held is value and not attribute.startswith("_"):
+                    fixtures.add(name)
+                    return f"{name}.{attribute}"
         return self._round_trip(value, imports)
+
+    def _is_writable(self, constructed: tuple[Any, ...]) -> bool:
+        _, positional, keywords, _ = constructed
+        return all(part is not None for part in [*positional, *(value for _, value in keywords)])
 
     def _dataclass(self, value: Any, imports: set[tuple[str, str]], write: Any) -> str:
         shown = []
@@ -138,7 +161,7 @@ class Describer:
         return f"{self._name(type(value), imports)}({', '.join(shown)})"
 
     def _construction(self, kind: Any, made: tuple[Any, ...], imports: set[tuple[str, str]], fixtures: set[str]) -> str:
-        _, positional, keywords = made
+        _, positional, keywords, _ = made
         parts = []
         for name, described in [*((None, item) for item in positional), *keywords]:
             if described is None:

@@ -1,4 +1,4 @@
-"""A bound on the processes of a job that the kernel itself holds, where Greenlane runs as root.
+"""A bound on the processes of a job or a service that the kernel itself holds, where Greenlane runs as root.
 
 RLIMIT_NPROC does not bind root, and a fork bomb makes thousands of processes between two looks of a watch. A control
 group with the `pids` controller refuses the fork. Where none can be made, the watch alone bounds it.
@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-_HIERARCHIES = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
+HIERARCHIES = (Path("/sys/fs/cgroup/pids"), Path("/sys/fs/cgroup"))
 """Version 1 has a hierarchy for each controller, version 2 one for all."""
 _OWN_TASKS = 4
 """The launcher's own processes and threads, which are counted with the job's."""
@@ -26,12 +26,13 @@ def pids_group(limit: int) -> Iterator[Path | None]:
 
     Who writes its process id to the file `cgroup.procs` in it is counted from then on, with all that it starts.
     """
-    group = _make(limit) if os.geteuid() == 0 else None
+    name = uuid.uuid4().hex[:12]
+    group = make_group(name, limit)
     try:
         yield group
     finally:
         if group is not None:
-            _remove(group)
+            remove_group(name)
 
 
 def join(group: Path | None, pid: int) -> None:
@@ -41,10 +42,15 @@ def join(group: Path | None, pid: int) -> None:
             (group / "cgroup.procs").write_text(str(pid), encoding="ascii")
 
 
-def _make(limit: int) -> Path | None:
-    for hierarchy in _HIERARCHIES:
-        group = hierarchy / f"greenlane-{uuid.uuid4().hex[:12]}"
+def make_group(name: str, limit: int) -> Path | None:
+    """A control group for at most `limit` tasks, until `remove_group` with this name; None as with `pids_group`."""
+    if os.geteuid() != 0:
+        return None
+    for hierarchy in HIERARCHIES:
+        group = hierarchy / f"greenlane-{name}"
         try:
+            if not (hierarchy / "cgroup.procs").exists():
+                continue  # version 1: the folder that holds the hierarchies is no group itself
             group.mkdir()
         except OSError:
             continue
@@ -55,6 +61,13 @@ def _make(limit: int) -> Path | None:
             continue
         return group
     return None
+
+
+def remove_group(name: str) -> None:
+    """Remove what `make_group` made, once its processes are gone. There is none: nothing."""
+    for hierarchy in HIERARCHIES:
+        if (group := hierarchy / f"greenlane-{name}").exists():
+            _remove(group)
 
 
 def _remove(group: Path) -> None:

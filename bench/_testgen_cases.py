@@ -1,0 +1,189 @@
+"""Real merged changes whose human tests are withheld: for `bench/testgen.py`, and how they were chosen.
+
+A project is a clone below `--repos DIR` and a few facts that an adopter would write into `greenlane.yaml`. A change
+is taken if people merged it with tests of its own, if the suite passes on it with those tests and without them, and
+if at least `MIN_OPEN` of its changed lines run only because of them. `python bench/_testgen_cases.py --repos DIR
+--python PYTHON` writes the list anew, newest changes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import csv
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from _merged import Case, changed_paths, find_clone, merged_changes
+from greenlane.adapters.git.diffs import read_diff
+from greenlane.adapters.git.export import export_tree
+from greenlane.adapters.git.process import Git
+from greenlane.adapters.sandbox import choose_sandbox
+from greenlane.analyzers.coverage import is_test_file, read_statements
+from greenlane.domain.settings import Service, Settings
+from greenlane.ports.environments import PythonEnvironment
+from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
+
+LIST = Path(__file__).with_name("testgen_changes.csv")
+MIN_OPEN, MAX_ADDED, MAX_FILES = 3, 150, 3
+SUITE_S = 120.0
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """`made` are files that the project's own build step would write."""
+
+    repository: str
+    package: str
+    tests: str = "tests"
+    made: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def service(self) -> Service:
+        root = self.package.rpartition("/")[0] or "."
+        return Service(name="project", source_roots=(root,), tests_dir=self.tests)
+
+
+_VERSION = '__version__ = version = "99.0"\n__version_tuple__ = version_tuple = (99, 0)\n'
+PROJECTS = (
+    Project(
+        repository="python-humanize/humanize",
+        package="src/humanize",
+        made=(("src/humanize/_version.py", _VERSION),),
+    ),
+    Project(repository="mahmoud/boltons", package="boltons"),
+    Project(repository="msiemens/tinydb", package="tinydb"),
+    Project(repository="more-itertools/more-itertools", package="more_itertools"),
+    Project(repository="pypa/packaging", package="src/packaging"),
+    Project(repository="pallets/itsdangerous", package="src/itsdangerous"),
+    Project(repository="jaraco/inflect", package="inflect"),
+    Project(repository="marshmallow-code/marshmallow", package="src/marshmallow"),
+    Project(repository="andialbrecht/sqlparse", package="sqlparse"),
+    Project(repository="pallets/click", package="src/click"),
+    Project(repository="pallets/werkzeug", package="src/werkzeug"),
+)
+PACKAGES = (
+    "pytest coverage pytest-cov freezegun pretend hypothesis pyyaml simplejson pytz markupsafe watchdog "
+    "ephemeral-port-reserve cffi pytest-timeout pytest-xprocess cryptography typeguard typing_extensions colorama "
+    "python-dateutil tzdata humanize boltons tinydb more-itertools packaging itsdangerous inflect marshmallow "
+    "sqlparse click werkzeug"
+)
+"""What the projects' suites import. The projects themselves are among it for their metadata; their trees come first."""
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A line of the list."""
+
+    repository: str
+    commit: str
+    side: str
+
+
+class Trees(msgspec.Struct, frozen=True, kw_only=True):
+    """A change as it was merged, and the same with the tests of before; `lines` are the changed executable ones.
+
+    `human` are the test files that the change brought or altered."""
+
+    whole: Path
+    withheld: Path
+    lines: dict[str, frozenset[int]]
+    human: tuple[str, ...]
+
+
+def read_list() -> list[Listed]:
+    with LIST.open(encoding="utf-8", newline="") as file:
+        return [Listed(**row) for row in csv.DictReader(file)]
+
+
+def environment_of(python: Path) -> PythonEnvironment:
+    """An environment made beforehand; its interpreter's own folders are shown to the sandbox as well."""
+    roots = (python.absolute().parent.parent, python.resolve().parent.parent)
+    return PythonEnvironment(python=python.absolute(), read_only=roots, digest="bench")
+
+
+def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
+    git = Git(clone)
+    whole, withheld, base = folder / "whole", folder / "withheld", folder / "base"
+    for tree, commit in ((whole, case.head), (withheld, case.head), (base, case.base)):
+        export_tree(git, commit, tree)
+        for path, text in project.made:
+            if not (tree / path).exists():
+                (tree / path).write_text(text, encoding="utf-8")
+    human = tuple(p for p in changed_paths(clone, case.base, case.head) if p.startswith(f"{project.tests}/"))
+    for path in human:
+        (withheld / path).unlink(missing_ok=True)
+        if (base / path).is_file():
+            (withheld / path).parent.mkdir(parents=True, exist_ok=True)
+            (withheld / path).write_bytes((base / path).read_bytes())
+    diff = read_diff(git, case.base, case.head)
+    changed = {
+        f.path: frozenset(line.number for line in f.added)
+        for f in diff.files
+        if f.added and f.path.startswith(f"{project.package}/")
+    }
+    lines, _ = read_statements(withheld, changed)
+    present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))
+    return Trees(whole=whole, withheld=withheld, lines=lines, human=present)
+
+
+def open_lines(run: SuiteRun, lines: dict[str, frozenset[int]]) -> set[tuple[str, int]]:
+    return {(path, line) for path, numbers in lines.items() for line in numbers - run.executed(path)}
+
+
+def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
+    """Merged changes of source and tests together, of a size that people review."""
+    for case in merged_changes(project.repository, clone, last=last, wanted=last):
+        paths = [p for p in changed_paths(clone, case.base, case.head) if p.endswith(".py")]
+        source = [p for p in paths if p.startswith(f"{project.package}/") and not is_test_file(p)]
+        tests = [p for p in paths if p.startswith(f"{project.tests}/") and is_test_file(p)]
+        if not tests or not 1 <= len(source) <= MAX_FILES:
+            continue
+        diff = read_diff(Git(clone), case.base, case.head)
+        added = sum(len(f.added) for f in diff.files if f.path in source)
+        if MIN_OPEN <= added <= MAX_ADDED:
+            yield case
+
+
+async def is_fit(project: Project, clone: Path, case: Case, runner: SuiteRunner, python: PythonEnvironment) -> int:
+    """How many changed lines are open without the human tests, and closed with them; 0: the change is not taken."""
+    with tempfile.TemporaryDirectory(prefix="greenlane-choose-") as folder:
+        trees = lay_out(project, clone, case, Path(folder).resolve())
+        if not trees.lines or not trees.human:
+            return 0
+        request = SuiteRequest(measure=tuple(trees.lines), timeout_s=SUITE_S)
+        without = await runner.run(project.service, python, trees.withheld, request)
+        if not without.passed or len(open_lines(without, trees.lines)) < MIN_OPEN:
+            return 0
+        whole = await runner.run(project.service, python, trees.whole, request)
+        closed = open_lines(without, trees.lines) - open_lines(whole, trees.lines)
+        return len(closed) if whole.passed and len(closed) >= MIN_OPEN else 0
+
+
+async def choose(repos: Path, python: Path, names: list[str], each: int, last: int) -> None:
+    runner = SuiteRunner(choose_sandbox(), Settings())
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["repository", "commit", "side"])
+    for project in (p for p in PROJECTS if not names or p.repository in names):
+        clone = find_clone(repos, project.repository)
+        found = 0
+        for case in candidates(project, clone, last) if clone else ():
+            if clone is not None and await is_fit(project, clone, case, runner, environment_of(python)):
+                writer.writerow([project.repository, case.head, ("report", "develop")[found % 2]])
+                sys.stdout.flush()
+                found += 1
+            if found == each:
+                break
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--repos", type=Path, required=True)
+    parser.add_argument("--python", type=Path, required=True)
+    parser.add_argument("--each", type=int, default=4, help="changes of each project")
+    parser.add_argument("--last", type=int, default=400, help="merged changes that are looked at")
+    parser.add_argument("names", nargs="*", metavar="OWNER/NAME", help="these projects only")
+    given = parser.parse_args()
+    asyncio.run(choose(given.repos, given.python, given.names, given.each, given.last))

@@ -1,0 +1,359 @@
+"""What existing tests do, cut down to what one look needs: statements of a test, and an expression that it asserts on.
+
+A value that can't be written down from outside (a class made in a test, a client, a chain of calls) stands there in
+the project's own words. Varying such a script and pinning what it shows is test amplification as DSpot does it
+(Danglot et al., "Automatic test improvement with DSpot", 2019). Reads files of the tree, runs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.inputs import MAX_STATEMENT, Import, Script
+
+_MAX_BYTES = 1 << 20
+_MAX_FILES = 12
+_MAX_ROWS = 3
+_MAX_STATEMENTS = 12
+_MAX_HELPER_LINES = 15
+_MAX_HELPERS = 3
+_SELF_LOOKS = {
+    "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
+    "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
+    "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
+}  # fmt: skip
+
+
+class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
+    """A script, the test that it is from, and the fixtures that it names."""
+
+    test: str
+    script: Script
+    fixtures: frozenset[str] = frozenset()
+
+
+def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
+    """The scripts of these tests (node ids without parameters), in their order, shortest look first in each."""
+    files: dict[str, _TestFile | None] = {}
+    found: dict[Script, FoundScript] = {}
+    for test in tests:
+        path, _, name = test.partition("::")
+        if path not in files:
+            files[path] = _read(tree, path) if len(files) < _MAX_FILES else None
+        file = files[path]
+        for script in file.scripts(name) if file is not None else ():
+            found.setdefault(script.script, msgspec.structs.replace(script, test=test))
+    return list(found.values())
+
+
+def _read(tree: Path, path: str) -> _TestFile | None:
+    file = tree / path
+    try:
+        if not file.resolve().is_relative_to(tree.resolve()) or file.stat().st_size > _MAX_BYTES:
+            return None
+        return _TestFile(parse_source(file.read_text(encoding="utf-8-sig")), _package(tree, path))
+    except (UnreadableSourceError, UnicodeDecodeError, OSError):
+        return None
+
+
+def _package(tree: Path, path: str) -> str:
+    """The package of a test file, for its relative imports; empty if it is in none."""
+    parts: list[str] = []
+    folder = PurePosixPath(path).parent
+    while str(folder) != "." and (tree / folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
+
+
+class _TestFile:
+    """One test file: what its names stand for, and its tests."""
+
+    def __init__(self, parsed: ast.Module, package: str) -> None:
+        self._imports: dict[str, Import] = {}
+        self._helpers: dict[str, ast.stmt] = {}
+        self._tests: dict[str, ast.FunctionDef] = {}
+        for node in _flat(parsed.body):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                self._imports |= _imported(node, package)
+            elif isinstance(node, FunctionNode | ast.ClassDef):
+                self._helpers[node.name] = node
+                members = node.body if isinstance(node, ast.ClassDef) else [node]
+                prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
+                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, ast.FunctionDef)}
+            elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+                self._helpers[node.targets[0].id] = node
+
+    def scripts(self, name: str) -> Iterator[FoundScript]:
+        test = self._tests.get(name)
+        if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
+            return
+        names = {argument.arg for argument in test.args.args}
+        for row in _rows(test):
+            setup: list[ast.stmt] = []
+            for look, before in _looks(test.body, setup):
+                script = self._cut([*before], look, names - set(row), row)
+                if script is not None:
+                    yield script
+
+    def _cut(
+        self, setup: list[ast.stmt], look: ast.expr, arguments: set[str], row: Mapping[str, ast.expr]
+    ) -> FoundScript | None:
+        """The statements that a look needs; None if it needs something that only this file has."""
+        kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
+        kept, look = _filled(kept, row), _filled_expression(look, row)
+        imports: set[Import] = set()
+        fixtures: set[str] = set()
+        helpers: dict[str, ast.stmt] = {}
+        bound = {name for node in kept for name in _bound(node)}
+        pending = [name for node in (*kept, look) for name in _loaded(node)]
+        seen: set[str] = set()
+        while pending:
+            name = pending.pop()
+            if name in seen or name in bound:
+                continue
+            seen.add(name)
+            if name in arguments:
+                fixtures.add(name)
+            elif name in self._imports:
+                imports.add(self._imports[name])
+            elif name in self._helpers and _is_small(self._helpers[name]):
+                helpers[name] = self._helpers[name]
+                pending += _loaded(self._helpers[name])
+            elif not hasattr(builtins, name):
+                return None
+        local = {name for name in fixtures if name in self._helpers}
+        if {"self", "cls", "request"} & fixtures or local or len(helpers) > _MAX_HELPERS:
+            return None
+        lines = [helpers[name] for name in self._helpers if name in helpers] + kept
+        texts = tuple(ast.unparse(node) for node in lines)
+        if len(texts) > _MAX_STATEMENTS or any(len(text) > MAX_STATEMENT for text in texts):
+            return None
+        script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))
+        return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
+
+
+def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try):
+            yield from _flat(node.body)
+
+
+def _imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Import]:
+    found: dict[str, Import] = {}
+    for alias in node.names:
+        renamed = f" as {alias.asname}" if alias.asname and alias.asname != alias.name else ""
+        if isinstance(node, ast.Import):
+            bound = alias.asname or alias.name.split(".")[0]
+            found[bound] = (alias.name + renamed, "")
+        elif alias.name != "*":
+            module = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                if not package or node.level > len(parents):
+                    continue
+                kept = parents[: len(parents) - node.level + 1]
+                module = ".".join([*kept, *([module] if module else [])])
+            found[alias.asname or alias.name] = (module, alias.name + renamed)
+    found.pop("annotations", None)
+    return found
+
+
+def _rows(test: ast.FunctionDef) -> list[dict[str, ast.expr]]:
+    """The first rows of a parametrised test, by name (of several decorators side by side); one empty row for any
+    other test, none if the parameters can't be read."""
+    found: list[dict[str, ast.expr]] = [{}]
+    for decorator in test.decorator_list:
+        called = isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.parametrize")
+        if not called or not isinstance(decorator, ast.Call) or len(decorator.args) < 2:
+            continue
+        rows = _rows_of(decorator)
+        if not rows:
+            return []
+        count = max(len(found), len(rows))
+        found = [found[n % len(found)] | rows[n % len(rows)] for n in range(count)]
+    return found
+
+
+def _rows_of(decorator: ast.Call) -> list[dict[str, ast.expr]]:
+    try:
+        given = ast.literal_eval(decorator.args[0])
+    except (ValueError, TypeError, SyntaxError):
+        return []
+    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
+    rows, found = decorator.args[1], []
+    for item in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
+        values = item.elts if len(names) > 1 and isinstance(item, ast.Tuple | ast.List) else [item]
+        if len(values) == len(names) and not any("pytest.param" in ast.unparse(v) for v in values):
+            found.append(dict(zip(names, values, strict=True)))
+    return found[:_MAX_ROWS]
+
+
+def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
+    """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`."""
+    for node in body:
+        if isinstance(node, ast.Assert):
+            yield _asserted(node.test), setup
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue
+        elif isinstance(node, ast.Expr) and _self_look(node.value) is not None:
+            look = _self_look(node.value)
+            if look is not None:
+                yield look, setup
+        elif isinstance(node, ast.With) and "raises" in ast.unparse(node.items[0].context_expr).lower():
+            inner = list(setup)
+            yield from _looks(node.body, inner)
+        else:
+            value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
+            if isinstance(value, ast.Call):
+                yield value, setup
+            cleaned = _without_asserts(node)
+            if cleaned is not None:
+                setup.append(cleaned)
+
+
+def _asserted(test: ast.expr) -> ast.expr:
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        left, right = test.left, test.comparators[0]
+        fixed = isinstance(left, ast.Constant) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
+        if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
+            return right if fixed and isinstance(right, ast.Call | ast.Attribute) else left
+        return test
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return _asserted(test.operand)
+    return test
+
+
+def _self_look(node: ast.expr) -> ast.expr | None:
+    """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
+        return None
+    calls = [a for a in node.args[:2] if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
+    return (calls or node.args)[0]
+
+
+def _without_asserts(node: ast.stmt) -> ast.stmt | None:
+    """A compound statement without the assertions in it; None if nothing is left."""
+
+    class Cleaning(ast.NodeTransformer):
+        def visit_Assert(self, node: ast.Assert) -> ast.AST:
+            return ast.copy_location(ast.Pass(), node)
+
+    if not any(isinstance(part, ast.Assert) for part in ast.walk(node)):
+        return node
+    cleaned = ast.fix_missing_locations(Cleaning().visit(copy.deepcopy(node)))
+    busy = [n for n in ast.walk(cleaned) if isinstance(n, ast.stmt) and not isinstance(n, ast.Pass)]
+    return cleaned if len(busy) > 1 else None
+
+
+def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:
+    """The statements before a look that it depends on: those that bind a name it needs, and those that use an object
+    it needs and may change it."""
+    needed = set(_loaded(look))
+    kept: list[ast.stmt] = []
+    for node in reversed(setup):
+        bound = set(_bound(node))
+        touches = isinstance(node, ast.Expr | ast.Assign | ast.AugAssign | ast.Delete | ast.With | ast.For | ast.Try)
+        holders = (
+            {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
+        )
+        if bound & needed or (holders - imported) & needed:
+            kept.insert(0, node)
+            if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
+                needed -= bound  # what the name stood for before is of no use
+            needed |= set(_loaded(node))
+    return kept
+
+
+def _direct(kept: list[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.expr]:
+    """`result = call()` and a look at `result` is a look at `call()`."""
+    last = kept[-1] if kept else None
+    if isinstance(look, ast.Name) and isinstance(last, ast.Assign) and len(last.targets) == 1:
+        target = last.targets[0]
+        if isinstance(target, ast.Name) and target.id == look.id:
+            return kept[:-1], last.value
+    return kept, look
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        yield node.name
+        return
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            yield part.id
+        elif isinstance(part, FunctionNode | ast.ClassDef):
+            yield part.name
+        elif isinstance(part, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name.split(".")[0]) for alias in part.names)
+        elif isinstance(part, ast.ExceptHandler) and part.name:
+            yield part.name
+
+
+def _loaded(node: ast.AST) -> list[str]:
+    """Names that come from outside: parameters of functions inside, and what they bind, are their own."""
+    own = {a.arg for n in ast.walk(node) if isinstance(n, ast.arguments) for a in _arguments(n)}
+    own |= {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _is_inner(node)
+    }
+    own |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
+            if isinstance(n, ast.Name)}  # fmt: skip
+    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load | ast.Del)]
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        names.append(node.target.id)
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        own.add(node.name)
+    return [name for name in dict.fromkeys(names) if name not in own]
+
+
+def _is_inner(node: ast.AST) -> bool:
+    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try)
+
+
+def _arguments(node: ast.arguments) -> list[ast.arg]:
+    extra = [a for a in (node.vararg, node.kwarg) if a is not None]
+    return [*node.posonlyargs, *node.args, *node.kwonlyargs, *extra]
+
+
+def _is_small(node: ast.stmt) -> bool:
+    """Whether a helper of the file may be copied into a test: short, and no fixture."""
+    decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
+    if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
+        return False
+    return (node.end_lineno or node.lineno) - node.lineno < _MAX_HELPER_LINES
+
+
+class _Filling(ast.NodeTransformer):
+    def __init__(self, row: Mapping[str, ast.expr]) -> None:
+        self._row = row
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self._row.get(node.id) if isinstance(node.ctx, ast.Load) else None
+        return copy.deepcopy(value) if value is not None else node
+
+
+def _filled(nodes: Sequence[ast.stmt], row: Mapping[str, ast.expr]) -> list[ast.stmt]:
+    return [_Filling(row).visit(copy.deepcopy(node)) for node in nodes] if row else list(nodes)
+
+
+def _filled_expression(node: ast.expr, row: Mapping[str, ast.expr]) -> ast.expr:
+    filled = _Filling(row).visit(copy.deepcopy(node)) if row else node
+    assert isinstance(filled, ast.expr)
+    return filled

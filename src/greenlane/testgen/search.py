@@ -1,0 +1,268 @@
+"""`Search`: calls that reach what is open in one file, seen in the sandbox. Called by the generator.
+
+Rounds of exploring, from the calls that existing tests make and then from those that came nearest to what is open;
+then mutants are tried against the calls that a test could be made of, so that those can be chosen that notice most.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import re
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from greenlane.suite.runner import SuiteRun
+from greenlane.testgen.choose import differing, is_tellable, reached, taste
+from greenlane.testgen.code import Function, Guard, enclosing, guards_of
+from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.hints import Hint, find_hints
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, made_receivers, pool_of, seed_cases
+from greenlane.testgen.neighbours import Style
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.scripts import read_scripts
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap, Target, Targets, is_fault, line_of
+from greenlane.testgen.trial import Trials
+from greenlane.testgen.vary import vary
+
+_ROUNDS = 4
+_CASES_A_ROUND = 480
+_SEEDS = 8
+_FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
+_BASES_A_LINE = 3
+_BASES_A_ROUND = 24
+_BUDGET_S = 420.0
+"""After this long no further round is begun; on a machine that is not busy with other things the rounds end it."""
+_TRIAL_S = 20.0
+_TESTS_A_MUTANT = 25
+"""Existing tests that are tried on a mutant of a line that they run, fewest first: most are noticed at once."""
+_MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
+"""Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
+_CANDIDATES, _A_TARGET = 160, 8
+"""Calls that mutants are tried on: so many for each open line and branch, so many in all."""
+
+
+class Search:
+    """The search for one file. `gap` is what is open, without the mutants that existing tests notice."""
+
+    def __init__(
+        self, explorer: Explorer, trials: Trials, scene: Scene, source: Source, style: Style, started: float
+    ) -> None:
+        self._explorer, self._trials = explorer, trials
+        self._scene, self._source, self._style, self._started = scene, source, style, started
+        self._pool: Pool = {}
+        self.hints: tuple[Hint, ...] = ()
+        self.gap: Gap = source.gap
+
+    async def run(self, baseline: SuiteRun) -> list[Observed]:
+        """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
+        self.gap = await self._still_open(baseline)
+        observed = await self._explore(baseline)
+        self.hints = find_hints(observed, self.gap)
+        candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
+        if self._unnoticed(candidates) and not self._is_late():
+            tried = {o.case.key for o in observed}
+            cases = self._around(candidates, tried)
+            more = await self._explorer.explore(self._scene, cases, self.gap)
+            fresh = self._candidates(more, {o.case.key for o in candidates})
+            candidates += await self._noticing(await self._steady(fresh))
+        return candidates
+
+    def _is_late(self) -> bool:
+        return time.monotonic() - self._started > _BUDGET_S
+
+    # -------------------------------------------------------------- mutants
+
+    async def _still_open(self, baseline: SuiteRun) -> Gap:
+        """The gap without mutants that existing tests notice; on lines that no test runs, none does."""
+        gap = self._source.gap
+        ran = baseline.contexts.get(gap.path, {})
+        tests = [sorted(ran.get(mutant.line, frozenset()) - {""})[:_TESTS_A_MUTANT] for mutant in gap.mutants]
+        trial = await self._trials.run(self._scene, gap.mutants, tests, seconds=_TRIAL_S)
+        left = tuple(mutant for number, mutant in enumerate(gap.mutants) if number not in trial.killed)
+        return msgspec.structs.replace(gap, mutants=left)
+
+    async def _noticing(self, observed: list[Observed]) -> list[Observed]:
+        return await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S) if observed else []
+
+    def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
+        return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
+
+    def _around(self, candidates: Sequence[Observed], tried: set[str]) -> list[Case]:
+        """Variations of the calls that run the lines of mutants nobody noticed."""
+        lines = {line_of(target) for target in self._unnoticed(candidates)}
+        bases: dict[str, Observed] = {}
+        for line in sorted(lines):
+            near = [o for o in candidates if line in o.lines.get(self.gap.path, frozenset())]
+            bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:_BASES_A_LINE]}
+        chosen = list(bases.values())[:_BASES_A_ROUND]
+        share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
+        cases = [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
+        return [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
+
+    # -------------------------------------------------------------- calls
+
+    async def _explore(self, baseline: SuiteRun) -> list[Observed]:
+        source = self._source
+        functions = [function for _, function in source.entries]
+        owners = {function.owner for function in functions} - {None}
+        functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
+        calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
+        self._pool = pool_of(functions, calls)
+        cases = [*self._first_round(calls), *await self._scripts(baseline)]
+        observed: list[Observed] = []
+        tried: set[str] = set()
+        varied = {case.key for case in cases if case.carved and case.script is None}
+        for _ in range(_ROUNDS):
+            fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
+            tried |= {case.key for case in fresh}
+            observed += await self._explorer.explore(self._scene, fresh, self.gap)
+            left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
+            if not left or self._is_late():
+                break
+            bases = _nearest(observed, source, left, varied)
+            share = _CASES_A_ROUND // max(len(bases), 1)
+            cases = [
+                v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors, self._pool)
+            ]
+        return observed
+
+    async def _scripts(self, baseline: SuiteRun) -> list[Case]:
+        """What existing tests do around the open lines, a script for each look."""
+        found: dict[str, Case] = {}
+        lines = sorted({line_of(target) for target in self.gap.covering})
+        for line in lines:
+            function = enclosing(self._source.functions, line)
+            if function is None:
+                continue
+            tests = _tests_before(line, function, self._source, baseline)
+            scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
+            share = max(_MAX_SCRIPTS // len(lines), _FEWEST_SCRIPTS)
+            for one in scripts[:share]:
+                if self._style.form == "unittest" and one.fixtures:
+                    continue
+                case = Case(
+                    entry=function, receiver=None, arguments=(), imports=frozenset(), fixtures=one.fixtures,
+                    carved=True, script=one.script,
+                )  # fmt: skip
+                found.setdefault(case.key, case)
+        return list(found.values())
+
+    def _first_round(self, calls: Sequence[CarvedCall]) -> list[Case]:
+        source, cases = self._source, list[Case]()
+        share = _CASES_A_ROUND // max(len(source.entries), 1)
+        for rank, entry in source.entries:
+            own = _calls_of([entry], calls)
+            siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
+            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
+            seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
+            if self._style.form == "unittest":
+                seeds = [seed for seed in seeds if not seed.fixtures]
+            limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
+            variations = [
+                variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
+            ]
+            cases += [*seeds, *variations][: max(share, len(seeds))]
+        return cases
+
+    def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
+        """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
+        useful = [o for o in observed if o.case.key not in known and is_tellable(o) and o.reached]
+        useful.sort(key=taste, reverse=True)
+        counts: dict[Target, int] = {}
+        chosen: dict[str, Observed] = {}
+        for one in useful:
+            wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < _A_TARGET]
+            if wanted and not is_fault(wanted[0]):
+                chosen[one.case.key] = one
+                for target in one.reached:
+                    counts[target] = counts.get(target, 0) + 1
+        for one in useful:  # then whatever there is room for
+            if len(chosen) >= _CANDIDATES:
+                break
+            chosen.setdefault(one.case.key, one)
+        return list(chosen.values())[:_CANDIDATES]
+
+    async def _steady(self, candidates: list[Observed]) -> list[Observed]:
+        """Those that show the same under another hash seed, time zone and order."""
+        again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
+        unlike = differing(candidates, again)
+        return [o for o in candidates if o.case.key not in unlike]
+
+
+def _tests_before(line: int, function: Function, source: Source, baseline: SuiteRun) -> list[str]:
+    """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
+    function, else into its class, fewest lines of the file first."""
+    ran = baseline.contexts.get(source.path, {})
+    near = [guard.line for guard in reversed(guards_of(source.tree, line))]
+    own = range(function.first + 1, function.last + 1)
+    kin = [n for f in source.functions if f.owner == function.owner for n in range(f.first + 1, f.last + 1)]
+    counts: dict[str, int] = {}
+    for tests in ran.values():
+        for test in tests:
+            counts[test] = counts.get(test, 0) + 1
+    found: dict[str, None] = {}
+    for numbers in (near[:1], near[1:], own, kin if not any(n in ran for n in own) else []):
+        there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
+        for test in sorted(there, key=lambda t: (counts[t], t)):
+            found.setdefault(test.split("[")[0])
+    return list(found)[:_TESTS_A_LINE]
+
+
+def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
+    """The existing tests that ran one of these functions, or else one of their files."""
+    functions = list(functions)
+    near: set[str] = set()
+    far: set[str] = set()
+    for function in functions:
+        for line, tests in baseline.contexts.get(function.path, {}).items():
+            far |= tests
+            if function.first < line <= function.last:
+                near |= tests
+    return (near or far) - {""}
+
+
+def _nearest(observed: Sequence[Observed], source: Source, left: Targets, varied: set[str]) -> list[Observed]:
+    """Calls that ran the condition right before an open line and were not varied yet: one step may be enough. Those
+    that give something which the condition names come first. Adds them to `varied`."""
+    found: dict[str, Observed] = {}
+    for line in sorted({line_of(target) for target in left}):
+        for guard in reversed(_ways_to(source.tree, line, left)):
+            near = [
+                o for o in observed if guard.line in o.lines.get(source.path, frozenset()) and o.case.key not in varied
+            ]
+            if near:
+                words = set(re.findall(r"[A-Za-z_]{2,}", guard.test))
+                near.sort(
+                    key=lambda o: (-_mentions(o.case, words), o.case.steps, o.case.rank, o.case.length, o.case.key)
+                )
+                found |= {o.case.key: o for o in near[:_BASES_A_LINE]}
+                break
+    chosen = list(found.values())[:_BASES_A_ROUND]
+    varied |= {o.case.key for o in chosen}
+    return chosen
+
+
+def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:
+    places = {f"/{function.path}:{function.line}" for function in functions}
+    return [call for call in calls if any(call.target.endswith(place) for place in places)]
+
+
+def _mentions(case: Case, words: set[str]) -> int:
+    text = case.script.text if case.script else " ".join(f"{name or ''} {value}" for name, value in case.arguments)
+    return sum(word in text for word in words)
+
+
+def _ways_to(tree: ast.Module, line: int, left: Targets) -> tuple[Guard, ...]:
+    """The conditions before a line; for an open branch, the condition on the line itself as well."""
+    guards = guards_of(tree, line)
+    if not any(len(target) == 3 and line_of(target) == line for target in left):
+        return guards
+    for node in ast.walk(tree):
+        test = getattr(node, "test", None)
+        if isinstance(node, ast.stmt) and node.lineno == line and isinstance(test, ast.expr):
+            return (*guards, Guard(test=ast.unparse(test), met=True, line=line))
+    return (*guards, Guard(test="", met=True, line=line))

@@ -1,0 +1,84 @@
+"""A changed file as the generator sees it: functions, gap, what may be imported. Reads files, runs nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from greenlane.domain.settings import Service
+from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
+from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.code import Function, enclosing, entries_of, list_constructors, list_functions, module_name
+from greenlane.testgen.inputs import Constructors
+from greenlane.testgen.mutants import mutants_of
+from greenlane.testgen.targets import Gap, open_branches
+
+
+class Source(msgspec.Struct, frozen=True, kw_only=True):
+    """A changed file: its parsed text, what is open in it, the functions to call, best first."""
+
+    path: str
+    module: str
+    tree: ast.Module
+    gap: Gap
+    entries: tuple[tuple[int, Function], ...]
+    functions: tuple[Function, ...]
+    constructors: Constructors
+
+
+def read_file(
+    service: Service, tree: Path, path: str, lines: frozenset[int], changed: frozenset[int], baseline: SuiteRun
+) -> Source | None:
+    """The file with the gap that `baseline` left in it: these open `lines`, branches and mutants of what `changed`.
+    None if it can't be read."""
+    try:
+        text = (tree / path).read_text(encoding="utf-8-sig")
+        parsed, known = parse_source(text), branches_of(text)
+    except (UnreadableSourceError, UnicodeDecodeError, OSError):
+        return None
+    module = module_name(path, import_roots(service, tree))
+    gap = Gap(
+        path=path,
+        lines=lines,
+        branches=open_branches(baseline, path, changed | lines, known),
+        mutants=mutants_of(parsed, path, module, changed | lines),
+        known=known,
+        changed=changed | lines,
+    )
+    functions = list_functions(parsed, path, module)
+    return Source(
+        path=path,
+        module=module,
+        tree=parsed,
+        gap=gap,
+        entries=_entries(functions, lines | {start for start, _ in gap.branches}),
+        functions=functions,
+        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | list_constructors(parsed),
+    )
+
+
+def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+    entries: dict[Function, int] = {}
+    for line in sorted(lines):
+        function = enclosing(functions, line)
+        for rank, entry in enumerate(entries_of(function, functions) if function else ()):
+            entries[entry] = min(rank, entries.get(entry, rank))
+    return tuple((rank, entry) for entry, rank in entries.items())
+
+
+def project_modules(service: Service, tree: Path) -> frozenset[str]:
+    """Top-level names that the project itself offers."""
+    found = set()
+    for root in import_roots(service, tree):
+        folder = tree / root
+        if not folder.is_dir():
+            continue
+        for entry in folder.iterdir():
+            if entry.suffix == ".py":
+                found.add(entry.stem)
+            elif entry.is_dir() and entry.name.isidentifier():
+                found.add(entry.name)
+    return frozenset(found)

@@ -1,0 +1,322 @@
+"""Variations of a call: the same with one place of it changed. Pure, and the same each time."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+from collections.abc import Iterator
+from types import MappingProxyType
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.code import Function
+from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers
+from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script
+
+
+def vary(
+    case: Case, limit: int, constructors: Constructors = MappingProxyType({}), pool: Pool = MappingProxyType({})
+) -> list[Case]:
+    """Calls that differ from this one in one place, most telling first. `constructors` says what the classes and
+    functions of the module take, so that an optional part of an object can be given, too; `pool` what tests give."""
+    if case.script is not None:
+        return list(itertools.islice(_other_scripts(case, case.script, constructors), limit))
+    texts = ([case.receiver] if case.receiver else []) + [text for _, text in case.arguments]
+    streams = [_variants(text, case.entry, constructors) for text in texts]
+    found: list[Case] = []
+    offset = 1 if case.receiver else 0
+    for row in itertools.zip_longest(*streams):  # one variation of each argument in turn
+        for place, text in enumerate(row):
+            if text is None or len(text) > MAX_EXPRESSION:
+                continue
+            if case.receiver and place == 0:
+                found.append(msgspec.structs.replace(case, receiver=text, carved=False, steps=case.steps + 1))
+            else:
+                arguments = list(case.arguments)
+                arguments[place - offset] = (arguments[place - offset][0], text)
+                changed = msgspec.structs.replace(case, arguments=tuple(arguments), carved=False, steps=case.steps + 1)
+                found.append(changed)
+        if len(found) > limit:
+            break
+    added = [*_without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
+    added += [*_of_wrong_kind(case), *_with_class(case, constructors), *_with_option(case)]
+    half = max(limit - len(added), limit // 2)
+    unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
+    return list(unique.values())[:limit]
+
+
+def _other_scripts(case: Case, script: Script, constructors: Constructors) -> Iterator[Case]:
+    """Scripts with one place of one statement changed, the last statements first, and without one of them."""
+    texts = [script.look, *reversed(script.setup)]
+    streams = [_variants(text, case.entry, constructors, statement=True) for text in texts]
+    seen = {script.text}
+
+    def changed(place: int, text: str | None) -> Script:
+        rows = [row if number != place else text for number, row in enumerate(texts)]
+        setup = tuple(row for row in reversed(rows[1:]) if row is not None)
+        return msgspec.structs.replace(script, look=rows[0] or script.look, setup=setup)
+
+    plain = (changed(n, None) for n, text in enumerate(texts) if n and _is_call(text))
+    varied = (
+        changed(n, text)
+        for row in itertools.zip_longest(*streams)
+        for n, text in enumerate(row)
+        if text is not None and len(text) <= MAX_STATEMENT
+    )
+    for other in itertools.chain(plain, varied):
+        if other.text not in seen:
+            seen.add(other.text)
+            yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
+
+
+def _is_call(text: str) -> bool:
+    body = parse_source(text).body
+    return len(body) == 1 and isinstance(body[0], ast.Expr)
+
+
+def _with_other_history(case: Case) -> Iterator[Case]:
+    """The same call without one of the calls before it, or after the last of them was made twice."""
+    for number in range(len(case.history)):
+        shorter = case.history[:number] + case.history[number + 1 :]
+        yield msgspec.structs.replace(case, history=shorter, carved=False, steps=case.steps + 1)
+    if case.history:
+        longer = (*case.history, case.history[-1])
+        yield msgspec.structs.replace(case, history=longer, carved=False, steps=case.steps + 1)
+
+
+def _without_option(case: Case) -> Iterator[Case]:
+    """The same call without one optional argument that it gave."""
+    optional = {param.name for param in case.entry.params if param.default is not None}
+    for number, (name, _) in enumerate(case.arguments):
+        param = case.entry.params[number].name if name is None and number < len(case.entry.params) else name
+        last = name is not None or number + 1 == len(case.arguments)
+        if param in optional and last:
+            fewer = case.arguments[:number] + case.arguments[number + 1 :]
+            yield msgspec.structs.replace(case, arguments=fewer, carved=False, steps=case.steps + 1)
+
+
+def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
+    """The same call with a value that a test gave to a parameter of the same name elsewhere."""
+    for number, (name, text) in enumerate(case.arguments):
+        param = case.entry.params[number].name if name is None and number < len(case.entry.params) else name
+        for value in pool.get(param or "", ())[:_FROM_POOL]:
+            if value.text == text:
+                continue
+            arguments = (*case.arguments[:number], (name, value.text), *case.arguments[number + 1 :])
+            yield msgspec.structs.replace(
+                case,
+                arguments=arguments,
+                imports=case.imports | set(value.imports),
+                carved=False,
+                steps=case.steps + 1,
+            )
+
+
+def _of_wrong_kind(case: Case) -> Iterator[Case]:
+    """The same call with something in place of an argument that is neither a text nor a collection."""
+    for number, (name, text) in enumerate(case.arguments):
+        for other in ("None", "1"):
+            if other != text:
+                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
+                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
+
+
+def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
+    """The same call with an object of a class that the function asks for, made from what was given."""
+    for number, (name, text) in enumerate(case.arguments):
+        for kind in case.entry.kinds:
+            params = constructors.get(kind) if kind[:1].isupper() or kind[:2].strip("_")[:1].isupper() else None
+            if params is None or text.startswith(f"{kind}("):
+                continue
+            required = [param for param in params if param.default is None]
+            guessed = [guess_values(param, case.entry)[0] for param in required]
+            for values in ([text, *guessed[1:]] if guessed else [], guessed):
+                given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(required, values, strict=False)]
+                made = (name, f"{kind}({', '.join(given)})")
+                yield msgspec.structs.replace(
+                    case,
+                    arguments=(*case.arguments[:number], made, *case.arguments[number + 1 :]),
+                    imports=case.imports | {(case.entry.module, kind)},
+                    carved=False,
+                    steps=case.steps + 1,
+                )
+
+
+def _with_option(case: Case) -> Iterator[Case]:
+    """The same call with one optional argument given that it left out."""
+    given = {name for name, _ in case.arguments}
+    count = len([1 for name, _ in case.arguments if name is None])
+    for param in case.entry.params[count:]:
+        if param.default is None or param.name in given:
+            continue
+        for value in guess_options(param, case.entry):
+            yield msgspec.structs.replace(
+                case, arguments=(*case.arguments, (param.name, value)), carved=False, steps=case.steps + 1
+            )
+
+
+def _variants(text: str, entry: Function, constructors: Constructors, *, statement: bool = False) -> Iterator[str]:
+    """The expression, or statement, with one node of it replaced."""
+    try:
+        tree: ast.AST = parse_source(text) if statement else parse_expression(text)
+    except (SyntaxError, UnreadableSourceError):
+        return
+    hidden = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
+    hidden |= {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr) for n in ast.walk(f)}
+    hidden |= {id(n) for c in ast.walk(tree) if _is_strange(c) for n in ast.walk(c) if n is not c}
+    places = [node for node in ast.walk(tree) if _is_place(node) and id(node) not in hidden]
+    streams = [_replacements(node, entry, constructors) for node in places]
+    seen = {text}
+    for row in itertools.zip_longest(*streams):
+        for number, replacement in enumerate(row):
+            if replacement is None:
+                continue
+            changed = ast.unparse(_replace(tree, places[number], replacement))
+            if changed not in seen:
+                seen.add(changed)
+                yield changed
+
+
+def _is_strange(node: ast.AST) -> bool:
+    """Whether it is `float("nan")` or its like: a number that has no literal."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and bool(node.args)
+
+
+def _is_place(node: ast.AST) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
+    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call)
+
+
+def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
+    class Replacing(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return new if node is old else self.generic_visit(node)
+
+    memo = {id(old): old}  # the one node that is to be found again in the copy
+    replaced: ast.AST = Replacing().visit(copy.deepcopy(tree, memo))
+    return ast.fix_missing_locations(replaced)
+
+
+def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
+    if _is_strange(node):
+        yield from (_constant(value) for value in _other_constants(1.0, entry))
+        return
+    if isinstance(node, ast.Call):
+        yield from _with_parts(node, entry, constructors)
+        return
+    if isinstance(node, ast.Constant | ast.UnaryOp):
+        yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
+        return
+    if isinstance(node, ast.Dict):
+        yield from _other_dicts(node, entry)
+        return
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        items = node.elts
+        yield _rebuilt(node, [])
+        if len(items) > 1:
+            yield _rebuilt(node, items[:1])
+            yield _rebuilt(node, items[:-1])
+            yield _rebuilt(node, items[::-1])
+        if items:
+            yield _rebuilt(node, [*items, items[-1]])
+
+
+def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
+    """The same call with one optional part given that was left out, or without one that was given."""
+    given = {keyword.arg for keyword in node.keywords}
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    params = constructors.get(called, ())
+    for param in params[len(node.args) :]:
+        if param.default is None or param.name in given:
+            continue
+        for value in guess_options(param, entry):
+            part = ast.keyword(arg=param.name, value=parse_expression(value).body)
+            yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
+    for keyword in node.keywords:
+        yield ast.Call(func=node.func, args=node.args, keywords=[k for k in node.keywords if k is not keyword])
+    if node.args and params:
+        yield ast.Call(func=node.func, args=node.args[:-1], keywords=node.keywords)
+
+
+def _constant(value: object) -> ast.expr:
+    text = repr(value)
+    if isinstance(value, float) and (value != value or abs(value) == float("inf")):
+        text = f'float("{value}")'
+    return parse_expression(text).body
+
+
+def _strange_numbers(entry: Function) -> list[object]:
+    """Where the code asks for them, what is a number and is none."""
+    return [float("nan"), float("inf"), float("-inf")] if entry.calls & _FLOAT_CALLS else []
+
+
+_FROM_POOL = 8
+_FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
+
+
+def _rebuilt(node: ast.List | ast.Tuple | ast.Set, items: list[ast.expr]) -> ast.expr:
+    if isinstance(node, ast.Set):
+        return ast.Set(elts=items) if items else parse_expression("set()").body
+    return type(node)(elts=items, ctx=ast.Load())
+
+
+def _other_constants(value: object, entry: Function) -> list[object]:
+    numbers = near_numbers(entry.constants)
+    texts = [c for c in entry.constants if isinstance(c, str)]
+    found: list[object]
+    if isinstance(value, bool):
+        found = [not value]
+    elif isinstance(value, int):
+        found = [
+            *_strange_numbers(entry),
+            *(n for n in numbers if isinstance(n, int)),
+            0,
+            -1,
+            1,
+            value + 1,
+            value - 1,
+            -value,
+            value * 10,
+        ]
+        found += [*(n for n in numbers if isinstance(n, float)), "abc", 10**17]
+    elif isinstance(value, float):
+        found = [*_strange_numbers(entry), *numbers, 0.0, -1.0, value + 1, -value, value * 100, "abc", 1e17]
+    elif isinstance(value, str):
+        joined = [t + value for t in texts[:4]] + [value + t for t in texts[:4]]
+        found = [
+            *map(str, _strange_numbers(entry)),
+            *texts,
+            "",
+            *joined,
+            value.upper(),
+            value.lower(),
+            f" {value} ",
+            value + value,
+            value[:1],
+            *TEXTS,
+        ]
+    elif isinstance(value, bytes):
+        found = [*(c for c in entry.constants if isinstance(c, bytes)), b"", b"abc", value + value]
+    else:
+        found = [*numbers[:4], *texts[:4], 0, 1, "", "a", True]
+    if None in entry.constants and value is not None:
+        found.insert(min(4, len(found)), None)
+    return [other for other in found if other != value or type(other) is not type(value)]
+
+
+def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
+    present = {key.value for key in node.keys if isinstance(key, ast.Constant)}
+    for key in entry.keys:
+        if key in present:
+            continue
+        for value in (*[c for c in entry.constants if c not in entry.keys][:4], 1, "a", True):
+            yield ast.Dict(keys=[*node.keys, _constant(key)], values=[*node.values, _constant(value)])
+    for number in range(len(node.keys)):
+        keys, values = list(node.keys), list(node.values)
+        del keys[number], values[number]
+        yield ast.Dict(keys=keys, values=values)
+    if node.keys:
+        yield ast.Dict(keys=[], values=[])
