@@ -45,6 +45,7 @@ TRIAL_S = 60.0
 SIDES = ("report", "develop")
 PYNGUIN_S = (10, 60)
 TOOLS = ("ours", "pynguin")
+PYNGUIN = "pynguin==0.48.0 pytest"
 _SOURCES = ("testgen", "suite", "policy/testing.py")
 _NOT_USED = frozenset({"asked.py", "faults.py", "fixtures.py", "given.py", "harms.py", "program.py"})
 """Modules of the model's path and of other languages, without which results stay the same."""
@@ -288,6 +289,7 @@ async def measure(bench: Bench) -> None:
     if missing or args.python is None:
         bench.note(clone_words(missing, args.repos or Path("DIR")))
         bench.note(f"python3.11 -m venv ENV && ENV/bin/pip install {PACKAGES}   # then --python ENV/bin/python")
+        bench.note(f"python3.11 -m venv PEER && PEER/bin/pip install {PYNGUIN}   # then --pynguin PEER/bin/python")
         return
     if bench.quick:
         listed = listed[:4]

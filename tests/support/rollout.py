@@ -15,7 +15,8 @@ from greenlane.domain.change import Change
 from greenlane.domain.ids import run_id
 from greenlane.domain.production import TrafficSlot
 from greenlane.domain.release import Rollback
-from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
@@ -81,7 +82,7 @@ class Scene:
                 clock=self.world.clock,
                 history=self,
             ),
-            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self, history=self),  # type: ignore[arg-type]  # a dictionary of ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)

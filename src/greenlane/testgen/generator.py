@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from greenlane.domain.events import DroppedTest, WrittenTest
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.testing import assess_test
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
