@@ -32,7 +32,8 @@ from greenlane.analyzers.summary import bound_diff
 from greenlane.analyzers.worker import IMPORTED
 from greenlane.analyzers.worker import run as run_analyzer
 from greenlane.domain.diff import Diff
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 _BOT = re.compile(r"\[bot\]|dependabot|renovate|pre-commit-ci|weblate|transifex|pyup|greenkeeper|github-actions", re.I)
 _TOOLS = (

@@ -53,16 +53,8 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import DeploymentSpec, Instance
 from greenlane.domain.production import SLOT_S, TrafficSlot
-from greenlane.domain.settings import (
-    Canary,
-    Commands,
-    LoadRequest,
-    Service,
-    Settings,
-    Staging,
-    Thresholds,
-    Validation,
-)
+from greenlane.domain.service_settings import Commands, LoadRequest, Service
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.pages.predictions import draw, render_html, render_svg
 from greenlane.policy.prediction import ERROR_RATE, P99, Release, detect_releases
 
@@ -94,7 +86,7 @@ SETTINGS = Settings(
         p99_latency_threshold_ms=20_000,
     ),
     canary=Canary(
-        warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, detect_factor=50,
+        warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, detect_factor=50, observe_s=0,
         extend_max_factor=10,
     ),
     staging=Staging(collect_s=0, start_timeout_s=60),

@@ -12,7 +12,8 @@ from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.testing import TestAgent
 from greenlane.analyzers.coverage import CoverageReport, SandboxedCoverage
 from greenlane.domain.events import TestsComplete
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.impact import impacted_tests
 from greenlane.testgen import TestGenerator

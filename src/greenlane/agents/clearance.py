@@ -12,7 +12,7 @@ from greenlane.agents.production import Notebook, Site, explain, service_named
 from greenlane.agents.rollout_words import ask, attempt_of, base_moved
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.baseline import DAYS
 from greenlane.policy.canary import resolve_thresholds
 from greenlane.policy.deployment_risk import (

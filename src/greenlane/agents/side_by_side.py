@@ -9,7 +9,8 @@ import msgspec
 
 from greenlane.agents.production import url_of
 from greenlane.domain.delivery import Comparison, Instance, Samples, Usage, Verdict
-from greenlane.domain.settings import LoadRequest, Validation
+from greenlane.domain.service_settings import LoadRequest
+from greenlane.domain.settings import Validation
 from greenlane.policy.regression import (
     Look,
     Validated,

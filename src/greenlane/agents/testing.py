@@ -35,7 +35,8 @@ from greenlane.domain.events import (
     TestsComplete,
 )
 from greenlane.domain.findings import Category
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.escalation import assess_coverage_gate
 from greenlane.policy.paths import match_paths
 from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite

@@ -18,7 +18,8 @@ import msgspec
 
 from greenlane.analyzers.base import CoverageReport
 from greenlane.domain.findings import FileCoverage
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.paths import match_paths
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox

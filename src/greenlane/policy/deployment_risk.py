@@ -14,7 +14,8 @@ import msgspec
 from greenlane.domain.change import Change
 from greenlane.domain.events import BaseMoved, HumanRequested, Lane, Trigger
 from greenlane.domain.release import Rollback
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.freeze import Frozen
 from greenlane.policy.prediction import describe_prediction
 from greenlane.policy.quarantine import count_incidents, find_quarantine

@@ -22,7 +22,8 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.files import put_files, read_bytes
