@@ -15,6 +15,7 @@ from greenlane.domain.events import TestsComplete
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
+from greenlane.suite.impact import impacted_tests
 from greenlane.testgen import TestGenerator
 from tests.contract.test_testing_agent import BASE, FIXED, Repository, act, reviewed
 from tests.support.projects import write_tree
@@ -186,3 +187,34 @@ async def test_what_was_red_before_the_change_is_told_apart_and_the_gap_is_close
     assert "test_red_for_years" in complete.why.rationale
     assert complete.commit_sha == repository.git("rev-parse", "fix")
     assert [f.uncovered for f in complete.coverage_after] == [()]
+
+
+async def test_of_a_suite_that_takes_too_long_the_tests_of_the_changed_code_are_run(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    repository = Repository(tmp_path / "repository")
+    slow = "import time\n\ndef test_slow():\n    time.sleep(60)\n"
+    through = "from shop.cart import total\n\ndef test_total():\n    assert total([1000], 'DE') == 1390\n"
+    cart = "from .shipping import shipping_cents\n\ndef total(prices, country):\n"
+    cart += "    return sum(prices) + shipping_cents(sum(prices), country)\n"
+    write_tree(repository.folder, {"shop/cart.py": cart, "tests/test_a_slow.py": slow, "tests/test_cart.py": through})
+    chosen = impacted_tests(repository.folder, (".",), ["shop/shipping.py"])
+    assert chosen == ("tests/test_shipping.py", "tests/test_cart.py")
+    repository.base = repository.commit("slow")
+    head = repository.change(shop__shipping=FIXED)
+    settings = Settings.model_validate({"services": [{"name": "shop"}], "validation": {"test_timeout_s": 20}})
+    agent = TestAgent(
+        code_host=repository.host(),
+        source=repository.host(),
+        sandbox=sandbox,
+        environments=VenvEnvironments(tmp_path / "environments", sandbox, settings),
+        generator=TestGenerator(sandbox, settings),
+        settings=settings,
+        work_dir=tmp_path / "work",
+    )
+    *_, complete = await act(agent, reviewed(repository, head))
+    assert isinstance(complete, TestsComplete)
+    assert complete.proceed, complete.why.rationale
+    assert "suite-in-part" in complete.why.rules_fired
+    assert "of it, the 2 test files that import the changed code pass" in complete.why.rationale
+    assert [f.uncovered for f in complete.coverage_after] == [()], complete.why.rationale

@@ -89,6 +89,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     """Why what it reports can't be believed (`report.py`); such a run has not passed."""
     disturbed: tuple[str, ...] = ()
     """Files of the tree that the run removed or changed, if it was asked to look (`guard_tree`)."""
+    in_part: tuple[str, ...] = ()
+    """The whole suite takes longer than it may: these test files are all that was run of it (`impact.py`)."""
     executable: Mapping[str, frozenset[int]] = {}
     """Lines that could run, by file, where a program says so (`program.py`); of Python they are read from the text."""
 
