@@ -131,11 +131,12 @@ def pack_samples(samples: Samples, span_s: float) -> PackedSamples:
 
 
 def unpack_samples(packed: PackedSamples, span_s: float) -> Samples:
-    """Latencies on the scale, each at the middle of its block."""
+    """Latencies on the scale, each at the middle of its block. ValueError or zlib.error: it was not packed so."""
     worker = zlib.decompressobj()
-    numbers = iter(
-        msgspec.msgpack.decode(worker.decompress(base64.b85decode(packed.data), _MOST_BYTES), type=list[int])
-    )
+    raw = worker.decompress(base64.b85decode(packed.data), _MOST_BYTES)
+    if not worker.eof:
+        raise ValueError("the packed latencies are cut, or larger than any that were packed")
+    numbers = iter(msgspec.msgpack.decode(raw, type=list[int]))
     latencies: list[float] = []
     at_s: list[float] = []
     width = span_s / packed.blocks

@@ -1,9 +1,9 @@
 """Judging again: every verdict on a comparison or a canary, from the figures that the ledger recorded with it. Pure.
 
-A comparison is recorded as it was judged (`policy/evidence.py`). What the judge of a canary knew stands in the ledger: its rules in `canary.starting`, and every look in the observations and in the
-decision to roll back. The same looks go through the same judge, one by one, and its answers (verdict, reason, figures
-of each metric) have to be what was recorded, bit for bit. A figure that was altered, or a verdict that the judge never
-gave, shows as a difference.
+A comparison is recorded as it was judged (`policy/evidence.py`). What the judge of a canary knew stands in the ledger:
+its rules in `canary.starting`, and every look in the observations and in the decision to roll back. The same looks go
+through the same judge, one by one, and its answers (verdict, reason, figures of each metric) have to be what was
+recorded, bit for bit. A figure that was altered, or a verdict that was never given, shows as a difference.
 """
 
 from __future__ import annotations
@@ -93,16 +93,9 @@ def _proceeded(seq: int, event: StagingValidated) -> Replayed:
     """Only what passed everywhere, and is not expected to break a limit in production, goes on."""
     passed = all(s.evidence is not None and s.evidence.verdict is Verdict.PASS for s in event.services)
     proceed = passed and all(c.passed for c in event.checks) and not assess_predictions(event.predictions).blocks
-    words = {True: "proceed", False: "do not proceed"}
-    return Replayed(
-        seq=seq,
-        what="validation",
-        recorded=words[event.proceed],
-        again=words[proceed],
-        differences=()
-        if proceed == event.proceed
-        else (f"recorded {words[event.proceed]}, judged again {words[proceed]}",),
-    )
+    recorded, again = ("proceed" if answer else "do not proceed" for answer in (event.proceed, proceed))
+    differences = () if recorded == again else (f"recorded {recorded}, judged again {again}",)
+    return Replayed(seq=seq, what="validation", recorded=recorded, again=again, differences=differences)
 
 
 def replay_canaries(history: Sequence[Recorded]) -> tuple[Replayed, ...]:
