@@ -9,7 +9,7 @@ import msgspec
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.production import ensure_running, explain, retire_staging, service_named, url_of
-from greenlane.agents.side_by_side import CANDIDATE, CURRENT, Outcome, SideBySide
+from greenlane.agents.side_by_side import Outcome, SideBySide
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Check, Instance, Verdict
@@ -18,6 +18,7 @@ from greenlane.domain.service_settings import LoadRequest, Service
 from greenlane.domain.settings import Settings
 from greenlane.policy import baseline as bl
 from greenlane.policy.canary import Rules, resolve_thresholds
+from greenlane.policy.evidence import CANDIDATE, CURRENT
 from greenlane.policy.prediction import (
     Release,
     assess_predictions,
@@ -233,7 +234,11 @@ def _validated(change: Change, judged: list[Judged]) -> e.StagingValidated:
         proceed=not blocked and not unclear,
         checks=checks,
         services=tuple(
-            e.ServiceComparison(service=j.service, comparisons=j.outcome.comparisons if j.outcome else ())
+            e.ServiceComparison(
+                service=j.service,
+                comparisons=j.outcome.comparisons if j.outcome else (),
+                evidence=j.outcome.evidence if j.outcome else None,
+            )
             for j in judged
         ),
         predictions=predictions,

@@ -17,6 +17,7 @@ from greenlane.domain.delivery import (
     CanaryJudgement,
     Check,
     Comparison,
+    ComparisonEvidence,
     Instance,
     Spread,
     Tick,
@@ -341,6 +342,8 @@ class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=
 class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     comparisons: tuple[Comparison, ...]
+    evidence: ComparisonEvidence | None = None
+    """What it was judged from; None: nothing was compared, or the entry is older."""
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):

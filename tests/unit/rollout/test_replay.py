@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pytest
 from greenlane.adapters.memory import Behaviour
 from greenlane.domain import events as e
 from greenlane.domain.change import Recorded
+from greenlane.domain.delivery import Samples, Verdict
 from greenlane.domain.settings import Canary
+from greenlane.policy.evidence import pack_samples, unpack_samples
 from greenlane.policy.replay import NOT_JUDGED, replay_run
 from tests.support.rollout import Scene, settings
 
@@ -127,6 +130,52 @@ async def test_whatever_is_altered_shows(
     assert not any(r.differences for r in replay_run(scene.driver.history))
     changed = _altered(scene.driver.history, kind, alter, nth)
     assert any(r.differences for r in replay_run(changed)), why
+
+
+def _with_evidence(**changed: object) -> Callable[[e.StagingValidated], e.StagingValidated]:
+    """The comparison of the only service, judged from something else than was recorded."""
+
+    def alter(event: e.StagingValidated) -> e.StagingValidated:
+        (service,) = event.services
+        assert service.evidence is not None
+        evidence = msgspec.structs.replace(service.evidence, **changed)
+        return msgspec.structs.replace(event, services=(msgspec.structs.replace(service, evidence=evidence),))
+
+    return alter
+
+
+async def test_a_comparison_under_load_is_judged_again_and_whatever_is_altered_shows(tmp_path: Path) -> None:
+    scene = _healthy(tmp_path)
+    await scene.driver.drive()
+    (service,) = scene.driver.change.last_of(e.StagingValidated).services  # type: ignore[union-attr]  # it validated
+    assert service.evidence is not None
+    assert service.evidence.current is not None
+    compared = [r for r in replay_run(scene.driver.history) if r.what.startswith(("comparison", "validation"))]
+    assert [(r.recorded == r.again, r.differences) for r in compared] == [(True, ()), (True, ())]
+    packed, limits = service.evidence.candidate, service.evidence.limits
+    for alter in (
+        _with_evidence(candidate=msgspec.structs.replace(packed, errors=packed.requests // 2)),
+        _with_evidence(candidate=msgspec.structs.replace(packed, data=packed.data[:-5])),
+        _with_evidence(limits=msgspec.structs.replace(limits, latency_ratio_max=0.1, latency_floor_ms=-1.0)),
+        _with_evidence(verdict=Verdict.FAIL),
+        _with_evidence(load_s=1.0),
+        lambda event: msgspec.structs.replace(event, proceed=False),
+    ):
+        changed = _altered(scene.driver.history, e.StagingValidated, alter)
+        assert any(r.differences for r in replay_run(changed))
+
+
+def test_packed_latencies_are_those_that_were_measured_to_a_thousandth() -> None:
+    draw = random.Random(1)
+    latencies = tuple(draw.lognormvariate(1.5, 0.5) for _ in range(12_000))
+    samples = Samples(latencies_ms=latencies, errors=3, requests=12_003)
+    packed = pack_samples(samples, 120.0)
+    assert len(packed.data) < 20_000
+    again = unpack_samples(packed, 120.0)
+    assert (again.errors, again.requests) == (3, 12_003)
+    for first, second in zip(sorted(latencies), sorted(again.latencies_ms), strict=True):
+        assert abs(first / second - 1) < 0.001
+    assert pack_samples(again, 120.0) == packed
 
 
 async def test_a_promotion_without_all_its_phases_shows(tmp_path: Path) -> None:
