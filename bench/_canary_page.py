@@ -66,7 +66,10 @@ def write(folder: Path, seen: Sequence[Scenario], tallies: Tallies) -> None:
     _, end, after = rest.partition(END)
     if not (mark and end):
         raise ValueError(f"{page} lacks the marks between which the tables stand")
-    tables = "\n\n".join([_healthy(seen, tallies), _bad(seen, tallies), _choices(tallies)])
+    trials = min(tallies[s.name, OURS, ""].trials for s in seen)
+    choices = min((t.trials for (_, _, choice), t in tallies.items() if choice), default=0)
+    words = f"{len(seen)} kinds of traffic, {trials:,} canaries of each (the last table: {choices:,})."
+    tables = "\n\n".join([words, _healthy(seen, tallies), _bad(seen, tallies), _choices(tallies)])
     page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")
     figures = _figures(seen, tallies)
     (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
@@ -185,7 +188,7 @@ def draw(file: Path, figures: Sequence[dict[str, Any]]) -> None:
     left.axvline(1, color="#b00020", lw=1)
     left.set(xscale="log", xlabel="healthy releases rolled back, % (red line: 1 %; left edge: none)")
     right.axvline(1000, color="#cccccc", lw=1)
-    right.set(xscale="log", xlabel="median seconds to roll back, from the first request (right of the line: never)")
+    right.set(xscale="log", xlabel="median seconds to roll back, from the first request (right of 1,000: never)")
     for axis, scenarios in ((left, healthy), (right, bad)):
         axis.set_yticks(range(len(scenarios)), [_title(s)[:48] for s in scenarios])
         axis.invert_yaxis()

@@ -86,7 +86,7 @@ SETTINGS = Settings(
         p99_latency_threshold_ms=20_000,
     ),
     canary=Canary(
-        warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, detect_factor=50,
+        warmup_s=1, steps_pct=(100,), step_duration_s=10, tick_s=0.25, min_requests=20, detect_factor=50, observe_s=0,
         extend_max_factor=10,
     ),
     staging=Staging(collect_s=0, start_timeout_s=60),

@@ -187,6 +187,18 @@ async def test_a_cancelled_run_leaves_nothing(sandbox: Sandbox, workdir: Path) -
     assert processes_with(marker) == []
 
 
+async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing_either(sandbox: Sandbox, workdir: Path) -> None:
+    marker = f"starting-{os.getpid()}-{sandbox.kind}"
+    for pause_s in (0.002, 0.006, 0.012, 0.025, 0.05):
+        task = asyncio.create_task(python(sandbox, workdir, "import time; time.sleep(60)", marker))
+        await asyncio.sleep(pause_s)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 20)
+    await asyncio.sleep(0.2)
+    assert processes_with(marker) == []
+
+
 async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
     with pids_group(8) as group:
         if sandbox.kind == "bubblewrap" and os.geteuid() == 0 and group is None:

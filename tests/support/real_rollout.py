@@ -57,7 +57,13 @@ class RealScene:
             ),
             "thresholds": Thresholds(canary_monitoring_duration_min=4 / 60, canary_traffic_initial_pct=20),
             "canary": Canary(
-                warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, detect_factor=20, steps_pct=(50,)
+                warmup_s=1,
+                step_duration_s=1,
+                tick_s=0.2,
+                min_requests=40,
+                detect_factor=20,
+                observe_s=0.5,
+                steps_pct=(50,),
             ),
             "staging": Staging(collect_s=1, start_timeout_s=20),
             "validation": Validation(load_duration_s=4, load_extend_max_factor=1),

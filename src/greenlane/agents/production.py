@@ -26,6 +26,7 @@ from greenlane.domain.settings import Settings
 from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
+from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
 from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
@@ -72,6 +73,8 @@ class Site:
     work_dir: Path
     releases: Releases | None = None
     history: ProductionHistory | None = None
+    load: LoadGenerator | None = None
+    """For requests that are added during a canary; None: none can be."""
 
 
 def explain(

@@ -82,9 +82,9 @@ def recall_words(report: BacktestReport) -> list[str]:
         part = (
             f", {report.reverted.count} of {report.reverted.total} of those reverted" if report.reverted.total else ""
         )
-        lines.append(f"reverted or fixed, as later messages say: {share_words(report.recall)} to a human{part}")
+        lines.append(f"Reverted or fixed, as later messages say: {share_words(report.recall)} to a human{part}")
     if report.mended.total:
-        lines.append(f"later fixes changed their lines{_traced_words(report)}: {share_words(report.mended)} to a human")
+        lines.append(f"Later fixes changed their lines{_traced_words(report)}: {share_words(report.mended)} to a human")
     return lines
 
 

@@ -182,6 +182,7 @@ class LocalCrew:
                 work_dir=self._work_dir,
                 releases=LedgerReleases(self._store),
                 history=self._history,
+                load=HttpLoad(),
             ),
         )
 

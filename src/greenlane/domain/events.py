@@ -449,6 +449,8 @@ class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True)
     """What earlier canaries of the service showed of how its failures hang together; None: there were none."""
     traffic_rps: float | None = None
     """Requests a second of the whole service, counted before the start; None: not counted."""
+    synthetic_rps: float = 0.0
+    """Requests a second that Greenlane adds to those of the users while the canary is watched."""
 
 
 class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):

@@ -267,6 +267,9 @@ class Canary(Section):
     is not counted, and only the end of the watch tells."""
     max_weight_pct: Percent = 20
     """Highest first share of traffic that a canary gets where the configured one brings too few requests."""
+    synthetic_rps: float = Field(0, ge=0, le=1000)
+    """Most requests a second that Greenlane itself sends to the service in production during a canary, where its users
+    send too few to decide it: those of the service's `load` that only read (GET, HEAD). 0: none."""
     extend_max_factor: float = Field(2.0, ge=1, le=10)
     """A watch without enough requests is extended up to this many times its length before it is inconclusive."""
     catastrophic_error_rate: Share = 0.02

@@ -89,6 +89,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     """Why what it reports can't be believed (`report.py`); such a run has not passed."""
     disturbed: tuple[str, ...] = ()
     """Files of the tree that the run removed or changed, if it was asked to look (`guard_tree`)."""
+    in_part: tuple[str, ...] = ()
+    """The whole suite takes longer than it may: these test files are all that was run of it (`impact.py`)."""
     executable: Mapping[str, frozenset[int]] = {}
     """Lines that could run, by file, where a program says so (`program.py`); of Python they are read from the text."""
 
@@ -171,7 +173,7 @@ class SuiteRunner:
         script = _SCRIPT.format(
             command=command,
             python=python,
-            options=_pytest_options(request, bare=bare),
+            options=_pytest_options(request, folder / "tree", bare=bare),
             plugins=_PLUGIN_OPTIONS,
             measure="1" if request.measure else "",
         )
@@ -193,7 +195,9 @@ cd tree || exit 97
 extra=$(env -u COVERAGE_PROCESS_START {python} -I -c "import importlib.util as u
 print(' '.join(o for m, o in {plugins} if u.find_spec(m)))")
 export PYTEST_ADDOPTS="{options} $extra"
+(
 {command}
+)
 code=$?
 unset COVERAGE_PROCESS_START PYTEST_ADDOPTS
 if [ -n "{measure}" ]; then
@@ -203,9 +207,10 @@ exit $code
 """
 
 
-def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
+def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
+    """Names of tests are relative to the tree, whatever folder the command changes to."""
     plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
-    options = ["--rootdir=.", *(word for plugin in plugins for word in ("-p", plugin))]
+    options = [f"--rootdir={tree}", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
     return " ".join(options)

@@ -192,7 +192,8 @@ class TestGenerator:
             )
             if not files:
                 break
-            request = SuiteRequest(measure=measured, extra=tuple((f.path, f.content) for f in files))
+            part = (*baseline.in_part, *(f.path for f in files)) if baseline.in_part else ()
+            request = SuiteRequest(measure=measured, select=part, extra=tuple((f.path, f.content) for f in files))
             run = await self._runner.run(service, environment, tree, request)
             broken = tuple(test for test in run.failing if test not in before)
             green = run.passed or (not baseline.passed and not broken and not run.result.stopped)
@@ -230,7 +231,7 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     inside = [line_of(target) for target in covers if entry.first <= line_of(target) <= entry.last]
     line = (inside or [line_of(target) for target in covers])[0]
     guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside else ()
-    condition, condition_sentence = describe_condition(guards, observed)
+    condition, condition_sentence = describe_condition(guards, *choice.calls)
     outcome, outcome_sentence = describe_outcome(observed)
     several = len(choice.calls)
     return WrittenCase(

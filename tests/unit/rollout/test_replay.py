@@ -16,7 +16,9 @@ from greenlane.domain.settings import Canary
 from greenlane.policy.replay import NOT_JUDGED, replay_run
 from tests.support.rollout import Scene, settings
 
-SHORT = settings(canary=Canary(warmup_s=2, step_duration_s=2, min_requests=20, detect_factor=50, steps_pct=(50,)))
+SHORT = settings(
+    canary=Canary(warmup_s=2, step_duration_s=2, min_requests=20, detect_factor=50, observe_s=0, steps_pct=(50,))
+)
 
 
 def _healthy(folder: Path, crash_at: frozenset[int] = frozenset()) -> Scene:
