@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from _peers import PEERS
 from _traffic import Scenario
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 OURS = "Greenlane"
 BEGIN, END = "<!-- bench/canary_judge.py: begin -->", "<!-- bench/canary_judge.py: end -->"
-PAGE, PLOT, FIGURES = "canary.md", "canary_judge.svg", "canary_judge.json"
+PAGE, PLOT, FIGURES = "canary.md", "canary_judge.png", "canary_judge.json"
 CHOICES = ("extend", "roll_back", "ask")
 CHOICE_SCENARIOS = (
     "healthy: near the limits",
@@ -35,6 +36,8 @@ SHORT = {
     "Kayenta (Mann-Whitney)": "Kayenta",
 }
 HONEST = 0.01
+NONE_AT, NEVER_AT_S = 0.03, 1500
+"""Where the plot puts what a logarithm has no place for."""
 
 
 def show(bench: Bench, seen: Sequence[Scenario], tallies: Tallies) -> None:
@@ -63,13 +66,17 @@ def write(folder: Path, seen: Sequence[Scenario], tallies: Tallies) -> None:
     _, end, after = rest.partition(END)
     if not (mark and end):
         raise ValueError(f"{page} lacks the marks between which the tables stand")
-    tables = "\n\n".join([_healthy(seen, tallies), _bad(seen, tallies), _choices(tallies)])
+    trials = min(tallies[s.name, OURS, ""].trials for s in seen)
+    choices = min((t.trials for (_, _, choice), t in tallies.items() if choice), default=0)
+    words = f"{len(seen)} kinds of traffic, {trials:,} canaries of each (the last table: {choices:,})."
+    tables = "\n\n".join([words, _healthy(seen, tallies), _bad(seen, tallies), _choices(tallies)])
     page.write_text(f"{before}{BEGIN}\n{tables}\n{END}{after}", encoding="utf-8")
-    _draw(folder / PLOT, seen, tallies)
-    (folder / FIGURES).write_text(json.dumps(_figures(seen, tallies), indent=1) + "\n", encoding="utf-8")
+    figures = _figures(seen, tallies)
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    draw(folder / PLOT, figures)
 
 
-def _figures(seen: Sequence[Scenario], tallies: Tallies) -> list[dict[str, object]]:
+def _figures(seen: Sequence[Scenario], tallies: Tallies) -> list[dict[str, Any]]:
     return [
         {
             "scenario": s.name,
@@ -112,7 +119,7 @@ def _healthy(seen: Sequence[Scenario], tallies: Tallies) -> str:
         ours = tallies[s.name, OURS, ""]
         note = "" if s.told else " (*)"
         peers = [_percent(tallies[s.name, peer, ""].rolled) for peer in PEERS]
-        rows.append([_title(s) + note, f"**{_percent(ours.rolled)}**", _percent(ours.asked / ours.trials), *peers])
+        rows.append([_title(s.name) + note, f"**{_percent(ours.rolled)}**", _percent(ours.asked / ours.trials), *peers])
     head = ["healthy releases rolled back", "Greenlane", "Greenlane asks", *(SHORT[p] for p in PEERS)]
     return _table(head, rows)
 
@@ -124,7 +131,7 @@ def _bad(seen: Sequence[Scenario], tallies: Tallies) -> str:
         kept = honest(seen, tallies, s.traffic)
         cells = [_cell(tallies[s.name, OURS, ""], strong=True)]
         cells += [_cell(tallies[s.name, peer, ""], strong=peer in kept) for peer in PEERS]
-        rows.append([_title(s), *cells])
+        rows.append([_title(s.name), *cells])
     head = ["bad releases: median / p95 s (harmed requests)", *(SHORT[j] for j in (OURS, *PEERS))]
     return _table(head, rows)
 
@@ -155,39 +162,43 @@ def _choices(tallies: Tallies) -> str:
     return _table(head, rows)
 
 
-def _title(s: Scenario) -> str:
-    name = s.name.removeprefix("healthy: ").removeprefix("bad: ")
+def _title(scenario: str) -> str:
+    name = scenario.removeprefix("healthy: ").removeprefix("bad: ")
     return name[0].upper() + name[1:]
 
 
-def _draw(file: Path, seen: Sequence[Scenario], tallies: Tallies) -> None:
+def draw(file: Path, figures: Sequence[dict[str, Any]]) -> None:
     """Left: healthy releases that are rolled back. Right: how long a bad one goes on, or that it is never seen."""
     import matplotlib as mpl
 
-    mpl.use("svg")
-    mpl.rcParams |= {"svg.hashsalt": "greenlane", "font.size": 8, "svg.fonttype": "none"}
+    mpl.use("agg")
+    mpl.rcParams |= {"font.size": 8}
     from matplotlib import pyplot as plt
 
-    healthy, bad = [s for s in seen if not s.bad], [s for s in seen if s.bad]
     judges = (OURS, *PEERS)
     colours = dict(zip(judges, ("#0a7d33", "#f2a541", "#d9822b", "#7b6fd0", "#4c8dc9", "#9aa0a6"), strict=True))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 8.5))
+    of = {(f["scenario"], f["judge"]): f for f in figures}
+    healthy = list(dict.fromkeys(f["scenario"] for f in figures if not f["scenario"].startswith("bad: ")))
+    bad = list(dict.fromkeys(f["scenario"] for f in figures if f["scenario"].startswith("bad: ")))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 7))
     for judge in reversed(judges):
-        style = {"s": 46 if judge == OURS else 22, "c": colours[judge], "label": SHORT[judge], "zorder": 3}
-        left.scatter(
-            [max(100 * tallies[s.name, judge, ""].rolled, 0.03) for s in healthy], range(len(healthy)), **style
-        )
-        times = [tallies[s.name, judge, ""].time_s(50) for s in bad]
-        right.scatter([t if math.isfinite(t) else 1500 for t in times], range(len(bad)), **style)
+        style: dict[str, Any] = {"s": 46 if judge == OURS else 22, "c": colours[judge], "label": SHORT[judge]}
+        left.scatter([max(100 * of[s, judge]["rolled_back"], NONE_AT) for s in healthy], range(len(healthy)), **style)
+        right.scatter([of[s, judge]["median_s"] or NEVER_AT_S for s in bad], range(len(bad)), **style)
     left.axvline(1, color="#b00020", lw=1)
-    left.set(xscale="log", xlabel="healthy releases rolled back, % (red: 1 %; left edge: none)")
+    left.set(xscale="log", xlabel="healthy releases rolled back, % (red line: 1 %; left edge: none)")
     right.axvline(1000, color="#cccccc", lw=1)
-    right.set(xscale="log", xlabel="median seconds to roll back, from the first request (right of the line: never)")
+    right.set(xscale="log", xlabel="median seconds to roll back, from the first request (right of 1,000: never)")
     for axis, scenarios in ((left, healthy), (right, bad)):
         axis.set_yticks(range(len(scenarios)), [_title(s)[:48] for s in scenarios])
         axis.invert_yaxis()
         axis.grid(axis="both", alpha=0.25)
-    right.legend(loc="upper center", bbox_to_anchor=(0.3, -0.07), ncols=3, frameon=False)
-    figure.tight_layout()
-    figure.savefig(file, metadata={"Date": None})
+    handles, labels = right.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="lower center", ncols=len(judges), frameon=False)
+    figure.tight_layout(rect=(0, 0.04, 1, 1))
+    figure.savefig(file, dpi=100, metadata={"Software": None})
     plt.close(figure)
+
+
+if __name__ == "__main__":  # the plot once more, from the figures of the last run
+    draw(Path(sys.argv[1]) / PLOT, json.loads((Path(sys.argv[1]) / FIGURES).read_text(encoding="utf-8")))

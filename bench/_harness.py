@@ -191,6 +191,19 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
+def load_now() -> float:
+    """Processes that run or want to, on average over the last minute."""
+    return os.getloadavg()[0]
+
+
+def describe_load(loads: Sequence[float]) -> str:
+    """What else the machine did, for a note: figures of latency mean little without it."""
+    if not loads:
+        return "load of the machine unknown"
+    middle = sum(loads) / len(loads)
+    return f"load of the machine {middle:.1f} (from {min(loads):.1f} to {max(loads):.1f}) on {os.cpu_count()} CPUs"
+
+
 def run(
     name: str,
     title: str,

@@ -35,7 +35,7 @@ from _harness import Bench, run
 from greenlane.adapters.load import TrafficSource
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.settings import LoadRequest
+from greenlane.domain.service_settings import LoadRequest
 
 MAKE_BENCH_ARGS = ["httpbin", "0.10.1", "0.10.2"]
 MAKE_BENCH_TIMEOUT_S = 900
@@ -150,7 +150,14 @@ def settings_text(package: str, recipe: Recipe, port: int) -> str:
         "thresholds": {"canary_monitoring_duration_min": 0.25},
         "validation": {"load_duration_s": 10, "load_rate_rps": 40},
         "staging": {"collect_s": 5},
-        "canary": {"warmup_s": 3, "step_duration_s": 3, "min_requests": 40, "detect_factor": 20, "keep_previous_s": 5},
+        "canary": {
+            "warmup_s": 3,
+            "step_duration_s": 3,
+            "min_requests": 40,
+            "detect_factor": 20,
+            "observe_s": 1,
+            "keep_previous_s": 5,
+        },
     }
     return "# written by bench/real_release.py; times are short so that the benchmark is\n" + yaml.safe_dump(
         settings, sort_keys=False

@@ -81,6 +81,9 @@ def test_a_rollback_is_reported_and_told_and_its_bytes_need_a_person(
         run = report["replay"].split()[-1]
         kept = little.state_dir / "reports" / run
         assert {p.name for p in kept.iterdir()} >= {"incident.md", "incident.html", "incident.json"}
+        judged = little.greenlane(*report["replay"].split()[1:], "--json")
+        assert (judged.code, judged.json["same"]) == (0, True), judged
+        assert any(j["recorded"] == j["again"] and j["again"].startswith("fail") for j in judged.json["judgements"])
 
         little.git("switch", "--quiet", "bad")
         people = {f"GIT_{role}_{what}": text for role in ("AUTHOR", "COMMITTER")
@@ -93,5 +96,12 @@ def test_a_rollback_is_reported_and_told_and_its_bytes_need_a_person(
         assert run in again.json["reason"]
         assert [n["kind"] for n in got] == ["rolled_back", "human_requested"]
         assert little.verified()
+        ledger = little.state_dir / "ledger.db"
+        written = ledger.read_bytes()
+        assert written.count(b'"error_rate_limit":0.005') > 0
+        ledger.write_bytes(written.replace(b'"error_rate_limit":0.005', b'"error_rate_limit":0.009'))
+        refused = little.greenlane("replay", run)
+        assert refused.code == 4, refused
+        ledger.write_bytes(written)
     finally:
         little.clear()

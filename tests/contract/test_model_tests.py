@@ -15,7 +15,8 @@ from greenlane.adapters.claude_tests import ClaudeTestWriter
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.adapters.spending import Spending
 from greenlane.domain.events import TestsCommitting, TestsComplete
-from greenlane.domain.settings import ModelSettings, Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import ModelSettings, Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.prompts import load_writing_prompts
@@ -166,7 +167,7 @@ POOR = {
         "    assert datetime.datetime.now().astimezone().utcoffset() == datetime.timedelta(0)",
         "another hash seed, time zone or order",
     ),
-    "test_stubborn": ("def test_stubborn():\n    assert shipping_cents(1, 'CH') == 7", "it fails: assert 1290 == 7"),
+    "test_stubborn": ("def test_stubborn():\n    assert shipping_cents(1, 'CH') == 7", "assert 1290 == 7"),
     "test_idle": ("def test_idle():\n    shipping_cents(1, 'CH')\n    assert True", "asserts nothing"),
     "test_leaves": ("def test_leaves():\n    import os\n    os._exit(0)", "imports os"),
     "test_hook": (

@@ -67,7 +67,7 @@ SHORTER: dict[str, dict[str, Any]] = {
     "validation": {"load_duration_s": 2, "load_extend_max_factor": 1, "load_rate_rps": 90,
                    "latency_ratio_max": 10.0, "latency_floor_ms": 500, "error_rate_increase_max": 0.2},
     "canary": {"warmup_s": 1, "steps_pct": [50, 100], "step_duration_s": 1, "min_requests": 20,
-               "detect_factor": 50, "keep_previous_s": 600,
+               "detect_factor": 50, "observe_s": 0, "keep_previous_s": 600,
                "tick_s": 0.2, "extend_max_factor": 10},
     "staging": {"collect_s": 0},
 }  # fmt: skip

@@ -34,7 +34,7 @@ services:
 validation: {load_duration_s: 1, load_extend_max_factor: 1, load_rate_rps: 200, test_timeout_s: 20}
 thresholds: {canary_monitoring_duration_min: 0.05}
 canary: {warmup_s: 0.5, steps_pct: [100], step_duration_s: 0.5, tick_s: 0.2, min_requests: 5, detect_factor: 100,
-         keep_previous_s: 1}
+         observe_s: 0, keep_previous_s: 1}
 staging: {collect_s: 0.2, start_timeout_s: 6, build_timeout_s: 10}
 sandbox: {max_file_mb: 8}
 """

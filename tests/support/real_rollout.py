@@ -18,7 +18,8 @@ from greenlane.agents.production import install_production
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
-from greenlane.domain.settings import Canary, LoadRequest, RouterSettings, Settings, Staging, Thresholds, Validation
+from greenlane.domain.service_settings import LoadRequest, RouterSettings
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
 from tests.support.agents import WHY, review_complete
@@ -56,7 +57,13 @@ class RealScene:
             ),
             "thresholds": Thresholds(canary_monitoring_duration_min=4 / 60, canary_traffic_initial_pct=20),
             "canary": Canary(
-                warmup_s=1, step_duration_s=1, tick_s=0.2, min_requests=40, detect_factor=20, steps_pct=(50,)
+                warmup_s=1,
+                step_duration_s=1,
+                tick_s=0.2,
+                min_requests=40,
+                detect_factor=20,
+                observe_s=0.5,
+                steps_pct=(50,),
             ),
             "staging": Staging(collect_s=1, start_timeout_s=20),
             "validation": Validation(load_duration_s=4, load_extend_max_factor=1),

@@ -12,10 +12,12 @@ from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
+from greenlane.domain.delivery import Spread
 from greenlane.domain.ids import run_id
 from greenlane.domain.production import TrafficSlot
 from greenlane.domain.release import Rollback
-from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
@@ -34,7 +36,7 @@ def settings(*services: Service, **changed: object) -> Settings:
     sections: dict[str, object] = {
         "services": services or (service(),),
         "thresholds": Thresholds(canary_monitoring_duration_min=0.5),
-        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50, detect_factor=10),
+        "canary": Canary(warmup_s=5, step_duration_s=5, min_requests=50, detect_factor=10, observe_s=0),
         "staging": Staging(collect_s=4),
         "validation": Validation(load_duration_s=20, load_extend_max_factor=1),
     }
@@ -57,6 +59,8 @@ class Scene:
     ) -> None:
         self.rolled_back: list[Rollback] = []
         """Rollbacks of other runs."""
+        self.known_spreads: tuple[Spread, Spread] | None = None
+        """How failed and slow requests were spread in other runs."""
         self.world = World()
         self.history: ProductionHistory = history or KnownProduction()
         self.config = config or settings()
@@ -81,7 +85,7 @@ class Scene:
                 clock=self.world.clock,
                 history=self,
             ),
-            DeploymentAgent(**ports, releases=self),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self, history=self, load=self.world.load),  # type: ignore[arg-type]  # ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)
@@ -99,6 +103,10 @@ class Scene:
     async def rollbacks(self) -> tuple[Rollback, ...]:
         """As `ports.releases` has it."""
         return tuple(self.rolled_back)
+
+    async def spreads(self, service: str, *, tick_s: float, p99_limit_ms: float) -> tuple[Spread, Spread] | None:
+        """As `ports.releases` has it."""
+        return self.known_spreads
 
     async def slots(self, service: str, since: datetime) -> tuple[TrafficSlot, ...]:
         return await self.history.slots(service, since)

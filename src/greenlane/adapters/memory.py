@@ -31,7 +31,7 @@ from greenlane.domain.delivery import (
     Usage,
 )
 from greenlane.domain.errors import BuildFailedError, DeployFailedError, FencedError
-from greenlane.domain.settings import HttpCheck, LoadRequest, Service
+from greenlane.domain.service_settings import HttpCheck, LoadRequest, Service
 from greenlane.policy.contract import CHECK_PREFIX
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -244,6 +244,8 @@ class MemoryTraffic:
         self._flows: dict[str, _Flow] = {}
         self.rates_rps: dict[str, float] = {}
         self.default_rps = 100.0
+        self.added_rps: dict[str, float] = {}
+        """Requests a second that a load generator sends to the service's address, beside those of the users."""
         self.unreadable: list[Exception] = []
         """Raised by the next calls of `read`, one each."""
 
@@ -272,6 +274,16 @@ class MemoryTraffic:
     async def address(self, service: str) -> str:
         return f"http://{service}.memory:80"
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Services that were asked for."""
+        return tuple(self._flows)
+
+    def add_load(self, service: str, rate_rps: float) -> None:
+        """From now on so many requests a second come in beside those of the users."""
+        self._flow(service)
+        self.added_rps[service] = rate_rps
+
     def controller_gone(self) -> None:
         """The dead-man switch: until somebody routes again, canaries get nothing."""
         for name in self._flows:
@@ -289,7 +301,7 @@ class MemoryTraffic:
         passed_s, flow.since_s = now_s - flow.since_s, now_s
         if flow.split is None:
             return flow
-        total = passed_s * self.rates_rps.get(service, self.default_rps)
+        total = passed_s * (self.rates_rps.get(service, self.default_rps) + self.added_rps.get(service, 0.0))
         share = flow.split.canary_weight / 100 if flow.split.canary and flow.armed else 0.0
         self._count(flow.stable, flow.split.stable, total * (1 - share))
         if flow.split.canary:
@@ -323,7 +335,15 @@ class MemoryLoad:
         rate_rps: float,
         duration_s: float,
     ) -> Mapping[str, Samples]:
-        await self._world.clock.sleep(duration_s)
+        at = {f"http://{name}.memory:80": name for name in self._world.traffic.known}
+        routed = [at[url] for url in targets.values() if url in at]
+        try:
+            for service in routed:
+                self._world.traffic.add_load(service, rate_rps)
+            await self._world.clock.sleep(duration_s)
+        finally:
+            for service in routed:
+                self._world.traffic.add_load(service, 0.0)
         return {name: self._samples(name, url, int(rate_rps * duration_s)) for name, url in targets.items()}
 
     def _samples(self, name: str, url: str, count: int) -> Samples:

@@ -10,6 +10,7 @@ import contextlib
 import os
 import re
 import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from greenlane.domain import events as e
@@ -19,7 +20,10 @@ from greenlane.domain.settings import Settings
 from greenlane.pages import incident as incident_page
 from greenlane.pages.context import render_html
 from greenlane.policy.context import compute_context_package
+from greenlane.policy.usual import Around
 
+FOLDER = "reports"
+"""Below the folder in which everything of a repository is kept."""
 CONTEXT_PAGE = "context.html"
 INCIDENT_TEXT = "incident.md"
 INCIDENT_PAGE = "incident.html"
@@ -27,20 +31,25 @@ INCIDENT_DATA = "incident.json"
 _SAFE_RUN = re.compile(r"[a-z0-9][a-z0-9._-]{0,120}")
 
 
+LookAround = Callable[[Change], Awaitable[Around]]
+"""Who knows what stands around a change: production's figures and earlier runs."""
+
+
 class FileNotifier:
     """Writes `<reports_dir>/<run>/`. Each file is replaced whole, so a reader never sees half of one."""
 
-    def __init__(self, reports_dir: Path, settings: Settings) -> None:
+    def __init__(self, reports_dir: Path, settings: Settings, look_around: LookAround | None = None) -> None:
         self._dir = reports_dir
         self._settings = settings
+        self._look_around = look_around
 
     async def notify(self, change: Change, recorded: Recorded) -> None:
         """Write what this event calls for; every event that no person waits for writes nothing."""
         match recorded.event:
             case e.HumanRequested() | e.RunFailed() | e.CanaryInconclusive():
-                await asyncio.to_thread(self._write_context, change)
+                await self._tell_context(change)
             case e.TestsComplete() | e.StagingComplete() | e.StagingValidated() if change.open_gates:
-                await asyncio.to_thread(self._write_context, change)  # who decides later sees what is known by then
+                await self._tell_context(change)  # who decides later sees what is known by then
             case e.IncidentReported() as incident:
                 await asyncio.to_thread(self._write_incident, change, incident)
             case _:
@@ -58,8 +67,17 @@ class FileNotifier:
             raise InputError(f"{run!r} is no name of a run")
         return self._dir / run
 
-    def _write_context(self, change: Change) -> None:
-        package = compute_context_package(change, self._settings)
+    async def _tell_context(self, change: Change) -> None:
+        around = await self._look_around(change) if self._look_around else None
+        await asyncio.to_thread(self._write_context, change, around)
+
+    def _write_context(self, change: Change, around: Around | None) -> None:
+        package = compute_context_package(
+            change,
+            self._settings,
+            production=around.production if around else (),
+            past=around.past if around else None,
+        )
         write_atomically(self._folder(change.run) / CONTEXT_PAGE, render_html(package))
 
     def _write_incident(self, change: Change, incident: e.IncidentReported) -> None:

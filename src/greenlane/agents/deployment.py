@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from greenlane.agents.base import Yielded
+from greenlane.agents.canary_traffic import added_traffic, ask_for_traffic, size_canary, was_asked
 from greenlane.agents.canary_watch import CanaryWatch, route, stop_canary_traffic
 from greenlane.agents.clearance import clear_to_start, is_cleared
 from greenlane.agents.production import (
@@ -55,10 +56,14 @@ from greenlane.domain.delivery import (
     Verdict,
 )
 from greenlane.domain.errors import BaseMovedError, ChangeError, GreenlaneError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
+from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
+from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
@@ -91,8 +96,11 @@ class DeploymentAgent:
         settings: Settings,
         work_dir: Path,
         releases: Releases | None = None,
+        history: ProductionHistory | None = None,
+        load: LoadGenerator | None = None,
     ) -> None:
-        """`releases` is None only where nothing was ever rolled back (a repository that begins)."""
+        """`releases` is None only where nothing was ever rolled back (a repository that begins), and `history` where
+        nothing is known of production but what its router counts now."""
         self._site = Site(
             code_host=code_host,
             source=source,
@@ -103,6 +111,8 @@ class DeploymentAgent:
             settings=settings,
             work_dir=work_dir,
             releases=releases,
+            history=history,
+            load=load,
         )
 
     async def act(self, change: Change) -> AsyncIterator[Yielded]:
@@ -178,17 +188,29 @@ class DeploymentAgent:
                 yield step
             if not staged.current:
                 return
-        starting = await self._plan(notebook.change, service, staged)
-        yield notebook.note(starting)
-        async for step in self._watch(notebook, starting):
-            yield step
+        decision = await self._plan(notebook.change, service, staged)
+        yield notebook.note(decision)
+        if isinstance(decision, e.CanaryStarting):
+            async for step in self._watch(notebook, decision):
+                yield step
 
-    async def _plan(self, change: Change, service: Service, staged: e.StagedService) -> e.CanaryStarting:
-        """The decision to start a canary, with every figure that it will be judged by."""
+    async def _plan(
+        self, change: Change, service: Service, staged: e.StagedService
+    ) -> e.CanaryStarting | e.HumanRequested:
+        """The decision to start a canary, with every figure that it will be judged by; or to ask first, because the
+        traffic can't decide it. A change of which a part is in production already is not left waiting there."""
+        site, lane = self._site, change.review.lane if change.review else e.Lane.RED
         assert change.staging is not None, "deployment follows staging"
-        split = await self._site.traffic.observe(service.name)
+        split = await site.traffic.observe(service.name)
         assert split is not None, "the service was installed before"
-        return starting_canary(change, service, staged.candidate.artifact, split.stable, self._site.settings)
+        plan = resolve_thresholds(site.settings, service, lane, len(change.staging.services))
+        sizing = await size_canary(site, service, plan)
+        if not sizing.sufficient and not change.promoted and not was_asked(change):
+            return ask_for_traffic(change, service, sizing)
+        tick_s, known = site.settings.canary.tick_s, None
+        if site.releases is not None:
+            known = await site.releases.spreads(service.name, tick_s=tick_s, p99_limit_ms=plan.rules.p99_limit_ms)
+        return starting_canary(change, service, staged.candidate.artifact, split.stable, plan, sizing, known, tick_s)
 
     async def _go_on_with_canary(self, notebook: Notebook, starting: e.CanaryStarting) -> AsyncIterator[Yielded]:
         """A canary that a worker before this one began: its end, if that was decided, else its watch and the rest."""
@@ -236,8 +258,9 @@ class DeploymentAgent:
             async for step in watch.take_over(restarted=found is None):
                 yield step
         if watch.judgement.verdict is not Verdict.INCONCLUSIVE:
-            async for step in watch.run():
-                yield step
+            async with added_traffic(self._site, service, starting):
+                async for step in watch.run():
+                    yield step
         if watch.judgement.verdict is Verdict.PASS:
             yield notebook.note(promotion_of(notebook.change, starting, stable, candidate, watch.judgement))
             await self._give_all_traffic(notebook, service, candidate)

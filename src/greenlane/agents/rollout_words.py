@@ -5,9 +5,9 @@ from __future__ import annotations
 from greenlane.agents.production import explain, instance_id
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.delivery import Artifact, CanaryJudgement, Instance, Verdict
-from greenlane.domain.settings import Service, Settings
-from greenlane.policy.canary_plan import JUDGE_VERSION, resolve_thresholds
+from greenlane.domain.delivery import Artifact, CanaryJudgement, Instance, Spread, Verdict
+from greenlane.domain.service_settings import Service
+from greenlane.policy.canary_plan import JUDGE_VERSION, Plan, Sizing
 
 
 def attempt_of(change: Change) -> int:
@@ -88,20 +88,27 @@ def advancing(change: Change, staging: e.StagingComplete) -> e.BaseAdvancing:
 
 
 def starting_canary(
-    change: Change, service: Service, artifact: Artifact, stable: Instance, settings: Settings
+    change: Change,
+    service: Service,
+    artifact: Artifact,
+    stable: Instance,
+    plan: Plan,
+    sizing: Sizing,
+    known: tuple[Spread, Spread] | None,
+    tick_s: float,
 ) -> e.CanaryStarting:
-    """The decision to start a canary, with every figure that it will be judged by."""
-    services = len(change.staging.services) if change.staging else 1
+    """The decision to start a canary, with every figure that it will be judged by. `known`: how failed and slow
+    requests of earlier canaries were spread."""
     lane = change.review.lane if change.review else e.Lane.RED
-    plan = resolve_thresholds(settings, service, lane, services)
-    rules, attempt = plan.rules, attempt_of(change)
+    rules, attempt, weight = plan.rules, attempt_of(change), sizing.weight_percent
+    steps = tuple(step for step in plan.steps_percent if step > weight)
     return e.CanaryStarting(
         deployment_id=instance_id(change.run, "production", service.name, artifact.commit, attempt),
         service=service.name,
         candidate=artifact,
         stable=stable,
-        weight_percent=plan.weight_percent,
-        steps_percent=plan.steps_percent,
+        weight_percent=weight,
+        steps_percent=steps,
         watch_s=rules.watch_s,
         warmup_s=rules.warmup_s,
         step_s=rules.step_s,
@@ -115,17 +122,21 @@ def starting_canary(
         worse_than_stable=rules.worse_than_stable,
         over_not_proven=rules.over_not_proven,
         environment=rules.environment,
-        tick_s=settings.canary.tick_s,
+        tick_s=tick_s,
+        spread_errors=known[0] if known else None,
+        spread_slow=known[1] if known else None,
+        traffic_rps=sizing.rate_rps,
+        synthetic_rps=sizing.synthetic_rps,
         attempt=attempt,
         why=explain(
             change,
             "start-canary",
-            f"{service.name}: {artifact.digest[:19]} (merge {artifact.commit[:10]}) gets {plan.weight_percent:g} % of "
+            f"{service.name}: {artifact.digest[:19]} (merge {artifact.commit[:10]}) gets {weight:g} % of "
             f"production traffic beside {stable.artifact.commit[:10]}, {rules.warmup_s:g} s of warm-up and "
-            f"{rules.watch_s:g} s of watch, then {', '.join(f'{s:g} %' for s in plan.steps_percent) or 'all'}. Limits "
+            f"{rules.watch_s:g} s of watch, then {', '.join(f'{s:g} %' for s in steps) or 'all'}. Limits "
             f"({service.tier} tier, {lane} lane): {rules.error_rate_limit:.2%} failed requests, p99 "
             f"{rules.p99_limit_ms:g} ms; at least {rules.min_requests} requests; each test may be wrong with a "
-            f"chance of {rules.alpha:.1e}.",
+            f"chance of {rules.alpha:.1e}. Traffic: {sizing.words}.",
             artifact=artifact,
         ),
     )

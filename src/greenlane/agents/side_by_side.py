@@ -8,25 +8,24 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from greenlane.agents.production import url_of
-from greenlane.domain.delivery import Comparison, Instance, Samples, Usage, Verdict
-from greenlane.domain.settings import LoadRequest, Validation
-from greenlane.policy.regression import (
-    Look,
-    Validated,
+from greenlane.domain.delivery import (
+    Comparison,
+    ComparisonEvidence,
+    ComparisonLimits,
+    Instance,
+    Samples,
+    Usage,
+    Verdict,
     Watched,
-    assess_comparisons,
-    compare_absolute,
-    compare_errors,
-    compare_latency,
-    compare_usage,
-    plan_looks,
 )
+from greenlane.domain.service_settings import LoadRequest
+from greenlane.domain.settings import Validation
+from greenlane.policy.evidence import CANDIDATE, CURRENT, judge_packed, limits_of, pack_samples
+from greenlane.policy.regression import Look, Validated, plan_looks
 from greenlane.ports.clock import Clock
 from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Platform
 
-CANDIDATE = "candidate"
-CURRENT = "current version"
 _WATCH_EVERY_S = 1.0
 _WATCHES_MIN = 10
 """Looks at CPU and memory in one stretch of load, at the least; its parts are what the interval of CPU comes from."""
@@ -40,6 +39,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     answer: Validated
     load_s: float
     samples: Mapping[str, Samples]
+    evidence: ComparisonEvidence
 
 
 class SideBySide:
@@ -61,9 +61,9 @@ class SideBySide:
         """Both versions, until the answer is not to wait any more."""
         for look in plan_looks(limits):
             await self._send_until(look.load_s, requests, limits)
-            comparisons, answer = await asyncio.to_thread(self._judge, look, limits)
-            if answer.verdict is not Verdict.WAIT:
-                return self._outcome(comparisons, answer)
+            outcome = await asyncio.to_thread(self._judge, look, limits_of(limits))
+            if outcome.answer.verdict is not Verdict.WAIT:
+                return outcome
         raise AssertionError("unreachable: the last look does not wait")
 
     async def measure_alone(
@@ -71,23 +71,31 @@ class SideBySide:
     ) -> Outcome:
         """The candidate, where nothing runs to compare it with."""
         await self._send_until(limits.load_duration_s, requests, limits)
-        comparisons = compare_absolute(
-            self._samples[CANDIDATE], p99_limit_ms=p99_limit_ms, error_rate_limit=error_rate_limit
-        )
         look = Look(load_s=limits.load_duration_s, spends=1.0, last=True)
-        return self._outcome(comparisons, assess_comparisons(comparisons, self._samples, look, limits))
+        return self._judge(look, limits_of(limits, p99_limit_ms=p99_limit_ms, error_rate_limit=error_rate_limit))
 
-    def _outcome(self, comparisons: tuple[Comparison, ...], answer: Validated) -> Outcome:
-        return Outcome(comparisons=comparisons, answer=answer, load_s=self._load_s, samples=dict(self._samples))
-
-    def _judge(self, look: Look, limits: Validation) -> tuple[tuple[Comparison, ...], Validated]:
-        current, candidate = self._samples[CURRENT], self._samples[CANDIDATE]
-        comparisons = (
-            *compare_latency(current, candidate, look, limits),
-            compare_errors(current, candidate, look, limits),
-            *compare_usage(self._watched[CURRENT], self._watched[CANDIDATE], candidate.requests, look, limits),
+    def _judge(self, look: Look, limits: ComparisonLimits) -> Outcome:
+        """The verdict on what is recorded of the samples, and that record."""
+        packed = {name: pack_samples(samples, look.load_s) for name, samples in self._samples.items()}
+        used = {CANDIDATE: self._watched[CANDIDATE], CURRENT: self._watched.get(CURRENT, Watched())}
+        judged = judge_packed(limits, look, packed[CANDIDATE], packed.get(CURRENT), used)
+        evidence = ComparisonEvidence(
+            load_s=look.load_s,
+            limits=limits,
+            candidate=packed[CANDIDATE],
+            current=packed.get(CURRENT),
+            candidate_used=used[CANDIDATE],
+            current_used=used[CURRENT],
+            verdict=judged.answer.verdict,
+            reasons=judged.answer.reasons,
         )
-        return comparisons, assess_comparisons(comparisons, self._samples, look, limits)
+        return Outcome(
+            comparisons=judged.comparisons,
+            answer=judged.answer,
+            load_s=self._load_s,
+            samples=dict(self._samples),
+            evidence=evidence,
+        )
 
     async def _send_until(self, load_s: float, requests: Sequence[LoadRequest], limits: Validation) -> None:
         while self._load_s < load_s - 1e-6:

@@ -35,7 +35,8 @@ from greenlane.domain.events import (
     TestsComplete,
 )
 from greenlane.domain.findings import Category
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.escalation import assess_coverage_gate
 from greenlane.policy.paths import match_paths
 from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
@@ -198,7 +199,7 @@ class TestAgent:
             asked = await self._asker.ask(service, environment, scene.head, gaps, run, _origin_of(change))
             first, record = asked.generation, asked.record
         if first.suite is not None:
-            run = first.suite
+            run = msgspec.structs.replace(first.suite, in_part=run.in_part)
             await asyncio.to_thread(_put, scene.head, _allowed(service, scene.head, first.files))
             left = describe_run(run, scene.statements).files
             gaps = {file.path: frozenset(file.uncovered) for file in left if file.uncovered}
@@ -219,11 +220,14 @@ class TestAgent:
     async def _judge_suite(self, change: Change, service: Service, run: SuiteRun, folder: Path) -> SuiteVerdict:
         head = _suite_facts(run)
         if head.passed:
-            return assess_suite(head, None)
+            return assess_suite(head, None, in_part=len(run.in_part))
         base_tree = folder / f"base-{service.name}"
         await self._source.export(change.opened.merge_base_sha, base_tree)
+        there = tuple(path for path in run.in_part if (base_tree / path).is_file())
+        if run.in_part and not there:
+            return assess_suite(head, None)  # all of these tests are the change's own
         environment = await self._environments.prepare(service, base_tree)
-        base = await self._runner.run(service, environment, base_tree, SuiteRequest())
+        base = await self._runner.run(service, environment, base_tree, SuiteRequest(select=there))
         return assess_suite(head, _suite_facts(base))
 
     # -------------------------------------------------------------- committing
@@ -263,6 +267,7 @@ class TestAgent:
         rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
         patch = "" if commit or not bundle.files else str(patch_path(self._work_dir, change))
         rules += ["tests-committed"] if commit else ["tests-as-patch"] if patch else []
+        rules += ["sandbox-off"] if self._sandbox.kind == "none" else []
         environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
         asked = tuple(service.asked for service in bundle.services if service.asked)
         findings = tuple(finding for service in bundle.services for finding in service.findings)

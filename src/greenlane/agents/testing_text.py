@@ -12,6 +12,7 @@ from greenlane.domain.events import WrittenTest
 _MAX_LINES = 12
 _MAX_NAMES = 20
 _WIDTH = 100
+NOT_ISOLATED = "NOTHING OF IT WAS ISOLATED: Greenlane was started with --unsafe-no-sandbox."
 
 
 def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | None, patch: str = "") -> str:
@@ -26,7 +27,8 @@ def explain_tests(services: Sequence[ServiceTests], sandbox: str, commit: str | 
             f"The branch is not pushed to: {count} {tests} as a patch in {patch}. `git am {patch}` on the branch takes "
             "them; until somebody does, the gap is open."
         )
-    return " ".join([*parts, f"All of it ran in the sandbox ({sandbox})."])
+    where = f"All of it ran in the sandbox ({sandbox})." if sandbox != "none" else NOT_ISOLATED
+    return " ".join([*parts, where])
 
 
 def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> list[str]:

@@ -9,23 +9,23 @@ import msgspec
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.production import ensure_running, explain, retire_staging, service_named, url_of
-from greenlane.agents.side_by_side import CANDIDATE, CURRENT, Outcome, SideBySide
+from greenlane.agents.side_by_side import Outcome, SideBySide
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Check, Instance, Verdict
 from greenlane.domain.errors import ChangeError, FinalError
-from greenlane.domain.settings import LoadRequest, Service, Settings
+from greenlane.domain.service_settings import LoadRequest, Service
+from greenlane.domain.settings import Settings
 from greenlane.policy import baseline as bl
 from greenlane.policy.canary import Rules, resolve_thresholds
+from greenlane.policy.evidence import CANDIDATE, CURRENT
 from greenlane.policy.prediction import (
-    ERROR_RATE,
-    P99,
     Release,
     assess_predictions,
     compute_error_ratio,
+    compute_p99_ratio,
     detect_releases,
     predict,
-    ratio_of,
 )
 from greenlane.policy.regression import Validated
 from greenlane.ports.clock import Clock
@@ -180,13 +180,13 @@ class ValidationAgent:
     def _predict(
         self, outcome: Outcome, baseline: bl.Baseline, releases: tuple[Release, ...], rules: Rules
     ) -> tuple[e.Prediction, ...]:
-        ratio = ratio_of(outcome.comparisons, P99)
-        if ratio is None or CURRENT not in outcome.samples:
+        if CURRENT not in outcome.samples:
             return ()
+        p99 = compute_p99_ratio(outcome.comparisons)
         errors = compute_error_ratio(outcome.samples[CURRENT], outcome.samples[CANDIDATE])
-        wanted = ((P99, ratio, rules.p99_limit_ms), (ERROR_RATE, errors, rules.error_rate_limit))
+        wanted = ((p99, rules.p99_limit_ms), (errors, rules.error_rate_limit))
         least = self._settings.validation.prediction_min_releases
-        found = (predict(m, baseline, r, releases, limit=limit, min_releases=least) for m, r, limit in wanted)
+        found = (predict(r, baseline, releases, limit=limit, min_releases=least) for r, limit in wanted if r)
         return tuple(p for p in found if p is not None)
 
 
@@ -234,7 +234,11 @@ def _validated(change: Change, judged: list[Judged]) -> e.StagingValidated:
         proceed=not blocked and not unclear,
         checks=checks,
         services=tuple(
-            e.ServiceComparison(service=j.service, comparisons=j.outcome.comparisons if j.outcome else ())
+            e.ServiceComparison(
+                service=j.service,
+                comparisons=j.outcome.comparisons if j.outcome else (),
+                evidence=j.outcome.evidence if j.outcome else None,
+            )
             for j in judged
         ),
         predictions=predictions,

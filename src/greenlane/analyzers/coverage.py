@@ -18,13 +18,15 @@ import msgspec
 
 from greenlane.analyzers.base import CoverageReport
 from greenlane.domain.findings import FileCoverage
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.paths import match_paths
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
+from greenlane.suite.impact import impacted_tests
 from greenlane.suite.lines import UnreadableSourceError, changed_statements
 from greenlane.suite.program import AnySuiteRunner
-from greenlane.suite.runner import SuiteRequest, SuiteRun
+from greenlane.suite.runner import SuiteRequest, SuiteRun, import_roots
 
 MAX_SOURCE_BYTES = 1 << 20
 """A larger source file is generated or hostile; it is said to be unread, never taken for covered."""
@@ -73,7 +75,10 @@ async def measure_suite(
     Which of their lines can be executed is read from the text of Python; of other languages the program says it."""
     if service.tests.kind != "command":
         statements, unread = await asyncio.to_thread(read_statements, tree, changed)
-        run = await runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements), branches=branches))
+        request = SuiteRequest(measure=tuple(statements), branches=branches)
+        run = await runner.run(service, environment, tree, request)
+        if run.result.stopped == "time":
+            run = await _run_in_part(runner, service, environment, tree, request) or run
         return Measured(run=run, statements=statements, unread=unread)
     sources = measured_sources(service, changed)
     run = await runner.run(service, environment, tree, SuiteRequest(measure=sources))
@@ -84,6 +89,19 @@ async def measure_suite(
         statements={path: lines for path, lines in found.items() if lines},
         unread=tuple(f"{path}: the tests' program said nothing of its lines" for path in silent),
     )
+
+
+async def _run_in_part(
+    runner: AnySuiteRunner, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest
+) -> SuiteRun | None:
+    """The test files that import the changed code, where the whole suite takes too long; None if there are none, or
+    they take too long as well."""
+    roots = import_roots(service, tree)
+    chosen = await asyncio.to_thread(impacted_tests, tree, roots, request.measure)
+    if not chosen:
+        return None
+    part = await runner.run(service, environment, tree, msgspec.structs.replace(request, select=chosen))
+    return None if part.result.stopped else msgspec.structs.replace(part, in_part=chosen)
 
 
 def measured_sources(service: Service, paths: Iterable[str]) -> tuple[str, ...]:
@@ -152,7 +170,7 @@ def describe_run(run: SuiteRun, statements: Mapping[str, frozenset[int]], unread
     reasons += [f"{len(unread) - MAX_NAMED} more files not read"] if len(unread) > MAX_NAMED else []
     return CoverageReport(
         files=tuple(files),
-        suite_passed=run.passed,
+        suite_passed=run.passed and not run.in_part,
         tests_run=run.tests_run,
         output=run.output,
         unavailable="; ".join(reason for reason in reasons if reason),
@@ -174,6 +192,11 @@ def merge_coverage(*seen: tuple[FileCoverage, ...]) -> tuple[FileCoverage, ...]:
 def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str:
     if run.no_tests:
         return "the service has no tests"
+    if run.in_part and not run.failing:
+        return (
+            "the test suite takes longer than validation.test_timeout_s allows; of it, "
+            f"{len(run.in_part)} test files that import the changed code were run"
+        )
     if run.result.stopped:
         limits = {"time": "takes longer than validation.test_timeout_s allows", "memory": "uses too much memory"}
         return f"the test suite {limits.get(run.result.stopped, f'went over its limit of {run.result.stopped}')}"

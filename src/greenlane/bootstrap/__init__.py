@@ -16,6 +16,7 @@ from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.worktrees import main_folder
 from greenlane.config import CONFIG_NAME, LoadedSettings, load_settings, parse_settings
 from greenlane.domain.errors import ConfigError
+from greenlane.domain.events import Reasoning, SandboxOff
 from greenlane.domain.settings import Settings
 from greenlane.domain.weights import FittedWeights
 from greenlane.ledger.sqlite import SqliteLedger
@@ -33,8 +34,9 @@ STATE_DIR = ".greenlane"
 LEDGER = "ledger.db"
 
 
-async def open_application(root: Path, *, read_only: bool = False) -> Application:
+async def open_application(root: Path, *, read_only: bool = False, unsafe: bool = False) -> Application:
     """Greenlane for the repository at `root`, with its ledger in `.greenlane` there (see `state_dir_of`).
+    `unsafe`: code of changes runs without a sandbox; the ledger says so before anything is run.
 
     Raises ConfigError (with file and line), InputError (no repository), LedgerUnavailableError, LedgerCorruptError.
     """
@@ -74,6 +76,7 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
             clock=clock,
             writer=writer,
             weights=weights,
+            unsafe=unsafe,
         )
 
     return Application(
@@ -86,6 +89,20 @@ async def open_application(root: Path, *, read_only: bool = False) -> Applicatio
         doorbell=Doorbell(state_dir),
         clock=clock,
         make_crew=make_crew,
+        rules=_digest_rules(loaded, weights),
+        before_work=(sandbox_off(),) if unsafe else (),
+    )
+
+
+def sandbox_off() -> SandboxOff:
+    """The decision to run code of changes without isolation."""
+    return SandboxOff(
+        why=Reasoning(
+            decision="run-without-sandbox",
+            rationale="Greenlane was started with --unsafe-no-sandbox: until this process ends, code of changes runs "
+            "without any isolation, as the user who started it, with that user's files and network.",
+            rules_fired=("sandbox-off",),
+        )
     )
 
 
@@ -123,6 +140,18 @@ async def load_base_settings(root: Path) -> tuple[LoadedSettings, LocalGit]:
             hint=f"the base branch decides: bring the section `repository` in line with it (git show {base}:{inside})",
         )
     return loaded, git
+
+
+async def read_rules(root: Path) -> str:
+    """A digest of the rules as the base branch has them now: another one, other rules. Raises ConfigError."""
+    root = root.resolve()
+    loaded, git = await load_base_settings(root)
+    weights = await load_base_weights(root, git, loaded.settings)
+    return _digest_rules(loaded, weights)
+
+
+def _digest_rules(loaded: LoadedSettings, weights: FittedWeights | None) -> str:
+    return f"{loaded.sha256} {weights.sha256 if weights else ''}"
 
 
 async def load_base_weights(root: Path, git: LocalGit, settings: Settings) -> FittedWeights | None:

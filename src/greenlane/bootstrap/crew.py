@@ -22,7 +22,7 @@ from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.adapters.notify import DELIVERIES, Courier, FanOut
 from greenlane.adapters.platforms import Builders, Platforms
 from greenlane.adapters.probe import HttpProbe
-from greenlane.adapters.reports import FileNotifier
+from greenlane.adapters.reports import FOLDER, FileNotifier
 from greenlane.adapters.routers import Routers
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.base import Agent
@@ -35,6 +35,7 @@ from greenlane.agents.validation import ValidationAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.analyzers.reader import ChangeReader
+from greenlane.bootstrap.around import look_around
 from greenlane.bootstrap.model import make_reviewer, make_test_writer
 from greenlane.bootstrap.production import LocalProductionHistory, ProductionSampler
 from greenlane.bus.memory import InProcessBus
@@ -45,6 +46,7 @@ from greenlane.domain.settings import Settings
 from greenlane.domain.weights import FittedWeights
 from greenlane.ledger.owner import this_owner
 from greenlane.ledger.store import LedgerStore
+from greenlane.policy.usual import Around
 from greenlane.ports.clock import Clock
 from greenlane.runtime.holding import Holdings
 from greenlane.runtime.journal import Journal
@@ -76,14 +78,16 @@ class LocalCrew:
         clock: Clock,
         writer: Writer,
         weights: FittedWeights | None = None,
+        unsafe: bool = False,
     ) -> None:
         self._weights = weights
         self._settings = settings
         self._git = git
         self._store = store
         self._clock = clock
+        self._state_dir = state_dir
         self._work_dir = state_dir / "work"
-        self._sandbox = choose_sandbox(settings)
+        self._sandbox = choose_sandbox(settings, unsafe=unsafe)
         self._environments = VenvEnvironments(state_dir / "environments", self._sandbox, settings)
         self._builder = Builders(LocalBuilder(state_dir, self._environments, settings))
         self._platform = Platforms(LocalPlatform(state_dir, self._environments, settings), state_dir, settings.services)
@@ -113,8 +117,12 @@ class LocalCrew:
             tidier=self,
         )
         self._courier = Courier(settings.notifications, state_dir / DELIVERIES)
-        notifier = FanOut(FileNotifier(state_dir / "reports", settings), self._courier)
+        notifier = FanOut(FileNotifier(state_dir / FOLDER, settings, self._around), self._courier)
         self.notices = Notices(store, self.bus, self._holdings, notifier)
+
+    async def _around(self, change: Change) -> Around:
+        past = await self._history.past()
+        return await look_around(change, self._settings, self._state_dir, past, now=self._clock.now())
 
     def _make_agents(self) -> Sequence[Agent]:
         settings, clock, git = self._settings, self._clock, self._git
@@ -173,6 +181,8 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
                 releases=LedgerReleases(self._store),
+                history=self._history,
+                load=HttpLoad(),
             ),
         )
 

@@ -12,7 +12,8 @@ from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_applicati
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
-    from greenlane.domain.settings import Service, Settings
+    from greenlane.domain.service_settings import Service
+    from greenlane.domain.settings import Settings
     from greenlane.policy.baseline import Baseline
     from greenlane.policy.prediction import Release
     from greenlane.policy.staging import StagingAnswer
@@ -86,12 +87,10 @@ async def _read_baselines(
     overall = of(None)
     hours = [b for b in map(of, range(bl.HOURS)) if b is not None and not b.note] if overall else []
     rules = resolve_thresholds(settings, service, Lane.GREEN).rules
-    breaches = [
-        text
-        for b in ([overall] if overall else []) + hours
-        for text in bl.detect_breaches(b, p99_limit_ms=rules.p99_limit_ms, error_rate_limit=rules.error_rate_limit)
-    ]
-    return overall, hours, tuple(breaches), needed
+    p99_ms, rate = rules.p99_limit_ms, rules.error_rate_limit
+    breaches = bl.detect_breaches(overall, p99_limit_ms=p99_ms, error_rate_limit=rate) if overall else ()
+    breaches += bl.detect_breaches_by_hour(hours, p99_limit_ms=p99_ms, error_rate_limit=rate)
+    return overall, hours, breaches, needed
 
 
 def _print_baselines(rows: list[Baseline]) -> None:

@@ -140,7 +140,10 @@ def _baseline(p: ContextPackage) -> list[RenderableType]:
     if p.baseline is None:
         return []
     if not p.baseline:
-        told = Text("nothing was measured yet: the change has not reached staging", "dim")
+        told = Text(
+            "nothing was measured yet: the change has not reached staging, and no request to production was counted",
+            "dim",
+        )
         return [_heading("Baseline"), Padding(told, INDENT, expand=False)]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for name in ("service", "metric"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -92,12 +93,13 @@ def explain(
     """Say what a run waits for, who can unblock it, what next."""
 
     async def act(application: Application) -> tuple[RunView, ContextPackage]:
+        from greenlane.bootstrap.around import look_around
         from greenlane.policy.context import compute_context_package
 
-        view = await resolve_run(application, name)
-        change = await application.change(view.run)
-        past = await application.past()
-        return view, compute_context_package(change, application.settings, past=past)
+        view, settings = await resolve_run(application, name), application.settings
+        change, past = await application.change(view.run), await application.past()
+        around = await look_around(change, settings, application.state_dir, past, now=datetime.now(UTC))
+        return view, compute_context_package(change, settings, production=around.production, past=past)
 
     view, package = with_application(ctx, act, read_only=True)
     if html is not None:

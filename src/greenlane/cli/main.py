@@ -19,6 +19,7 @@ from greenlane.cli import (
     look,
     notifying,
     progress,
+    replaying,
     routing,
     setup,
     work,
@@ -55,11 +56,15 @@ def root(
         ),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an unexpected error.")] = False,
+    unsafe_no_sandbox: Annotated[
+        bool,
+        typer.Option("--unsafe-no-sandbox", help="Run code of changes without isolation. Only for code of your own."),
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    del directory, debug, version  # read from the context where they are needed
+    del directory, debug, unsafe_no_sandbox, version  # read from the context where they are needed
 
 
 @app.command()
@@ -84,6 +89,7 @@ backtesting.register(app)
 routing.register(app)
 calibrating.register(app)
 baselines.register(app)
+replaying.register(app)
 app.add_typer(audit.app, name="audit")
 
 

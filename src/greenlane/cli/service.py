@@ -8,7 +8,7 @@ import errno
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import uvicorn
 from greenlane.adapters.local_platform import shutdown
 from greenlane.adapters.reports import write_atomically
 from greenlane.cli.sink import say
-from greenlane.domain.errors import FinalError, InputError
+from greenlane.domain.errors import FinalError, GreenlaneError, InputError
 from greenlane.pages.words import count_words
 from greenlane.web.app import create_app
 
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 NOTE = "up.json"
 STOP_S = 15.0
 """A service ends its current step and its requests in this time; then `down` says that it did not."""
+
+
+RULES_EVERY_S = 3.0
+"""How often a service looks whether the rules on the base branch are still those that it works by."""
 
 
 class ServiceNote(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,14 +51,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(application: Application, *, host: str, port: int) -> None:
-    """Work and show until SIGINT or SIGTERM. Raises InputError if the port is taken or another service runs here."""
+async def serve(
+    application: Application, *, host: str, port: int, read_rules: Callable[[], Awaitable[str]] | None = None
+) -> int | None:
+    """Work and show until SIGINT or SIGTERM (None), or until the rules have changed: the port to go on at with them.
+
+    Raises InputError if the port is taken or another service runs here.
+    """
     note_path = application.state_dir / NOTE
     other = read_note(note_path)
     if other:
         raise InputError(f"a service runs here already: {other.url} (process {other.pid})", hint="`greenlane down`")
     listener = bind(host, port)
-    url = _url_of(host, listener.getsockname()[1])
+    port = listener.getsockname()[1]
+    url = _url_of(host, port)
     config = uvicorn.Config(
         create_app(application, host=host), log_level="warning", access_log=False, lifespan="off", server_header=False
     )
@@ -62,13 +72,19 @@ async def serve(application: Application, *, host: str, port: int) -> None:
     write_note(note_path, own_note(url))
     say(f"greenlane is up: {url}  (Ctrl-C stops it; unfinished runs go on at the next start)")
     try:
-        await _until_stopped(application, server, listener)
+        return port if await _until_stopped(application, server, listener, read_rules) else None
     finally:
         note_path.unlink(missing_ok=True)
         listener.close()
 
 
-async def _until_stopped(application: Application, server: _Server, listener: socket.socket) -> None:
+async def _until_stopped(
+    application: Application,
+    server: _Server,
+    listener: socket.socket,
+    read_rules: Callable[[], Awaitable[str]] | None,
+) -> bool:
+    """Whether it was the rules that changed."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -76,17 +92,36 @@ async def _until_stopped(application: Application, server: _Server, listener: so
     working = asyncio.create_task(application.work(until=None))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     stopping = asyncio.create_task(stop.wait())
+    changing = asyncio.create_task(_until_changed(application.rules, read_rules) if read_rules else stop.wait())
+    tasks = (working, serving, stopping, changing)
     try:
-        done, _ = await asyncio.wait([working, serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+        return changing in done and not stop.is_set()
     finally:
         server.should_exit = True
-        working.cancel()
-        stopping.cancel()
-        await asyncio.gather(working, serving, stopping, return_exceptions=True)
+        for task in (working, stopping, changing):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
+
+
+async def _until_changed(before: str, read_rules: Callable[[], Awaitable[str]]) -> None:
+    """Until other rules stand on the base branch. Those that can't be used are told of, and change nothing."""
+    told = ""
+    while True:
+        await asyncio.sleep(RULES_EVERY_S)
+        try:
+            if await read_rules() != before:
+                say("the rules on the base branch have changed: going on with the new ones")
+                return
+            told = ""
+        except GreenlaneError as error:
+            if error.message != told:
+                say(f"the new rules can't be used, so those of before stay in force: {error.message}")
+            told = error.message
 
 
 def bind(host: str, port: int) -> socket.socket:

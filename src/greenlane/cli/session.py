@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar, cast
 
 import typer
 
+from greenlane.cli.sink import say
 from greenlane.domain.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ RunName = Annotated[
 By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides. It is kept in the ledger.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why. It is kept in the ledger.")]
 MAX_CANDIDATES = 12
+UNSAFE = """\
+WARNING: --unsafe-no-sandbox. Code of the change runs WITHOUT ANY ISOLATION: it can read and change your files, use your
+credentials and your network. Only for code that you would run by hand. The ledger keeps that it was so."""
 
 
 def directory_of(ctx: typer.Context) -> Path:
@@ -82,9 +86,12 @@ def with_application(ctx: typer.Context, act: Callable[[Application], Awaitable[
     root = config_path_of(ctx).parent
     if read_only:
         ledger_path_of(ctx)
+    unsafe = {"unsafe": True} if not read_only and ctx.find_root().params.get("unsafe_no_sandbox") else {}
+    if unsafe:
+        say(UNSAFE)
 
     async def session() -> T:
-        application = await bootstrap.open_application(root, read_only=read_only)
+        application = await bootstrap.open_application(root, read_only=read_only, **unsafe)
         try:
             return await act(application)
         finally:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from greenlane.cli.session import JsonFlag, resolve_run, with_application
+from greenlane.cli.session import JsonFlag, config_path_of, resolve_run, with_application
 from greenlane.cli.sink import FAILED, OK, WAITING, say
 
 if TYPE_CHECKING:
@@ -129,15 +129,21 @@ def up(
 ) -> None:
     """Run as a service: agents that work, and a page that shows it.
 
-    Ctrl-C or SIGTERM stops it; unfinished runs go on at the next start.
+    Ctrl-C or SIGTERM stops it; unfinished runs go on at the next start. Rules that change on the base branch are
+    followed at once.
     """
 
-    async def act(application: Application) -> None:
-        from greenlane.cli.service import serve
+    from greenlane.bootstrap import read_rules
+    from greenlane.cli.service import serve
 
-        await serve(application, host=host, port=port)
+    root = config_path_of(ctx).parent
+    again: int | None = port
 
-    with_application(ctx, act)
+    async def act(application: Application) -> int | None:
+        return await serve(application, host=host, port=again or 0, read_rules=lambda: read_rules(root))
+
+    while again is not None:
+        again = with_application(ctx, act)
 
 
 def down(ctx: typer.Context, json_: JsonFlag = False) -> None:

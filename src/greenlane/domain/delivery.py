@@ -97,7 +97,11 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """A metric of the candidate against the current version: `ratio` = candidate / current, with its 95 % interval."""
+    """A metric of the candidate against the current version: `ratio` = candidate / current, with its interval.
+
+    `balanced` is the ratio at which neither version leans over the other, block by block of the run, and `error` its
+    standard error on the log scale; None where no such test was made. A stall moves `ratio` and hardly `balanced`.
+    """
 
     metric: str
     current: float
@@ -107,6 +111,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     limit: float
     regressed: bool
+    balanced: float | None = None
+    error: float | None = None
 
 
 class Verdict(StrEnum):
@@ -116,6 +122,53 @@ class Verdict(StrEnum):
     WAIT = "wait"
     INCONCLUSIVE = "inconclusive"
     FAIL = "fail"
+
+
+class PackedSamples(msgspec.Struct, frozen=True, kw_only=True):
+    """What a load run saw of one target, small enough for the ledger: `data` has the latencies of each of `blocks`
+    equal parts of the load, on a scale of steps of 0.1 % (`policy/evidence.py`)."""
+
+    requests: int
+    errors: int
+    blocks: int
+    data: str
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """What one version had used at each moment `at_s` of the load (seconds of load, ascending)."""
+
+    at_s: tuple[float, ...] = ()
+    usage: tuple[Usage, ...] = ()
+
+
+class ComparisonLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures of `validation` that a comparison is judged by, and the limits of production where there is nothing
+    to compare with (`p99_limit_ms`, `error_rate_limit`; None: there was)."""
+
+    load_duration_s: float
+    load_extend_max_factor: float
+    false_alarm_rate: float
+    miss_rate: float
+    latency_ratio_max: float
+    latency_ratio_find: float
+    latency_floor_ms: float
+    cpu_ratio_max: float
+    error_rate_increase_max: float
+    p99_limit_ms: float | None = None
+    error_rate_limit: float | None = None
+
+
+class ComparisonEvidence(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a comparison was judged from, and the verdict: after `load_s` seconds of load to each version."""
+
+    load_s: float
+    limits: ComparisonLimits
+    candidate: PackedSamples
+    current: PackedSamples | None
+    candidate_used: Watched
+    current_used: Watched
+    verdict: Verdict
+    reasons: tuple[str, ...]
 
 
 class MetricJudgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ from greenlane.domain.delivery import (
     CanaryJudgement,
     Check,
     Comparison,
+    ComparisonEvidence,
     Instance,
     Spread,
     Tick,
@@ -341,14 +342,17 @@ class StagingComplete(StageResult, tag="staging.complete", frozen=True, kw_only=
 class ServiceComparison(msgspec.Struct, frozen=True, kw_only=True):
     service: str
     comparisons: tuple[Comparison, ...]
+    evidence: ComparisonEvidence | None = None
+    """What it was judged from; None: nothing was compared, or the entry is older."""
 
 
 class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     """What production will show of a metric (`p99_ms`, or `error_rate` as a share): `baseline` x `ratio` x `factor`.
 
-    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging; `factor` was learned from
-    the `releases` in `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are
-    `missing`, it is advice and decides nothing.
+    `scope` says of which hours the baseline is; `ratio` is candidate over current in staging, as far as it is believed,
+    and `measured` as it was measured (None in old entries: the same); `factor` was learned from the `releases` in
+    `learned_from` (runs). `low` and `high` hold 90 % of releases; None with too few. While some are `missing`, it is
+    advice and decides nothing.
     """
 
     service: str
@@ -364,6 +368,7 @@ class Prediction(msgspec.Struct, frozen=True, kw_only=True):
     releases: int
     missing: int
     learned_from: tuple[str, ...] = ()
+    measured: float | None = None
 
 
 class StagingValidated(StageResult, tag="staging.validated", frozen=True, kw_only=True):
@@ -447,6 +452,8 @@ class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True)
     """What earlier canaries of the service showed of how its failures hang together; None: there were none."""
     traffic_rps: float | None = None
     """Requests a second of the whole service, counted before the start; None: not counted."""
+    synthetic_rps: float = 0.0
+    """Requests a second that Greenlane adds to those of the users while the canary is watched."""
 
 
 class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):
@@ -634,6 +641,10 @@ class Resumed(Event, tag="automation.resumed", frozen=True, kw_only=True):
     reason: str
 
 
+class SandboxOff(Decision, tag="sandbox.off", frozen=True, kw_only=True):
+    """Intent: from now on this process runs code of changes without any isolation, because a person asked for it."""
+
+
 AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     PrOpened, PrUpdated, RunSuperseded, ReviewComplete, TestsCommitting, TestsComplete, StagingStarting,
     StagingComplete, StagingValidated, DeploymentAssessed, BaseMoved, CanaryStarting, CanaryObserved,
@@ -641,7 +652,7 @@ AnyEvent = Union[  # noqa: UP007 - built at runtime for the decoder
     IncidentReported, BaseAdvancing, DeploymentComplete,
     RollbackRequested, RollbackStarting, DeploymentRolledBack, HumanRequested, HumanApproved, HumanRejected,
     FindingJudged, DeploymentPostponed, DeploymentResumed, HotfixRequested,
-    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed,
+    AgentRetrying, RunFailed, ServiceInstalling, Paused, Resumed, SandboxOff,
 ]  # fmt: skip
 
 EVENT_CLASSES: tuple[type[Event], ...] = AnyEvent.__args__  # type: ignore[attr-defined]  # a Union's members

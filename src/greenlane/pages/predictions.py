@@ -64,8 +64,13 @@ def render_html(service: str, releases: Sequence[Release], min_releases: int) ->
     ]  # fmt: skip
     return render(
         "predictions.html.j2", service=service, drawings=drawings, rows=rows, width=WIDTH, height=HEIGHT,
-        min_releases=min_releases,
+        min_releases=min_releases, alone=False,
     )  # fmt: skip
+
+
+def render_svg(drawing: Drawing) -> str:
+    """One drawing as a file of its own, on white."""
+    return render("predictions_drawing.svg.j2", d=drawing, width=WIDTH, height=HEIGHT, alone=True)
 
 
 def draw(metric: str, releases: Sequence[Release], min_releases: int) -> Drawing:

@@ -56,8 +56,9 @@ METRIC_WORDS: dict[str, str] = {
     "p99_latency": "latency, p99",
     "rss_mb": "memory",
     "cpu_s": "CPU time",
+    "rate_rps": "requests",
 }
-UNIT_WORDS = {"ms": " ms", "mb": " MB", "s": " s", "share": "", "": ""}
+UNIT_WORDS = {"ms": " ms", "mb": " MB", "s": " s", "rps": " a second", "share": "", "": ""}
 
 
 def clean(text: str) -> str:

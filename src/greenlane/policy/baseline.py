@@ -224,3 +224,24 @@ def detect_breaches(baseline: Baseline, *, p99_limit_ms: float, error_rate_limit
             f"({baseline.scope}), over the limit of {error_rate_limit:.2%}"
         )
     return tuple(found)
+
+
+def detect_breaches_by_hour(
+    hours: Sequence[Baseline], *, p99_limit_ms: float, error_rate_limit: float
+) -> tuple[str, ...]:
+    """Likewise over hours of the week: how many break a limit, and the worst of them; at most one text a limit."""
+    slow = sorted((b for b in hours if (b.p99_ms or 0.0) > p99_limit_ms), key=lambda b: b.p99_ms or 0.0)
+    failing = sorted((b for b in hours if b.error_rate > error_rate_limit), key=lambda b: b.error_rate)
+    found = []
+    if slow:
+        found.append(
+            f"{slow[-1].service}: in {len(slow)} of {len(hours)} hours of the week production itself has a p99 over "
+            f"the limit of {p99_limit_ms:g} ms; worst: {slow[-1].p99_ms or 0.0:.0f} ms ({slow[-1].scope})"
+        )
+    if failing:
+        found.append(
+            f"{failing[-1].service}: in {len(failing)} of {len(hours)} hours of the week more requests fail in "
+            f"production itself than the limit of {error_rate_limit:.2%}; worst: {failing[-1].error_rate:.2%} "
+            f"({failing[-1].scope})"
+        )
+    return tuple(found)

@@ -21,6 +21,7 @@ from greenlane.policy.canary_plan import (
     resolve_thresholds,
 )
 from greenlane.policy.trial import Hypotheses, MetricTrial, Trial
+from greenlane.policy.wagers import LARGE_BETS
 
 __all__ = ["Evidence", "Moment", "Phase", "PhaseJudge", "Rules", "judge_canary", "resolve_thresholds"]
 
@@ -45,7 +46,7 @@ class Evidence:
         floor = Hypotheses(limit=max(rules.floor, _LEAST_LIMIT), far_worse=None, alpha=rules.alpha)
         errors = Hypotheses(limit=error_limit, far_worse=rules.worse_than_stable, alpha=rules.alpha)
         slow = Hypotheses(limit=SLOW_SHARE_LIMIT, far_worse=rules.worse_than_stable, alpha=rules.alpha)
-        self.warming = Trial(MetricTrial(floor, rules.spread_errors), None, rules.warmup_s)
+        self.warming = Trial(MetricTrial(floor, rules.spread_errors, LARGE_BETS), None, rules.warmup_s)
         self.judged = Trial(
             MetricTrial(errors, rules.spread_errors), MetricTrial(slow, rules.spread_slow), rules.horizon_s
         )

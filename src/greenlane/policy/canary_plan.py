@@ -11,7 +11,8 @@ import msgspec
 
 from greenlane.domain.delivery import Spread
 from greenlane.domain.events import CanaryStarting, Lane
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 SLOW_SHARE_LIMIT = 0.01
 """What a 99th percentile is: one request in a hundred may take longer."""
@@ -81,16 +82,33 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     rules: Rules
 
 
+class Counted(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests of a service that came in during `seconds`, before its canary."""
+
+    requests: int
+    seconds: float
+
+    @property
+    def rate_rps(self) -> float:
+        return self.requests / self.seconds
+
+    @property
+    def high_rps(self) -> float:
+        """The rate on the high side: a short look may have met a quiet moment."""
+        return (self.requests + 2.0 * math.sqrt(self.requests) + 2.0) / self.seconds
+
+
 class Sizing(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the traffic can decide a canary: requests needed in the watch, the service's requests a second as they
-    were counted (None: not counted), the weight that follows, and how many canary requests that will bring by the end
-    of the watch, and of its longest extension."""
+    were counted (None: not counted), the weight that follows, the requests a second that are added to those of the
+    users, and how many canary requests that will bring by the end of the watch, and of its longest extension."""
 
     needed: int
     rate_rps: float | None
     weight_percent: float
-    expected: float
-    expected_longest: float
+    synthetic_rps: float = 0.0
+    expected: float = 0.0
+    expected_longest: float = 0.0
     sufficient: bool
     words: str
 
@@ -212,35 +230,51 @@ def _chance_at_most(count: int, mean: float) -> float:
     return min(1.0, total)
 
 
-def compute_sizing(plan: Plan, rate_rps: float | None, *, max_weight_percent: float) -> Sizing:
-    """Whether the service's traffic brings the requests that the watch needs, and the weight that it takes.
+def compute_sizing(
+    plan: Plan, counted: Counted | None, *, max_weight_percent: float, synthetic_rps: float = 0.0
+) -> Sizing:
+    """Whether the service's traffic brings the requests that the watch needs, and what it takes.
 
     Too little at the plan's weight: the weight is raised, up to `max_weight_percent`, so that the watch is enough; what
-    is missing then is left to the extension. If that is not enough either, the canary can't be decided.
+    is missing then is left to the extension. If that is not enough either, up to `synthetic_rps` requests a second are
+    added. If not even those help, counted on the high side, the canary can't be decided.
     """
     rules, needed = plan.rules, plan.rules.min_requests
-    if rate_rps is None:
+    if counted is None:
         words = f"how many requests come in was not counted; {needed} are needed"
-        return Sizing(
-            needed=needed, rate_rps=None, weight_percent=plan.weight_percent, expected=0.0, expected_longest=0.0,
-            sufficient=True, words=words,
-        )  # fmt: skip
-    at_full = rate_rps * rules.watch_s
-    weight = plan.weight_percent
-    if at_full * weight / 100 < needed:
-        wanted = FULL_PERCENT * needed / at_full if at_full > 0 else FULL_PERCENT
+        return Sizing(needed=needed, rate_rps=None, weight_percent=plan.weight_percent, sufficient=True, words=words)
+    weight, per_percent = plan.weight_percent, rules.watch_s / FULL_PERCENT
+    if counted.rate_rps * per_percent * weight < needed:
+        wanted = needed / (counted.rate_rps * per_percent) if counted.requests else FULL_PERCENT
         weight = max(weight, min(math.ceil(wanted), max_weight_percent))
-    expected = at_full * weight / 100
-    longest = expected * rules.extend_max_factor
-    words = f"{rate_rps:.3g} requests a second come in, so the canary gets about {expected:.0f} in its watch at "
-    words += f"{weight:g} %, and {needed} are needed"
+    longest_factor, synthetic = rules.extend_max_factor, 0.0
+    if counted.rate_rps * per_percent * weight * longest_factor < needed:
+        synthetic = min(synthetic_rps, needed / (per_percent * weight) - counted.rate_rps)
+    expected = (counted.rate_rps + synthetic) * per_percent * weight
+    high = (counted.high_rps + synthetic) * per_percent * weight * longest_factor
+    sizing = Sizing(
+        needed=needed,
+        rate_rps=counted.rate_rps,
+        weight_percent=weight,
+        synthetic_rps=synthetic,
+        expected=expected,
+        expected_longest=expected * longest_factor,
+        sufficient=high >= needed,
+        words="",
+    )
+    return msgspec.structs.replace(sizing, words=_describe_sizing(plan, sizing, max_weight_percent))
+
+
+def _describe_sizing(plan: Plan, sizing: Sizing, max_weight_percent: float) -> str:
+    weight, needed = sizing.weight_percent, sizing.needed
+    words = f"{sizing.rate_rps:.3g} requests a second come in"
+    if sizing.synthetic_rps:
+        words += f" and {sizing.synthetic_rps:.3g} are added that only read"
+    words += f", so the canary gets about {sizing.expected:.0f} in its watch at {weight:g} %, and {needed} are needed"
     if weight > plan.weight_percent:
         words += f" (raised from {plan.weight_percent:g} %, at most {max_weight_percent:g} %)"
-    if expected < needed <= longest:
-        words += f"; an extension brings about {longest:.0f}"
-    if longest < needed:
-        words += f"; not even the longest extension, with about {longest:.0f}, is enough"
-    return Sizing(
-        needed=needed, rate_rps=rate_rps, weight_percent=weight, expected=expected, expected_longest=longest,
-        sufficient=longest >= needed, words=words,
-    )  # fmt: skip
+    if not sizing.sufficient:
+        return f"{words}; not even the longest extension, with about {sizing.expected_longest:.0f}, is enough"
+    if sizing.expected < needed:
+        words += f"; an extension brings about {sizing.expected_longest:.0f}"
+    return words

@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenlane.domain.change import Recorded
-from greenlane.domain.delivery import Counters, Tick, Verdict
-from greenlane.domain.events import CanaryObserved, CanaryPromoting, CanaryRollingBack
+from greenlane.domain.delivery import Counters, Spread, Tick, Verdict
+from greenlane.domain.events import CanaryObserved, CanaryPromoting, CanaryRollingBack, CanaryStarting
 from greenlane.policy.canary import Evidence, PhaseJudge
 from greenlane.policy.canary_plan import Phase, Rules
 from greenlane.policy.counting import compute_sum
+from greenlane.policy.spread import SpreadMeter
 
 RESUMED = "resumed"
 """Another worker took the watch over: the phase that was on begins again."""
@@ -67,6 +68,47 @@ def sum_of_passed(passed: Iterable[PassedPhase]) -> Counters:
         if each.phase is not Phase.WARM_UP:
             total = compute_sum(total, each.observed.reading.canary)
     return total
+
+
+KEPT = 5
+"""Latest canaries of a service from which it is known how its failures hang together."""
+
+
+class StableTrail(msgspec.Struct, frozen=True, kw_only=True):
+    """What one canary showed of the stable version beside it, look after look."""
+
+    service: str
+    tick_s: float
+    p99_limit_ms: float
+    ticks: tuple[Tick, ...]
+
+
+def trails_of(history: Sequence[Recorded]) -> tuple[StableTrail, ...]:
+    """The looks of every canary of a run, oldest first, whatever became of it."""
+    found = []
+    for record in history:
+        if isinstance(record.event, CanaryStarting):
+            starting = record.event
+            steps = steps_of(history, starting.deployment_id)
+            ticks = [t for s in steps if not isinstance(s, CanaryPromoting) for t in s.ticks if t.readable]
+            trail = StableTrail(
+                service=starting.service, tick_s=starting.tick_s, p99_limit_ms=starting.p99_limit_ms, ticks=tuple(ticks)
+            )
+            found.append(trail)
+    return tuple(found)
+
+
+def learn_spread(trails: Sequence[StableTrail]) -> tuple[Spread, Spread] | None:
+    """How failed and how slow requests of stable were spread over the latest of these canaries; None without any."""
+    kept = [trail for trail in trails if trail.ticks][-KEPT:]
+    if not kept:
+        return None
+    errors, slow = SpreadMeter(), SpreadMeter()
+    for trail in kept:
+        for tick in trail.ticks:
+            errors.add(tick.stable_requests, tick.stable_errors)
+            slow.add(tick.stable_requests, tick.stable_over)
+    return errors.known(), slow.known()
 
 
 def begin_phase(rules: Rules, passed: Sequence[PassedPhase], phase: Phase) -> PhaseJudge:

@@ -40,7 +40,8 @@ class DiffSummary(msgspec.Struct, frozen=True, kw_only=True):
 class BaselineMetric(msgspec.Struct, frozen=True, kw_only=True):
     """What is normal for the version in production, beside what the change showed where it was measured.
 
-    `unit` is `ms`, `share` (of requests), `mb` or `s`; `source` says where and how it was measured.
+    `unit` is `ms`, `share` (of requests), `mb`, `s` or `rps` (requests a second); `source` says where and how it was
+    measured.
     """
 
     service: str

@@ -13,21 +13,27 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from greenlane.domain.freeze import WEEKDAYS, FreezeWindow, form_of, parse_clock, parse_once, zone_of
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 _CHAIN_MAX = 400
 """Windows in a row that are followed to the end of a freeze; the end of a longer one is looked for when it is there."""
 
 
 class Frozen(msgspec.Struct, frozen=True, kw_only=True):
-    """A freeze in force: its windows (`service or all: name`), and the instant at which all of them are over."""
+    """A freeze in force: its windows (`service or all: name`), and the instant at which all of them are over.
+
+    `zone` is that of the window which ends last, for people.
+    """
 
     windows: tuple[str, ...]
     until: datetime
+    zone: str = "UTC"
 
     @property
     def words(self) -> str:
-        return f"{', '.join(self.windows)} until {self.until:%Y-%m-%d %H:%M} UTC"
+        local = f" ({self.until.astimezone(ZoneInfo(self.zone)):%a %H:%M} in {self.zone})" if self.zone != "UTC" else ""
+        return f"{', '.join(self.windows)} until {self.until:%Y-%m-%d %H:%M} UTC{local}"
 
 
 def find_freeze(services: Iterable[Service], settings: Settings, now: datetime) -> Frozen | None:
@@ -46,20 +52,21 @@ def find_unattended(settings: Settings, now: datetime) -> Frozen | None:
 
 
 def _find(named: Sequence[tuple[str, FreezeWindow]], now: datetime) -> Frozen | None:
-    until = now
+    until, zone = now, "UTC"
     windows: dict[str, None] = {}
     for _ in range(_CHAIN_MAX):
         later = until
         for scope, window in named:
             for begin, end in spans_around(window, until):
                 if begin <= until < end:
-                    later = max(later, end)
+                    if end > later:
+                        later, zone = end, window.time_zone
                     if until == now:
                         windows[f"{scope}: {window.name}"] = None
         if later == until:
             break
         until = later
-    return Frozen(windows=tuple(windows), until=until.astimezone(UTC)) if windows else None
+    return Frozen(windows=tuple(windows), until=until.astimezone(UTC), zone=zone) if windows else None
 
 
 def spans_around(window: FreezeWindow, at: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -42,6 +42,8 @@ class RatioInterval(msgspec.Struct, frozen=True, kw_only=True):
     """Quantiles of both versions in ms, their ratio, and the ratios that were not rejected at either end.
 
     `low` is 0 where the samples can't prove a slowdown at all; `high` then ends where all samples are told apart.
+    `balanced` is the ratio between the two ends at which the test leans neither way (Hodges and Lehmann, Annals of
+    Mathematical Statistics 34, 1963), and `error` its standard error on the log scale, as the ends tell it.
     """
 
     current: float
@@ -49,6 +51,8 @@ class RatioInterval(msgspec.Struct, frozen=True, kw_only=True):
     ratio: float
     low: float
     high: float
+    balanced: float | None = None
+    error: float | None = None
 
 
 def count_blocks(span_s: float) -> int:
@@ -110,9 +114,14 @@ def compare_quantile(
         differences = _differences(current, candidate, quantile, math.exp(log_ratio), blocks)
         return compute_sign_chance([-d for d in differences]) <= beta
 
+    def lean(log_ratio: float) -> int:
+        return sum(_rank([d for d in _differences(current, candidate, quantile, math.exp(log_ratio), blocks) if d]))
+
     middle = math.log(b / a)
     low = _edge(leans_up, first - 1e-6, middle)
     high = _edge(leans_down, last + 1e-6, middle)
+    ends = [_edge(lambda x: lean(x) > 0, first - 1e-6, last), _edge(lambda x: lean(x) < 0, last + 1e-6, first)]
+    balanced = sum(middle if end is None else end for end in ends) / 2
     ratio = b / a
     return RatioInterval(
         current=a,
@@ -120,7 +129,16 @@ def compare_quantile(
         ratio=ratio,
         low=0.0 if low is None else min(ratio, math.exp(low)),
         high=max(ratio, math.exp(last if high is None else high)),
+        balanced=math.exp(balanced),
+        error=_error(balanced, low, last if high is None else high, alpha=alpha, beta=beta),
     )
+
+
+def _error(balanced: float, low: float | None, high: float, *, alpha: float, beta: float) -> float:
+    """The standard error of which the ends of an interval (log scale) are so many: by the wider side."""
+    below, above = (NormalDist().inv_cdf(1 - chance) for chance in (alpha, beta))
+    sides = [(high - balanced) / above] + ([] if low is None else [(balanced - low) / below])
+    return max(0.0, *sides)
 
 
 def _edge(rejects: Callable[[float], bool], far: float, near: float) -> float | None:

@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import msgspec
 
-from greenlane.domain.delivery import Comparison, Samples, Usage, Verdict
+from greenlane.domain.delivery import Comparison, Samples, Verdict, Watched
 from greenlane.domain.settings import Validation
 from greenlane.policy.paired import (
     RatioInterval,
@@ -43,13 +43,6 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
     load_s: float
     spends: float
     last: bool
-
-
-class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """What one version had used at each moment `at_s` of the load (seconds of load, ascending)."""
-
-    at_s: tuple[float, ...] = ()
-    usage: tuple[Usage, ...] = ()
 
 
 class Validated(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +118,8 @@ def _comparison(metric: str, interval: RatioInterval, limit: float, *, noticeabl
         high=interval.high,
         limit=limit,
         regressed=noticeable and interval.low > limit,
+        balanced=interval.balanced,
+        error=interval.error,
     )
 
 

@@ -1,13 +1,14 @@
-"""Judging again: every verdict on a canary, from the figures that the ledger recorded with it. Pure; for `replay`.
+"""Judging again: every verdict on a comparison or a canary, from the figures that the ledger recorded with it. Pure.
 
-What the judge knew stands in the ledger: its rules in `canary.starting`, and every look in the observations and in the
-decision to roll back. The same looks go through the same judge, one by one, and its answers (verdict, reason, figures
-of each metric) have to be what was recorded, bit for bit. A figure that was altered, or a verdict that the judge never
-gave, shows as a difference.
+A comparison is recorded as it was judged (`policy/evidence.py`). What the judge of a canary knew stands in the ledger:
+its rules in `canary.starting`, and every look in the observations and in the decision to roll back. The same looks go
+through the same judge, one by one, and its answers (verdict, reason, figures of each metric) have to be what was
+recorded, bit for bit. A figure that was altered, or a verdict that was never given, shows as a difference.
 """
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -20,11 +21,16 @@ from greenlane.domain.events import (
     CanaryPromoted,
     CanaryRollingBack,
     CanaryStarting,
+    ServiceComparison,
+    StagingValidated,
 )
 from greenlane.policy.canary import PhaseJudge
 from greenlane.policy.canary_plan import FULL_PERCENT, JUDGE_VERSION, Phase, Rules, rules_of
 from greenlane.policy.canary_trail import RESTARTED, RESUMED, PassedPhase, begin_phase
 from greenlane.policy.counting import add_up
+from greenlane.policy.evidence import judge_again
+from greenlane.policy.prediction import assess_predictions
+from greenlane.policy.regression import Validated
 
 NOT_JUDGED = "not a verdict of the judge"
 
@@ -39,6 +45,57 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     again: str = ""
     looks: int = 0
     differences: tuple[str, ...] = ()
+
+
+def replay_run(history: Sequence[Recorded]) -> tuple[Replayed, ...]:
+    """Every judgement of a run that rests on figures, in the order of the ledger."""
+    return tuple(sorted((*replay_validations(history), *replay_canaries(history)), key=lambda r: r.seq))
+
+
+def replay_validations(history: Sequence[Recorded]) -> tuple[Replayed, ...]:
+    """Every comparison of a candidate with the current version under load, and what was made of them."""
+    found: list[Replayed] = []
+    for record in history:
+        if isinstance(record.event, StagingValidated):
+            found += [_compared(record.seq, s) for s in record.event.services if s.evidence is not None]
+            if record.event.services and all(s.evidence is not None for s in record.event.services):
+                found.append(_proceeded(record.seq, record.event))
+    return tuple(found)
+
+
+def _compared(seq: int, recorded: ServiceComparison) -> Replayed:
+    evidence = recorded.evidence
+    assert evidence is not None, "there is something to judge"
+    try:
+        again = judge_again(evidence)
+    except (ValueError, StopIteration, zlib.error, msgspec.DecodeError) as error:
+        text = f"what was recorded of the load can't be read: {error}"
+        return Replayed(
+            seq=seq, what=f"comparison of {recorded.service}", recorded=evidence.verdict, differences=(text,)
+        )
+    differences = []
+    if again.answer != Validated(verdict=evidence.verdict, reasons=evidence.reasons):
+        now = f"{again.answer.verdict} ({', '.join(again.answer.reasons)})"
+        differences.append(f"verdict: recorded {evidence.verdict} ({', '.join(evidence.reasons)}), judged again {now}")
+    if msgspec.json.encode(again.comparisons) != msgspec.json.encode(recorded.comparisons):
+        differences.append(f"figures: recorded {recorded.comparisons}, judged again {again.comparisons}")
+    return Replayed(
+        seq=seq,
+        what=f"comparison of {recorded.service} after {evidence.load_s:g} s of load",
+        recorded=f"{evidence.verdict}: {', '.join(evidence.reasons)}",
+        again=f"{again.answer.verdict}: {', '.join(again.answer.reasons)}",
+        looks=1,
+        differences=tuple(differences),
+    )
+
+
+def _proceeded(seq: int, event: StagingValidated) -> Replayed:
+    """Only what passed everywhere, and is not expected to break a limit in production, goes on."""
+    passed = all(s.evidence is not None and s.evidence.verdict is Verdict.PASS for s in event.services)
+    proceed = passed and all(c.passed for c in event.checks) and not assess_predictions(event.predictions).blocks
+    recorded, again = ("proceed" if answer else "do not proceed" for answer in (event.proceed, proceed))
+    differences = () if recorded == again else (f"recorded {recorded}, judged again {again}",)
+    return Replayed(seq=seq, what="validation", recorded=recorded, again=again, differences=differences)
 
 
 def replay_canaries(history: Sequence[Recorded]) -> tuple[Replayed, ...]:

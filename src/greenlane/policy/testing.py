@@ -138,8 +138,23 @@ class SuiteFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The service has no tests at all."""
 
 
-def assess_suite(head: SuiteFacts, base: SuiteFacts | None) -> SuiteVerdict:
-    """What the suite on the head means, given the suite on the base (None: it was not needed, the head is green)."""
+def assess_suite(head: SuiteFacts, base: SuiteFacts | None, *, in_part: int = 0) -> SuiteVerdict:
+    """What the suite on the head means, given the suite on the base (None: it was not needed, the head is green).
+
+    `in_part`: the whole suite takes too long, and so many test files were run of it; 0: it was run whole.
+    """
+    if head.passed and in_part:
+        files = (
+            "test file that imports the changed code passes"
+            if in_part == 1
+            else (f"{in_part} test files that import the changed code pass")
+        )
+        return SuiteVerdict(
+            proceed=True,
+            rule="suite-in-part",
+            reason="the suite takes longer than validation.test_timeout_s; "
+            f"of it, the {files} ({head.tests_run} tests)",
+        )
     if head.passed:
         return SuiteVerdict(proceed=True, rule="suite-green", reason=f"the suite passes ({head.tests_run} tests)")
     if head.absent and (base is None or base.absent):

@@ -24,7 +24,7 @@ import msgspec
 
 from greenlane.domain.delivery import Spread, Tick
 from greenlane.policy.spread import SpreadMeter
-from greenlane.policy.wagers import AT_ONCE, Wager
+from greenlane.policy.wagers import AT_ONCE, BETS, Wager
 
 FAR_WORSE_PART = 0.2
 """Part of a limit under which nobody minds how a candidate compares: a fifth of it."""
@@ -46,7 +46,7 @@ class MetricTrial:
         "over_at_end", "stable_over", "worse",
     )  # fmt: skip
 
-    def __init__(self, hypotheses: Hypotheses, known: Spread | None) -> None:
+    def __init__(self, hypotheses: Hypotheses, known: Spread | None, bets: tuple[float, ...] = BETS) -> None:
         self._limit = hypotheses.limit
         self._far = hypotheses.far_worse
         self._alpha = hypotheses.alpha
@@ -54,10 +54,10 @@ class MetricTrial:
         self._kept = (0, 0)
         self._requests = self._bad = self._stable = 0
         self.meter = SpreadMeter(known)
-        self.over = Wager()
-        self.worse = Wager()
-        self.far_worse = Wager()
-        self.stable_over = Wager()
+        self.over = Wager(bets)
+        self.worse = Wager(bets)
+        self.far_worse = Wager(bets)
+        self.stable_over = Wager(bets)
         self.over_at_end = False
 
     def play(self, canary: int, canary_bad: int, stable: int, stable_bad: int, joining: float) -> None:

@@ -24,6 +24,9 @@ BETS = (0.004, 0.008, 0.016, 0.03, 0.06, 0.12, 0.25, 0.5, 0.9)
 AT_ONCE = 0.5
 """Part of the stake that is in the game from the first tick; the rest joins evenly over the whole time."""
 
+LARGE_BETS = (0.12, 0.25, 0.5, 0.9)
+"""For a short game that is only to see disasters: what is not put on small effects is there for them."""
+
 _RICHEST = 1e200
 """Wealth is not counted further: it is beyond any doubt, and its products stay finite."""
 
@@ -35,10 +38,11 @@ class Wager:
     next tick that shows something.
     """
 
-    __slots__ = ("_games", "_idle", "_idle_joining", "_idle_slowness", "_waiting", "_wealth")
+    __slots__ = ("_bets", "_games", "_idle", "_idle_joining", "_idle_slowness", "_waiting", "_wealth")
 
-    def __init__(self) -> None:
-        self._games = [AT_ONCE / len(BETS)] * len(BETS)
+    def __init__(self, bets: tuple[float, ...] = BETS) -> None:
+        self._bets = bets
+        self._games = [AT_ONCE / len(bets)] * len(bets)
         self._waiting = 1.0 - AT_ONCE
         self._wealth = 1.0
         """As of the last tick that was played; never lower than the wealth now."""
@@ -56,8 +60,8 @@ class Wager:
         if self._idle:
             self._catch_up()
         joined = joining if joining < self._waiting else self._waiting
-        share = joined / len(BETS)
-        factors = _factors(payoff, slowness)
+        share = joined / len(self._bets)
+        factors = _factors(payoff, slowness, self._bets)
         games = [(game + share) * factor for game, factor in zip(self._games, factors)]  # noqa: B905 - the hot loop
         total = sum(games)
         if total > _RICHEST:
@@ -85,34 +89,34 @@ class Wager:
 
     def _after_idle(self) -> tuple[list[float], float]:
         """All games after the ticks that showed nothing: each stake times its factor for every tick that it was in."""
-        factors, sums = _factors_of_nothing(self._idle_slowness, self._idle)
+        factors, sums = _factors_of_nothing(self._idle_slowness, self._idle, self._bets)
         joining, waiting = self._idle_joining, self._waiting
         if joining * self._idle <= waiting:
-            share = joining / len(BETS)
+            share = joining / len(self._bets)
             games = [g * f + share * s for g, f, s in zip(self._games, factors, sums)]  # noqa: B905 - the hot loop
             return games, waiting - joining * self._idle
         games = self._games
-        once = _factors_of_nothing(self._idle_slowness, 1)[0]
+        once = _factors_of_nothing(self._idle_slowness, 1, self._bets)[0]
         for _ in range(self._idle):
             joined = joining if joining < waiting else waiting
-            games = [(g + joined / len(BETS)) * f for g, f in zip(games, once)]  # noqa: B905 - the hot loop
+            games = [(g + joined / len(self._bets)) * f for g, f in zip(games, once)]  # noqa: B905 - the hot loop
             waiting -= joined
         return games, waiting
 
 
-def _factors(payoff: float, slowness: float) -> list[float]:
+def _factors(payoff: float, slowness: float, bets: tuple[float, ...]) -> list[float]:
     gain = payoff - 1.0
     if slowness == 1.0:
-        return [1.0 + bet * gain for bet in BETS]
+        return [1.0 + bet * gain for bet in bets]
     power = 1.0 / slowness
-    return [(1.0 + bet * gain) ** power for bet in BETS]
+    return [(1.0 + bet * gain) ** power for bet in bets]
 
 
 @lru_cache(maxsize=4096)
-def _factors_of_nothing(slowness: float, ticks: int) -> tuple[list[float], list[float]]:
+def _factors_of_nothing(slowness: float, ticks: int, bets: tuple[float, ...]) -> tuple[list[float], list[float]]:
     """What is left of a stake after so many ticks without anything bad, and of stakes that join one a tick."""
     factors, sums = [], []
-    for bet in BETS:
+    for bet in bets:
         one = (1.0 - bet) ** (1.0 / slowness)
         left = one**ticks
         factors.append(left)

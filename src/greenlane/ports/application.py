@@ -56,6 +56,10 @@ class Application(Protocol):
     """Every call that changes something is in the ledger when it returns. Raises GreenlaneError with a hint."""
 
     @property
+    def rules(self) -> str:
+        """A digest of the configuration that this application works by."""
+
+    @property
     def settings(self) -> Settings: ...
 
     @property

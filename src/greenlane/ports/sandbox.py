@@ -39,7 +39,7 @@ class SandboxResult(msgspec.Struct, frozen=True, kw_only=True):
 class Sandbox(Protocol):
     @property
     def kind(self) -> str:
-        """`bubblewrap`, `namespaces` or `none`; written into decisions."""
+        """`bubblewrap`, `namespaces`, `landlock` or `none`; written into decisions."""
 
     async def run(self, job: SandboxJob) -> SandboxResult:
         """Run the job; its whole process tree is gone when this returns. Raises FinalError if it can't be isolated."""

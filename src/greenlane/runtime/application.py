@@ -24,6 +24,7 @@ from greenlane.runtime.desk import Desk
 from greenlane.runtime.doorbell import Doorbell
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.notices import Notices
+from greenlane.runtime.outcome import Postponements
 from greenlane.runtime.recording import read_back
 from greenlane.runtime.worker import Worker
 
@@ -31,7 +32,7 @@ FOLLOW_SWEEP_S = 1.0  # a ring that got lost delays what is shown by this much
 LEDGER_GIVE_UP_S = 30.0
 """Somebody waits for these runs: a ledger that can't be written for so long is their error. A service tries on."""
 PAST_RUNS = 300
-RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED, State.POSTPONED})
+RESTING = frozenset({State.AWAITING_HUMAN, State.PAUSED})
 
 
 class Crew(Protocol):
@@ -77,7 +78,13 @@ class Application:
         doorbell: Doorbell,
         clock: Clock,
         make_crew: Callable[[], Crew],
+        rules: str = "",
+        before_work: tuple[Event, ...] = (),
     ) -> None:
+        """`rules` is a digest of the configuration that this application works by; `before_work` are decisions about
+        this process that are written down before anything is worked on.
+        """
+        self.rules = rules
         self.settings = settings
         self.state_dir = state_dir
         self.ledger_path = ledger_path
@@ -87,6 +94,8 @@ class Application:
         self._doorbell = doorbell
         self._clock = clock
         self._make_crew = make_crew
+        self._postponed = Postponements(clock, settings)
+        self._before_work = before_work
         self._crew: Crew | None = None
         self._grown = asyncio.Event()
         self._listening = False
@@ -96,6 +105,8 @@ class Application:
 
     async def work(self, *, until: Collection[str] | None = None) -> None:
         """Run the agents until each of these runs has ended or waits for a human; None: until cancelled."""
+        for event in self._before_work:
+            await self.desk.record_control(event)
         crew = self.crew
         give_up_s = None if until is None else LEDGER_GIVE_UP_S
         self._journal.bus = crew.bus
@@ -142,6 +153,8 @@ class Application:
     async def _rests(self, run: str) -> bool:
         change = await self.desk.change(run)
         standing = assess_standing(change, await self._journal.pause_of(change))
+        if standing.state is State.POSTPONED:
+            return self._postponed.seconds_left(change) > 0
         return standing.ended or standing.state in RESTING
 
     # -------------------------------------------------------------- looking

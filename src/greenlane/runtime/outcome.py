@@ -1,4 +1,4 @@
-"""What the runtime writes when an agent could not go on: pure, from the error and the history."""
+"""What the runtime writes when an agent could not go on, or waited: from the error, the history and the rules."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError
-from greenlane.domain.settings import Orchestration
+from greenlane.domain.settings import Orchestration, Settings
+from greenlane.policy.freeze import Frozen, find_freeze
+from greenlane.ports.clock import Clock
 
 MAX_BACKOFF_S = 300.0  # a proxy that is gone for a night is asked every five minutes, not every second
 TRACEBACK_LINES = 12  # enough to find the place; the whole of it goes to the log
@@ -45,21 +47,40 @@ def retry_due(change: Change, stage: e.Stage, limits: Orchestration) -> datetime
     return datetime.fromisoformat(last.timestamp) + timedelta(seconds=wait_s)
 
 
-def seconds_left(change: Change, now: datetime) -> float:
-    """How long the deployment of this change is still postponed; 0 or less: no longer."""
-    if change.postponed is None:
-        return 0.0
-    return (datetime.fromisoformat(change.postponed.until) - now).total_seconds()
+class Postponements:
+    """How long deployments wait for the end of a freeze. What was postponed under earlier rules, before this process
+    began, waits no longer once the rules of now hold no freeze for it."""
+
+    def __init__(self, clock: Clock, settings: Settings) -> None:
+        self._clock = clock
+        self._settings = settings
+        self._began = clock.now()
+
+    def seconds_left(self, change: Change) -> float:
+        """0 or less: the deployment of this change is postponed no longer."""
+        if change.postponed is None:
+            return 0.0
+        now = self._clock.now()
+        written = next(r.timestamp for r in reversed(change.history) if isinstance(r.event, e.DeploymentPostponed))
+        if datetime.fromisoformat(written) < self._began and self._find_freeze(change, now) is None:
+            return 0.0
+        return (datetime.fromisoformat(change.postponed.until) - now).total_seconds()
+
+    def _find_freeze(self, change: Change, now: datetime) -> Frozen | None:
+        staged = {s.service for s in change.staging.services} if change.staging else set()
+        return find_freeze((s for s in self._settings.services if s.name in staged), self._settings, now)
 
 
-def make_resumed(change: Change) -> e.DeploymentResumed:
-    """The time has come for which the deployment was postponed."""
+def make_resumed(change: Change, now: datetime) -> e.DeploymentResumed:
+    """The time has come for which the deployment was postponed, or the freeze was taken out of the rules."""
     assert change.postponed is not None, "it was postponed"
+    lifted = datetime.fromisoformat(change.postponed.until) > now
+    windows = ", ".join(change.postponed.windows)
     return e.DeploymentResumed(
         why=e.Reasoning(
             decision="go-on",
-            rationale=f"The freeze is over ({', '.join(change.postponed.windows)}, until {change.postponed.until}): "
-            "the deployment is assessed again.",
+            rationale=f"The freeze {'is in force no more' if lifted else 'is over'} ({windows}, until "
+            f"{change.postponed.until}): the deployment is assessed again.",
             rules_fired=("deployment.freeze_window",),
         )
     )

@@ -30,7 +30,7 @@ from greenlane.ports.clock import Clock
 from greenlane.runtime.holding import Held, Holdings
 from greenlane.runtime.journal import Journal
 from greenlane.runtime.outage import Outage
-from greenlane.runtime.outcome import decide_failure, make_failure, make_resumed, retry_due, seconds_left
+from greenlane.runtime.outcome import Postponements, decide_failure, make_failure, make_resumed, retry_due
 from greenlane.runtime.recording import Writer
 from greenlane.runtime.tidying import Tidier, Tidying
 from greenlane.runtime.turns import Turns
@@ -81,6 +81,7 @@ class Worker:
         }
         self._tidying = Tidying(tidier)
         self._outage = Outage()
+        self._postponed = Postponements(clock, settings)
         self._sweep_s = sweep_s
         self._turns = Turns()
         self._acting: dict[str, asyncio.Task[Any]] = {}
@@ -124,10 +125,9 @@ class Worker:
         await self._journal.relay()
         for info in await self._store.streams(UNFINISHED):
             held = self._holdings.get(info.stream)
-            if held is None:
-                if info.stream not in self._turns:
-                    self._spawn(self._wake(info.stream))
-            elif info.version > held.change.version:
+            if held is None and info.stream not in self._turns:
+                self._spawn(self._wake(info.stream))
+            elif held is not None and info.version > held.change.version:
                 missed = await self._store.read_stream(info.stream, held.change.version)
                 if any(entry.type in INTERRUPTS for entry in missed):
                     self._interrupt(info.stream)
@@ -227,7 +227,7 @@ class Worker:
         wait_s = (due - self._clock.now()).total_seconds() if due else 0.0
         if wait_s > 0:
             self._later(wait_s, run)
-        elif standing.state is State.POSTPONED and (left_s := seconds_left(change, self._clock.now())) > 0:
+        elif standing.state is State.POSTPONED and (left_s := self._postponed.seconds_left(change)) > 0:
             if left_s <= self._sweep_s:  # until then a sweep comes by
                 self._later(left_s, run)
         elif standing.state is not State.PAUSED or self._holdings.get(run):
@@ -253,8 +253,8 @@ class Worker:
 
     async def _attend_held(self, held: Held, stage: e.Stage | None, seq: int) -> None:
         standing = assess_standing(held.change, await self._journal.pause_of(held.change))
-        if standing.state is State.POSTPONED and seconds_left(held.change, self._clock.now()) <= 0:
-            await self._record(held, (make_resumed(held.change),), e.Stage.DEPLOYMENT, ())
+        if standing.state is State.POSTPONED and self._postponed.seconds_left(held.change) <= 0:
+            await self._record(held, (make_resumed(held.change, self._clock.now()),), e.Stage.DEPLOYMENT, ())
             await self._attend_held(held, e.Stage.DEPLOYMENT, seq)
         elif standing.due is None or standing.due is not stage:
             await self._settle(held, stage, seq, standing)

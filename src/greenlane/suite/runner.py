@@ -22,11 +22,11 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
-from greenlane.suite.files import put_files
-from greenlane.suite.files import read_bytes as _read_bytes
+from greenlane.suite.files import put_files, read_bytes
 from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
 
 _INSIDE = Path(__file__).with_name("inside")
@@ -89,6 +89,8 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
     """Why what it reports can't be believed (`report.py`); such a run has not passed."""
     disturbed: tuple[str, ...] = ()
     """Files of the tree that the run removed or changed, if it was asked to look (`guard_tree`)."""
+    in_part: tuple[str, ...] = ()
+    """The whole suite takes longer than it may: these test files are all that was run of it (`impact.py`)."""
     executable: Mapping[str, frozenset[int]] = {}
     """Lines that could run, by file, where a program says so (`program.py`); of Python they are read from the text."""
 
@@ -171,7 +173,7 @@ class SuiteRunner:
         script = _SCRIPT.format(
             command=command,
             python=python,
-            options=_pytest_options(request, bare=bare),
+            options=_pytest_options(request, folder / "tree", bare=bare),
             plugins=_PLUGIN_OPTIONS,
             measure="1" if request.measure else "",
         )
@@ -193,7 +195,9 @@ cd tree || exit 97
 extra=$(env -u COVERAGE_PROCESS_START {python} -I -c "import importlib.util as u
 print(' '.join(o for m, o in {plugins} if u.find_spec(m)))")
 export PYTEST_ADDOPTS="{options} $extra"
+(
 {command}
+)
 code=$?
 unset COVERAGE_PROCESS_START PYTEST_ADDOPTS
 if [ -n "{measure}" ]; then
@@ -203,9 +207,10 @@ exit $code
 """
 
 
-def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
+def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
+    """Names of tests are relative to the tree, whatever folder the command changes to."""
     plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
-    options = ["--rootdir=.", *(word for plugin in plugins for word in ("-p", plugin))]
+    options = [f"--rootdir={tree}", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
     return " ".join(options)
@@ -316,7 +321,7 @@ def _read_run(folder: Path, result: SandboxResult, nonce: str, *, due: bool) -> 
         result=result,
         contexts=_read_contexts(folder / "out" / "coverage.json"),
         arcs=_read_arcs(folder / "out" / "arcs.json"),
-        plugin_output=_read_bytes(folder / "out" / "output"),
+        plugin_output=read_bytes(folder / "out" / "output"),
         cut_short=cut_short,
         doubts=doubts,
     )
@@ -326,7 +331,7 @@ def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
     """The lines that carry this run's nonce: others were written by somebody else, or by a pytest inside a test."""
     decoder = msgspec.json.Decoder(_ReportLine)
     outcomes = []
-    for line in _read_bytes(path).splitlines()[:_MAX_LINES]:
+    for line in read_bytes(path).splitlines()[:_MAX_LINES]:
         with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError):
             read = decoder.decode(line)
             if read.nonce == nonce:
@@ -335,7 +340,7 @@ def _read_outcomes(path: Path, nonce: str) -> tuple[TestOutcome, ...]:
 
 
 def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
-    data = _read_bytes(path)
+    data = read_bytes(path)
     if not data:
         return {}
     try:
@@ -353,7 +358,7 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
 
 
 def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
-    data = _read_bytes(path)
+    data = read_bytes(path)
     try:
         measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
     except (msgspec.MsgspecError, UnicodeDecodeError):

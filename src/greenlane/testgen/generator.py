@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from greenlane.domain.events import DroppedTest, WrittenTest
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.testing import assess_test
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
@@ -191,7 +192,8 @@ class TestGenerator:
             )
             if not files:
                 break
-            request = SuiteRequest(measure=measured, extra=tuple((f.path, f.content) for f in files))
+            part = (*baseline.in_part, *(f.path for f in files)) if baseline.in_part else ()
+            request = SuiteRequest(measure=measured, select=part, extra=tuple((f.path, f.content) for f in files))
             run = await self._runner.run(service, environment, tree, request)
             broken = tuple(test for test in run.failing if test not in before)
             green = run.passed or (not baseline.passed and not broken and not run.result.stopped)

@@ -6,6 +6,7 @@ Decisions are taken with the command line, where the person is known to the mach
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
 
@@ -18,9 +19,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from greenlane import __version__
+from greenlane.bootstrap.around import look_around
 from greenlane.domain.errors import GreenlaneError, InputError
 from greenlane.pages.site import content_security_policy, render
-from greenlane.policy.context import compute_context_package
+from greenlane.policy.context import ContextPackage, compute_context_package
 from greenlane.policy.lifecycle import ENDED
 from greenlane.ports.application import Application
 
@@ -39,11 +41,14 @@ def create_app(application: Application, *, host: str = "127.0.0.1") -> ASGIApp:
         repo = application.settings.repository.name or "Greenlane"
         return HTMLResponse(render("runs.html.j2", views=views[::-1], waiting=waiting, repo=repo, refresh_s=REFRESH_S))
 
+    async def package_of(run: str) -> ContextPackage:
+        change, past = await application.change(run), await application.past()
+        around = await look_around(change, application.settings, application.state_dir, past, now=datetime.now(UTC))
+        return compute_context_package(change, application.settings, production=around.production, past=past)
+
     async def run_page(request: Request) -> Response:
         view = await application.view(request.path_params["run"])
-        package = compute_context_package(
-            await application.change(view.run), application.settings, past=await application.past()
-        )
+        package = await package_of(view.run)
         refresh_s = None if view.state in ENDED_STATES else REFRESH_S
         return HTMLResponse(render("run.html.j2", view=view, package=package, refresh_s=refresh_s))
 
@@ -52,9 +57,7 @@ def create_app(application: Application, *, host: str = "127.0.0.1") -> ASGIApp:
 
     async def api_run(request: Request) -> Response:
         view = await application.view(request.path_params["run"])
-        package = compute_context_package(
-            await application.change(view.run), application.settings, past=await application.past()
-        )
+        package = await package_of(view.run)
         return _json({"view": view, "context": package})
 
     async def health(_: Request) -> Response:

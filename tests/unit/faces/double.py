@@ -20,6 +20,7 @@ from greenlane.ports.application import RunView
 
 class MemoryApplication:
     def __init__(self, state_dir: Path, changes: Collection[Change] = (), settings: Settings | None = None) -> None:
+        self.rules = ""
         self.settings = settings or Settings()
         self.state_dir = state_dir
         self.ledger_path = state_dir / "ledger.db"

@@ -14,11 +14,14 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Comparison
 from greenlane.domain.errors import InputError
+from greenlane.domain.production import SLOT_S, TrafficSlot
+from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
 from greenlane.pages.context import render_html
 from greenlane.pages.words import clean, duration_words
 from greenlane.policy.context import compute_baseline, compute_context_package
 from greenlane.policy.overview import compute_run_view
+from greenlane.policy.usual import Around, compute_usual
 
 from . import changes as c
 
@@ -160,6 +163,30 @@ async def test_who_decides_later_finds_what_was_measured_by_then(tmp_path: Path)
     page.write_text("as it was when the question was asked")
     await notifier.notify(change, change.history[-1])
     assert "9" * 10 in page.read_text()
+
+
+async def test_what_is_usual_in_production_is_told_before_anything_of_the_change_was_measured(tmp_path: Path) -> None:
+    begins = int((c.START - timedelta(days=2)).timestamp()) // SLOT_S * SLOT_S
+    slot = TrafficSlot(begins=begins, requests=900, errors=9, seconds=900, histogram=((10.0, 450), (100.0, 900)))
+    change = c.change_of(c.reviewed(), c.asked())
+    settings = Settings(services=(Service(name="shop", tier="critical"), Service(name="other")))
+
+    async def around(_: Change) -> Around:
+        found = compute_usual(change, settings, {"shop": [slot], "other": [slot]}, [], now=c.START)
+        return Around(production=found, past=(change,))
+
+    notifier = FileNotifier(tmp_path, settings, around)
+    await notifier.notify(change, change.history[2])
+    page = notifier.paths_for(change.run)[0].read_text()
+    assert "production of the last 30 days, all hours: 900 requests" in page
+    assert "1.00 %" in page
+    metrics = {m.metric: m for m in (await around(change)).production}
+    assert {m.service for m in metrics.values()} == {"shop"}  # the change touches no other
+    assert metrics["error_rate"].limit == settings.thresholds.error_rate_threshold
+    assert metrics["p50_ms"].current == pytest.approx(10)
+    assert "Similar changes" in page
+    nothing = compute_usual(change, settings, {}, [], now=c.START)
+    assert nothing == ()
 
 
 def test_a_name_that_leads_out_of_the_reports_is_refused(tmp_path: Path) -> None:

@@ -46,6 +46,25 @@ async def test_the_service_shows_its_runs_and_ends_on_sigterm(tmp_path: Path) ->
     assert not (tmp_path / NOTE).exists()
 
 
+async def test_new_rules_end_the_service_so_that_it_goes_on_with_them_at_the_same_port(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("greenlane.cli.service.RULES_EVERY_S", 0.02)
+    answers = iter(["", "", InputError("line 3 is wrong"), InputError("line 3 is wrong"), "b"])
+
+    async def read_rules() -> str:
+        answer = next(answers)
+        if isinstance(answer, InputError):
+            raise answer
+        return answer
+
+    port = await serve(MemoryApplication(tmp_path), host="127.0.0.1", port=0, read_rules=read_rules)
+    told = capsys.readouterr().err
+    assert f"http://127.0.0.1:{port}/" in told
+    assert told.count("can't be used") == 1
+    assert "have changed" in told
+
+
 async def test_an_error_of_the_agents_ends_the_service_and_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

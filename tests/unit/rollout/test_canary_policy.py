@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from greenlane.domain.delivery import CanaryJudgement, Counters, Tick, TrafficReading, Verdict
 from greenlane.domain.events import Lane
-from greenlane.domain.settings import Canary, Service, Settings, Tiers, TierThresholds
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Canary, Settings, Tiers, TierThresholds
 from greenlane.policy.canary import Evidence, PhaseJudge
 from greenlane.policy.canary_plan import (
+    Counted,
     Phase,
     Rules,
     compute_requests_needed,
@@ -208,7 +210,8 @@ def test_the_number_of_requests_sees_a_release_that_is_so_much_over_with_the_cha
 
 
 def _sized(rate_rps: float | None) -> tuple[float, bool]:
-    sizing = compute_sizing(PLAN, rate_rps, max_weight_percent=20)
+    counted = None if rate_rps is None else Counted(requests=round(1000 * rate_rps), seconds=1000)
+    sizing = compute_sizing(PLAN, counted, max_weight_percent=20)
     return sizing.weight_percent, sizing.sufficient
 
 

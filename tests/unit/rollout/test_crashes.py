@@ -20,7 +20,7 @@ from tests.support.rollout import Scene, service, settings
 Make = Callable[[Path, frozenset[int]], Scene]
 _QUICK = {
     "thresholds": Thresholds(canary_monitoring_duration_min=0.1),
-    "canary": Canary(warmup_s=2, step_duration_s=2, min_requests=20, detect_factor=50, steps_pct=(50,)),
+    "canary": Canary(warmup_s=2, step_duration_s=2, min_requests=20, detect_factor=50, observe_s=0, steps_pct=(50,)),
     "staging": Staging(collect_s=0),
     "validation": Validation(load_duration_s=5, load_extend_max_factor=1),
 }

@@ -14,7 +14,7 @@ from greenlane.domain.freeze import Freeze, FreezeWindow
 from greenlane.domain.settings import Settings
 from greenlane.policy.freeze import find_freeze
 from greenlane.policy.lifecycle import State
-from greenlane.runtime.outcome import make_resumed, seconds_left
+from greenlane.runtime.outcome import Postponements, make_resumed
 from tests.support.rollout import Scene, service, settings
 
 
@@ -88,10 +88,14 @@ def test_times_and_dates_need_no_quotes() -> None:
     assert find_freeze(config.services, config, datetime(2026, 12, 25, tzinfo=UTC)) is not None
 
 
+FROZEN = settings(
+    service(freeze_windows=({"name": "new year", "begin": "2025-12-24", "end": "2026-01-02T08:00"},)),
+)
+"""The clock of the tests begins on Thursday, 2026-01-01, at midnight UTC."""
+
+
 def frozen_scene(folder: Path) -> Scene:
-    """The clock of the tests begins on Thursday, 2026-01-01, at midnight UTC."""
-    windows = ({"name": "new year", "begin": "2025-12-24", "end": "2026-01-02T08:00"},)
-    return Scene(folder, settings(service(freeze_windows=windows)))
+    return Scene(folder, FROZEN)
 
 
 async def test_a_change_waits_for_the_end_of_a_freeze_and_goes_on_by_itself(tmp_path: Path) -> None:
@@ -101,10 +105,21 @@ async def test_a_change_waits_for_the_end_of_a_freeze_and_goes_on_by_itself(tmp_
     assert "shop: new year until 2026-01-02 08:00 UTC" in standing.reason
     assert not scene.driver.change.open_gates
     assert not scene.driver.events(e.DeploymentAssessed, e.CanaryStarting)
-    left_s = seconds_left(scene.driver.change, scene.world.clock.now())
-    await scene.world.clock.sleep(left_s)
-    scene.driver.put(make_resumed(scene.driver.change))  # as the worker does when the time has come
+    waiting = Postponements(scene.world.clock, FROZEN)
+    await scene.world.clock.sleep(waiting.seconds_left(scene.driver.change))
+    assert waiting.seconds_left(scene.driver.change) <= 0
+    scene.driver.put(make_resumed(scene.driver.change, scene.world.clock.now()))  # as the worker does then
     assert (await scene.driver.drive()).state is State.DEPLOYED
+
+
+async def test_a_freeze_that_was_taken_out_of_the_rules_keeps_nobody_waiting_after_a_restart(tmp_path: Path) -> None:
+    scene = frozen_scene(tmp_path)
+    await scene.driver.drive()
+    await scene.world.clock.sleep(60)
+    change, clock = scene.driver.change, scene.world.clock
+    assert Postponements(clock, FROZEN).seconds_left(change) > 3600
+    assert Postponements(clock, settings(service())).seconds_left(change) == 0
+    assert "is in force no more" in make_resumed(change, clock.now()).why.rationale
 
 
 async def test_a_hotfix_passes_a_freeze_once_a_person_approved_it(tmp_path: Path) -> None:

@@ -12,19 +12,40 @@ import pytest
 
 from greenlane.domain import events as e
 from greenlane.domain.change import Change, Recorded, fold
-from greenlane.domain.delivery import Artifact, CanaryJudgement, Counters, Instance, TrafficReading, Verdict
+from greenlane.domain.delivery import (
+    Artifact,
+    CanaryJudgement,
+    Counters,
+    Instance,
+    Samples,
+    TrafficReading,
+    Verdict,
+)
 from greenlane.domain.production import SLOT_S, TrafficSlot
-from greenlane.domain.settings import Thresholds
+from greenlane.domain.settings import Thresholds, Validation
 from greenlane.policy.baseline import (
+    Baseline,
     Incident,
     compute_baseline,
     compute_histogram_quantile,
     detect_breaches,
+    detect_breaches_by_hour,
     detect_incidents,
     hour_of_week,
 )
 from greenlane.policy.lifecycle import State
-from greenlane.policy.prediction import P99, Learned, Release, assess_predictions, detect_releases, learn, predict
+from greenlane.policy.prediction import (
+    P99,
+    Learned,
+    Release,
+    StagingRatio,
+    assess_predictions,
+    compute_p99_ratio,
+    detect_releases,
+    learn,
+    predict,
+)
+from greenlane.policy.regression import Look, compare_latency
 from tests.support.production import KnownProduction
 from tests.support.rollout import Scene, settings
 
@@ -80,6 +101,25 @@ def test_a_baseline_over_a_limit_is_told() -> None:
     assert "2.00%" in told[1]
 
 
+def test_hours_over_a_limit_are_counted_and_the_worst_is_named() -> None:
+    def at(day: int, **more: int) -> Baseline:
+        found = compute_baseline(
+            "shop", [slot(timedelta(days=day), requests=2000, **more)], (), now=NOW, hour=(3 - day) * 24 + 14,
+            min_requests=1000,
+        )  # fmt: skip
+        assert found is not None
+        return found
+
+    hours = [at(1, slow=80), at(2, slow=100, errors=40), at(3)]
+    told = detect_breaches_by_hour(hours, p99_limit_ms=800, error_rate_limit=0.005)
+    assert len(told) == 2
+    assert "in 2 of 3 hours" in told[0]
+    assert "(Tue 14:00 to 15:00 UTC)" in told[0]
+    assert "in 1 of 3 hours" in told[1]
+    assert "2.00%" in told[1]
+    assert detect_breaches_by_hour(hours[2:], p99_limit_ms=800, error_rate_limit=0.005) == ()
+
+
 def test_a_quantile_lies_between_the_bounds_of_its_bucket() -> None:
     assert compute_histogram_quantile(((10.0, 50), (20.0, 100)), 0.5) == pytest.approx(10.0)
     assert compute_histogram_quantile(((10.0, 50), (20.0, 100)), 0.75) == pytest.approx(math.sqrt(200))
@@ -124,10 +164,38 @@ def prediction(*, predicted: float, half: float | None = None, missing: int = 0,
     )  # fmt: skip
 
 
+def test_a_ratio_is_believed_as_far_as_it_was_measured_exactly() -> None:
+    exact, rough, noise = (StagingRatio(metric=P99, measured=2.0, error=e).believed for e in (0.02, 0.2, 2.0))
+    assert exact == pytest.approx(2.0, rel=0.01)
+    assert rough == pytest.approx(math.sqrt(2.0))
+    assert noise == pytest.approx(1.0, abs=0.01)
+
+
+def test_a_tail_of_a_busy_machine_is_believed_less_than_that_of_a_quiet_one() -> None:
+    """Answers three times as slow: three in a hundred all the time, or all of a short stall of the machine."""
+    draw = random.Random(2)
+    current = [draw.lognormvariate(3, 0.3) for _ in range(1200)]
+    slow = [x * 3 if draw.random() < 0.03 else x for x in (draw.lognormvariate(3, 0.3) for _ in range(1200))]
+    stalled = [x * 3 if 600 <= i < 630 else x for i, x in enumerate(draw.lognormvariate(3, 0.3) for _ in range(1200))]
+    look, limits = Look(load_s=30, spends=1.0, last=True), Validation()
+
+    def ratio_of(candidate: list[float]) -> StagingRatio:
+        a, b = (Samples(latencies_ms=tuple(x), errors=0, requests=1200) for x in (current, candidate))
+        found = compute_p99_ratio(compare_latency(a, b, look, limits))
+        assert found is not None
+        return found
+
+    proved, unproved = ratio_of(slow), ratio_of(stalled)
+    assert proved.measured > 1.5
+    assert proved.believed > 1.2
+    assert unproved.believed < 1.1
+
+
 def test_a_prediction_is_advice_until_enough_releases_taught_it() -> None:
     base = baseline([slot(timedelta(days=d)) for d in (1, 2)])
     assert base.p99_ms is not None
-    seven, eight = (predict(P99, base, 20.0, [release(0.0)] * n, limit=800, min_releases=8) for n in (7, 8))
+    staging = StagingRatio(metric=P99, measured=20.0, error=0.0)
+    seven, eight = (predict(staging, base, [release(0.0)] * n, limit=800, min_releases=8) for n in (7, 8))
     assert seven is not None
     assert eight is not None
     assert (seven.missing, eight.missing) == (1, 0)

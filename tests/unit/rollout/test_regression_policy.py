@@ -9,13 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from greenlane.domain.delivery import Comparison, Samples, Usage, Verdict
+from greenlane.domain.delivery import Comparison, Samples, Usage, Verdict, Watched
 from greenlane.domain.settings import Validation
 from greenlane.policy.paired import compute_sign_chance, compute_student_t
 from greenlane.policy.regression import (
     Look,
     Validated,
-    Watched,
     assess_comparisons,
     compare_absolute,
     compare_errors,

@@ -27,6 +27,7 @@ _REFUSED: dict[str, tuple[int, ...]] = {
     "x86_64": (101, 310, 311, 248, 249, 250, 321, 298, 323, 175, 313, 176, 246, 320, 165, 166, 155, 308, 304, 163),
     "aarch64": (117, 270, 271, 217, 218, 219, 280, 241, 282, 105, 273, 106, 104, 294, 40, 39, 41, 268, 265, 89),
 }
+_SHARED = {"x86_64": (29, 64, 68, 240), "aarch64": (194, 190, 186, 180)}  # shmget, semget, msgget, mq_open
 _REFUSED_EVERYWHERE = (425, 426, 427, 428, 429, 430, 431, 432, 433, 442)  # io_uring, open_tree .. mount_setattr
 
 
@@ -38,8 +39,12 @@ def _refuse(error: int) -> bytes:
     return _instruction(_RETURN, _ERRNO | error)
 
 
-def compute_filter(machine: str | None = None) -> bytes:
-    """The filter's instructions for this machine (`os.uname().machine`); empty where its call numbers are not known."""
+def compute_filter(machine: str | None = None, *, sockets: bool = True) -> bytes:
+    """The filter's instructions for this machine (`os.uname().machine`); empty where its call numbers are not known.
+
+    `sockets` false: none can be made at all (but pairs of them), and no memory or messages shared with other processes
+    by name, for a job that has no namespaces of its own.
+    """
     machine = machine or os.uname().machine
     if machine not in _ARCHES:
         return b""
@@ -54,7 +59,8 @@ def compute_filter(machine: str | None = None) -> bytes:
     if machine == "x86_64":
         parts += [_instruction(_JUMP_AT_LEAST, _X32_BIT, 0, 1), _refuse(errno.ENOSYS)]
     parts += [_instruction(_JUMP_EQUAL, _CLONE3, 0, 1), _refuse(errno.ENOSYS)]  # its flags can't be read from here
-    for number in (*_REFUSED[machine], *_REFUSED_EVERYWHERE):
+    refused = (*_REFUSED[machine], *_REFUSED_EVERYWHERE)
+    for number in refused if sockets else (*refused, _SOCKET[machine], *_SHARED[machine]):
         parts += [_instruction(_JUMP_EQUAL, number, 0, 1), _refuse(errno.EPERM)]
     for number in (_CLONE[machine], _UNSHARE[machine]):
         parts += [
