@@ -3,8 +3,8 @@
 `--repos DIR` is a folder of clones (without it, how to get them). Migrations: commits that add a file under
 `migrations/NNNN_*.py` or an Alembic `versions/` folder, which is the truth, by path alone. API: in the newest tree of
 each library one public function at a time is edited so that calls to it fail (`BREAKS`); what was injected is the
-truth. Beside them as many harmless edits (`HARMLESS`). Public is what can be imported without an underscore: in a
-public module, or in a private one whose names a package lists in `__all__`.
+truth. Beside them as many harmless edits (`HARMLESS`). Public is what a public module defines, or lists in `__all__`
+if it does; of a private one, what its package lists there.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def _public_functions(tree: Path, root: str) -> Iterator[tuple[str, int]]:
             continue
         module = ast.parse(path.read_text("utf-8"))
         private = any(part.startswith("_") and part != "__init__.py" for part in inside.parts)
-        handed_on = _listed(start / inside.parts[0] / "__init__.py") if private else None
+        handed_on = (_listed(start / inside.parts[0] / "__init__.py") or set()) if private else _listed(path)
         for node in module.body:
             name = getattr(node, "name", "_")
             if name.startswith("_") or (handed_on is not None and name not in handed_on):
@@ -190,14 +190,12 @@ def _public_functions(tree: Path, root: str) -> Iterator[tuple[str, int]]:
                     yield str(path.relative_to(tree)), inner.lineno
 
 
-def _listed(init: Path) -> set[str]:
-    """The names in `__all__` of a package."""
-    if not init.is_file():
-        return set()
-    for node in ast.parse(init.read_text("utf-8")).body:
+def _listed(module: Path) -> set[str] | None:
+    """The names in `__all__` of a module; None if it has none."""
+    for node in ast.parse(module.read_text("utf-8")).body if module.is_file() else ():
         if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets):
             return {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
-    return set()
+    return None
 
 
 def _is_applicable(kind: str, function: ast.FunctionDef, *, method: bool) -> bool:
