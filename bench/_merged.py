@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import hashlib
+import importlib
 import importlib.metadata
 import os
 import re
@@ -24,17 +25,20 @@ import msgspec
 import greenlane
 from greenlane.adapters.git.diffs import read_diff
 from greenlane.adapters.git.process import Git
+from greenlane.analyzers import tools
 from greenlane.analyzers.base import AnalysisResult, CoverageReport, ReviewInput, SourceRoot
 from greenlane.analyzers.reader import Reading, rank_findings
 from greenlane.analyzers.summary import bound_diff
+from greenlane.analyzers.worker import IMPORTED
 from greenlane.analyzers.worker import run as run_analyzer
 from greenlane.domain.diff import Diff
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 _BOT = re.compile(r"\[bot\]|dependabot|renovate|pre-commit-ci|weblate|transifex|pyup|greenkeeper|github-actions", re.I)
 _TOOLS = (
     "ruff", "bandit", "griffe", "detect-secrets", "sqlglot", "packaging", "tree-sitter", "tree-sitter-javascript",
-    "tree-sitter-typescript", "graphql-core",
+    "tree-sitter-typescript", "graphql-core", "proto-schema-parser",
 )  # fmt: skip
 
 
@@ -103,10 +107,18 @@ def changed_paths(clone: Path, base: str, head: str) -> list[str]:
 def read_cases(place: Place, cases: Sequence[Case], analyzers: Sequence[str], settings: Settings) -> list[Reading]:
     """What the analyzers see of each case, in the order given. Runs in this process; makes its temporary trees
     below `place.cache`."""
-    sys.setrecursionlimit(6000)  # as the analyzers' own process does
+    _settle()
     git = Git(Path(place.path))
     trees = _Trees(place)
     return [_read(place, git, trees, case, analyzers, settings) for case in cases]
+
+
+def _settle() -> None:
+    """As the analyzers' own process does: room to recurse, and tools that are imported once and forked."""
+    sys.setrecursionlimit(6000)
+    for name in IMPORTED:
+        importlib.import_module(name)
+    tools.may_fork = True
 
 
 def project_settings(place: Path | str, commit: str) -> Settings:

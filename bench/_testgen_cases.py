@@ -24,7 +24,8 @@ from greenlane.adapters.git.export import export_tree
 from greenlane.adapters.git.process import Git
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.analyzers.coverage import is_test_file, read_statements
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 

@@ -39,7 +39,7 @@ class Pynguin:
             argv=(
                 str(self._python), "-m", "pynguin", "--project-path", project[0], "--module-name", module,
                 "--output-path", str(folder / "out"), "--maximum-search-time", str(seconds), "--seed", _SEED,
-                "--assertion-generation", "SIMPLE", "-q",
+                "--assertion-generation", "SIMPLE",
             ),
             workdir=folder,
             read_only=(*self._project.read_only, self._python.parent.parent, self._python.resolve().parent.parent),

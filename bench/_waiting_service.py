@@ -1,8 +1,9 @@
 """A service as most are: it waits (for a database, say) longer than it computes. Standard library only.
 
-Each answer waits a log-normal time around 15 ms and computes for about 0.3 ms. `SLOWDOWN` makes every wait longer by
-this factor; `TAIL_SHARE` and `TAIL_FACTOR` only that share of slowest waits. Told by `faults.json` beside this file, so
-that a slow version is another artifact. One event loop and no thread: what is measured is little but the machine.
+Each answer waits a log-normal time around `MEDIAN_S` (15 ms) and computes for about 0.3 ms. `SLOWDOWN` makes every wait
+longer by this factor; `TAIL_SHARE` and `TAIL_FACTOR` only that share of slowest waits. Told by `faults.json` beside
+this file, so that a slow version is another artifact. One event loop and no thread: what is measured is little but the
+machine.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ TOLD = Path(__file__).with_name("faults.json")
 FAULTS = json.loads(TOLD.read_text()) if TOLD.exists() else {}
 SLOWDOWN = float(FAULTS.get("slowdown", 1.0))
 TAIL_SHARE, TAIL_FACTOR = float(FAULTS.get("tail_share", 0.0)), float(FAULTS.get("tail_factor", 1.0))
-MEDIAN_S, SIGMA = 0.015, 0.4
+MEDIAN_S, SIGMA = float(FAULTS.get("median_s", 0.015)), 0.4
 
 
 def draw_wait_s() -> float:

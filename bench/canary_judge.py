@@ -30,7 +30,8 @@ from _peers import PEERS
 from _traffic import SCENARIOS, WEIGHT, Draw, Scenario
 from greenlane.domain.delivery import Counters, Spread, Tick, Verdict
 from greenlane.domain.events import Lane
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.canary import Evidence, PhaseJudge
 from greenlane.policy.canary_plan import Phase, Rules, resolve_thresholds
 from greenlane.policy.counting import compute_sum

@@ -210,7 +210,7 @@ def _measure_side(bench: Bench, side: str, ordinary: Sequence[str], fixes: Seque
     missing = [name for name in names if name not in found]
     if missing:
         bench.note(f"{side}: not there, so not counted:\n{clone_words(missing, args.repos)}")
-    wanted = 10 if bench.quick else WANTED
+    wanted = 10 if bench.quick else args.each
     analyzers = tuple(args.analyzers or ANALYZERS)
     merged = [
         c for name in ordinary if name in found for c in merged_changes(name, found[name], last=LAST, wanted=wanted)
@@ -319,6 +319,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", type=Path, metavar="DIR", default=OUT / "escalation", help="for trees and results")
     parser.add_argument("--side", choices=("tuning", "held-out", "both"), default="held-out")
     parser.add_argument("--parts", nargs="+", choices=("ordinary", "fixes"), default=("ordinary", "fixes"))
+    parser.add_argument("--each", type=int, default=WANTED, help="ordinary changes of a project (default: %(default)s)")
     parser.add_argument("--only", nargs="+", metavar="OWNER/NAME", help="only these repositories")
     parser.add_argument("--analyzers", nargs="+", choices=tuple(ANALYZERS), help="only these analyzers")
     parser.add_argument("--at-once", type=int, default=2, help="repositories read at the same time")

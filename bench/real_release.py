@@ -35,7 +35,7 @@ from _harness import Bench, run
 from greenlane.adapters.load import TrafficSource
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.settings import LoadRequest
+from greenlane.domain.service_settings import LoadRequest
 
 MAKE_BENCH_ARGS = ["httpbin", "0.10.1", "0.10.2"]
 MAKE_BENCH_TIMEOUT_S = 900

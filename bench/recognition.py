@@ -2,8 +2,9 @@
 
 `--repos DIR` is a folder of clones (without it, how to get them). Migrations: commits that add a file under
 `migrations/NNNN_*.py` or an Alembic `versions/` folder, which is the truth, by path alone. API: in the newest tree of
-each library one public function at a time is removed, renamed, or given a parameter that callers do not pass; what was
-injected is the truth. Beside them as many harmless edits: a new optional parameter, a new function, a docstring.
+each library one public function at a time is edited so that calls to it fail (`BREAKS`); what was injected is the
+truth. Beside them as many harmless edits (`HARMLESS`). Public is what a public module defines, or lists in `__all__`
+if it does; of a private one, what its package lists there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,13 @@ from greenlane.domain.findings import Severity
 
 MIGRATING = ("wagtail/wagtail", "modoboa/modoboa", "django-helpdesk/django-helpdesk", "dpgaspar/Flask-AppBuilder",
              "vantage6/vantage6", "jupyter-server/jupyter_server")  # fmt: skip
-LIBRARIES = (("pallets/click", "src"), ("psf/requests", "src"), ("pallets/flask", "src"), ("encode/httpx", "."))
+LIBRARIES = (
+    ("pallets/click", "src"), ("psf/requests", "src"), ("pallets/flask", "src"), ("encode/httpx", "."),
+    ("marshmallow-code/marshmallow", "src"), ("msiemens/tinydb", "."), ("python-humanize/humanize", "src"),
+)  # fmt: skip
+BREAKS = ("removed", "renamed", "required parameter", "parameter removed", "parameter renamed", "default removed",
+          "made async", "made keyword-only")  # fmt: skip
+HARMLESS = ("optional parameter", "docstring", "new function", "hint added")
 _MIGRATION = re.compile(r"(^|/)(migrations/\d{4}_\w+|(alembic|migrations?)/versions/\w+)\.py$")
 _SERIOUS = (Severity.HIGH, Severity.CRITICAL)
 SEED = 7
@@ -162,21 +169,69 @@ def _breaks(bench: Bench, clones: dict[str, Path], work: Path, wanted: int) -> N
 
 
 def _public_functions(tree: Path, root: str) -> Iterator[tuple[str, int]]:
-    """Functions at the top of public modules, and public methods of public classes: what callers can name."""
+    """Functions at the top of modules, and methods of classes, that callers can name."""
     start = tree / root
     for path in sorted(start.rglob("*.py")):
         inside = path.relative_to(start)
-        public = all(not part.startswith("_") or part == "__init__.py" for part in inside.parts)
-        if not public or len(inside.parts) < 2 or {"tests", "test", "docs", "examples"} & set(inside.parts):
+        if len(inside.parts) < 2 or {"tests", "test", "docs", "examples", "scripts"} & set(inside.parts):
             continue
         module = ast.parse(path.read_text("utf-8"))
+        private = any(part.startswith("_") and part != "__init__.py" for part in inside.parts)
+        handed_on = (_listed(start / inside.parts[0] / "__init__.py") or set()) if private else _listed(path)
         for node in module.body:
+            name = getattr(node, "name", "_")
+            if name.startswith("_") or (handed_on is not None and name not in handed_on):
+                continue
             # A method of a class with a base may be inherited still when it is gone: then nothing broke.
-            plain = isinstance(node, ast.ClassDef) and not node.name.startswith("_") and not node.bases
+            plain = isinstance(node, ast.ClassDef) and not node.bases
             nodes = node.body if isinstance(node, ast.ClassDef) and plain else [node]
             for inner in nodes:
                 if isinstance(inner, ast.FunctionDef) and not inner.name.startswith("_") and not inner.decorator_list:
                     yield str(path.relative_to(tree)), inner.lineno
+
+
+def _listed(module: Path) -> set[str] | None:
+    """The names in `__all__` of a module; None if it has none."""
+    for node in ast.parse(module.read_text("utf-8")).body if module.is_file() else ():
+        if isinstance(node, ast.Assign) and any(getattr(t, "id", "") == "__all__" for t in node.targets):
+            return {c.value for c in ast.walk(node) if isinstance(c, ast.Constant) and isinstance(c.value, str)}
+    return None
+
+
+def _is_applicable(kind: str, function: ast.FunctionDef, *, method: bool) -> bool:
+    """Whether this edit breaks some call of the function. `*args` and `**kwargs` take what a parameter took."""
+    own = function.args.args[method:]
+    closed = not function.args.vararg and not function.args.kwarg
+    if kind in ("parameter removed", "parameter renamed", "made keyword-only"):
+        return bool(own) and closed and not own[-1].arg.startswith("_")
+    return kind != "default removed" or bool(function.args.defaults)
+
+
+def _edit(kind: str, function: ast.FunctionDef) -> None:
+    """Change the head of a function; removing it, and adding others, is done by the caller."""
+    arguments = function.args
+    if kind == "renamed":
+        function.name = f"{function.name}_renamed"
+    elif kind == "required parameter":
+        arguments.kwonlyargs.append(ast.arg("greenlane_required"))
+        arguments.kw_defaults.append(None)
+    elif kind in ("parameter removed", "made keyword-only"):
+        last = arguments.args.pop()
+        default = arguments.defaults.pop() if arguments.defaults else None
+        if kind == "made keyword-only":
+            arguments.kwonlyargs.insert(0, last)
+            arguments.kw_defaults.insert(0, default)
+    elif kind == "parameter renamed":
+        arguments.args[-1].arg += "_renamed"
+    elif kind == "default removed":
+        arguments.defaults.pop(0)
+    elif kind == "optional parameter":
+        arguments.kwonlyargs.append(ast.arg("greenlane_optional"))
+        arguments.kw_defaults.append(ast.Constant(None))
+    elif kind == "docstring":
+        function.body.insert(0, ast.Expr(ast.Constant("Says what it does.")))
+    elif kind == "hint added" and arguments.args and arguments.args[-1].annotation is None:
+        arguments.args[-1].annotation = ast.Name("object")
 
 
 def _inject(work: Path, path: str, line: int, root: str, index: int, *, breaking: bool) -> tuple[str, bool]:
@@ -184,26 +239,20 @@ def _inject(work: Path, path: str, line: int, root: str, index: int, *, breaking
     before = (work / "base" / path).read_text("utf-8")
     module = ast.parse(before)
     node = next(n for n in ast.walk(module) if isinstance(n, ast.FunctionDef) and n.lineno == line)
-    broken = ("removed", "renamed", "required parameter")
-    kinds = broken if breaking else ("optional parameter", "docstring", "new function")
-    kind = kinds[index % 3]
-    if kind == "renamed":
-        node.name = f"{node.name}_renamed"
-    elif kind == "required parameter":
-        node.args.kwonlyargs.append(ast.arg("greenlane_required"))
-        node.args.kw_defaults.append(None)
-    elif kind == "optional parameter":
-        node.args.kwonlyargs.append(ast.arg("greenlane_optional"))
-        node.args.kw_defaults.append(ast.Constant(None))
-    elif kind == "docstring":
-        node.body.insert(0, ast.Expr(ast.Constant("Says what it does.")))
     owner = next(n for n in ast.walk(module) if node in getattr(n, "body", []))
+    method = isinstance(owner, ast.ClassDef)
+    kinds = [k for k in BREAKS if _is_applicable(k, node, method=method)] if breaking else list(HARMLESS)
+    kind = kinds[index % len(kinds)]
+    _edit(kind, node)
     if kind == "removed":
         owner.body.remove(node)  # type: ignore[attr-defined]  # whatever has the function in its body
         if not owner.body:  # type: ignore[attr-defined]  # likewise
             owner.body.append(ast.Pass())  # type: ignore[attr-defined]  # likewise
     elif kind == "new function":
         module.body.append(ast.parse("def greenlane_added(x):\n    return x\n").body[0])
+    elif kind == "made async":
+        made = ast.AsyncFunctionDef(**{field: getattr(node, field) for field in node._fields})
+        owner.body[owner.body.index(node)] = made  # type: ignore[attr-defined]  # likewise
     # Both sides are written by the same printer, so that they differ in nothing but the edit.
     for side, tree in (("base", ast.parse(before)), ("head", module)):
         (work / side / path).write_text(ast.unparse(ast.fix_missing_locations(tree)) + "\n", "utf-8")

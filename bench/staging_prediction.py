@@ -53,16 +53,8 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import DeploymentSpec, Instance
 from greenlane.domain.production import SLOT_S, TrafficSlot
-from greenlane.domain.settings import (
-    Canary,
-    Commands,
-    LoadRequest,
-    Service,
-    Settings,
-    Staging,
-    Thresholds,
-    Validation,
-)
+from greenlane.domain.service_settings import Commands, LoadRequest, Service
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.pages.predictions import draw, render_html, render_svg
 from greenlane.policy.prediction import ERROR_RATE, P99, Release, detect_releases
 

@@ -21,7 +21,8 @@ from greenlane.adapters.git import LocalGit
 from greenlane.demo.pulls import PULLS
 from greenlane.demo.repository import make_repository
 from greenlane.demo.traffic import CUSTOMERS
-from greenlane.domain.settings import LoadRequest, Settings
+from greenlane.domain.service_settings import LoadRequest
+from greenlane.domain.settings import Settings
 
 
 @pytest.fixture(scope="module")

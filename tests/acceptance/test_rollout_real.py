@@ -15,7 +15,7 @@ from greenlane.adapters.local_platform import shutdown
 from greenlane.domain import events as e
 from greenlane.domain.delivery import Split
 from greenlane.domain.errors import FencedError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM
 from tests.support.real_rollout import FAILS_IN_PRODUCTION, RealScene

@@ -11,7 +11,8 @@ from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.analyzers.coverage import CoverageReport, SandboxedCoverage
 from greenlane.domain.errors import ChangeError
-from greenlane.domain.settings import Commands, Service, Settings
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
 from tests.support.projects import write_tree
 

@@ -15,7 +15,8 @@ from greenlane.adapters.claude_tests import ClaudeTestWriter
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.adapters.spending import Spending
 from greenlane.domain.events import TestsCommitting, TestsComplete
-from greenlane.domain.settings import ModelSettings, Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import ModelSettings, Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.prompts import load_writing_prompts

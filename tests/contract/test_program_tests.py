@@ -16,7 +16,8 @@ from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.config import load_settings
 from greenlane.domain.errors import ConfigError, FinalError, InputError
 from greenlane.domain.events import TestsComplete
-from greenlane.domain.settings import Service, Settings, SuiteSettings
+from greenlane.domain.service_settings import Service, SuiteSettings
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.contract import schema

@@ -187,6 +187,18 @@ async def test_a_cancelled_run_leaves_nothing(sandbox: Sandbox, workdir: Path) -
     assert processes_with(marker) == []
 
 
+async def test_a_run_that_is_cancelled_while_it_starts_leaves_nothing_either(sandbox: Sandbox, workdir: Path) -> None:
+    marker = f"starting-{os.getpid()}-{sandbox.kind}"
+    for pause_s in (0.002, 0.006, 0.012, 0.025, 0.05):
+        task = asyncio.create_task(python(sandbox, workdir, "import time; time.sleep(60)", marker))
+        await asyncio.sleep(pause_s)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(task, 20)
+    await asyncio.sleep(0.2)
+    assert processes_with(marker) == []
+
+
 async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
     with pids_group(8) as group:
         if sandbox.kind == "bubblewrap" and os.geteuid() == 0 and group is None:
@@ -200,6 +212,20 @@ async def test_a_fork_bomb_is_bounded(sandbox: Sandbox, workdir: Path) -> None:
     result = await python(sandbox, workdir, script, max_processes=40, timeout_s=3)
     assert "refused" in result.stdout  # by the kernel: a count from outside would come too late on a busy machine
     assert result.seconds < 15
+
+
+async def test_a_job_whose_limits_can_not_be_set_never_begins(workdir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbid(*arguments: object) -> None:
+        raise PermissionError("not permitted")
+
+    monkeypatch.setattr("greenlane.adapters.sandbox.bubblewrap.resource.prlimit", forbid)
+    executable = shutil.which("bwrap")
+    if executable is None:
+        pytest.skip("bubblewrap is not installed")
+    with pytest.raises(FinalError, match="limits can't be set"):
+        await shell(BubblewrapSandbox(Path(executable)), workdir, "touch begun")
+    await asyncio.sleep(0.2)
+    assert not (workdir / "begun").exists()
 
 
 async def test_memory_of_one_process_is_bounded(sandbox: Sandbox, workdir: Path) -> None:

@@ -18,7 +18,8 @@ from greenlane.agents.production import install_production
 from greenlane.agents.staging import StagingAgent
 from greenlane.agents.validation import ValidationAgent
 from greenlane.domain import events as e
-from greenlane.domain.settings import Canary, LoadRequest, RouterSettings, Settings, Staging, Thresholds, Validation
+from greenlane.domain.service_settings import LoadRequest, RouterSettings
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.policy.lifecycle import State
 from tests.contract.delivery.delivery_service import PROGRAM, ThisPython, make_service
 from tests.support.agents import WHY, review_complete

@@ -16,7 +16,8 @@ from greenlane.domain.delivery import Spread
 from greenlane.domain.ids import run_id
 from greenlane.domain.production import TrafficSlot
 from greenlane.domain.release import Rollback
-from greenlane.domain.settings import Canary, Commands, Service, Settings, Staging, Thresholds, Validation
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Canary, Settings, Staging, Thresholds, Validation
 from greenlane.ports.production import ProductionHistory
 from tests.support.agents import WHY, review_complete
 from tests.support.driver import Driver
@@ -84,7 +85,7 @@ class Scene:
                 clock=self.world.clock,
                 history=self,
             ),
-            DeploymentAgent(**ports, releases=self, load=self.world.load),  # type: ignore[arg-type]  # a dictionary of ports
+            DeploymentAgent(**ports, releases=self, history=self, load=self.world.load),  # type: ignore[arg-type]  # ports
         ]
         self.run = run_id("memory", 7, self.head)
         self.driver = Driver(agents, self.world, run=self.run, crash_at=crash_at)

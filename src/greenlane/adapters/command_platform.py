@@ -13,7 +13,7 @@ from greenlane.adapters.processes import locked, read_struct, write_struct
 from greenlane.adapters.programs import Answer, call_program
 from greenlane.domain.delivery import Artifact, Check, DeploymentSpec, Instance, Usage
 from greenlane.domain.errors import BuildFailedError, DeployFailedError, FencedError, FinalError, InputError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 CONTRACT = "greenlane.platform/1"
 MAX_LOG = 64 << 10

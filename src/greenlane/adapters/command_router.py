@@ -17,7 +17,7 @@ from greenlane.adapters.programs import Answer, call_program
 from greenlane.adapters.routing import Routed, check_fence, check_split
 from greenlane.domain.delivery import Counters, Instance, Split, TrafficReading
 from greenlane.domain.errors import GreenlaneError, InputError, RetryableError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 ROUTER_CONTRACT = "greenlane.router/1"
 METRICS_CONTRACT = "greenlane.metrics/1"

@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from greenlane.adapters.processes import GRACE_S, SYSTEM_PATH, TreeSpec
-from greenlane.domain.settings import SandboxSettings, Service
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import SandboxSettings
 from greenlane.ports.environments import PythonEnvironment
 
 ADDRESS_SPACE_FACTOR = 8

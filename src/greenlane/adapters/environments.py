@@ -28,7 +28,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from greenlane.domain.errors import ChangeError, FinalError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.runner import copy_tree, remove_tree

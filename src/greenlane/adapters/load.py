@@ -30,7 +30,7 @@ from greenlane.adapters.load_worker import (
 )
 from greenlane.domain.delivery import Samples
 from greenlane.domain.errors import InputError, RetryableError
-from greenlane.domain.settings import LoadRequest
+from greenlane.domain.service_settings import LoadRequest
 
 LAG_WARNING_MS = 50.0
 START_ALLOWANCE_S = 30.0

@@ -19,7 +19,8 @@ from greenlane.adapters.commands import Place, explain_stop, plan_command
 from greenlane.adapters.processes import LOCK_WAIT_S, last_lines, locked, read_struct, run_tree, write_struct
 from greenlane.domain.delivery import Artifact, Check
 from greenlane.domain.errors import BuildFailedError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import Environments
 
 STALE_SCRATCH_S = 6 * 3600

@@ -43,7 +43,8 @@ from greenlane.adapters.processes import (
 from greenlane.adapters.sockets import LOOPBACK, find_free_port, is_free
 from greenlane.domain.delivery import DeploymentSpec, Instance, Usage
 from greenlane.domain.errors import DeployFailedError, FencedError, FinalError, InputError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import Environments
 from greenlane.prompts.redaction import redact_log
 

@@ -31,7 +31,7 @@ from greenlane.domain.delivery import (
     Usage,
 )
 from greenlane.domain.errors import BuildFailedError, DeployFailedError, FencedError
-from greenlane.domain.settings import HttpCheck, LoadRequest, Service
+from greenlane.domain.service_settings import HttpCheck, LoadRequest, Service
 from greenlane.policy.contract import CHECK_PREFIX
 
 _EPOCH = datetime(2026, 1, 1, tzinfo=UTC)

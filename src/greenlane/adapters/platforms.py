@@ -10,7 +10,7 @@ from greenlane.adapters.local_builder import LocalBuilder
 from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.domain.delivery import Artifact, Check, DeploymentSpec, Instance, Usage
 from greenlane.domain.errors import InputError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 
 class Builders:

@@ -14,7 +14,7 @@ import httpx
 from greenlane.adapters.load_worker import content_type
 from greenlane.domain.contract import DocumentedGet
 from greenlane.domain.delivery import Check
-from greenlane.domain.settings import HttpCheck
+from greenlane.domain.service_settings import HttpCheck
 from greenlane.policy.contract import CHECK_PREFIX, judge_answer
 
 MAX_BODY_BYTES = 1 << 20

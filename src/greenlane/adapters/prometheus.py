@@ -17,7 +17,7 @@ import msgspec
 
 from greenlane.domain.delivery import Counters, Split, TrafficReading
 from greenlane.domain.errors import FinalError, RetryableError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 MAX_ANSWER = 1 << 20
 

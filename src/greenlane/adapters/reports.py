@@ -22,6 +22,8 @@ from greenlane.pages.context import render_html
 from greenlane.policy.context import compute_context_package
 from greenlane.policy.usual import Around
 
+FOLDER = "reports"
+"""Below the folder in which everything of a repository is kept."""
 CONTEXT_PAGE = "context.html"
 INCIDENT_TEXT = "incident.md"
 INCIDENT_PAGE = "incident.html"

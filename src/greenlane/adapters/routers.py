@@ -12,7 +12,7 @@ from greenlane.adapters.haproxy import HaproxyTraffic
 from greenlane.adapters.prometheus import PrometheusReadings
 from greenlane.domain.delivery import Split, TrafficReading
 from greenlane.domain.production import ProductionReading
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.ports.traffic import Traffic
 
 

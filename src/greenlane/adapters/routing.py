@@ -6,7 +6,7 @@ import msgspec
 
 from greenlane.domain.delivery import Instance, Split
 from greenlane.domain.errors import FencedError, InputError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 KEPT_FENCES = 64
 """The highest fence of a run is remembered for this many runs of a service, the latest ones."""

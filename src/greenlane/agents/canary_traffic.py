@@ -15,7 +15,7 @@ from greenlane.agents.rollout_words import ask, attempt_of
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.errors import GreenlaneError, RetryableError
-from greenlane.domain.settings import LoadRequest, Service
+from greenlane.domain.service_settings import LoadRequest, Service
 from greenlane.policy.canary_plan import Counted, Plan, Sizing, compute_sizing
 from greenlane.policy.counting import compute_since
 

@@ -15,7 +15,7 @@ from greenlane.agents.production import Notebook, Site, explain, p99_limit_ms
 from greenlane.domain import events as e
 from greenlane.domain.delivery import CanaryJudgement, Counters, Instance, Split, Tick, TrafficReading, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.canary import PhaseJudge
 from greenlane.policy.canary_plan import Phase, rules_of
 from greenlane.policy.canary_trail import (

@@ -5,13 +5,15 @@ approved, no freeze is in force. Used by the deployment agent before its first c
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from greenlane.agents.base import Yielded
 from greenlane.agents.production import Notebook, Site, explain, service_named
 from greenlane.agents.rollout_words import ask, attempt_of, base_moved
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
+from greenlane.policy.baseline import DAYS
 from greenlane.policy.canary import resolve_thresholds
 from greenlane.policy.deployment_risk import (
     Budget,
@@ -69,7 +71,7 @@ async def _look_around(
         split = await site.traffic.observe(service.name)
         if split is not None:
             serving.add(split.stable.artifact.digest)
-            budgets.append(await _read_budget(site, change, service))
+        budgets += await _read_budgets(site, change, service, served=split is not None)
     now = site.clock.now()
     return Surroundings(
         now=now,
@@ -81,18 +83,25 @@ async def _look_around(
     )
 
 
-async def _read_budget(site: Site, change: Change, service: Service) -> Budget:
-    """All that users met, canaries included, since the router or the latest canary began to count."""
-    reading = await site.traffic.read(service.name)
-    requests = reading.stable.requests + reading.canary.requests
+async def _read_budgets(site: Site, change: Change, service: Service, *, served: bool) -> list[Budget]:
+    """Of the last 30 days as far as they are known; and of now, where it is served: all that users met, canaries
+    included, since the router or the latest canary began to count."""
     lane = change.review.lane if change.review else e.Lane.RED
-    return Budget(
-        service=service.name,
-        errors=reading.stable.errors + reading.canary.errors,
-        requests=requests,
-        limit=resolve_thresholds(site.settings, service, lane).rules.error_rate_limit,
-        known=requests >= site.settings.deployment.error_budget_min_requests,
-    )
+    limit = resolve_thresholds(site.settings, service, lane).rules.error_rate_limit
+    counted = []
+    if served:
+        reading = await site.traffic.read(service.name)
+        both = (reading.stable, reading.canary)
+        counted.append((0, sum(c.errors for c in both), sum(c.requests for c in both)))
+    since = site.clock.now() - timedelta(days=DAYS)
+    slots = await site.history.slots(service.name, since) if site.history is not None else ()
+    counted.append((DAYS, sum(s.errors for s in slots), sum(s.requests for s in slots)))
+    least = site.settings.deployment.error_budget_min_requests
+    return [
+        Budget(service=service.name, errors=errors, requests=requests, limit=limit, known=requests >= least, days=days)
+        for days, errors, requests in counted
+        if not days or requests >= least
+    ]
 
 
 def _postponing(change: Change, freeze: Frozen) -> e.DeploymentPostponed:

@@ -56,12 +56,14 @@ from greenlane.domain.delivery import (
     Verdict,
 )
 from greenlane.domain.errors import BaseMovedError, ChangeError, GreenlaneError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
@@ -94,9 +96,11 @@ class DeploymentAgent:
         settings: Settings,
         work_dir: Path,
         releases: Releases | None = None,
+        history: ProductionHistory | None = None,
         load: LoadGenerator | None = None,
     ) -> None:
-        """`releases` is None only where nothing was ever rolled back (a repository that begins)."""
+        """`releases` is None only where nothing was ever rolled back (a repository that begins), and `history` where
+        nothing is known of production but what its router counts now."""
         self._site = Site(
             code_host=code_host,
             source=source,
@@ -107,6 +111,7 @@ class DeploymentAgent:
             settings=settings,
             work_dir=work_dir,
             releases=releases,
+            history=history,
             load=load,
         )
 

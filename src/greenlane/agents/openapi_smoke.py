@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from greenlane.domain.contract import DocumentedGet
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.contract import find_requests
 from greenlane.policy.paths import match_paths
 

@@ -21,12 +21,14 @@ from greenlane.domain.change import Change, Recorded, apply
 from greenlane.domain.delivery import Artifact, DeploymentSpec, Environment, Instance, Split
 from greenlane.domain.errors import ChangeError, FinalError
 from greenlane.domain.ids import deployment_id
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.canary_plan import resolve_thresholds
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.load import LoadGenerator
 from greenlane.ports.platform import Builder, Platform
+from greenlane.ports.production import ProductionHistory
 from greenlane.ports.releases import Releases
 from greenlane.ports.traffic import Traffic
 
@@ -70,6 +72,7 @@ class Site:
     settings: Settings
     work_dir: Path
     releases: Releases | None = None
+    history: ProductionHistory | None = None
     load: LoadGenerator | None = None
     """For requests that are added during a canary; None: none can be."""
 

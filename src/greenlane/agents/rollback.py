@@ -16,7 +16,7 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import CanaryJudgement, Instance, Split, Tick, TrafficReading, Verdict
 from greenlane.domain.errors import BaseMovedError, FinalError, RetryableError
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.pages.incident import IncidentFacts, render_markdown
 from greenlane.policy.quarantine import ALL_OR_NOTHING
 

@@ -6,7 +6,7 @@ from greenlane.agents.production import explain, instance_id
 from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Artifact, CanaryJudgement, Instance, Spread, Verdict
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.canary_plan import JUDGE_VERSION, Plan, Sizing
 
 

@@ -18,7 +18,8 @@ from greenlane.domain.delivery import (
     Verdict,
     Watched,
 )
-from greenlane.domain.settings import LoadRequest, Validation
+from greenlane.domain.service_settings import LoadRequest
+from greenlane.domain.settings import Validation
 from greenlane.policy.evidence import CANDIDATE, CURRENT, judge_packed, limits_of, pack_samples
 from greenlane.policy.regression import Look, Validated, plan_looks
 from greenlane.ports.clock import Clock

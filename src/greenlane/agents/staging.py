@@ -26,7 +26,8 @@ from greenlane.domain.change import Change
 from greenlane.domain.contract import DocumentedGet
 from greenlane.domain.delivery import Check, DeploymentSpec, Instance, Usage
 from greenlane.domain.errors import ChangeError, FinalError, GreenlaneError, MergeConflictError
-from greenlane.domain.settings import HttpCheck, Service, Settings
+from greenlane.domain.service_settings import HttpCheck, Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.staging import Observation, StagingVerdict, assess_staging, compute_deltas, compute_quantile
 from greenlane.ports.clock import Clock
 from greenlane.ports.code_host import CodeHost, SourceControl

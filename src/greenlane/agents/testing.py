@@ -16,7 +16,7 @@ import msgspec
 
 import greenlane
 from greenlane.agents.base import Yielded
-from greenlane.agents.testing_bundle import Bundle, ServiceTests, undelivered
+from greenlane.agents.testing_bundle import RULE_CRASH, Bundle, ServiceTests, findings_of, undelivered
 from greenlane.agents.testing_delivery import delivery_of, digests, intend, patch_path, write_patch
 from greenlane.agents.testing_text import commit_message, explain_tests
 from greenlane.analyzers.coverage import describe_run, measure_suite, merge_coverage
@@ -35,7 +35,8 @@ from greenlane.domain.events import (
     TestsComplete,
 )
 from greenlane.domain.findings import Category
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.escalation import assess_coverage_gate
 from greenlane.policy.paths import match_paths
 from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
@@ -150,7 +151,7 @@ class TestAgent:
         self, change: Change, service: Service, head: Path, changed: dict[str, frozenset[int]], folder: Path
     ) -> ServiceTests:
         environment = await self._environments.prepare(service, head)
-        measured = await measure_suite(self._runner, service, environment, head, changed)
+        measured = await measure_suite(self._runner, service, environment, head, changed, branches=True)
         run, statements, unread = measured.run, measured.statements, measured.unread
         verdict = await self._judge_suite(change, service, run, folder)
         before = describe_run(run, statements, unread)
@@ -177,6 +178,9 @@ class TestAgent:
             environment=environment.digest,
             notes=tuple(notes),
             asked=asked,
+            mutants=generation.mutants,
+            surviving=generation.surviving,
+            findings=findings_of(generation.hints),
         )
 
     async def _close_gaps(
@@ -201,12 +205,15 @@ class TestAgent:
             gaps = {file.path: frozenset(file.uncovered) for file in left if file.uncovered}
         if not gaps:
             return first, record, [run]
-        second = await self._generator.generate(service, environment, scene.head, gaps, run)
+        second = await self._generator.generate(service, environment, scene.head, gaps, run, scene.statements)
         both = Generation(
             files=(*first.files, *second.files),
             written=(*first.written, *second.written),
             dropped=(*first.dropped, *second.dropped),
             suite=second.suite or first.suite,
+            mutants=second.mutants,
+            surviving=second.surviving,
+            hints=second.hints,
         )
         return both, record, [suite for suite in (first.suite, second.suite) if suite]
 
@@ -260,6 +267,8 @@ class TestAgent:
         rules += ["sandbox-off"] if self._sandbox.kind == "none" else []
         environments = [Input(f"environment of {s.service}", s.environment) for s in bundle.services]
         asked = tuple(service.asked for service in bundle.services if service.asked)
+        findings = tuple(finding for service in bundle.services for finding in service.findings)
+        rules += [RULE_CRASH] if findings else []
         rules += ["model-proposed-tests"] if any(a.kept for a in asked) else []
         rules += [f"model-{a.outcome}" for a in asked if a.outcome != "answered"]
         calls = [call for a in asked for call in a.calls]
@@ -283,6 +292,9 @@ class TestAgent:
             coverage_after=tuple(file for service in bundle.services for file in service.after),
             suite_passed=all(service.suite_passed for service in bundle.services),
             seconds=bundle.seconds,
+            mutants=sum(service.mutants for service in bundle.services),
+            surviving=tuple(words for service in bundle.services for words in service.surviving),
+            findings=findings,
         )
 
 

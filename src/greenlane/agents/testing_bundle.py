@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.events import DroppedTest, WrittenTest
-from greenlane.domain.findings import FileCoverage
+from greenlane.domain.findings import Category, FileCoverage, Finding, Severity
 from greenlane.policy.testing import SuiteVerdict
 from greenlane.testgen import GeneratedFile
+from greenlane.testgen.hints import Hint
+
+RULE_CRASH = "crash-on-changed-line"
 
 
 class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,6 +31,9 @@ class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
     environment: str = ""
     notes: tuple[str, ...] = ()
     asked: ModelTests | None = None
+    mutants: int = 0
+    surviving: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def uncovered_before(self) -> int:
@@ -51,3 +59,18 @@ def undelivered(bundle: Bundle) -> Bundle:
     """The same where the tests are in no commit: the gap of the change itself is as it was."""
     services = tuple(msgspec.structs.replace(service, after=service.before) for service in bundle.services)
     return msgspec.structs.replace(bundle, services=services)
+
+
+def findings_of(hints: Sequence[Hint]) -> tuple[Finding, ...]:
+    """Crashes that the search met on changed lines, as findings of the change."""
+    return tuple(
+        Finding(
+            rule=RULE_CRASH,
+            category=Category.COVERAGE,
+            severity=Severity.MEDIUM,
+            message=f"`{hint.call}` ends in `{hint.error}` here, which nothing raises on purpose",
+            path=hint.path,
+            line=hint.line,
+        )
+        for hint in hints
+    )

@@ -56,12 +56,25 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
     if service.dropped:
         first = service.dropped[0]
         said.append(f"{len(service.dropped)} were dropped, the first because {first.reason}.")
+    if service.mutants:
+        said.append(_explain_mutants(service))
+    said += [f"{f.message} ({f.path}:{f.line}): that looks like a fault of the change." for f in service.findings]
     if service.open_lines:
         lines = service.open_lines
         shown = ", ".join(lines[:_MAX_LINES])
         more = f" and {len(lines) - _MAX_LINES} more" if len(lines) > _MAX_LINES else ""
         said.append(f"The gap stays open at {shown}{more}.")
     return said
+
+
+def _explain_mutants(service: ServiceTests) -> str:
+    count, left = service.mutants, len(service.surviving)
+    put = f"Of {count} faults that were put into the changed lines, "
+    if not left:
+        return put + "each is noticed by a test."
+    first = "" if left > 1 else ": "
+    shown = f", the first {service.surviving[0]}" if left > 1 else f"{first}{service.surviving[0]}"
+    return put + f"{left} {'is' if left == 1 else 'are'} noticed by none{shown}."
 
 
 def _explain_asking(service: ServiceTests) -> list[str]:

@@ -14,7 +14,8 @@ from greenlane.domain import events as e
 from greenlane.domain.change import Change
 from greenlane.domain.delivery import Check, Instance, Verdict
 from greenlane.domain.errors import ChangeError, FinalError
-from greenlane.domain.settings import LoadRequest, Service, Settings
+from greenlane.domain.service_settings import LoadRequest, Service
+from greenlane.domain.settings import Settings
 from greenlane.policy import baseline as bl
 from greenlane.policy.canary import Rules, resolve_thresholds
 from greenlane.policy.evidence import CANDIDATE, CURRENT

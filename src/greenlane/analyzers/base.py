@@ -18,7 +18,7 @@ from greenlane.domain.events import SkippedFile
 from greenlane.domain.findings import FileCoverage, Finding
 
 if TYPE_CHECKING:
-    from greenlane.domain.settings import Service  # for a signature only: it would cost every worker 0.2 s
+    from greenlane.domain.service_settings import Service  # for a signature only: it would cost every worker 0.2 s
 
 EVERYTHING = "*"
 """The path of a `SkippedFile` that stands for every file of the change: the analyzer itself failed."""

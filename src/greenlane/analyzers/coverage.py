@@ -18,7 +18,8 @@ import msgspec
 
 from greenlane.analyzers.base import CoverageReport
 from greenlane.domain.findings import FileCoverage
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.paths import match_paths
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
@@ -66,12 +67,14 @@ async def measure_suite(
     environment: PythonEnvironment,
     tree: Path,
     changed: Mapping[str, frozenset[int]],
+    *,
+    branches: bool = False,
 ) -> Measured:
-    """Run the suite with the changed files measured. Which of their lines can be executed is read from the text of
-    Python; of other languages the program says it."""
+    """Run the suite with the changed files measured, with `branches` also from which line to which (Python only).
+    Which of their lines can be executed is read from the text of Python; of other languages the program says it."""
     if service.tests.kind != "command":
         statements, unread = await asyncio.to_thread(read_statements, tree, changed)
-        run = await runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements)))
+        run = await runner.run(service, environment, tree, SuiteRequest(measure=tuple(statements), branches=branches))
         return Measured(run=run, statements=statements, unread=unread)
     sources = measured_sources(service, changed)
     run = await runner.run(service, environment, tree, SuiteRequest(measure=sources))

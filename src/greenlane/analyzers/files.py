@@ -20,10 +20,14 @@ MAX_DEPTH = 400
 """Deepest nesting of a syntax tree that is analysed; visitors recurse, and real code stays under 100."""
 
 
-KEPT_SOURCE_CHARS = 2 << 20
-"""Source whose syntax trees are held at the same time: a tree takes some fifty times its text."""
-_KEPT_TREES = 4
-"""Trees that are held however large they are: both sides of the file that is looked at, and a little more."""
+MAX_PARTS = 300_000
+"""Names, numbers, commas and brackets of a Python file that is parsed. Four times what the largest modules of real
+libraries have; a file of a megabyte that is nothing but a list has more, and its tree would take 300 MB."""
+_KEPT_PARTS = 300_000
+"""Of the files whose syntax trees are held at the same time: a part takes some 500 bytes, look-ups included."""
+_KEPT_TREES = 2
+"""Trees that are held however large they are: both sides of the file that is looked at."""
+_PART = re.compile(r"\w+|[,;.\[({'\"]")
 
 opened: set[str] = set()
 """Paths whose content was read for its own sake in this process. `worker.py` tells them to the record of reading."""
@@ -233,6 +237,10 @@ class PythonFile:
         """As Python counts lines; str.splitlines knows more ends."""
         return re.split(r"\r\n|\r|\n", self.text)
 
+    @cached_property
+    def parts(self) -> int:
+        return count_parts(self.text)
+
     @property
     def tree(self) -> ast.Module:
         return self._parsed.tree
@@ -243,7 +251,7 @@ class PythonFile:
         parsed = held.get(self)
         if parsed is None:
             parsed = held[self] = _Parsed(parse_python(self.text))
-            while len(held) > _KEPT_TREES and sum(len(file.text) for file in held) > KEPT_SOURCE_CHARS:
+            while len(held) > _KEPT_TREES and sum(file.parts for file in held) > _KEPT_PARTS:
                 held.popitem(last=False)
         held.move_to_end(self)
         return parsed
@@ -267,6 +275,8 @@ def parse_python(text: str) -> ast.Module:
     unreadable unless the file is plain ASCII under an encoding that contains ASCII.
     """
     _check_encoding(text)
+    if count_parts(text) > MAX_PARTS:
+        raise UnreadableError(f"it has more than {MAX_PARTS} names, numbers and brackets")
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
@@ -275,6 +285,11 @@ def parse_python(text: str) -> ast.Module:
         raise UnreadableError(f"it can't be parsed ({type(error).__name__})") from error
     _check_depth(tree)
     return tree
+
+
+def count_parts(text: str) -> int:
+    """How much there is to parse, quickly and from above: the size of the syntax tree follows it."""
+    return sum(1 for _ in _PART.finditer(text))
 
 
 _ASCII_COMPATIBLE = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})

@@ -145,7 +145,8 @@ def _lost_protections(pairs: list[Pair]) -> Iterator[tuple[str, Finding]]:
     """Protections by name, on lines that the change took away."""
     both = {p.head.path: p for p in pairs if p.base is not None and p.head is not None}
     compared = [(p.base, p.head) for p in both.values() if p.base is not None and p.head is not None]
-    for path, losses in protections.lost(compared).items():
+    new = [p.head for p in pairs if p.base is None and p.head is not None]
+    for path, losses in protections.lost(compared, new).items():
         base = both[path].base
         removed = {line.number for line in both[path].diff.removed}
         for loss in losses:

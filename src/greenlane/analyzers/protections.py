@@ -35,6 +35,8 @@ class Kind(StrEnum):
     HOST = "check of a host or address"
     OPTION = "option of a command"
     SKIP = "condition that passes something over"
+    ERROR = "error"
+    """A refusal that is mostly of a mistake of the caller: losing it is nothing, but it replaces another."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -51,6 +53,7 @@ class Place(msgspec.Struct):
     items: list[Item] = msgspec.field(default_factory=list)
     lines: dict[str, int] = msgspec.field(default_factory=dict)
     shaping: list[Item] = msgspec.field(default_factory=list)
+    bases: set[str] = msgspec.field(default_factory=set)
 
     @property
     def names(self) -> set[str]:
@@ -127,6 +130,12 @@ _HEADER_NAMES = re.compile(
 )
 _PRIVATE_MODES = frozenset({0o600, 0o700, 0o077})
 _SINK = re.compile(r"redirect|^popen$|^check_(output|call)$|^subprocess$", re.IGNORECASE)
+_BUILT_IN_ERROR = re.compile(r"raise (Value|OS|IO|Unicode\w*|Arithmetic|Overflow|Syntax|Lookup|EOF|Buffer)?Error$")
+_OTHER_ERROR = re.compile(r"(Type|Key|Index|Runtime|Attribute|Assertion)Error$")
+_TEMPORARY = frozenset({
+    "mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryFile", "TemporaryDirectory", "SpooledTemporaryFile",
+})  # fmt: skip
+"""Ways to make a file that nobody else can have made: each as safe as the other."""
 _SHAPING = frozenset({
     "strip", "lstrip", "rstrip", "replace", "partition", "rpartition", "startswith", "endswith", "scheme", "lower",
 })  # fmt: skip
@@ -145,15 +154,18 @@ _TURNING_AWAY = frozenset({
 })  # fmt: skip
 
 
-def lost(pairs: Iterable[tuple[files.PythonFile, files.PythonFile]]) -> dict[str, list[Loss]]:
-    """What the places of these files (base, head) have fewer of, by the path of the head."""
+def lost(
+    pairs: Iterable[tuple[files.PythonFile, files.PythonFile]], new: Iterable[files.PythonFile] = ()
+) -> dict[str, list[Loss]]:
+    """What the places of these files (base, head) have fewer of, by the path of the head. What stands in a `new` file
+    counts where it is called or inherited."""
     read = [(head.path, _by_place(base.tree), _by_place(head.tree)) for base, head in pairs]
     balance: Counter[tuple[Kind, str]] = Counter()
     for _, before, after in read:
         for items, sign in ((before, 1), (after, -1)):
             for item in (i for own in items.values() for i in own.items):
                 balance[item.kind, item.name] += sign
-    _fold_helpers(read)
+    _fold_helpers(read, [_by_place(file.tree) for file in new])
     found: dict[str, list[Loss]] = {}
     for path, before, after in read:
         for place, had in before.items():
@@ -162,12 +174,20 @@ def lost(pairs: Iterable[tuple[files.PythonFile, files.PythonFile]]) -> dict[str
     return found
 
 
-def _fold_helpers(read: list[tuple[str, Places, Places]]) -> None:
-    """A helper that goes together with its call takes its protections out of the caller; one that comes brings them."""
+def _fold_helpers(read: list[tuple[str, Places, Places]], new: list[Places]) -> None:
+    """A helper that goes together with its call takes its protections out of the caller; one that comes brings them.
+
+    From a new file come functions and classes; its methods, which have names that many have, where they are inherited.
+    """
     sides = [(before, after) for _, before, after in read]
-    for pairs in (sides, [(after, before) for before, after in sides]):
+    whole: list[tuple[Places, Places]] = [(places, {}) for places in new]
+    top = [({name: own for name, own in places.items() if name and "." not in name}, there) for places, there in whole]
+    for pairs, brought, inherited in (
+        (sides, [], []),
+        ([(after, before) for before, after in sides], top, whole),
+    ):
         helpers: dict[str, list[Item]] = {}
-        for here, there in pairs:
+        for here, there in (*pairs, *brought):
             for place, own in here.items():
                 if place not in there and own.items:
                     helpers.setdefault(place.rsplit(".", 1)[-1], []).extend(own.items)
@@ -178,6 +198,21 @@ def _fold_helpers(read: list[tuple[str, Places, Places]]) -> None:
                 for name in sorted((own.names - there[place].names) & helpers.keys()):
                     line = own.lines.get(name, 0)
                     own.items.extend(msgspec.structs.replace(i, line=line) for i in helpers[name])
+        _fold_ancestors([*pairs, *inherited])
+
+
+def _fold_ancestors(pairs: list[tuple[Places, Places]]) -> None:
+    """A class that gets an ancestor which comes with the change has in its methods what those of the ancestor have."""
+    come = {place: own for here, there in pairs for place, own in here.items() if place not in there}
+    for here, there in pairs:
+        for place, own in here.items():
+            owner, _, method = place.rpartition(".")
+            if place not in there or owner not in here or owner not in there:
+                continue
+            for ancestor in sorted(here[owner].bases - there[owner].bases):
+                inherited = come.get(f"{ancestor}.{method}")
+                if inherited is not None:
+                    own.items.extend(inherited.items)
 
 
 def _losses(place: str, had: list[Item], has: list[Item], balance: Counter[tuple[Kind, str]]) -> Iterator[Loss]:
@@ -185,11 +220,13 @@ def _losses(place: str, had: list[Item], has: list[Item], balance: Counter[tuple
     before, after = Counter((i.kind, i.name) for i in had), Counter((i.kind, i.name) for i in has)
     gone = {key: n - after[key] for key, n in before.items() if n > after[key] and balance[key] > 0}
     instead = any(k[0] in _DEMANDS and _DEMAND.match(k[1]) and n > before[k] for k, n in after.items())
-    for kind in dict.fromkeys(kind for kind, _ in gone):
+    for kind in dict.fromkeys(kind for kind, _ in gone if kind is not Kind.ERROR):
         if instead and kind in _DEMANDS:
             continue  # a helper that demands the same is called now
         gained = sum(n - before[k] for k, n in after.items() if k[0] is kind and n > before[k])
         names = [name for k, name in gone if k is kind]
+        if kind is Kind.REFUSAL and all(_BUILT_IN_ERROR.match(name) for name in names):
+            gained += sum(n - before[k] for k, n in after.items() if k[0] is Kind.ERROR and n > before[k])
         if sum(n for k, n in gone.items() if k[0] is kind) > gained:
             first = next(i for i in had if i.kind is kind and i.name == names[0])
             yield Loss(kind=kind, place=place, name=", ".join(names[:3]), line=first.line)
@@ -198,6 +235,8 @@ def _losses(place: str, had: list[Item], has: list[Item], balance: Counter[tuple
 def _by_place(tree: ast.Module) -> Places:
     """The protections of each place: of a function without those of functions inside of it."""
     found: Places = {"": Place()}
+    imports = (n for n in tree.body if isinstance(n, ast.ImportFrom))
+    aliases = {a.asname: a.name for n in imports for a in n.names if a.asname}
     pending: list[tuple[str, ast.AST]] = [("", tree)]
     while pending:
         place, node = pending.pop()
@@ -206,6 +245,10 @@ def _by_place(tree: ast.Module) -> Places:
             if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 inner = f"{place}.{child.name}".lstrip(".")
                 found.setdefault(inner, Place())
+                if isinstance(child, ast.ClassDef):
+                    bases = {aliases.get(_name_of(base), _name_of(base)) for base in child.bases}
+                    found[inner].bases.update(bases)
+                    found[inner].lines.update(dict.fromkeys(bases, child.lineno))
                 found[place].items.extend(_named(child.name, child.lineno))
                 for decorator in child.decorator_list:
                     found[inner].items.extend(i for n in ast.walk(decorator) for i in _items(n))
@@ -238,6 +281,8 @@ def _items(node: ast.AST) -> Iterator[Item]:  # noqa: C901 - one flat table, a f
             name = _name_of(raised.func if isinstance(raised, ast.Call) else raised)
             if name and name[0].isupper() and not _HARMLESS_RAISES.search(name):
                 yield Item(Kind.REFUSAL, f"raise {name}", node.lineno)
+            elif _OTHER_ERROR.search(name):
+                yield Item(Kind.ERROR, f"raise {name}", node.lineno)
         case ast.Call(func=function, args=arguments):
             name = _name_of(function)
             if name in _TURNING_AWAY:
@@ -280,6 +325,9 @@ def _compared(node: ast.Compare, sides: list[ast.expr], ops: list[ast.cmpop]) ->
 
 
 def _named(name: str, line: int) -> Iterator[Item]:
+    if name in _TEMPORARY:
+        yield Item(Kind.CRYPTO, "mkstemp", line)
+        return
     if _HEADER_NAMES.match(name):
         yield Item(Kind.HEADER, name.lower(), line)
         return

@@ -31,7 +31,8 @@ from greenlane.domain.diff import Diff
 from greenlane.domain.errors import FinalError
 from greenlane.domain.events import FileRead, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.paths import assign_services, match_paths
 from greenlane.policy.risk import RiskFacts
 from greenlane.ports.code_host import SourceControl

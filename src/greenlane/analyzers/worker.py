@@ -54,12 +54,16 @@ _IMPORTED_LATE = (
     *(f"detect_secrets.plugins.{name.partition('.')[0]}" for name in FORMATS),
 )  # fmt: skip
 """What analyzers import only where they need it, and would pay for in each child."""
+IMPORTED = (*ANALYZERS.values(), *_IMPORTED_LATE)
+"""All modules that a child finds imported already."""
 JOB = struct.Struct("=32sd")
 """The name of an analyzer, and its time-out in seconds."""
 ENDED = struct.Struct("=iB")
 """The exit code of a job (negative: the signal), and whether it was ended at its time-out."""
 MAX_MEMORY_BYTES = 4 << 30
 """Address space of a child and its tools: thread stacks count, so it is far above what they use."""
+MAX_DATA_BYTES = 768 << 20
+"""Memory of a child, and of each tool, that is its own. An analysis that needs more is one that did not happen."""
 MAX_FILE_BYTES = 256 << 20
 """Of any file that a child or its tools write, the answer included."""
 MAX_FINDINGS = 2000
@@ -127,6 +131,7 @@ def _settle(answer: int, noise: int) -> None:
     for source, target in ((null, 0), (noise, 1), (noise, 2), (answer, _FIRST_FREE)):
         os.dup2(source, target)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_DATA, (MAX_DATA_BYTES, MAX_DATA_BYTES))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MAX_FILE_BYTES, MAX_FILE_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     sys.setrecursionlimit(_RECURSION)
@@ -247,7 +252,7 @@ def _kill(pid: int) -> None:
 
 
 def main() -> None:
-    for name in (*ANALYZERS.values(), *_IMPORTED_LATE):
+    for name in IMPORTED:
         with contextlib.suppress(Exception):  # a child meets the same error, and tells it
             importlib.import_module(name)
     gc.collect()

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from greenlane.adapters.git.merged import Commit, MergedChange
+from greenlane.backtest.szz import Traced
 
 _REVERTS = re.compile(r"This reverts (?:commit|merge)\s+([0-9a-f]{7,40})")
 _FIXES_COMMIT = re.compile(r"^Fixes:\s+([0-9a-f]{7,40})\b", re.MULTILINE | re.IGNORECASE)
@@ -24,7 +25,8 @@ _MAX_MESSAGE = 20_000
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """`kind` is `reverted` or `fixed`; `by` the commit that says so."""
+    """`kind` is `reverted` or `fixed`, where the message of the commit `by` says so, or `mended`, where that commit is
+    a fix and changed lines which the change wrote."""
 
     kind: str
     by: str
@@ -47,6 +49,14 @@ def label_outcomes(changes: Sequence[MergedChange], later: Sequence[Commit]) -> 
             if len(number) < 10 and int(number) in by_number:
                 kind = "reverted" if subject.lower().startswith("revert") else "fixed"
                 _note(found, by_number[int(number)], kind, commit)
+    return found
+
+
+def add_traced(told: Mapping[str, Outcome], traced: Traced) -> dict[str, Outcome]:
+    """Those, and the changes of which a fix changed lines; what a message says goes before."""
+    found = dict(told)
+    for head, by, _, _ in traced.culprits:
+        found.setdefault(head, Outcome("mended", by))
     return found
 
 

@@ -71,12 +71,25 @@ def what_words(report: BacktestReport) -> str:
     return f"the last {n} merged changes up to {report.commit[:10]}, judged in {report.seconds:g} s{with_}"
 
 
-def recall_words(report: BacktestReport) -> str:
-    """How many of the changes with a bad end would have gone to a human."""
-    reverted = (
-        f"; of those reverted: {share_words(report.reverted)}" if report.reverted.total else "; none was reverted"
-    )
-    return share_words(report.recall) + reverted
+def recall_words(report: BacktestReport) -> list[str]:
+    """How many of the changes with a bad end would have gone to a human, by what is known of that end."""
+    if not report.labelled:
+        return [
+            f"No later commit takes one of them back or mends it{_traced_words(report)}: nothing is known of recall"
+        ]
+    lines = []
+    if report.recall.total:
+        part = (
+            f", {report.reverted.count} of {report.reverted.total} of those reverted" if report.reverted.total else ""
+        )
+        lines.append(f"Reverted or fixed, as later messages say: {share_words(report.recall)} to a human{part}")
+    if report.mended.total:
+        lines.append(f"Later fixes changed their lines{_traced_words(report)}: {share_words(report.mended)} to a human")
+    return lines
+
+
+def _traced_words(report: BacktestReport) -> str:
+    return "" if report.traced == report.fixes else f" (only {report.traced} of {report.fixes} fixes were followed)"
 
 
 def model_words(report: BacktestReport) -> list[str]:

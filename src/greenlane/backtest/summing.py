@@ -96,7 +96,13 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     lanes: tuple[LaneShare, ...]
     rules: tuple[RuleCost, ...]
     recall: Share
+    """Of the changes that a later message calls reverted or fixed: how many would have gone to a human."""
     reverted: Share
+    mended: Share
+    """The same of those of which a later fix changed lines; no message names them."""
+    fixes: int
+    traced: int
+    """So many fixes came later, and so many of them were followed to the lines they changed."""
     labelled: tuple[Labelled, ...]
     """Those that were let through first."""
     model: ModelCost
@@ -116,13 +122,17 @@ def sum_up(
     settings: tuple[str, ...] = (),
     prices: Prices,
     usd_per_pr: float,
+    traced: tuple[int, int] = (0, 0),
     seconds: float = 0.0,
 ) -> BacktestReport:
-    """`settings` names what was set for this run; `usd_per_pr` is the most that a model may cost for one change."""
+    """`settings` names what was set for this run; `usd_per_pr` is the most that a model may cost for one change;
+    `traced` says how many fixes were followed to their lines, of how many."""
     total = len(changes)
     read = [c for c in changes if not c.error]
     bad = [(c, outcomes[c.sha]) for c in changes if c.sha in outcomes]
-    reverted = [c for c, outcome in bad if outcome.kind == "reverted"]
+    named = [(c, outcome) for c, outcome in bad if outcome.kind != "mended"]
+    reverted = [c for c, outcome in named if outcome.kind == "reverted"]
+    mended = [c for c, outcome in bad if outcome.kind == "mended"]
     return BacktestReport(
         repo=repo,
         commit=changes[0].sha if changes else "",
@@ -133,8 +143,11 @@ def sum_up(
         by_policy_only=share_of(sum(c.to_human and not c.by_risk for c in changes), total),
         lanes=_lanes(changes),
         rules=_rules(changes),
-        recall=share_of(sum(c.to_human for c, _ in bad), len(bad)),
+        recall=share_of(sum(c.to_human for c, _ in named), len(named)),
         reverted=share_of(sum(c.to_human for c in reverted), len(reverted)),
+        mended=share_of(sum(c.to_human for c in mended), len(mended)),
+        fixes=traced[1],
+        traced=traced[0],
         labelled=tuple(_labelled(c, outcome) for c, outcome in sorted(bad, key=lambda b: b[0].to_human)),
         model=_cost(changes, prices, usd_per_pr),
         scores=_scores(read),

@@ -22,7 +22,7 @@ from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.adapters.notify import DELIVERIES, Courier, FanOut
 from greenlane.adapters.platforms import Builders, Platforms
 from greenlane.adapters.probe import HttpProbe
-from greenlane.adapters.reports import FileNotifier
+from greenlane.adapters.reports import FOLDER, FileNotifier
 from greenlane.adapters.routers import Routers
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.agents.base import Agent
@@ -117,7 +117,7 @@ class LocalCrew:
             tidier=self,
         )
         self._courier = Courier(settings.notifications, state_dir / DELIVERIES)
-        notifier = FanOut(FileNotifier(state_dir / "reports", settings, self._around), self._courier)
+        notifier = FanOut(FileNotifier(state_dir / FOLDER, settings, self._around), self._courier)
         self.notices = Notices(store, self.bus, self._holdings, notifier)
 
     async def _around(self, change: Change) -> Around:
@@ -181,6 +181,7 @@ class LocalCrew:
                 settings=settings,
                 work_dir=self._work_dir,
                 releases=LedgerReleases(self._store),
+                history=self._history,
                 load=HttpLoad(),
             ),
         )

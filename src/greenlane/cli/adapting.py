@@ -10,7 +10,8 @@ from greenlane.cli.diagnosis import Diagnosis
 from greenlane.domain.errors import GreenlaneError, InputError
 
 if TYPE_CHECKING:
-    from greenlane.domain.settings import Service, Settings
+    from greenlane.domain.service_settings import Service
+    from greenlane.domain.settings import Settings
 
 ASK_S = 10.0
 

@@ -47,6 +47,12 @@ def backtest(
             help="Dollars a million tokens; else those of `model`. Without CACHED nothing is cheaper for the cache.",
         ),
     ] = None,
+    trace_s: Annotated[
+        float,
+        typer.Option(
+            "--trace-s", min=0, max=86_400, metavar="S", help="Seconds for following later fixes to their lines."
+        ),
+    ] = 60,
     html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.")] = None,
     json_: JsonFlag = False,
 ) -> None:
@@ -58,9 +64,10 @@ def backtest(
     import time
 
     from greenlane.adapters.git.merged import read_merged_changes
-    from greenlane.backtest.outcomes import label_outcomes
+    from greenlane.backtest.outcomes import add_traced, label_outcomes
     from greenlane.backtest.settings import settings_for, weights_for
     from greenlane.backtest.summing import Prices, sum_up
+    from greenlane.backtest.szz import trace_fixes
 
     root = directory_of(ctx).resolve()
     asked = _prices(price)
@@ -73,13 +80,15 @@ def backtest(
     began = time.monotonic()
     changes, later = read_merged_changes(root, last=last, branch=loaded.branch)
     judged = _judge(root, changes, loaded.settings, weights)
+    traced = trace_fixes(root, changes, later, seconds=trace_s)
     report = sum_up(
         judged,
-        label_outcomes(changes, later),
+        add_traced(label_outcomes(changes, later), traced),
         repo=loaded.name,
         settings=tuple(set_ or ()),
         prices=prices,
         usd_per_pr=model.usd_per_pr,
+        traced=(traced.traced, traced.fixes),
         seconds=time.monotonic() - began,
     )
     if html is not None:
@@ -152,19 +161,13 @@ def _tables(report: BacktestReport) -> list[RenderableType]:
 
     parts: list[RenderableType] = [Text(line) for line in headline(report)]
     parts += [Text(), _lane_table(report), Text(), _rule_table(report)]
-    if report.labelled:
-        missed = [x for x in report.labelled if not x.to_human]
-        parts += [
-            Text(),
-            Text(f"Later reverted or fixed, and sent to a human: {recall_words(report)}"),
-        ]
-        parts += [
-            Text(f"  let through: {x.sha[:10]} {x.title[:70]} ({x.kind} by {x.by[:10]})") for x in missed[:SHOWN_MISSED]
-        ]
-        if len(missed) > SHOWN_MISSED:
-            parts.append(Text(f"  and {len(missed) - SHOWN_MISSED} more (--json and --html have them)"))
-    else:
-        parts += [Text(), Text("No later commit names one of them as reverted or fixed: nothing is known of recall")]
+    missed = [x for x in report.labelled if not x.to_human]
+    parts += [Text(), Text("What became of them later"), *(Text(f"  {line}") for line in recall_words(report))]
+    parts += [
+        Text(f"  let through: {x.sha[:10]} {x.title[:70]} ({x.kind} by {x.by[:10]})") for x in missed[:SHOWN_MISSED]
+    ]
+    if len(missed) > SHOWN_MISSED:
+        parts.append(Text(f"  and {len(missed) - SHOWN_MISSED} more (--json and --html have them)"))
     return parts
 
 

@@ -12,7 +12,8 @@ from greenlane.cli.session import JsonFlag, RunName, resolve_run, with_applicati
 from greenlane.cli.sink import say
 
 if TYPE_CHECKING:
-    from greenlane.domain.settings import Service, Settings
+    from greenlane.domain.service_settings import Service
+    from greenlane.domain.settings import Settings
     from greenlane.policy.baseline import Baseline
     from greenlane.policy.prediction import Release
     from greenlane.policy.staging import StagingAnswer

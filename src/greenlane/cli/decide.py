@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from greenlane.cli.session import By, JsonFlag, Reason, RunName, resolve_run, with_application
-from greenlane.cli.sink import say
+from greenlane.cli.sink import OK, WAITING, say
 from greenlane.domain.errors import InputError
 
 if TYPE_CHECKING:
-    from greenlane.ports.application import Application
+    from greenlane.ports.application import Application, RunView
 
 Head = Annotated[
     str | None, typer.Option("--head", metavar="SHA", help="The commit you looked at; refused if it moved since.")
@@ -38,17 +38,10 @@ def approve(
     Refused for its authors, for programs, and for a commit that is no longer its head.
     """
 
-    async def act(application: Application) -> None:
-        view = await resolve_run(application, name)
-        gates = await application.approve(
-            view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"), head=head, gate=gate
-        )
-        _told(json_, f"{by} approved {', '.join(gates)} of {view.run}", run=view.run, decision="approved", gates=gates)
-        if not json_:
-            branch = shlex.quote(view.branch)
-            say(f"  `greenlane run {branch}` goes on with it; where `greenlane up` runs, that has begun already")
-
-    with_application(ctx, act)
+    view = _answer(ctx, "approved", name, by=by, reason=reason, head=head, gate=gate, as_json=json_)
+    if not json_:
+        branch = shlex.quote(view.branch)
+        say(f"  `greenlane run {branch}` goes on with it; where `greenlane up` runs, that has begun already")
 
 
 def reject(
@@ -60,14 +53,24 @@ def reject(
     Refused for its authors, for programs, and for a commit that is no longer its head.
     """
 
-    async def act(application: Application) -> None:
-        view = await resolve_run(application, name)
-        gates = await application.reject(
-            view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"), head=head, gate=gate
-        )
-        _told(json_, f"{by} rejected {view.run}", run=view.run, decision="rejected", gates=gates)
+    _answer(ctx, "rejected", name, by=by, reason=reason, head=head, gate=gate, as_json=json_)
 
-    with_application(ctx, act)
+
+def _answer(
+    ctx: typer.Context, decision: Literal["approved", "rejected"], name: str, *, by: str, reason: str,
+    head: str | None, gate: str | None, as_json: bool,
+) -> RunView:  # fmt: skip
+    """A person's answer to the open questions of a run: recorded, and told."""
+
+    async def act(application: Application) -> RunView:
+        view = await resolve_run(application, name)
+        decide = application.approve if decision == "approved" else application.reject
+        gates = await decide(view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"), head=head, gate=gate)
+        words = f"{by} {decision} {', '.join(gates)} of {view.run}"
+        _told(as_json, words, run=view.run, decision=decision, gates=gates)
+        return view
+
+    return with_application(ctx, act)
 
 
 def pause(ctx: typer.Context, by: By, reason: Reason, scope: Scope = ORG, json_: JsonFlag = False) -> None:
@@ -112,20 +115,24 @@ def hotfix(ctx: typer.Context, name: RunName, by: By, reason: Reason, json_: Jso
 def rollback(ctx: typer.Context, name: RunName, by: By, reason: Reason, json_: JsonFlag = False) -> None:
     """Bring the previous version back.
 
-    During a canary or after a promotion, and by anybody: an author may do this too.
+    During a canary or after a promotion, and by anybody: an author may do this too. Exit code 5: a person has to help.
     """
 
-    async def act(application: Application) -> None:
+    async def act(application: Application) -> str:
         from greenlane.pages.live import show_progress
+        from greenlane.pages.words import state_words
 
         view = await resolve_run(application, name)
         await application.rollback(view.run, by=_word(by, "--by"), reason=_word(reason, "--reason"))
         async with show_progress(application, runs=(view.run,), history=False):
             await application.work(until=(view.run,))
         after = await application.view(view.run)
-        _told(json_, f"{view.run}: {after.state}: {after.reason}", run=view.run, decision="rollback", state=after.state)
+        words = f"{view.run}: {state_words(after.state)}: {after.reason}"
+        _told(json_, words, run=view.run, decision="rollback", state=after.state)
+        return after.state
 
-    with_application(ctx, act)
+    state = with_application(ctx, act)
+    raise typer.Exit(OK if state == "rolled_back" else WAITING)
 
 
 def _word(text: str, option: str) -> str:

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from greenlane.config.document import Document, KeyPath, Problem
 from greenlane.domain.freeze import FreezeWindow, explain_window
-from greenlane.domain.settings import Service, Settings, Thresholds
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings, Thresholds
 
 TIERS = ("critical", "standard", "internal")
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from greenlane.demo.pulls import PULLS, Pull
 from greenlane.demo.release import settle
@@ -24,6 +25,9 @@ from greenlane.domain.errors import GreenlaneError, InputError
 from greenlane.pages.live import show_progress
 from greenlane.pages.terminal import print_json
 from greenlane.ports.application import Application, RunView
+
+if TYPE_CHECKING:
+    from greenlane.adapters.reports import FileNotifier
 
 DEADLINE_S = 600.0
 """A demo that takes longer has gone wrong: it stops, says how far it came, and fails."""
@@ -61,6 +65,8 @@ def _say(words: str) -> None:
 
 
 async def _demonstrate(folder: Path, *, json_output: bool) -> int:
+    from greenlane.adapters import reports
+
     started = time.monotonic()
     root = folder / "shop"
     with _stopped_by(signal.SIGTERM, signal.SIGHUP):
@@ -71,9 +77,10 @@ async def _demonstrate(folder: Path, *, json_output: bool) -> int:
             await _work(application, runs)
             views = [await application.view(run) for run in runs]
             changes = [await application.change(run) for run in runs]
-            state_dir, ledger_path = application.state_dir, application.ledger_path
+            kept = reports.FileNotifier(application.state_dir / reports.FOLDER, application.settings)
+            ledger_path = application.ledger_path
         result = DemoResult(prs=tuple(map(result_of, views)), ledger=await _verify(ledger_path))
-    files = [*_written_tests(root, changes, folder), *_reports(state_dir, views)]
+    files = [*_written_tests(root, changes, folder), *_reports(kept, views)]
     files += [("the ledger", ledger_path), ("the repository", root)]
     print_result(result, files=files, seconds=time.monotonic() - started, stderr=json_output)
     if json_output:
@@ -141,18 +148,17 @@ def _written_tests(root: Path, changes: Sequence[Change], folder: Path) -> list[
     return files
 
 
-def _reports(state_dir: Path, views: Sequence[RunView]) -> list[tuple[str, Path]]:
+def _reports(kept: FileNotifier, views: Sequence[RunView]) -> list[tuple[str, Path]]:
     """The context packages and incident reports that the run left."""
+    from greenlane.adapters import reports
+
     words = {
-        "context.html": "what a human is asked about",
-        "incident.html": "incident report",
-        "incident.md": "the same",
+        reports.CONTEXT_PAGE: "what a human is asked about",
+        reports.INCIDENT_PAGE: "incident report",
+        reports.INCIDENT_TEXT: "the same as text",
+        reports.INCIDENT_DATA: "the same as data",
     }
-    return [
-        (f"{words.get(path.name, path.name)}, #{view.pr_number}", path)
-        for view in views
-        for path in sorted((state_dir / "reports" / view.run).glob("*.*"))
-    ]
+    return [(f"{words[path.name]}, #{view.pr_number}", path) for view in views for path in kept.paths_for(view.run)]
 
 
 async def _verify(ledger_path: Path) -> LedgerResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from greenlane.domain.settings import LoadRequest
+from greenlane.domain.service_settings import LoadRequest
 
 RATE_RPS = 100.0
 """A canary at 5 % gets 5 requests a second of it: see the comment on `canary` in service/greenlane.yaml."""

@@ -286,6 +286,12 @@ class TestsComplete(StageResult, tag="tests.complete", frozen=True, kw_only=True
     """The file with the tests, where they could not or should not be pushed; `git am` takes it."""
     asked: tuple[ModelTests, ...] = ()
     """What a model was asked to write, by service; empty if none is configured, or no gap was open."""
+    mutants: int = 0
+    """Faults that were put into changed lines, one at a time."""
+    surviving: tuple[str, ...] = ()
+    """Those of them, in words, that no test notices, old or new."""
+    findings: tuple[Finding, ...] = ()
+    """What the search for tests met that looks like a fault of the change."""
 
 
 class StagingStarting(Decision, tag="staging.starting", frozen=True, kw_only=True):

@@ -11,7 +11,8 @@ import msgspec
 
 from greenlane.domain.delivery import Spread
 from greenlane.domain.events import CanaryStarting, Lane
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 SLOW_SHARE_LIMIT = 0.01
 """What a 99th percentile is: one request in a hundred may take longer."""

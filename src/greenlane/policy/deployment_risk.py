@@ -14,7 +14,8 @@ import msgspec
 from greenlane.domain.change import Change
 from greenlane.domain.events import BaseMoved, HumanRequested, Lane, Trigger
 from greenlane.domain.release import Rollback
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.freeze import Frozen
 from greenlane.policy.prediction import describe_prediction
 from greenlane.policy.quarantine import count_incidents, find_quarantine
@@ -37,14 +38,20 @@ BUDGET_WARNING = 0.5
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """What production of a service showed since its router or its latest canary began: `errors` of `requests`, and the
-    share of them that may fail. `known` is false with too few requests."""
+    """What production of a service showed: `errors` of `requests`, and the share of them that may fail. In the last
+    `days`; 0: since its router or its latest canary began. `known` is false with too few requests."""
 
     service: str
     errors: int
     requests: int
     limit: float
     known: bool
+    days: int = 0
+
+    @property
+    def name(self) -> str:
+        """Of the service, and of the time unless it is now."""
+        return f"{self.service}:{self.days}d" if self.days else self.service
 
     @property
     def spent(self) -> float:
@@ -56,9 +63,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         if not self.known:
             return f"error budget of {self.service}: unknown, only {self.requests} requests were counted"
+        span = f" in {self.days} days" if self.days else ""
         return (
-            f"error budget of {self.service}: {self.spent:.0%} is spent ({self.errors} of {self.requests} requests "
-            f"failed, {self.limit:.2%} may)"
+            f"error budget of {self.service}{span}: {self.spent:.0%} is spent ({self.errors} of {self.requests} "
+            f"requests failed, {self.limit:.2%} may)"
         )
 
 
@@ -280,7 +288,7 @@ def _causes_of_now(facts: DeploymentFacts) -> Iterator[Trigger]:
     for budget in facts.budgets:
         if budget.known and budget.spent >= facts.budget_spent_max:
             yield Trigger(
-                rule=f"{BUDGET_CAUSE}:{budget.service}",
+                rule=f"{BUDGET_CAUSE}:{budget.name}",
                 summary=f"{budget.words}; the limit is {facts.budget_spent_max:.0%}",
                 clears_when="production fails less, or a person approves this deployment in spite of it",
             )

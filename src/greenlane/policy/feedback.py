@@ -137,7 +137,7 @@ def compute_rates(changes: Iterable[Change]) -> tuple[RuleRate, ...]:
 def write_example(item: JudgedFinding) -> str:
     """A judged finding as a candidate example for the model's prompt: what stands there, and what a person said of it.
 
-    Quotations of secrets are redacted in the finding already. Who said it is left out: no business of a model.
+    Quotations of secrets are redacted in the finding already. Who said it is left out: a model need not know.
     """
     kind = "vulnerability" if item.verdict == "confirmed" else "harmless"
     said = "Reported, rightly" if item.verdict == "confirmed" else "Not to be reported"
@@ -166,10 +166,13 @@ def assess_prompt(held_out: Sequence[str], *, found_before: Sequence[str], found
     lost = tuple(sorted(before - after))
     if not cases:
         ships, reason = False, "there is no held-out case: confirm findings with `greenlane feedback` first"
-    elif len(after) < len(before):
-        ships, reason = False, f"recall falls: {len(after)} of {len(cases)} are found, {len(before)} were"
     else:
-        ships, reason = True, f"recall holds: {len(after)} of {len(cases)} are found, {len(before)} were"
+        ships = len(after) >= len(before)
+        sure = share_of(len(after), len(cases))
+        reason = (
+            f"recall {'holds' if ships else 'falls'}: {len(after)} of {len(cases)} are found "
+            f"(95 % {sure.low:.0%} to {sure.high:.0%}), {len(before)} were"
+        )
     return PromptVerdict(
         ships=ships,
         reason=reason,

@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from greenlane.domain.freeze import WEEKDAYS, FreezeWindow, form_of, parse_clock, parse_once, zone_of
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 _CHAIN_MAX = 400
 """Windows in a row that are followed to the end of a freeze; the end of a longer one is looked for when it is there."""

@@ -16,7 +16,8 @@ import msgspec
 from greenlane.domain.diff import ChangeType
 from greenlane.domain.events import LimitMove
 from greenlane.domain.findings import Severity
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.domain.weights import Weights
 from greenlane.policy.risk import RiskFacts, RiskScore, history_marks, size_points
 from greenlane.policy.signals import RiskLimit

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from pathspec import GitIgnoreSpec
 
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 
 def match_paths(globs: Sequence[str], paths: Iterable[str]) -> tuple[str, ...]:

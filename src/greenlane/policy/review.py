@@ -7,7 +7,8 @@ import msgspec
 from greenlane.domain.events import Gate
 from greenlane.domain.findings import Finding
 from greenlane.domain.opinion import ModelReview
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.domain.weights import FittedWeights, Weights
 from greenlane.policy.escalation import EscalationFacts, assess_escalation
 from greenlane.policy.lanes import LaneDecision, LaneFacts, decide_lane

@@ -11,7 +11,8 @@ import msgspec
 
 from greenlane.domain.events import LimitMove, SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 
 _ORDER = list(Severity)
 _RISK_CONDITION = re.compile(r"^risk_score\s*(>=|>)\s*(\d+(?:\.\d+)?)$")

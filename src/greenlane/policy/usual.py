@@ -10,7 +10,8 @@ import msgspec
 from greenlane.domain.change import Change
 from greenlane.domain.events import Lane
 from greenlane.domain.production import TrafficSlot
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.baseline import (
     DAYS,
     Baseline,

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 
 class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from greenlane.domain.delivery import Samples
-from greenlane.domain.settings import LoadRequest
+from greenlane.domain.service_settings import LoadRequest
 
 
 class LoadGenerator(Protocol):

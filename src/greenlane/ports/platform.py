@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from greenlane.domain.delivery import Artifact, Check, DeploymentSpec, Instance, Usage
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 
 class Builder(Protocol):

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from greenlane.domain.contract import DocumentedGet
 from greenlane.domain.delivery import Check
-from greenlane.domain.settings import HttpCheck
+from greenlane.domain.service_settings import HttpCheck
 
 
 class Probe(Protocol):

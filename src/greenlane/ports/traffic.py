@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from greenlane.domain.delivery import Split, TrafficReading
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 
 class Traffic(Protocol):

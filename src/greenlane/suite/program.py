@@ -16,7 +16,8 @@ from typing import TypeVar
 import msgspec
 
 from greenlane.domain.errors import FinalError, InputError
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.contract import RunAnswer, RunCall, WriteAnswer, WriteCall, explain_contradiction

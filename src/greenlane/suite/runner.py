@@ -22,7 +22,8 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.files import put_files, read_bytes
@@ -170,7 +171,7 @@ class SuiteRunner:
         script = _SCRIPT.format(
             command=command,
             python=python,
-            options=_pytest_options(request, bare=bare),
+            options=_pytest_options(request, folder / "tree", bare=bare),
             plugins=_PLUGIN_OPTIONS,
             measure="1" if request.measure else "",
         )
@@ -192,7 +193,9 @@ cd tree || exit 97
 extra=$(env -u COVERAGE_PROCESS_START {python} -I -c "import importlib.util as u
 print(' '.join(o for m, o in {plugins} if u.find_spec(m)))")
 export PYTEST_ADDOPTS="{options} $extra"
+(
 {command}
+)
 code=$?
 unset COVERAGE_PROCESS_START PYTEST_ADDOPTS
 if [ -n "{measure}" ]; then
@@ -202,9 +205,10 @@ exit $code
 """
 
 
-def _pytest_options(request: SuiteRequest, *, bare: bool) -> str:
+def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
+    """Names of tests are relative to the tree, whatever folder the command changes to."""
     plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
-    options = ["--rootdir=.", *(word for plugin in plugins for word in ("-p", plugin))]
+    options = [f"--rootdir={tree}", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
     return " ".join(options)

@@ -17,7 +17,8 @@ import msgspec
 from greenlane.domain.asked import AskedTest, ModelTests
 from greenlane.domain.events import DroppedTest
 from greenlane.domain.opinion import ModelCall, Outcome
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.ports.test_writer import FailedTest, NumberedLine, TestWriter, WritingAnswer, WritingTask

@@ -91,6 +91,7 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and bool(one.case.arguments)
         and one.outcome.kind == other.outcome.kind == "value"
         and other.outcome.listed == one.outcome.listed
+        and other.outcome.called == one.outcome.called
         and not other.outcome.changes
         and not one.outcome.changes
     )

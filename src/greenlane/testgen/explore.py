@@ -49,6 +49,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["value", "opaque", "raises", "timeout", "unusable"]
     value: Description | None = None
     listed: bool = False
+    called: int = -1
+    """It was a function, called with so many arguments (1, 2, ...); -1: it was none."""
     dated: bool = False
     attributes: tuple[Attribute, ...] = ()
     changes: tuple[Effect, ...] = ()

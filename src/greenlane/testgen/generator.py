@@ -16,7 +16,8 @@ from pathlib import Path
 import msgspec
 
 from greenlane.domain.events import DroppedTest, WrittenTest
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.testing import assess_test
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
@@ -229,7 +230,7 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     inside = [line_of(target) for target in covers if entry.first <= line_of(target) <= entry.last]
     line = (inside or [line_of(target) for target in covers])[0]
     guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside else ()
-    condition, condition_sentence = describe_condition(guards, observed)
+    condition, condition_sentence = describe_condition(guards, *choice.calls)
     outcome, outcome_sentence = describe_outcome(observed)
     several = len(choice.calls)
     return WrittenCase(

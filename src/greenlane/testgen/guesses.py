@@ -17,6 +17,11 @@ TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,
 """Strings of different kinds, as inputs where nothing better is known."""
 _NUMBERS = (0, 1, -1, 2, 10, 100, 10**17)
 _FLOATS = (0.0, 0.5, -1.5)
+_CALLED = frozenset(
+    {"func", "function", "fn", "f", "callback", "callable", "predicate", "decorated", "handler", "factory", "wrapped"}
+)
+_CALLABLES = ("lambda: 'a'", "lambda value: value", "lambda *values: len(values)", "bool", "str")
+"""What a parameter may be given that is said, by its name or its annotation, to be called."""
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
     "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
@@ -40,6 +45,8 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "set": ["set()", "{1, 2}"],
         "None": ["None"],
     }
+    if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
+        return list(_CALLABLES)
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
     if named:
         rows = itertools.zip_longest(*(pools[kind] for kind in named))  # one of each type in turn

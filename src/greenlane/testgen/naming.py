@@ -14,6 +14,8 @@ from greenlane.testgen.explore import Observed
 
 _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9
+_MANY = 3
+"""Arguments that differ: more of them are no name any more."""
 _EMPTY = {"''", '""', "[]", "{}", "()", "set()", "b''"}
 _MODULES = frozenset({"math", "os", "re", "sys", "inspect", "datetime", "cmath", "types", "typing"})
 _BUILT_IN_TESTS = frozenset(
@@ -54,16 +56,17 @@ def slug(words: str) -> str:
     return re.sub(r"\W+", "_", words.lower()).strip("_")
 
 
-def describe_condition(guards: Sequence[Guard], observed: Observed) -> tuple[str, str]:
+def describe_condition(guards: Sequence[Guard], observed: Observed, *others: Observed) -> tuple[str, str]:
     """The condition under which the line runs, as code words for a name and as a sentence with code in it; of the
-    innermost guard that speaks of what one can see from outside, else what the function is called with."""
+    innermost guard that speaks of what one can see from outside, else what the function is called with, as far as it
+    is the same in the `others` that stand in the same test."""
     for guard in reversed(guards):
         if not _is_seen_outside(guard, observed.case.entry):
             continue
         described = _guard_words(guard, observed)
         if described is not None and len(described[0].split()) <= _MAX_CONDITION_WORDS:
             return described
-    return _argument_words(observed)
+    return _argument_words(observed, others)
 
 
 def _is_seen_outside(guard: Guard, entry: Function) -> bool:
@@ -219,8 +222,12 @@ def _named_arguments(observed: Observed) -> list[tuple[str, str]]:
     return named
 
 
-def _argument_words(observed: Observed) -> tuple[str, str]:
-    """No condition to name: say with what it was called."""
+def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str, str]:
+    """No condition to name: say with what it was called, or by which arguments several calls differ."""
+    if others:
+        rows = [_named_arguments(one) for one in (observed, *others)]
+        differing = [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
+        return (f"by {words_of(' and '.join(differing))}" if len(differing) < _MANY else ""), ""
     named = [(n, t) for n, t in _named_arguments(observed) if t not in observed.case.fixtures]
     short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
     if not short:
@@ -287,7 +294,7 @@ def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) ->
     subject = slug(entry.name.strip("_")) or "call"
     if entry.owner:
         subject = f"{slug(words_of(entry.owner))}_{subject}"
-    joint = "" if not condition else condition if condition.startswith(("after", "given")) else f"when {condition}"
+    joint = condition if condition.startswith(("after ", "given ", "by ")) or not condition else f"when {condition}"
     parts = [subject, slug(outcome), slug(joint)]
     name = "_".join(part for part in parts if part)
     if len(name) > _MAX_NAME:

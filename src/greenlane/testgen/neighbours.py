@@ -11,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 
 MARKER = "Characterisation tests, written by Greenlane"

@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.domain.events import DroppedTest, WrittenTest
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.policy.program_tests import FileFacts, FileVerdict, assess_file
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox

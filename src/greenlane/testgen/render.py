@@ -244,6 +244,7 @@ def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequ
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
+    call += _called(observed)
     return f"list({call})" if observed.outcome.listed else call
 
 
@@ -260,6 +261,12 @@ def _as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> 
     if len(given) == 1 and entry.name == "__contains__":
         return f"({given[0]} in {receiver})"
     return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
+
+
+def _called(observed: Observed) -> str:
+    """The call of a function that was given back; of nothing where none was."""
+    count = min(observed.outcome.called, 9)
+    return f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
 
 
 def _single(observed: Observed, body: _Body) -> None:
@@ -294,7 +301,7 @@ def _scripted(observed: Observed, script: Script, body: _Body) -> None:
         failing = [f"    {line}" for line in script.look.splitlines()]
         body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
         return
-    look = f"list({script.look})" if outcome.listed else script.look
+    look = f"list({script.look})" if outcome.listed else f"{script.look}{_called(observed)}"
     if outcome.kind == "opaque":
         body.lines.append(f"result = {look}")
         body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 
 

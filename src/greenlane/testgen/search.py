@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import itertools
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,7 @@ from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts
 from greenlane.testgen.source import Source
+from greenlane.testgen.swap import swap_calls
 from greenlane.testgen.targets import Gap, Target, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
@@ -41,6 +43,7 @@ _TESTS_A_MUTANT = 25
 """Existing tests that are tried on a mutant of a line that they run, fewest first: most are noticed at once."""
 _MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
 """Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
+_MAX_SWAPPED = 120
 _CANDIDATES, _A_TARGET = 160, 8
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
@@ -134,6 +137,7 @@ class Search:
         """What existing tests do around the open lines, a script for each look."""
         found: dict[str, Case] = {}
         lines = sorted({line_of(target) for target in self.gap.covering})
+        ran = baseline.contexts.get(self.gap.path, {})
         for line in lines:
             function = enclosing(self._source.functions, line)
             if function is None:
@@ -141,6 +145,10 @@ class Search:
             tests = _tests_before(line, function, self._source, baseline)
             scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
             share = max(_MAX_SCRIPTS // len(lines), _FEWEST_SCRIPTS)
+            if not any(number in ran for number in range(function.first + 1, function.last + 1)):
+                swapped = [list(swap_calls(one, function, self._source.functions)) for one in scripts]
+                scripts = [one for row in itertools.zip_longest(*swapped) for one in row if one is not None]
+                share = _MAX_SWAPPED
             for one in scripts[:share]:
                 if self._style.form == "unittest" and one.fixtures:
                     continue

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
 from greenlane.testgen.code import Function, enclosing, entries_of, list_constructors, list_functions, module_name

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from greenlane.domain.delivery import Artifact, DeploymentSpec, Environment
-from greenlane.domain.settings import Commands, SandboxSettings, Service, Settings, Staging
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import SandboxSettings, Settings, Staging
 from greenlane.ports.environments import PythonEnvironment
 
 PROGRAM = Path(__file__).with_name("service_program.py")

@@ -24,7 +24,7 @@ from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.processes import is_alive, read_status
 from greenlane.domain.delivery import Counters, Instance, Split
 from greenlane.domain.errors import FencedError, InputError
-from greenlane.domain.settings import LoadRequest, RouterSettings
+from greenlane.domain.service_settings import LoadRequest, RouterSettings
 from tests.contract.delivery.delivery_service import make_service, make_spec, until
 
 LIMIT_MS = 100.0

@@ -23,7 +23,7 @@ from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.sockets import find_free_port
 from greenlane.domain.delivery import Counters, Instance, Split
 from greenlane.domain.errors import FencedError, FinalError, InputError, RetryableError
-from greenlane.domain.settings import LoadRequest, RouterSettings, Service
+from greenlane.domain.service_settings import LoadRequest, RouterSettings, Service
 from tests.contract.delivery.delivery_service import make_service, make_spec, until
 
 HAPROXY = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
@@ -238,7 +238,7 @@ from tests.contract.delivery.delivery_service import ThisPython, make_service, m
 from greenlane.adapters.haproxy import HaproxyTraffic
 from greenlane.adapters.local_platform import LocalPlatform
 from greenlane.domain.delivery import Split
-from greenlane.domain.settings import RouterSettings
+from greenlane.domain.service_settings import RouterSettings
 
 async def main():
     state, socket, address = Path(sys.argv[1]), sys.argv[2], sys.argv[3]

@@ -21,7 +21,7 @@ from greenlane.adapters.load_worker import LoadPlan, PlannedRequest, plan_arriva
 from greenlane.adapters.local_platform import LocalBuilder, LocalPlatform
 from greenlane.adapters.probe import HttpProbe
 from greenlane.domain.errors import InputError
-from greenlane.domain.settings import HttpCheck, LoadRequest
+from greenlane.domain.service_settings import HttpCheck, LoadRequest
 from tests.contract.delivery.delivery_service import make_service, make_spec, until
 
 MakeSource = Callable[..., Path]

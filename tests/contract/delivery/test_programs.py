@@ -25,7 +25,7 @@ from greenlane.domain.errors import (
     InputError,
     RetryableError,
 )
-from greenlane.domain.settings import MetricsSettings, PlatformSettings, RouterSettings, Service
+from greenlane.domain.service_settings import MetricsSettings, PlatformSettings, RouterSettings, Service
 from tests.contract.delivery.delivery_service import make_service
 
 PROGRAM = Path(__file__).with_name("adopters_program.py")

@@ -20,7 +20,7 @@ from greenlane.adapters.prometheus import PrometheusReadings
 from greenlane.adapters.sockets import find_free_port
 from greenlane.domain.delivery import Artifact, Counters, Instance, Split
 from greenlane.domain.errors import FinalError, RetryableError
-from greenlane.domain.settings import MetricsSettings, Service
+from greenlane.domain.service_settings import MetricsSettings, Service
 from tests.contract.delivery.delivery_service import make_service
 
 PROMETHEUS = shutil.which("prometheus")

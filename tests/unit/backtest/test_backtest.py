@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -14,10 +15,17 @@ import pytest
 from greenlane.adapters.git import LocalGit
 from greenlane.adapters.git.merged import read_merged_changes
 from greenlane.adapters.git.rolling import RollingTrees
-from greenlane.backtest.judging import JudgedChange
+from greenlane.adapters.history import GitHistory
+from greenlane.agents.review import ReviewAgent
+from greenlane.analyzers.catalog import build_analyzers
+from greenlane.analyzers.reader import ChangeReader
+from greenlane.backtest.judging import JudgedChange, judge_changes
 from greenlane.backtest.outcomes import Outcome, label_outcomes
+from greenlane.backtest.settings import settings_for
 from greenlane.backtest.summing import Prices, sum_up
+from greenlane.domain.events import ReviewComplete
 from greenlane.policy.shares import share_of
+from tests.unit.faces import changes as c
 
 
 class Repo:
@@ -90,6 +98,41 @@ def test_a_bare_repository_without_a_configuration_is_judged_and_nothing_in_it_i
     assert "<script" not in page.read_text()
     assert "Call du" in page.read_text()
     assert listing(bare) == before
+
+
+def test_a_fix_that_names_nobody_is_followed_to_the_change_that_wrote_its_lines(squashed: Repo) -> None:
+    squashed.commit("Count each thing once (#5)", app="def size(n):\n    # twice\n    return n\n\n\nLIMIT = 10\n")
+    by = squashed.commit(
+        "Fix an overflow of long lists", app="def size(n):\n    # twice\n    return n\n\n\nLIMIT = 9\n"
+    )
+    done = backtest(squashed.path, "--last", "6", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert [(x["number"], x["kind"], x["by"]) for x in told["labelled"] if x["kind"] == "mended"] == [(5, "mended", by)]
+    assert (told["mended"]["count"], told["mended"]["total"], told["recall"]["total"]) == (0, 1, 1)
+    assert told["traced"] == told["fixes"] == 2
+    quick = json.loads(backtest(squashed.path, "--last", "6", "--json", "--trace-s", "0").stdout)
+    assert (quick["mended"]["total"], quick["traced"], quick["fixes"]) == (0, 0, 2)
+
+
+async def test_a_merged_change_is_judged_as_the_same_change_would_have_been_live(
+    squashed: Repo, tmp_path: Path
+) -> None:
+    squashed.commit("Greet (#5)", hello="".join(f"def greet{n}(name):\n    return name * {n}\n\n\n" for n in range(40)))
+    settings = settings_for(squashed.path, [], None).settings
+    changes, _ = read_merged_changes(squashed.path, last=4, branch=None)
+    judged = await asyncio.to_thread(judge_changes, squashed.path, changes, settings)
+    reader = ChangeReader(LocalGit(squashed.path), build_analyzers(60), settings, coverage=None)
+    agent = ReviewAgent(reader, settings, tmp_path / "live", history=GitHistory(squashed.path))
+    for change, verdict in zip(changes, judged, strict=True):
+        base = change.base_sha
+        first = c.opened(head_sha=change.head_sha, base_sha=base, merge_base_sha=base, author=change.author)
+        ((*_, live),) = [group async for group in agent.act(c.change_of(first=first))]  # type: ignore[misc]  # one group
+        assert isinstance(live, ReviewComplete)
+        assert (verdict.score, verdict.limit, verdict.moves) == (live.risk_score, live.threshold, live.limit_moves)
+        assert (verdict.lane, verdict.to_human) == (live.lane.value, bool(live.gates))
+    assert {m.rule for m in judged[0].moves} == {"type.feature"}
+    assert [v.to_human for v in judged] == [False, False, False, True]
 
 
 def test_a_setting_is_tried_for_this_time_and_validated_as_the_file_is(squashed: Repo) -> None:

@@ -15,7 +15,8 @@ from greenlane.domain.change import Change
 from greenlane.domain.delivery import Comparison
 from greenlane.domain.errors import InputError
 from greenlane.domain.production import SLOT_S, TrafficSlot
-from greenlane.domain.settings import Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Settings
 from greenlane.pages.context import render_html
 from greenlane.pages.words import clean, duration_words
 from greenlane.policy.context import compute_baseline, compute_context_package

@@ -105,4 +105,5 @@ def test_the_commands_keep_a_word_show_it_and_offer_it_as_an_example(cli: Comman
     example = (folder / f"{name}.md").read_text()
     assert "kind: harmless" in example
     assert SQL.quotation in example
+    assert "Grace" not in example
     assert cli("rules").exit_code == 0

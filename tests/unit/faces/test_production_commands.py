@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -15,6 +16,8 @@ from greenlane.adapters.baselines import FILE, BaselineStore
 from greenlane.domain import events as e
 from greenlane.domain.delivery import Counters
 from greenlane.domain.production import ProductionReading
+from greenlane.pages.predictions import draw, render_svg
+from greenlane.policy.prediction import P99, detect_releases
 from tests.unit.rollout.test_prediction import told
 
 from .conftest import CommandLine
@@ -66,6 +69,13 @@ def test_predictions_are_drawn_beside_what_came(
     assert (tags.seen.count("circle"), "script" in tags.seen) == (3, False)
     found = cli.json("predictions", "shop")
     assert [round(r["release"]["shown"]) for r in found["releases"]] == [66, 49, 60]
+
+
+def test_a_drawing_stands_alone_as_a_file() -> None:
+    releases = detect_releases([told(x) for x in (0.1, -0.2, 0.0)], "shop")
+    root = ElementTree.fromstring(render_svg(draw(P99, releases, 8)))
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert len(root.findall(".//{http://www.w3.org/2000/svg}circle")) == 3
 
 
 def test_the_answer_of_staging_has_its_six_parts(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import re
 import msgspec
 import pytest
 
-from greenlane.analyzers import worker
+from greenlane.analyzers import files, worker
 from greenlane.domain.findings import Severity
 
 ORDER = list(Severity)
@@ -401,3 +401,15 @@ def test_an_override_whose_base_class_is_elsewhere_may_go(make_review) -> None:
     review = make_review({"lib/__init__.py": OVERRIDE}, {"lib/__init__.py": head}, deployed=False)
     broken = [f.message for f in worker.run("api", review).findings if f.severity is Severity.HIGH]
     assert broken == ["lib.B.x: public object was removed (as it stood at the base)"]
+
+
+def test_a_file_whose_tree_would_fill_the_memory_is_a_gap(make_review) -> None:
+    dense = "x = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" * 20_000
+    result = worker.run("reading", make_review({}, {"app/table.py": dense}))
+    assert [(s.path, "names, numbers" in s.reason) for s in result.skipped] == [("app/table.py", True)]
+
+
+def test_of_large_files_no_more_trees_are_held_than_both_sides_of_one(make_review) -> None:
+    large = "x = [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]\n" * 7_000
+    worker.run("reading", make_review({}, {f"app/m{n}.py": large for n in range(4)}))
+    assert len(files.PythonFile._held) <= 2

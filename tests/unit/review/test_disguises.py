@@ -16,7 +16,8 @@ from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.isolated import IsolatedAnalyzer
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
 from greenlane.domain.events import Lane
-from greenlane.domain.settings import Commands, Review, Service, Settings
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Review, Settings
 from greenlane.policy.review import assess_review
 
 SETTINGS = Settings(services=(Service(name="shop", commands=Commands(start="{python} -m shop")),))

@@ -6,7 +6,8 @@ import pytest
 
 from greenlane.domain.events import SkippedFile, Stage
 from greenlane.domain.findings import Category, FileCoverage, Finding, Severity
-from greenlane.domain.settings import Escalation, Service, Settings, Thresholds
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Escalation, Settings, Thresholds
 from greenlane.policy.escalation import EscalationFacts, assess_coverage_gate, assess_escalation
 from greenlane.policy.risk import RiskFacts, assess_risk
 from greenlane.policy.signals import RiskLimit, read_signals, risk_limit

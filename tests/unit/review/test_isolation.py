@@ -34,7 +34,7 @@ def analyze(review):
         print("the last words", file=sys.stderr, flush=True)
         os._exit(7)
     if what == "fill":
-        bytearray(6 << 30)
+        bytearray(1 << 30)
     words = " ".join(LEFT) + "|" + os.environ.get("CANARY", "no secret")
     return AnalysisResult(
         findings=(Finding(rule="x", category=Category.SECURITY, severity=Severity.LOW, message=words, path=what),)

@@ -13,7 +13,8 @@ from greenlane.domain.events import SkippedFile
 from greenlane.domain.findings import Category, Finding, Severity
 from greenlane.domain.history import AuthorRecord, HistoryFacts
 from greenlane.domain.opinion import ModelOpinion, ModelReview
-from greenlane.domain.settings import Escalation, Risk, Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Escalation, Risk, Settings
 from greenlane.policy.review import ReviewVerdict, assess_review
 from greenlane.policy.risk import RiskFacts
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.paths import assign_services, match_paths
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from greenlane.analyzers.files import PythonFile
-from greenlane.analyzers.protections import lost
+from greenlane.analyzers.protections import Kind, lost
 from greenlane.analyzers.regexes import can_explode
 
 LOGIN = """
@@ -57,6 +57,32 @@ def test_a_check_that_moved_into_a_new_helper_is_not_lost() -> None:
         "def _prepare(x):\n    if ' ' in x:\n        raise BadRequest(x)\ndef go(x):\n    _prepare(x)\n    use(x)\n"
     )
     assert kinds(inline, helper) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("raise ValueError(x)", "raise TypeError(x)", []),
+        ("raise BadRequest(x)", "raise TypeError(x)", ["REFUSAL"]),
+        ("raise ValueError(x)", "pass", ["REFUSAL"]),
+        ("raise TypeError(x)", "pass", []),
+        ("handle, name = tempfile.mkstemp()", "tempfile.NamedTemporaryFile(delete=False)", []),
+        ("handle, name = tempfile.mkstemp()", "name = tempfile.mktemp()", ["CRYPTO"]),
+    ],
+)
+def test_what_refuses_or_is_made_as_safely_replaces_a_protection(old: str, new: str, expected: list[str]) -> None:
+    shape = "def go(x):\n    if x:\n        {}\n    return x\n"
+    assert kinds(shape.format(old), shape.format(new)) == expected
+
+
+def test_what_a_class_inherits_from_a_new_file_is_not_lost() -> None:
+    method = "    def go(self, x):\n        if x:\n            raise BadRequest(x)\n"
+    base = f"class A(B):\n{method}"
+    head = "from new import C as N\nclass A({}):\n    def go(self, x):\n        super().go(x)\n"
+    new = [PythonFile("new.py", f"class C(B):\n{method}")]
+    for ancestor, refusals in (("N", 0), ("B", 1)):
+        pair = (PythonFile("a.py", base), PythonFile("a.py", head.format(ancestor)))
+        assert [loss.kind for loss in lost([pair], new)["a.py"]].count(Kind.REFUSAL) == refusals
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ from greenlane.domain.diff import Diff
 from greenlane.domain.errors import ChangeError
 from greenlane.domain.events import HumanRequested, Lane, PrOpened, ReviewComplete, Stage, decode_event, encode_event
 from greenlane.domain.findings import FileCoverage
-from greenlane.domain.settings import Commands, Lanes, Review, Service, Settings
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Lanes, Review, Settings
 from greenlane.ports.code_host import Step
 from tests.unit.review.review_trees import Tree, diff_of, write_tree
 

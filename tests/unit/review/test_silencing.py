@@ -16,7 +16,8 @@ from greenlane.analyzers.base import AnalysisResult, ReviewInput
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.reader import ChangeReader, Reading, risk_facts
 from greenlane.domain.events import Lane
-from greenlane.domain.settings import Review, Service, Settings
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Review, Settings
 from greenlane.policy.review import ReviewVerdict, assess_review
 
 SETTINGS = Settings(services=(Service(name="shop"),))

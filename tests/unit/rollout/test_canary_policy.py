@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from greenlane.domain.delivery import CanaryJudgement, Counters, Tick, TrafficReading, Verdict
 from greenlane.domain.events import Lane
-from greenlane.domain.settings import Canary, Service, Settings, Tiers, TierThresholds
+from greenlane.domain.service_settings import Service
+from greenlane.domain.settings import Canary, Settings, Tiers, TierThresholds
 from greenlane.policy.canary import Evidence, PhaseJudge
 from greenlane.policy.canary_plan import (
     Counted,

@@ -7,7 +7,8 @@ from pathlib import Path
 from greenlane.adapters.memory import Behaviour
 from greenlane.agents.canary_traffic import TOO_LITTLE
 from greenlane.domain import events as e
-from greenlane.domain.settings import Canary, LoadRequest
+from greenlane.domain.service_settings import LoadRequest
+from greenlane.domain.settings import Canary
 from greenlane.policy.canary_trail import learn_spread, trails_of
 from greenlane.policy.lifecycle import State
 from tests.support.rollout import Scene, service, settings

@@ -11,7 +11,7 @@ from greenlane.adapters.memory import Behaviour
 from greenlane.agents.openapi_smoke import documented_requests
 from greenlane.domain.contract import DocumentedGet
 from greenlane.domain.delivery import Check, Usage
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.policy.contract import OPERATIONS_MAX, find_requests, judge_answer
 from greenlane.policy.staging import Observation, answer_of, assess_staging, compute_deltas
 from tests.support.rollout import Scene

@@ -16,7 +16,8 @@ from greenlane.agents.production import retire_previous
 from greenlane.domain import events as e
 from greenlane.domain.delivery import DeploymentSpec, Instance, TrafficReading, Verdict
 from greenlane.domain.errors import FencedError, RetryableError
-from greenlane.domain.settings import Canary, Commands, Service, Thresholds
+from greenlane.domain.service_settings import Commands, Service
+from greenlane.domain.settings import Canary, Thresholds
 from greenlane.policy.lifecycle import State
 from tests.support.agents import WHY, ask
 from tests.support.rollout import Scene, service, settings

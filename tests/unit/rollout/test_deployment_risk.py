@@ -108,3 +108,15 @@ async def test_at_night_a_person_is_asked_if_production_breaks_its_limit_by_itse
     assert any("production itself has p99" in text for text in trigger.evidence)
     scene.driver.put(scene.approve())
     assert (await scene.driver.drive()).state is State.DEPLOYED
+
+
+async def test_a_month_that_spent_its_error_budget_goes_to_a_person_though_now_is_fine(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, settings())
+    scene.history = KnownProduction(
+        [msgspec.structs.replace(s, errors=9 if i < 12 else 0) for i, s in enumerate(slots_of_memory(scene))]
+    )
+    standing = await scene.driver.drive()
+    assert standing.state is State.AWAITING_HUMAN
+    trigger = scene.driver.change.open_gates[0].triggers[0]
+    assert trigger.rule == "deployment.error_budget:shop:30d"
+    assert "in 30 days: 104% is spent (108 of 20700 requests failed" in trigger.summary

@@ -10,7 +10,8 @@ from greenlane.adapters.memory import Behaviour
 from greenlane.agents.production import retire_staging
 from greenlane.domain import events as e
 from greenlane.domain.delivery import Check, Usage
-from greenlane.domain.settings import Commands, HttpCheck, Validation
+from greenlane.domain.service_settings import Commands, HttpCheck
+from greenlane.domain.settings import Validation
 from greenlane.policy.lifecycle import State
 from greenlane.policy.staging import Observation, assess_staging, compute_quantile, extract_signatures
 from tests.support.rollout import Scene, service, settings

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from greenlane.adapters.sandbox.process import BoundedOutput
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import changed_statements, executable_lines
 from greenlane.testgen.choose import choose_tests, differing, is_tellable
 from greenlane.testgen.code import Function, enclosing, entries_of, guards_of, list_functions, module_name

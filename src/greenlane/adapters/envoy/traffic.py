@@ -20,7 +20,7 @@ from greenlane.adapters.sockets import LOOPBACK, find_free_port, find_obstacle
 from greenlane.domain.delivery import Counters, Split, TrafficReading
 from greenlane.domain.errors import InputError, RetryableError
 from greenlane.domain.production import ProductionReading
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 REQUEST_TIMEOUT_S = 15.0
 """A version that sends nothing for this long has failed the request (504)."""

@@ -22,7 +22,7 @@ from greenlane.adapters.routing import Routed, check_fence, check_split, is_prom
 from greenlane.domain.delivery import Counters, Instance, Split, TrafficReading
 from greenlane.domain.errors import FinalError, InputError, RetryableError
 from greenlane.domain.production import ProductionReading
-from greenlane.domain.settings import Service
+from greenlane.domain.service_settings import Service
 
 MOST_WEIGHT = 256
 ARM_TIMEOUT_S = 5.0

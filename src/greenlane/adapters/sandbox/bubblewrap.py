@@ -71,12 +71,10 @@ class BubblewrapSandbox(ProcessSandbox):
 
     def _started(self, job: SandboxJob, init: int, group: Path | None) -> None:
         """Limits are set from outside on the waiting init, so that RLIMIT_NPROC counts the sandbox's own alone."""
-        try:
-            for name, limit in limits_of(job):
-                resource.prlimit(init, getattr(resource, name), (limit, limit))
-            join(group, init)
-        finally:
-            os.write(self._gates[id(job)], b"go")
+        for name, limit in limits_of(job):
+            resource.prlimit(init, getattr(resource, name), (limit, limit))
+        join(group, init)
+        os.write(self._gates[id(job)], b"go")
 
 
 def _isolation(*, network: bool) -> list[str]:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import signal
 import struct
@@ -90,7 +89,7 @@ def run_job(spec: dict[str, Any]) -> NoReturn:
         if spec["confined"]:
             launch.filter_calls(bytes.fromhex(spec["seccomp"]))
     except Exception as error:  # whatever it is: the job must not run, and the reason is reported
-        os.write(spec["status_fd"], json.dumps({"error": str(error)}).encode() + b"\n")
+        launch.report_error(spec["status_fd"], error)
         os._exit(1)
     os.close(spec["status_fd"])
     launch.run_job(spec)
@@ -134,7 +133,7 @@ def stop(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def main() -> int:
-    spec = json.loads(sys.argv[1])
+    spec = launch.read_spec()
     signal.signal(signal.SIGTERM, stop)
     launch.prctl(launch.PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != spec["parent"]:
@@ -150,7 +149,7 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         run_job(spec)
-    os.write(report, json.dumps({"child-pid": os.getpid()}).encode() + b"\n")
+    launch.report_number(report, "child-pid", os.getpid())
     for descriptor in (0, 1, 2):  # output ends when the job's own descriptors are closed
         os.close(descriptor)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
@@ -158,7 +157,7 @@ def main() -> int:
         ended, status = os.wait()
         if ended == job:
             end_all()
-            os.write(report, json.dumps({"exit-code": launch.exit_code(status)}).encode() + b"\n")
+            launch.report_number(report, "exit-code", launch.exit_code(status))
             return 0
 
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.sandbox.namespaces import STRANGER_ID, give_away
+from greenlane.adapters.sandbox.namespaces import STRANGER_ID, give_away, spec_word
 from greenlane.adapters.sandbox.process import Command, ProcessSandbox, environment_of, limits_of
 from greenlane.adapters.sandbox.seccomp import compute_filter
-from greenlane.adapters.sandbox.view import Mount, plan_view
+from greenlane.adapters.sandbox.view import Mount, is_open, plan_view
 from greenlane.domain.errors import FinalError
 from greenlane.ports.sandbox import SandboxJob
 
@@ -30,7 +29,7 @@ _SCRATCH = ".sandbox-tmp"
 
 
 class ConfineSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What the launcher is told, as JSON in its one argument. Read by `confine.py`, which can't import this."""
+    """What the launcher is told, in its one argument. Read by `confine.py`, which can't import this."""
 
     parent: int
     status_fd: int
@@ -68,7 +67,7 @@ class LandlockSandbox(ProcessSandbox):
         """The user that a job runs as."""
         if os.geteuid() != 0 or not self.confined:
             return os.geteuid()
-        return STRANGER_ID if all(_is_open(entry.source) for entry in view if entry.kind in {"ro", "bind"}) else 0
+        return STRANGER_ID if is_open(view) else 0
 
     def _end(self, pidfd: int) -> None:
         """The keeper ends the whole tree, and then itself."""
@@ -101,7 +100,7 @@ class LandlockSandbox(ProcessSandbox):
             seccomp=compute_filter(sockets=job.network).hex(),
             group=str(group or ""),
         )
-        launcher = (sys.executable, "-I", "-S", "-c", _PROGRAM, msgspec.json.encode(spec).decode())
+        launcher = (sys.executable, "-I", "-S", "-c", _PROGRAM, spec_word(spec))
         yield Command(argv=launcher, inherited=(status,))
 
 
@@ -114,12 +113,6 @@ class BareSandbox(LandlockSandbox):
     @property
     def kind(self) -> str:
         return "none"
-
-
-def _is_open(path: str) -> bool:
-    """Whether everybody may reach this file or folder: each folder above it can be passed through. The job's own folder
-    is given away, so what counts is what lies above it."""
-    return all(folder.stat().st_mode & stat.S_IXOTH for folder in Path(path).parents)
 
 
 def _limits_of(job: SandboxJob, uid: int) -> tuple[tuple[str, int], ...]:

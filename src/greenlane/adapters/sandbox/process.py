@@ -19,7 +19,7 @@ import msgspec
 
 from greenlane.adapters.pids import pids_group
 from greenlane.adapters.sandbox.view import Mount, plan_view
-from greenlane.adapters.sandbox.watch import Watch
+from greenlane.adapters.sandbox.watch import Watch, survey_tree
 from greenlane.domain.errors import FinalError, RetryableError
 from greenlane.ports.sandbox import SandboxJob, SandboxResult
 
@@ -29,6 +29,7 @@ _WATCH_S = 0.05
 _START_S = 20.0
 """Time for the sandbox itself to come up, on a machine that is very busy."""
 _GONE_S = 30.0
+_MOST_AT_START = 64
 _BWRAP_NO_PROGRAM = "bwrap: execvp "
 INSIDE_ID = 1000
 """The user and group id that the job has inside."""
@@ -137,17 +138,7 @@ class ProcessSandbox(ABC):
         read_end, write_end = os.pipe()
         try:
             with pids_group(job.max_processes) as group, self._command(job, view, write_end, group) as command:
-                process = await asyncio.create_subprocess_exec(
-                    *command.argv,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.PIPE,
-                    env={},
-                    cwd="/",
-                    pass_fds=command.inherited,
-                    start_new_session=True,
-                    limit=_CHUNK,
-                )
+                process = await _spawn(command)
                 os.close(write_end)
                 write_end = -1
                 return await self._attend(job, process, read_end, started, group)
@@ -187,8 +178,7 @@ class ProcessSandbox(ABC):
                 init.kill()
                 init.close()
             if init is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                _abort(process)
             for pump in pumps:
                 pump.cancel()
             await process.wait()
@@ -219,15 +209,62 @@ class ProcessSandbox(ABC):
             ended.cancel()
             began.cancel()
         if statuses.child_pid is None:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
+            _abort(process)
             return None
         try:
             init = _Init(statuses.child_pid, self._end)
+        except ProcessLookupError:
+            return None  # it ended in the meantime: the status says how
+        try:
             self._started(job, statuses.child_pid, group)
-        except (ProcessLookupError, PermissionError):
-            return None  # it ended in the meantime, or never came up: the status says which
+        except ProcessLookupError:
+            init.close()
+            return None  # likewise
+        except PermissionError as error:  # it waits still, and never begins
+            init.kill()
+            init.close()
+            raise FinalError(
+                f"limits can't be set on a job ({self.kind}): {error}", hint="see `greenlane doctor`"
+            ) from error
         return init
+
+
+async def _spawn(command: Command) -> asyncio.subprocess.Process:
+    """Start the launcher. Cancelled meanwhile, asyncio would end it alone, and wait for what it had started: so the
+    start is seen through, and then all of it is ended."""
+    spawning = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            *command.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={},
+            cwd="/",
+            pass_fds=command.inherited,
+            start_new_session=True,
+            limit=_CHUNK,
+        )
+    )
+    try:
+        return await asyncio.shield(spawning)
+    except asyncio.CancelledError:
+        process = await spawning
+        _abort(process)
+        await process.wait()
+        raise
+
+
+def _abort(process: asyncio.subprocess.Process) -> None:
+    """End a launcher that has not come as far as to name its init, with whatever it started: that waits for a word
+    which never comes, and has lost its parent-death signal when it got its namespaces."""
+    if process.returncode is not None:
+        return
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGSTOP)
+        for pid in reversed(survey_tree(process.pid, _MOST_AT_START).pids):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        process.kill()
 
 
 class _Statuses:

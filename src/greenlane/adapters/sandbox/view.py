@@ -5,6 +5,7 @@ An allow-list, because secrets can lie anywhere: no home folder, no `/etc/shadow
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -51,6 +52,13 @@ def plan_view(job: SandboxJob) -> tuple[Mount, ...]:
         *_folders(job.read_only, workdir),
         *(Mount(kind="bind", target=target, source=str(workdir)) for target in _names(job.workdir, workdir)),
     )
+
+
+def is_open(view: tuple[Mount, ...]) -> bool:
+    """Whether everybody may reach all that the view shows: each folder above it can be passed through. (The job's own
+    folder is given away, so only what lies above it counts.)"""
+    sources = (Path(entry.source) for entry in view if entry.kind in {"ro", "bind"})
+    return all(folder.stat().st_mode & stat.S_IXOTH for source in sources for folder in source.parents)
 
 
 def _system() -> list[Mount]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import functools
 import importlib
 import inspect
 import itertools
@@ -18,6 +19,7 @@ import os
 import signal
 import time
 import traceback
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +28,9 @@ from greenlane_values import Describer  # type: ignore[import-not-found]  # it l
 _CALL_S = 1.0
 _WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_LISTED = 12
+_MAX_GIVEN = 2
+_FUNCTIONS = (types.FunctionType, functools.partial, functools._lru_cache_wrapper)  # plain functions and their wrappers
+_PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
@@ -81,14 +86,14 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     before = {name: _state(value, describer) for name, value in values.items()}
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
     keywords = {name: values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is not None}
-    progress = {"listed": False}
+    progress: dict[str, Any] = {"listed": False}
     try:
         outcome = _call(function, positional, keywords, bool(case["asynchronous"]), progress)
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
         return _describe_error(error) | progress
-    record = _describe_value(outcome, describer)
+    record = _describe_value(outcome, describer) | {"called": progress.get("called", -1)}
     record["changes"] = _changes(before, {name: _state(value, describer) for name, value in values.items()})
     return record
 
@@ -101,7 +106,7 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
         exec(f"from {module} import {name}" if name else f"import {module}", names)
     describer = Describer(forbidden=(_GIVEN["tests"],))
     place = 0
-    progress = {"listed": False}
+    progress: dict[str, Any] = {"listed": False}
     try:
         for statement in setup:
             with _limited():
@@ -116,7 +121,7 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "timeout"}
     except Exception as error:
         return _describe_error(error) | progress | {"stopped": place if place < len(setup) else -1}
-    return _describe_value(outcome, describer)
+    return _describe_value(outcome, describer) | {"called": progress.get("called", -1)}
 
 
 def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -138,7 +143,7 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
 
 
 def _call(
-    function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, bool]
+    function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, Any]
 ) -> Any:
     with _limited():
         outcome = function(*positional, **keywords)
@@ -147,7 +152,21 @@ def _call(
         if inspect.isgenerator(outcome) or type(outcome) in (map, filter, zip, reversed):
             progress["listed"] = True  # an error may come only now
             return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
+        if isinstance(outcome, _FUNCTIONS) and not asynchronous:
+            return _call_given(outcome, progress)
         return outcome
+
+
+def _call_given(outcome: Any, progress: dict[str, Any]) -> Any:
+    """A function that was given back (a decorator's, a factory's) shows something only when it is called."""
+    try:
+        count = sum(p.default is p.empty and p.kind in _PLACES for p in inspect.signature(outcome).parameters.values())
+    except (TypeError, ValueError):
+        return outcome
+    if count > _MAX_GIVEN:
+        return outcome
+    progress["called"] = count
+    return outcome(*range(1, count + 1))
 
 
 @contextlib.contextmanager

@@ -1,0 +1,100 @@
+"""Scripts for a function that no test calls yet: those of its kin, with a call of the kin swapped for one of it. Pure.
+
+`Query().val.one_of([1])` in a test, and a new method `fragment`: `Query().val.fragment([1])` and the like. The receiver
+and what is done with the result stay in the project's own words.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.code import Function
+from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.inputs import Script
+from greenlane.testgen.scripts import FoundScript
+
+_ROWS = 6
+_GUESSES = 3
+_OWN_LITERALS = 4
+
+
+def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:
+    """The script with one call of a function of `kin` (of the same class, or the same module) made one of `entry`."""
+    names = {f.name for f in kin if f.owner == entry.owner and f != entry and not f.name.startswith("__")}
+    texts = [*found.script.setup, found.script.look]
+    for place, text in enumerate(texts):
+        try:
+            tree = parse_source(text)
+        except UnreadableSourceError:
+            continue
+        for call in [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _called(n, entry) in names]:
+            for arguments in _rows(call, entry, texts):
+                changed = ast.unparse(_with_call(tree, call, _call(call, entry, arguments)))
+                rows = [changed if number == place else row for number, row in enumerate(texts)]
+                imports = found.script.imports
+                if isinstance(call.func, ast.Name):
+                    imports = imports - {(entry.module, call.func.id)} | {(entry.module, entry.name)}
+                script = Script(imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
+                yield msgspec.structs.replace(found, script=script)
+
+
+def _called(call: ast.Call, entry: Function) -> str:
+    """The name of what is called: a method by its attribute, a function by its name or as part of its module."""
+    if isinstance(call.func, ast.Attribute):
+        return call.func.attr
+    return call.func.id if isinstance(call.func, ast.Name) and entry.owner is None else ""
+
+
+def _rows(call: ast.Call, entry: Function, texts: Sequence[str]) -> Iterator[list[ast.expr]]:
+    """Arguments for the call: those that stand there if they fit, then guesses and the literals of the script."""
+    required = [param for param in entry.params if param.default is None and not param.keyword_only]
+    if not call.keywords and len(required) <= len(call.args) <= len(entry.params):
+        yield call.args
+    own = _literals(texts)
+    pools = []
+    for param in required:
+        guessed = guess_values(param, entry)
+        kinds = {type(_parsed(value)) for value in guessed[:_GUESSES]}
+        fitting = [text for text in own if type(_parsed(text)) in kinds][:_OWN_LITERALS]
+        pools.append([*fitting, *guessed[:_GUESSES]])
+    for row in itertools.islice(itertools.product(*pools), _ROWS):
+        yield [_parsed(value) for value in row]
+
+
+def _literals(texts: Sequence[str]) -> list[str]:
+    """Literals of a script, the last ones first."""
+    found: list[str] = []
+    for text in reversed(texts):
+        for node in ast.walk(parse_source(text)):
+            stored = isinstance(getattr(node, "ctx", None), ast.Store)
+            if isinstance(node, ast.Dict | ast.List | ast.Tuple | ast.Constant) and not stored:
+                found.append(ast.unparse(node))
+    return list(dict.fromkeys(found))
+
+
+def _parsed(text: str) -> ast.expr:
+    return parse_expression(text).body
+
+
+def _call(call: ast.Call, entry: Function, arguments: list[ast.expr]) -> ast.expr:
+    func: ast.expr = ast.Name(id=entry.name, ctx=ast.Load())
+    if isinstance(call.func, ast.Attribute):
+        func = ast.Attribute(value=call.func.value, attr=entry.name, ctx=ast.Load())
+    if entry.kind == "property":
+        return func
+    return ast.Call(func=func, args=arguments, keywords=[])
+
+
+def _with_call(tree: ast.Module, old: ast.Call, new: ast.expr) -> ast.AST:
+    class Replacing(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return new if node is old else self.generic_visit(node)
+
+    replaced: ast.AST = Replacing().visit(copy.deepcopy(tree, {id(old): old}))
+    return ast.fix_missing_locations(replaced)

@@ -1,0 +1,203 @@
+"""Scripts: what an existing test does, cut down to one look, varied, written as a test; and crashes that are told."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from greenlane.testgen.choose import choose_tests
+from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.hints import find_hints
+from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.neighbours import Style
+from greenlane.testgen.render import WrittenCase, render_file
+from greenlane.testgen.scripts import FoundScript, read_scripts
+from greenlane.testgen.targets import Gap
+from greenlane.testgen.vary import vary
+from tests.support.projects import write_tree
+
+SOURCE = """
+def average(amounts, rounded=False):
+    if rounded:
+        return sum(amounts) // len(amounts)
+    return sum(amounts) / len(amounts)
+"""
+(AVERAGE,) = list_functions(ast.parse(SOURCE), "shop/money.py", "shop.money")
+TESTS = """
+import pytest
+
+from shop import money as m
+from .helpers import basket
+
+LIMIT = 30
+
+
+@pytest.fixture
+def till():
+    return object()
+
+
+def prices(count):
+    return [LIMIT] * count
+
+
+def test_of_a_basket(tmp_path):
+    other = basket(tmp_path / "unused")
+    full = basket(tmp_path)
+    full.add(10)
+    spent = m.average(full.amounts())
+    assert spent == 10
+
+
+def test_of_helpers():
+    assert m.average(prices(2)) == 30
+
+
+@pytest.mark.parametrize(("given", "expected"), [([1, 3], 2), ([5], 5)])
+def test_of_rows(given, expected):
+    assert m.average(given, rounded=True) == expected
+
+
+def test_of_a_fixture_of_this_file(till):
+    assert m.average([till.count]) == 1
+
+
+def test_that_raises():
+    empty = []
+    with pytest.raises(ZeroDivisionError):
+        m.average(empty)
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    write_tree(tmp_path, {"tests/__init__.py": "", "tests/test_money.py": TESTS})
+    return tmp_path
+
+
+def scripts(tree: Path, test: str) -> list[FoundScript]:
+    return read_scripts(tree, [f"tests/test_money.py::{test}"])
+
+
+def look_at(tree: Path, test: str, look: str) -> FoundScript:
+    return next(found for found in scripts(tree, test) if found.script.look == look)
+
+
+def case_of(script: Script, entry: Function = AVERAGE) -> Case:
+    return Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
+    )
+
+
+def test_a_script_holds_what_its_look_depends_on_and_nothing_else(tree: Path) -> None:
+    found = look_at(tree, "test_of_a_basket", "m.average(full.amounts())")
+    assert found.script.setup == ("full = basket(tmp_path)", "full.add(10)")
+    assert found.script.imports == {("shop", "money as m"), ("tests.helpers", "basket")}
+    assert found.fixtures == {"tmp_path"}
+
+
+def test_short_helpers_and_constants_of_the_file_come_along(tree: Path) -> None:
+    (found, *_) = scripts(tree, "test_of_helpers")
+    assert found.script.setup == ("LIMIT = 30", "def prices(count):\n    return [LIMIT] * count")
+
+
+def test_a_row_of_a_parametrised_test_is_filled_in(tree: Path) -> None:
+    looks = [found.script.look for found in scripts(tree, "test_of_rows")]
+    assert looks == ["m.average([1, 3], rounded=True)", "m.average([5], rounded=True)"]
+
+
+def test_what_only_this_file_has_is_left_alone(tree: Path) -> None:
+    assert scripts(tree, "test_of_a_fixture_of_this_file") == []
+
+
+def test_a_look_inside_raises_is_a_look(tree: Path) -> None:
+    (found,) = scripts(tree, "test_that_raises")
+    assert (found.script.setup, found.script.look) == (("empty = []",), "m.average(empty)")
+
+
+def test_a_link_out_of_the_tree_is_not_read(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "test_money.py"
+    outside.write_text(TESTS, encoding="utf-8")
+    (tree / "tests/test_linked.py").symlink_to(outside)
+    assert read_scripts(tree, ["tests/test_linked.py::test_of_helpers"]) == []
+
+
+def test_a_script_varies_in_one_place_at_a_time() -> None:
+    script = Script(frozenset(), ("amounts = [10]", "log(amounts)"), "average(amounts)")
+    texts = {c.script.text for c in vary(case_of(script), 80, {"average": AVERAGE.params}) if c.script}
+    assert "amounts = [10]\naverage(amounts)" in texts, "a call that may not matter is left out"
+    assert "amounts = []\nlog(amounts)\naverage(amounts)" in texts
+    assert "amounts = [10]\nlog(amounts)\naverage(amounts, rounded=True)" in texts
+    assert script.text not in texts
+
+
+def seen(case: Case, **outcome: object) -> Observed:
+    return Observed(
+        case=case,
+        outcome=Outcome(case=0, **outcome),  # type: ignore[arg-type]  # fields by name
+        lines={"shop/money.py": frozenset({5})},
+        reached=frozenset({("shop/money.py", 5)}),
+    )
+
+
+def test_a_script_is_written_in_the_words_of_the_test_that_it_is_from() -> None:
+    script = Script(frozenset({("shop", "money as m")}), ("amounts = [10]",), "m.average(amounts)")
+    observed = seen(case_of(script), kind="value", value=Description("10.0"))
+    (chosen,) = choose_tests([observed], frozenset({("shop/money.py", 5)}))
+    text = render_file([WrittenCase(name="test_it", purpose="It does.", chosen=chosen)], Style(folder="tests"))
+    assert "from shop import money as m\n" in text
+    assert "    amounts = [10]\n    assert m.average(amounts) == 10.0\n" in text
+
+
+def test_a_script_that_raises_is_written_with_raises() -> None:
+    script = Script(frozenset({("shop", "money as m")}), (), "total = m.average('abc')")
+    observed = seen(
+        case_of(script), kind="raises", error=("builtins", "ValueError"), importable=True, deliberate=True, message="no"
+    )
+    (chosen,) = choose_tests([observed], frozenset({("shop/money.py", 5)}))
+    text = render_file([WrittenCase(name="test_it", purpose="It does.", chosen=chosen)], Style(folder="tests"))
+    assert "    with pytest.raises(ValueError, match='no'):\n        total = m.average(\"abc\")\n" in text.replace(
+        'match="no"', "match='no'"
+    )
+
+
+GAP = Gap(path="shop/money.py", lines=frozenset({5}), changed=frozenset({4, 5}))
+
+
+def crash(text: str, *, steps: int = 1, **changes: object) -> Observed:
+    case = msgspec.structs.replace(case_of(Script(frozenset(), (), "")), script=None, arguments=((None, text),))
+    given: dict[str, object] = {
+        "kind": "raises", "error": ("builtins", "ZeroDivisionError"), "importable": True, "message": "division by zero",
+        "at": ("shop/money.py", 5),
+    }  # fmt: skip
+    return seen(msgspec.structs.replace(case, steps=steps), **(given | changes))
+
+
+def test_a_crash_on_a_changed_line_is_told_by_its_nearest_call() -> None:
+    (hint,) = find_hints([crash("[0] * 0"), crash("[]")], GAP)
+    assert (hint.line, hint.call, hint.error) == (5, "average([])", "ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    ("why", "observed"),
+    [
+        ("it is raised on purpose", crash("[]", deliberate=True)),
+        ("the line is not of the change", crash("[]", at=("shop/money.py", 2))),
+        ("the error came from outside of the project", crash("[]", at=None)),
+        ("the call is far from what a test does", crash("[]", steps=2)),
+        ("a wrong type was given", crash("'a'", error=("builtins", "TypeError"), message="unsupported operand")),
+        ("None was given", crash("None", error=("builtins", "TypeError"), message="'NoneType' object is not iterable")),
+    ],
+    ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else "",
+)
+def test_no_crash_is_told_where(why: str, observed: Observed) -> None:
+    assert find_hints([observed], GAP) == (), why
+
+
+def test_none_that_nobody_gave_is_a_crash() -> None:
+    error = {"error": ("builtins", "AttributeError"), "message": "'NoneType' object has no attribute 'group'"}
+    assert len(find_hints([crash("'abc'", **error)], GAP)) == 1

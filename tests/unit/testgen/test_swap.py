@@ -1,0 +1,56 @@
+"""A function that no test calls yet is called the way that the tests call its kin."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.inputs import Script
+from greenlane.testgen.scripts import FoundScript
+from greenlane.testgen.swap import swap_calls
+
+FUNCTIONS = list_functions(
+    ast.parse(
+        """
+class Query:
+    def one_of(self, items): ...
+    def fragment(self, document: Mapping): ...
+    @property
+    def plain(self): ...
+
+def once(func): ...
+def twice(func): ...
+"""
+    ),
+    "shop/query.py",
+    "shop.query",
+)
+
+
+def function(name: str) -> Function:
+    return next(f for f in FUNCTIONS if f.name == name)
+
+
+def swapped(name: str, *setup: str, look: str, imports: frozenset[tuple[str, str]] = frozenset()) -> list[Script]:
+    found = FoundScript(test="t", script=Script(imports, setup, look))
+    return [one.script for one in swap_calls(found, function(name), FUNCTIONS)]
+
+
+def test_a_new_method_takes_the_place_of_a_sibling_with_values_of_its_own_kind() -> None:
+    texts = [s.text for s in swapped("fragment", "query = Query().val.one_of([1])", look="query({'val': 1})")]
+    assert "query = Query().val.fragment([1])\nquery({'val': 1})" in texts, "what stands there"
+    assert "query = Query().val.fragment({'val': 1})\nquery({'val': 1})" in texts, "a mapping of the script"
+    assert "query = Query().val.fragment({})\nquery({'val': 1})" in texts, "a guess"
+
+
+def test_a_property_is_read() -> None:
+    assert "Query().plain" in [s.look for s in swapped("plain", look="Query().one_of([1])")]
+
+
+def test_a_function_is_imported_in_place_of_its_kin() -> None:
+    (script, *_) = swapped("twice", look="once(work)", imports=frozenset({("shop.query", "once")}))
+    assert (script.look, script.imports) == ("twice(work)", {("shop.query", "twice")})
+
+
+def test_a_function_is_not_swapped_for_a_method() -> None:
+    assert swapped("twice", look="Query().one_of([1])") == []
