@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from greenlane.agents.base import Yielded
+from greenlane.agents.canary_limits import align_with_history
 from greenlane.agents.canary_traffic import added_traffic, ask_for_traffic, size_canary, was_asked
 from greenlane.agents.canary_watch import CanaryWatch, route, stop_canary_traffic
 from greenlane.agents.clearance import clear_to_start, is_cleared
@@ -204,6 +205,7 @@ class DeploymentAgent:
         split = await site.traffic.observe(service.name)
         assert split is not None, "the service was installed before"
         plan = resolve_thresholds(site.settings, service, lane, len(change.staging.services))
+        plan = await align_with_history(site, service, plan)
         sizing = await size_canary(site, service, plan)
         if not sizing.sufficient and not change.promoted and not was_asked(change):
             return ask_for_traffic(change, service, sizing)

@@ -127,6 +127,7 @@ def starting_canary(
         spread_slow=known[1] if known else None,
         traffic_rps=sizing.rate_rps,
         synthetic_rps=sizing.synthetic_rps,
+        aligned=plan.aligned,
         attempt=attempt,
         why=explain(
             change,
@@ -136,7 +137,11 @@ def starting_canary(
             f"{rules.watch_s:g} s of watch, then {', '.join(f'{s:g} %' for s in steps) or 'all'}. Limits "
             f"({service.tier} tier, {lane} lane): {rules.error_rate_limit:.2%} failed requests, p99 "
             f"{rules.p99_limit_ms:g} ms; at least {rules.min_requests} requests; each test may be wrong with a "
-            f"chance of {rules.alpha:.1e}. Traffic: {sizing.words}.",
+            f"chance of {rules.alpha:.1e}. {_aligned(plan)}Traffic: {sizing.words}.",
             artifact=artifact,
         ),
     )
+
+
+def _aligned(plan: Plan) -> str:
+    return f"The limits are {plan.alignment}. " if plan.alignment else ""

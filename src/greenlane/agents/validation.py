@@ -155,19 +155,20 @@ class ValidationAgent:
         now, past = self._clock.now(), await self._history.past()
         slots = await self._history.slots(judged.service, now - timedelta(days=bl.DAYS))
         needed = self._settings.validation.baseline_min_requests
+        incidents = bl.detect_incidents(past, judged.service)
         baseline = bl.compute_baseline(
             judged.service,
             slots,
-            bl.detect_incidents(past, judged.service),
+            incidents,
             now=now,
             hour=bl.hour_of_week(now),
             min_requests=needed,
             promoted=bl.detect_promotion(past, judged.service),
         )
         if baseline is None:
-            seen = sum(s.requests for s in slots)
-            text = f"{judged.service} has no baseline yet ({seen} of {needed} requests in {bl.DAYS} days), so nothing "
-            return msgspec.structs.replace(judged, remarks=(text + "is predicted for production",))
+            missing = bl.describe_missing(slots, incidents, now=now, min_requests=needed)
+            text = f"{judged.service} has no baseline yet ({missing}), so nothing is predicted for production"
+            return msgspec.structs.replace(judged, remarks=(text,))
         return msgspec.structs.replace(
             judged,
             predictions=self._predict(judged.outcome, baseline, detect_releases(past, judged.service, slots), rules),

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from greenlane.policy.staging import StagingAnswer
     from greenlane.ports.application import Application
 
+    Known = tuple[Baseline | None, list[Baseline], tuple[str, ...], int, str]
+    """All hours, hours of the week, warnings, requests that are needed, and what is missing."""
+
 ServiceName = Annotated[str, typer.Argument(metavar="SERVICE", help="A service of greenlane.yaml.")]
 HtmlFile = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write it as one HTML file.")]
 
@@ -46,30 +49,29 @@ def baseline(ctx: typer.Context, service: ServiceName, json_: JsonFlag = False) 
     From the last 30 days, incidents left out. It grows while `greenlane up` runs. Times are UTC.
     """
 
-    async def act(application: Application) -> tuple[Baseline | None, list[Baseline], tuple[str, ...], int]:
+    async def act(application: Application) -> Known:
         return await _read_baselines(application, _service(application.settings, service))
 
-    overall, hours, warnings, needed = with_application(ctx, act, read_only=True)
+    overall, hours, warnings, needed, missing = with_application(ctx, act, read_only=True)
     if json_:
         from greenlane.pages.terminal import print_json
 
-        print_json({"service": service, "all": overall, "hours": hours, "warnings": warnings, "min_requests": needed})
+        figures = {"all": overall, "hours": hours, "warnings": warnings, "min_requests": needed, "missing": missing}
+        print_json({"service": service, **figures})
         return
     if overall is None:
-        say(f"{service} has no baseline yet: fewer than {needed} requests were counted in the last 30 days")
+        say(f"{service} has no baseline yet: {missing}")
         say("it grows while `greenlane up` runs")
         return
     _print_baselines([overall, *hours])
     for text in warnings:
         say(f"warning: {text}")
-    missing = 168 - len(hours)
-    if missing:
-        say(f"{missing} of 168 hours of the week have fewer than {needed} requests: all hours count for them")
+    few = 168 - len(hours)
+    if few:
+        say(f"{few} of 168 hours of the week have fewer than {needed} requests: all hours count for them")
 
 
-async def _read_baselines(
-    application: Application, service: Service
-) -> tuple[Baseline | None, list[Baseline], tuple[str, ...], int]:
+async def _read_baselines(application: Application, service: Service) -> Known:
     from greenlane.adapters.baselines import FILE, BaselineStore
     from greenlane.domain.events import Lane
     from greenlane.policy import baseline as bl
@@ -90,7 +92,8 @@ async def _read_baselines(
     p99_ms, rate = rules.p99_limit_ms, rules.error_rate_limit
     breaches = bl.detect_breaches(overall, p99_limit_ms=p99_ms, error_rate_limit=rate) if overall else ()
     breaches += bl.detect_breaches_by_hour(hours, p99_limit_ms=p99_ms, error_rate_limit=rate)
-    return overall, hours, breaches, needed
+    missing = bl.describe_missing(slots, incidents, now=now, min_requests=needed) if overall is None else ""
+    return overall, hours, breaches, needed, missing
 
 
 def _print_baselines(rows: list[Baseline]) -> None:

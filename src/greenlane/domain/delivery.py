@@ -191,6 +191,27 @@ class CanaryJudgement(msgspec.Struct, frozen=True, kw_only=True):
     needed: int = 0
 
 
+class AlignedLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a limit of a canary comes from that was aligned with production's history (`policy/alignment.py`).
+
+    `metric` is `error_rate` (a share) or `p99_ms`. `limit` is the stricter of `configured` and `usual` x `headroom`,
+    which history does not lower under `least`. `usual` is of `requests` of the last 30 days, in the hours of `scope`.
+    """
+
+    metric: str
+    configured: float
+    usual: float
+    headroom: float
+    least: float
+    limit: float
+    scope: str
+    requests: int
+
+    @property
+    def stricter(self) -> bool:
+        return self.limit < self.configured
+
+
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
     """How failures of a version were spread over time: what the judge needs to tell bursts from a bad release.
 

@@ -13,6 +13,7 @@ import msgspec
 
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.delivery import (
+    AlignedLimit,
     Artifact,
     CanaryJudgement,
     Check,
@@ -454,6 +455,9 @@ class CanaryStarting(Decision, tag="canary.starting", frozen=True, kw_only=True)
     """Requests a second of the whole service, counted before the start; None: not counted."""
     synthetic_rps: float = 0.0
     """Requests a second that Greenlane adds to those of the users while the canary is watched."""
+    aligned: tuple[AlignedLimit, ...] = ()
+    """What `error_rate_limit` and `p99_limit_ms` were taken from, where they were held against production's history;
+    empty: they are as configured."""
 
 
 class CanaryObserved(Decision, tag="canary.observed", frozen=True, kw_only=True):

@@ -285,6 +285,17 @@ class Canary(Section):
     environment: Literal["ask", "hold", "roll_back"] = "ask"
     """What happens if stable is over the limit as well: a human is asked with the canary at weight 0; or it is held at
     its weight until it can be told apart (and a human asked at last); or it is rolled back."""
+    align_with_history: bool = False
+    """The limits of a canary follow what its service usually does, where that is stricter: the share of failed requests
+    and the p99 of the last 30 days (`greenlane baseline`) times `align_headroom`. Never laxer than configured; as
+    configured where fewer than `validation.baseline_min_requests` were counted."""
+    align_headroom: float = Field(2.0, ge=1, le=100)
+    """How many times what is usual a canary may show, if its limits are aligned with history."""
+    align_error_rate_min: Share = 0.001
+    """History does not lower the limit of failed requests under this share. The lower it is, the more requests a canary
+    needs: 0.001 takes 3,341 by the figures of `detect_factor` and `detect_power`."""
+    align_p99_min_ms: float = Field(50, ge=1)
+    """History does not lower the limit of the p99 under this, in milliseconds: users don't notice less."""
     keep_previous_s: float = Field(600, ge=0)
     """How long the previous version stays hot after a promotion, in seconds."""
 

@@ -163,6 +163,21 @@ def _sum_up(service: str, slots: Sequence[TrafficSlot], incidents: Sequence[Inci
     )
 
 
+def describe_missing(
+    slots: Sequence[TrafficSlot], incidents: Sequence[Incident], *, now: datetime, min_requests: int
+) -> str:
+    """Why there is no baseline: the requests that count, of how many that are needed, and what incidents took away."""
+    since = (now - timedelta(days=DAYS)).timestamp()
+    recent = [s for s in slots if since <= s.begins <= now.timestamp()]
+    kept = _sum_up("", recent, incidents, scope="all hours")
+    words = f"{kept.requests} of the {min_requests} requests that are needed were counted in {DAYS} days"
+    if not kept.excluded:
+        return words
+    left_out = sum(s.requests for s in recent) - kept.requests
+    quarters = "1 quarter of an hour was" if kept.excluded == 1 else f"{kept.excluded} quarters of an hour were"
+    return f"{words} outside of incidents; {quarters} left out for incidents, with {left_out} requests"
+
+
 def _overlaps(slot: TrafficSlot, incident: Incident) -> bool:
     return slot.begins < incident.ends.timestamp() + 1 and slot.begins + SLOT_S > incident.begins.timestamp()
 

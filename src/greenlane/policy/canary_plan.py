@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from greenlane.domain.delivery import Spread
+from greenlane.domain.delivery import AlignedLimit, Spread
 from greenlane.domain.events import CanaryStarting, Lane
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
@@ -75,11 +75,16 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """A canary before it starts: the first weight, the further ones, and the rules."""
+    """A canary before it starts: the first weight, the further ones, and the rules.
+
+    `aligned` says what its limits were taken from, `alignment` the same in words (empty: as configured, and no more is
+    to be said)."""
 
     weight_percent: float
     steps_percent: tuple[float, ...]
     rules: Rules
+    aligned: tuple[AlignedLimit, ...] = ()
+    alignment: str = ""
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):

@@ -98,15 +98,20 @@ def trails_of(history: Sequence[Recorded]) -> tuple[StableTrail, ...]:
     return tuple(found)
 
 
-def learn_spread(trails: Sequence[StableTrail]) -> tuple[Spread, Spread] | None:
-    """How failed and how slow requests of stable were spread over the latest of these canaries; None without any."""
-    kept = [trail for trail in trails if trail.ticks][-KEPT:]
-    if not kept:
+def learn_spread(trails: Sequence[StableTrail], p99_limit_ms: float | None = None) -> tuple[Spread, Spread] | None:
+    """How failed and how slow requests of stable were spread over the latest of these canaries; None without any.
+
+    Slow ones are those over this limit: of canaries with another one only the failed requests count. None: of all.
+    """
+    seen = [trail for trail in trails if trail.ticks]
+    if not seen:
         return None
     errors, slow = SpreadMeter(), SpreadMeter()
-    for trail in kept:
+    for trail in seen[-KEPT:]:
         for tick in trail.ticks:
             errors.add(tick.stable_requests, tick.stable_errors)
+    for trail in [t for t in seen if p99_limit_ms in (None, t.p99_limit_ms)][-KEPT:]:
+        for tick in trail.ticks:
             slow.add(tick.stable_requests, tick.stable_over)
     return errors.known(), slow.known()
 

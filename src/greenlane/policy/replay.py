@@ -24,6 +24,7 @@ from greenlane.domain.events import (
     ServiceComparison,
     StagingValidated,
 )
+from greenlane.policy.alignment import ERROR_RATE, P99, compute_recorded
 from greenlane.policy.canary import PhaseJudge
 from greenlane.policy.canary_plan import FULL_PERCENT, JUDGE_VERSION, Phase, Rules, rules_of
 from greenlane.policy.canary_trail import RESTARTED, RESUMED, PassedPhase, begin_phase
@@ -103,8 +104,29 @@ def replay_canaries(history: Sequence[Recorded]) -> tuple[Replayed, ...]:
     found: list[Replayed] = []
     for place, record in enumerate(history):
         if isinstance(record.event, CanaryStarting):
+            if record.event.aligned:
+                found.append(_aligned(record.seq, record.event))
             found += _CanaryReplay(record.event).run(history[place + 1 :])
     return tuple(found)
+
+
+def _aligned(seq: int, starting: CanaryStarting) -> Replayed:
+    """The limits follow from the recorded history, and are those that the canary was judged by."""
+    judged_by = {ERROR_RATE: starting.error_rate_limit, P99: starting.p99_limit_ms}
+    differences = []
+    for each in starting.aligned:
+        again = compute_recorded(each)
+        if again != each.limit:
+            differences.append(f"{each.metric}: recorded {each.limit!r}, from its history {again!r}")
+        if judged_by.get(each.metric) != each.limit:
+            differences.append(f"{each.metric}: taken {each.limit!r}, judged by {judged_by.get(each.metric)!r}")
+    return Replayed(
+        seq=seq,
+        what=f"limits of the canary of {starting.service}, aligned with history",
+        recorded=", ".join(f"{each.metric} {each.limit:g}" for each in starting.aligned),
+        again=", ".join(f"{each.metric} {compute_recorded(each):g}" for each in starting.aligned),
+        differences=tuple(differences),
+    )
 
 
 class _CanaryReplay:

@@ -14,4 +14,5 @@ class Releases(Protocol):
 
     async def spreads(self, service: str, *, tick_s: float, p99_limit_ms: float) -> tuple[Spread, Spread] | None:
         """How failed and slow requests of the stable version were spread over the looks of this service's latest
-        canaries, those with the same distance of looks and the same limit of latency; None: there were none."""
+        canaries, those with the same distance of looks (and, for slow ones, the same limit of latency); None: there
+        were none."""

@@ -31,9 +31,8 @@ class LedgerReleases:
 
     async def spreads(self, service: str, *, tick_s: float, p99_limit_ms: float) -> tuple[Spread, Spread] | None:
         await self._read_on()
-        alike = (service, tick_s, p99_limit_ms)
         trails = [t for found in self._trails.values() for t in found]
-        return learn_spread([t for t in trails if (t.service, t.tick_s, t.p99_limit_ms) == alike])
+        return learn_spread([t for t in trails if (t.service, t.tick_s) == (service, tick_s)], p99_limit_ms)
 
     async def _read_on(self) -> None:
         runs: dict[str, None] = {}

@@ -28,6 +28,7 @@ from greenlane.policy.baseline import (
     Incident,
     compute_baseline,
     compute_histogram_quantile,
+    describe_missing,
     detect_breaches,
     detect_breaches_by_hour,
     detect_incidents,
@@ -222,6 +223,20 @@ def test_the_upper_end_asks_and_the_lower_end_blocks(
 ) -> None:
     found = assess_predictions([prediction(predicted=predicted, half=half, missing=missing, base=base)])
     assert (len(found.blocks), len(found.asks)) == (blocks, asks)
+
+
+def test_a_missing_baseline_says_what_incidents_took_away() -> None:
+    """All requests may have come in quarters of an hour that an incident touched: the total alone explains nothing."""
+    slots = [slot(timedelta(hours=1), requests=10_000), slot(timedelta(hours=9), requests=278)]
+    incident = Incident(begins=NOW - timedelta(hours=1), ends=NOW - timedelta(minutes=58), run="r")
+    assert baseline(slots, (incident,)) is None
+    assert describe_missing(slots, (incident,), now=NOW, min_requests=1000) == (
+        "278 of the 1000 requests that are needed were counted in 30 days outside of incidents; 1 quarter of an hour "
+        "was left out for incidents, with 10000 requests"
+    )
+    assert describe_missing(slots[1:], (), now=NOW, min_requests=1000) == (
+        "278 of the 1000 requests that are needed were counted in 30 days"
+    )
 
 
 # ------------------------------------------------------------------ through the agents
