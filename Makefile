@@ -24,7 +24,15 @@ demo: .venv/.runtime
 	@$(BIN)/greenlane demo $(ARGS)
 
 test: .venv/.dev
+ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
+else
+	@# Unit tests side by side; tests with processes, proxies and kills one after the other. Both run, whatever the first says.
+	@status=0; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit || status=$$?; \
+	$(BIN)/python -m pytest --ignore tests/unit tests || status=$$?; \
+	exit $$status
+endif
 
 check: .venv/.dev
 	@$(BIN)/ruff format --check src tests bench

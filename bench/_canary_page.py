@@ -188,7 +188,7 @@ def draw(file: Path, figures: Sequence[dict[str, Any]]) -> None:
     left.axvline(1, color="#b00020", lw=1)
     left.set(xscale="log", xlabel="healthy releases rolled back, % (red line: 1 %; left edge: none)")
     right.axvline(1000, color="#cccccc", lw=1)
-    right.set(xscale="log", xlabel="median seconds to roll back, from the first request (right of 1,000: never)")
+    right.set(xscale="log", xlabel="median seconds to roll back from the first request\n(right of 1,000: never)")
     for axis, scenarios in ((left, healthy), (right, bad)):
         axis.set_yticks(range(len(scenarios)), [_title(s)[:48] for s in scenarios])
         axis.invert_yaxis()

@@ -145,25 +145,32 @@ async def _watch(scene: RealScene) -> tuple[float, float]:
 
 
 async def kill_canaries(bench: Bench, killed: Killed, goal: int, advance: Callable[[], None]) -> None:
-    """Runs of a good version, each with several kills during its canary, two at a time."""
-    places = asyncio.Semaphore(2)
+    """Runs of a good version, each with several kills during its canary, two at a time, until there are enough.
 
-    async def one(number: int, times: int) -> None:
-        async with places:
-            with tempfile.TemporaryDirectory(prefix="greenlane-live-", ignore_cleanup_errors=True) as folder:
-                async with open_scene(Path(folder), PR_SHIPS) as scene:
-                    try:
-                        await die_in_canary(scene, times, random.Random(bench.args.seed + number), advance)
-                        killed.outcomes.append(await scene.outcome())
-                        requests, failed = await scene.user_failures()
-                        killed.requests += requests
-                        killed.failed += failed
-                    except (AssertionError, TimeoutError) as error:
-                        killed.problems.append(f"run {number}: {error}")
-                    killed.kills += scene.kills
+    A canary may be promoted before its turn to be killed has come, so there are at most three times as many runs as it
+    takes if none is.
+    """
+    numbers = iter(range(3 * math.ceil(goal / KILLS_A_RUN)))
 
-    sizes = [min(KILLS_A_RUN, goal - start) for start in range(0, goal, KILLS_A_RUN)]
-    await asyncio.gather(*(one(number, times) for number, times in enumerate(sizes)))
+    async def in_turn() -> None:
+        while (left := goal - len(killed.kills)) > 0 and (number := next(numbers, None)) is not None:
+            await _kill_in_one(bench, killed, number, min(KILLS_A_RUN, left), advance)
+
+    await asyncio.gather(in_turn(), in_turn())
+
+
+async def _kill_in_one(bench: Bench, killed: Killed, number: int, times: int, advance: Callable[[], None]) -> None:
+    with tempfile.TemporaryDirectory(prefix="greenlane-live-", ignore_cleanup_errors=True) as folder:
+        async with open_scene(Path(folder), PR_SHIPS) as scene:
+            try:
+                await die_in_canary(scene, times, random.Random(bench.args.seed + number), advance)
+                killed.outcomes.append(await scene.outcome())
+                requests, failed = await scene.user_failures()
+                killed.requests += requests
+                killed.failed += failed
+            except (AssertionError, TimeoutError) as error:
+                killed.problems.append(f"run {number}: {error}")
+            killed.kills += scene.kills
 
 
 async def die_in_canary(scene: Scene, times: int, draw: random.Random, advance: Callable[[], None]) -> None:

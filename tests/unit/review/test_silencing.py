@@ -273,7 +273,7 @@ def test_an_analyzer_that_fails_is_a_gap(error: Exception, repository: Repositor
 def test_an_analyzer_that_is_too_slow_is_a_gap(repository: Repository, tmp_path: Path) -> None:
     head = repository.change({"shop/run.py": "def run(command):\n    return command\n"})
     reading = read(repository, head, tmp_path / "work", analyzers=build_analyzers(0.001))
-    assert {s.analyzer for s in reading.skipped} >= {"security", "reading"}
+    assert "security" in {s.analyzer for s in reading.skipped}
     assert judge(reading).lane.lane is not Lane.GREEN
 
 
