@@ -45,8 +45,9 @@ class RealScene:
         traffic: Router | None = None,
         rate_rps: float = 80,
         sections: dict[str, Any] | None = None,
+        **more: Any,
     ) -> None:
-        """`sections` stand in place of the short figures."""
+        """`sections` stand in place of the short figures; `more` ports go to the deployment agent."""
         self.rate_rps = rate_rps
         self.users: TrafficSource | None = None
         short: dict[str, Any] = {
@@ -84,13 +85,14 @@ class RealScene:
             "settings": self.config, "work_dir": folder / "work",
         }  # fmt: skip
         self._rest: dict[str, Any] = {"code_host": self.repo, "clock": SystemClock()}
+        self._deploying = {**self.ports, **self._rest, **more}
         agents = [
             StagingAgent(**self.ports, **self._rest, probe=HttpProbe()),
             ValidationAgent(
                 builder=self.builder, platform=self.platform, load=HttpLoad(seed=1), settings=self.config,
                 clock=SystemClock(), history=KnownProduction(),
             ),
-            DeploymentAgent(**self.ports, **self._rest),
+            DeploymentAgent(**self._deploying),
         ]  # fmt: skip
         self.driver = Driver(agents, SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
         opened = e.PrOpened(
@@ -101,7 +103,7 @@ class RealScene:
 
     def another_worker(self, traffic: Router) -> Driver:
         """One that takes the run over where it stands, with a router of its own and a newer fence."""
-        agent = DeploymentAgent(**{**self.ports, "traffic": traffic}, **self._rest)
+        agent = DeploymentAgent(**{**self._deploying, "traffic": traffic})
         driver = Driver([agent], SimpleNamespace(clock=SystemClock()))  # type: ignore[arg-type]  # no crashes here
         driver.history = list(self.driver.history)
         driver.fence = self.driver.fence + 1

@@ -46,6 +46,15 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
     ask: str
 
 
+class TokenUse(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens that were paid for. `sent` includes `cached`, read from the prompt cache, and `written`, written to it."""
+
+    sent: int = 0
+    cached: int = 0
+    written: int = 0
+    answered: int = 0
+
+
 class ClaudeClient:
     """No tools, no state between questions: each gets a client of its own."""
 
@@ -68,7 +77,7 @@ class ClaudeClient:
             return None, self.record(question, "unavailable", detail=self.missing)
         settings = self._settings
         tokens = sum(estimate_tokens(t) for t in (question.instructions, question.material, question.ask))
-        most = _ANSWER_ATTEMPTS * self._cost(tokens + settings.max_output_tokens, 0, settings.max_output_tokens)
+        most = _ANSWER_ATTEMPTS * self._most(tokens + settings.max_output_tokens)
         day = self._clock.now().date().isoformat()
         reserved = await asyncio.to_thread(
             lambda: self._spending.reserve(
@@ -83,12 +92,11 @@ class ClaudeClient:
             return None, self.record(question, "over-budget", detail=reserved)
         started = time.perf_counter()
         output, outcome, detail, messages = await self._run(question, answer)
-        tokens_in, cached, tokens_out = _usage(messages)
-        cost = self._cost(tokens_in, cached, tokens_out)
+        use = _usage(messages)
+        cost = self._cost(use)
         await asyncio.to_thread(self._spending.settle, reserved, cost)
         call = self.record(
-            question, outcome, detail=detail, tokens=(tokens_in, cached, tokens_out), cost=cost,
-            latency_s=time.perf_counter() - started,
+            question, outcome, detail=detail, use=use, cost=cost, latency_s=time.perf_counter() - started,
         )  # fmt: skip
         return output, call
 
@@ -137,11 +145,17 @@ class ClaudeClient:
         plain = " ".join(text.split())
         return self.redactor.redact(plain.replace(key, "***") if key else plain)[:_MAX_DETAIL]
 
-    def _cost(self, tokens_in: int, cached: int, tokens_out: int) -> float:
-        """US dollars at the configured prices. `tokens_in` includes those that were read from the cache."""
+    def _cost(self, use: TokenUse) -> float:
+        """US dollars at the configured prices."""
         s = self._settings
-        dollars = (tokens_in - cached) * s.input_usd_per_mtok + cached * s.cached_usd_per_mtok
-        return (dollars + tokens_out * s.output_usd_per_mtok) / 1e6
+        dollars = (use.sent - use.cached - use.written) * s.input_usd_per_mtok
+        dollars += use.cached * s.cached_usd_per_mtok + use.written * s.written_usd_per_mtok
+        return (dollars + use.answered * s.output_usd_per_mtok) / 1e6
+
+    def _most(self, sent: int) -> float:
+        """The most that one attempt with so many tokens costs: nothing is read from the cache, and all is written."""
+        answered = self._settings.max_output_tokens
+        return max(self._cost(TokenUse(sent=sent, written=written, answered=answered)) for written in (0, sent))
 
     def record(
         self,
@@ -149,19 +163,21 @@ class ClaudeClient:
         outcome: Outcome,
         *,
         detail: str = "",
-        tokens: tuple[int, int, int] = (0, 0, 0),
+        use: TokenUse | None = None,
         cost: float = 0.0,
         latency_s: float = 0.0,
     ) -> ModelCall:
         """What the ledger gets of a call, or of one that was not made."""
+        use = use or TokenUse()
         return ModelCall(
             purpose=question.purpose,
             outcome=outcome,
             model_id=self._name,
             prompt_digest=question.prompt_digest,
-            input_tokens=tokens[0],
-            cached_tokens=tokens[1],
-            output_tokens=tokens[2],
+            input_tokens=use.sent,
+            cached_tokens=use.cached,
+            cache_write_tokens=use.written,
+            output_tokens=use.answered,
             cost_usd=round(cost, 6),
             latency_s=round(latency_s, 3),
             detail=detail,
@@ -195,13 +211,14 @@ def _judge_failure(error: Exception, messages: Sequence[ModelMessage]) -> tuple[
     return "unavailable", text
 
 
-def _usage(messages: Sequence[ModelMessage]) -> tuple[int, int, int]:
-    """Input tokens (cached ones included), cached ones, and output tokens of all answers that came."""
+def _usage(messages: Sequence[ModelMessage]) -> TokenUse:
+    """The tokens of all answers that came."""
     from pydantic_ai.messages import ModelResponse
 
     answers = [m for m in messages if isinstance(m, ModelResponse)]
-    return (
-        sum(m.usage.input_tokens for m in answers),
-        sum(m.usage.cache_read_tokens for m in answers),
-        sum(m.usage.output_tokens for m in answers),
+    return TokenUse(
+        sent=sum(m.usage.input_tokens for m in answers),
+        cached=sum(m.usage.cache_read_tokens for m in answers),
+        written=sum(m.usage.cache_write_tokens for m in answers),
+        answered=sum(m.usage.output_tokens for m in answers),
     )

@@ -24,11 +24,12 @@ _MAX_FILE_BYTES = 1 << 20
 
 
 class ModelUse(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens of both passes together. `input_tokens` includes `cached_tokens`, those that the second pass reads from
-    the prompt cache."""
+    """Tokens of both passes together. `input_tokens` includes `cache_write_tokens`, those that the first pass writes to
+    the prompt cache, and `cached_tokens`, those that the second one reads from it."""
 
     input_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
 
 
@@ -60,7 +61,10 @@ def estimate_use(
     shared = _tokens(instructions.always_chars + len(OPENING) + len(packed.text))
     again = _tokens(instructions.intent_chars) + STATED_TOKENS
     return ModelUse(
-        input_tokens=2 * shared + _tokens(len(JUDGE)) + again, cached_tokens=shared, output_tokens=2 * ANSWER_TOKENS
+        input_tokens=2 * shared + _tokens(len(JUDGE)) + again,
+        cached_tokens=shared,
+        cache_write_tokens=shared,
+        output_tokens=2 * ANSWER_TOKENS,
     )
 
 

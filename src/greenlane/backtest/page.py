@@ -100,7 +100,8 @@ def model_words(report: BacktestReport) -> list[str]:
         f"A model would take about {model.input_tokens / n:,.0f} tokens in ({model.cached_tokens / n:,.0f} of them "
         f"from its cache) and {model.output_tokens / n:,.0f} out a change: {model.usd:,.2f} dollars together, "
         f"{model.usd_a_change:.3f} a change, {model.usd_most:.3f} at most "
-        f"(at {prices.sent:g}, {prices.cached:g} and {prices.answered:g} a million)"
+        f"(at {prices.sent:g} sent, {prices.cached:g} read from the cache, {prices.written:g} written to it and "
+        f"{prices.answered:g} out a million)"
     ]
     if model.over_budget:
         lines.append(f"  {model.over_budget} would cost more than model.usd_per_pr, and go to a human for that")

@@ -30,10 +30,11 @@ class LaneShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """Dollars a million tokens: sent, read from the prompt cache, and answered."""
+    """Dollars a million tokens: sent, read from the prompt cache, written to it, and answered."""
 
     sent: float
     cached: float
+    written: float
     answered: float
 
 
@@ -215,8 +216,9 @@ def _cost(changes: Sequence[JudgedChange], prices: Prices, usd_per_pr: float) ->
     uses = [c.model for c in changes if c.model.input_tokens]
     each = [
         (
-            (u.input_tokens - u.cached_tokens) * prices.sent
+            (u.input_tokens - u.cached_tokens - u.cache_write_tokens) * prices.sent
             + u.cached_tokens * prices.cached
+            + u.cache_write_tokens * prices.written
             + u.output_tokens * prices.answered
         )
         / 1e6

@@ -43,8 +43,9 @@ def backtest(
         str | None,
         typer.Option(
             "--price",
-            metavar="IN,OUT[,CACHED]",
-            help="Dollars a million tokens; else those of `model`. Without CACHED nothing is cheaper for the cache.",
+            metavar="IN,OUT[,CACHED[,WRITTEN]]",
+            help="Dollars a million tokens; else those of `model`. Without CACHED there is no cache; without WRITTEN, "
+            "what is written to it costs 1.25 times IN.",
         ),
     ] = None,
     trace_s: Annotated[
@@ -74,7 +75,10 @@ def backtest(
     loaded = settings_for(root, set_ or [], branch)
     model = loaded.settings.model
     prices = asked or Prices(
-        sent=model.input_usd_per_mtok, cached=model.cached_usd_per_mtok, answered=model.output_usd_per_mtok
+        sent=model.input_usd_per_mtok,
+        cached=model.cached_usd_per_mtok,
+        written=model.written_usd_per_mtok,
+        answered=model.output_usd_per_mtok,
     )
     weights = weights_for(root, loaded.settings)
     began = time.monotonic()
@@ -113,6 +117,7 @@ def _prices(text: str | None) -> Prices | None:
     """Raises InputError."""
     from greenlane.backtest.summing import Prices
     from greenlane.domain.errors import InputError
+    from greenlane.domain.settings import CACHE_WRITE_FACTOR
 
     if text is None:
         return None
@@ -120,12 +125,17 @@ def _prices(text: str | None) -> Prices | None:
         numbers = [float(part) for part in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (2, 3) or not all(0 <= number < 1e6 for number in numbers):
+    if not 2 <= len(numbers) <= 4 or not all(0 <= number < 1e6 for number in numbers):
         raise InputError(
-            f"--price {text}: it is not two or three prices",
-            hint="e.g. --price 3,15 or --price 3,15,0.3: dollars a million tokens sent, answered, read from the cache",
+            f"--price {text}: it is not two to four prices",
+            hint="e.g. --price 3,15 or --price 3,15,0.3 or --price 3,15,0.3,3.75: dollars a million tokens sent, "
+            "answered, read from the cache, written to it",
         )
-    return Prices(sent=numbers[0], answered=numbers[1], cached=numbers[2] if len(numbers) == 3 else numbers[0])
+    sent, answered, *cache = numbers
+    if not cache:
+        return Prices(sent=sent, answered=answered, cached=sent, written=sent)
+    written = cache[1] if len(cache) == 2 else CACHE_WRITE_FACTOR * sent
+    return Prices(sent=sent, answered=answered, cached=cache[0], written=written)
 
 
 def _judge(

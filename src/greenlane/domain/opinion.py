@@ -35,7 +35,8 @@ class ModelOpinion(msgspec.Struct, frozen=True, kw_only=True):
 
 class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     """One call: which pass (`blind`, `intent`), how it ended, and what it took. `cost_usd` is computed from the
-    configured prices; tokens are those that the model's host reported (0: it reported none)."""
+    configured prices; tokens are those that the model's host reported (0: it reported none). `input_tokens` includes
+    those that were read from the prompt cache (`cached_tokens`) and those that were written to it."""
 
     purpose: str
     outcome: Outcome
@@ -43,6 +44,7 @@ class ModelCall(msgspec.Struct, frozen=True, kw_only=True):
     prompt_digest: str
     input_tokens: int = 0
     cached_tokens: int = 0
+    cache_write_tokens: int = 0
     output_tokens: int = 0
     cost_usd: float = 0.0
     latency_s: float = 0.0

@@ -168,6 +168,10 @@ class Review(Section):
     """Globs of files where a mistake costs more; a change to one of them adds to the risk score."""
 
 
+CACHE_WRITE_FACTOR = 1.25
+"""What a token costs that is written to the prompt cache for five minutes, as a multiple of one that is just sent."""
+
+
 class ModelSettings(Section):
     """The language model of `orchestration.model`: how it is reached, and what it may cost."""
 
@@ -192,10 +196,18 @@ class ModelSettings(Section):
     """Price of a million input tokens; take it from your contract, costs are computed from it."""
     cached_usd_per_mtok: float = Field(0.3, ge=0)
     """Price of a million input tokens read from the prompt cache."""
+    cache_write_usd_per_mtok: float | None = Field(None, ge=0)
+    """Price of a million input tokens written to the prompt cache. None: 1.25 times `input_usd_per_mtok`."""
     output_usd_per_mtok: float = Field(15.0, ge=0)
     """Price of a million output tokens."""
     examples_dir: str | None = None
     """Folder of the repository with examples of your own (`*.md`), read from the base branch."""
+
+    @property
+    def written_usd_per_mtok(self) -> float:
+        """The price of a million tokens written to the cache, as configured or as it follows."""
+        price = self.cache_write_usd_per_mtok
+        return CACHE_WRITE_FACTOR * self.input_usd_per_mtok if price is None else price
 
 
 class Rollout(Section):

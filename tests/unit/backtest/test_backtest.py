@@ -19,6 +19,7 @@ from greenlane.adapters.history import GitHistory
 from greenlane.agents.review import ReviewAgent
 from greenlane.analyzers.catalog import build_analyzers
 from greenlane.analyzers.reader import ChangeReader
+from greenlane.backtest.asking import ModelUse
 from greenlane.backtest.judging import JudgedChange, judge_changes
 from greenlane.backtest.outcomes import Outcome, label_outcomes
 from greenlane.backtest.settings import settings_for
@@ -182,7 +183,7 @@ def test_policy_and_risk_are_counted_apart_and_a_rule_costs_what_it_alone_sends(
         [change("a", ("r", "p"), ("p",)), change("b", ("p",), ("p",)), change("c", ("r",)), change("d", ())],
         {},
         repo="x",
-        prices=Prices(sent=3, cached=0.3, answered=15),
+        prices=Prices(sent=3, cached=0.3, written=3.75, answered=15),
         usd_per_pr=1,
     )
     assert (report.to_human.count, report.by_risk.count, report.by_policy_only.count) == (3, 2, 1)
@@ -190,6 +191,15 @@ def test_policy_and_risk_are_counted_apart_and_a_rule_costs_what_it_alone_sends(
         "r": (2, 1, False),
         "p": (2, 1, True),
     }
+
+
+def test_a_model_is_estimated_with_what_it_writes_to_the_cache_and_reads_from_it() -> None:
+    use = ModelUse(input_tokens=2_100_000, cached_tokens=1_000_000, cache_write_tokens=1_000_000, output_tokens=100_000)
+    judged = JudgedChange(sha="a", number=0, title="", author="", at=0, model=use)
+    prices = Prices(sent=3, cached=0.3, written=3.75, answered=15)
+    assert sum_up([judged], {}, repo="x", prices=prices, usd_per_pr=1).model.usd == pytest.approx(
+        0.3 + 0.3 + 3.75 + 1.5
+    )
 
 
 def test_the_interval_is_wilsons() -> None:

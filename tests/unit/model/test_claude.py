@@ -99,6 +99,26 @@ async def test_both_passes_make_one_opinion_and_every_call_is_accounted_for(tmp_
     assert [t.rule for g in told.gates for t in g.triggers] == ["model_security_finding"]
 
 
+@pytest.mark.parametrize(("settings", "price"), [({}, 3.75), ({"input_usd_per_mtok": 4.0}, 5.0)])
+async def test_what_is_written_to_the_prompt_cache_costs_a_quarter_more_than_what_is_sent(
+    tmp_path: Path, settings: dict[str, float], price: float
+) -> None:
+    body = message(HARMLESS)
+    body["usage"] |= {"cache_creation_input_tokens": 600, "cache_read_input_tokens": 0}
+    call = (await ask(tmp_path, body, **settings)).calls[0]
+    assert (call.input_tokens, call.cached_tokens, call.cache_write_tokens) == (1600, 0, 600)
+    assert call.cost_usd == pytest.approx((1000 * price / 1.25 + 600 * price + 100 * 15) / 1e6)
+
+
+async def test_another_price_of_cache_writes_is_configured_and_reserved_for(tmp_path: Path) -> None:
+    body = message(HARMLESS)
+    body["usage"] |= {"cache_creation_input_tokens": 600, "cache_read_input_tokens": 0}
+    call = (await ask(tmp_path, body, cache_write_usd_per_mtok=7.0)).calls[0]
+    assert call.cost_usd == pytest.approx((1000 * 3 + 600 * 7 + 100 * 15) / 1e6)
+    dear = await ask(tmp_path, body, cache_write_usd_per_mtok=1000.0)  # so dear that it could go over the budget
+    assert dear.outcome == "over-budget"
+
+
 async def test_the_first_pass_is_blind_and_the_second_sees_the_same_change_with_the_stated_intent(
     tmp_path: Path,
 ) -> None:
