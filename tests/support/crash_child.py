@@ -32,11 +32,12 @@ LOOK_S = 0.05
 
 
 def name_of(drafts: tuple[Draft, ...]) -> str:
-    """The kind of a commit: the type of each event, with its phase or weight where it has one."""
+    """The kind of a commit: the type of each event, with the phase of a look and the weight of a step."""
     names = []
     for draft in drafts:
         body = json.loads(bytes(draft.body))
-        more = body.get("phase") or (f"{body['weight_percent']:g}" if draft.type == "canary.promoting" else "")
+        more = body["phase"] if draft.type == "canary.observed" else ""
+        more = f"{body['weight_percent']:g}" if draft.type == "canary.promoting" else more
         names.append(f"{draft.type} {more}".strip())
     return " + ".join(names)
 
