@@ -74,7 +74,17 @@ class Killed:
 
 
 async def measure(bench: Bench) -> None:
-    count = QUICK_ROLLBACKS if bench.quick else ROLLBACKS
+    if bench.args.part != "kills":
+        await _measure_versions(bench, QUICK_ROLLBACKS if bench.quick else ROLLBACKS)
+    if bench.args.part != "versions":
+        goal = QUICK_KILLS if bench.quick else KILLS
+        killed = Killed()
+        with bench.progress("kills", total=goal) as advance:
+            await kill_canaries(bench, killed, goal, advance)
+        _report_kills(bench, killed, goal)
+
+
+async def _measure_versions(bench: Bench, count: int) -> None:
     seen: list[RolledBack] = []
     with bench.progress("bad versions", total=count) as advance:
         for _ in range(count):
@@ -82,11 +92,6 @@ async def measure(bench: Bench) -> None:
             bench.console.print(f"weight 0 after {seen[-1].after_s:.2f} s, {seen[-1].after_verdict_s:.3f} s of verdict")
             advance()
     _report_rollbacks(bench, seen)
-    goal = QUICK_KILLS if bench.quick else KILLS
-    killed = Killed()
-    with bench.progress("kills", total=goal) as advance:
-        await kill_canaries(bench, killed, goal, advance)
-    _report_kills(bench, killed, goal)
 
 
 async def roll_back_once() -> RolledBack:
@@ -233,6 +238,7 @@ def _report_kills(bench: Bench, killed: Killed, goal: int) -> None:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, help="of the random instants")
+    parser.add_argument("--part", choices=("versions", "kills", "both"), default="both", help="one half alone")
 
 
 if __name__ == "__main__":
