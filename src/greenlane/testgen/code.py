@@ -16,11 +16,13 @@ import msgspec
 from greenlane.suite.lines import parse_source
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
-FunctionKind = Literal["function", "method", "static", "class", "property"]
+FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
+"""`init` is what runs when an object is made: it is called by its class."""
 Constant: TypeAlias = int | float | str | bytes | None
 _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
+_MAX_OBSERVERS = 6
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +64,14 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
+    observers: tuple[str, ...] = ()
+    """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
+    changed."""
+
+    @property
+    def called(self) -> str:
+        """The name that is called from outside, on the module or the receiver."""
+        return self.owner if self.kind == "init" and self.owner else self.name
 
     @property
     def qualified(self) -> str:
@@ -92,8 +102,19 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
             found.append(_describe(node, path, module, None, constants))
         elif isinstance(node, ast.ClassDef):
             members = [member for member in _flat(node.body) if isinstance(member, FunctionNode)]
-            found += [_describe(member, path, module, node.name, constants) for member in members]
+            described = [_describe(member, path, module, node.name, constants) for member in members]
+            observers = tuple(f.name for f in described if _is_observer(f))[:_MAX_OBSERVERS]
+            found += [
+                f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
+                for f in described
+            ]
     return tuple(found)
+
+
+def _is_observer(function: Function) -> bool:
+    nothing = all(param.default is not None for param in function.params)
+    public = function.kind == "method" and not function.name.startswith("_")
+    return public and nothing and function.returns_value and not function.asynchronous
 
 
 def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
@@ -129,7 +150,7 @@ def _describe(
     node: FunctionNode, path: str, module: str, owner: str | None, constants: Mapping[str, tuple[Constant, ...]]
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-    kind = _kind(owner, decorators)
+    kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
     params = _params(node.args)
     return Function(
         path=path,
@@ -140,7 +161,7 @@ def _describe(
         line=min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)]),
         first=node.lineno,
         last=node.end_lineno or node.lineno,
-        params=params[1:] if kind in {"method", "class", "property"} else params,
+        params=params[1:] if kind in {"method", "class", "property", "init"} else params,
         asynchronous=isinstance(node, ast.AsyncFunctionDef),
         returns_value=any(isinstance(n, ast.Return | ast.Yield) and n.value is not None for n in ast.walk(node)),
         constants=_constants(node, constants),
@@ -291,7 +312,7 @@ def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Fun
     callers: list[Function] = []
     level = [function]
     for _ in range(_CALLER_LEVELS):
-        names = {f.name for f in level}
+        names = {f.called for f in level}
         level = [f for f in functions if f.calls & names and f not in callers and f != function]
         callers += level
     public = [f for f in callers if not f.private and not f.name.startswith("__")]

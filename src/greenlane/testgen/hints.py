@@ -69,5 +69,5 @@ def _call_of(observed: Observed) -> str:
         return re.sub(r"\s+", " ", case.script.look)
     given = ", ".join(f"{name}={text}" if name else text for name, text in case.arguments)
     holder = f"{case.receiver}." if case.receiver else ""
-    shown = f"{holder}{case.entry.name}"
+    shown = f"{holder}{case.entry.called}"
     return shown if case.entry.kind == "property" else f"{shown}({given})"
