@@ -37,7 +37,8 @@ TRIAL_S = 60.0
 PYNGUIN_S = (10, 60)
 _SCORING = "2"
 """Changed with every change of how tests are scored: what was kept before is measured anew."""
-_MUTANTS = ("testgen/mutants.py", "testgen/trial.py", "testgen/inside/greenlane_mutants.py")
+_MUTANTS = ("testgen/mutants.py", "testgen/inside/greenlane_mutants.py")
+"""Which faults there are, and when a test has noticed one."""
 _SOURCES = ("testgen", "suite", "policy/testing.py")
 _NOT_USED = frozenset({"asked.py", "faults.py", "fixtures.py", "given.py", "program.py"})
 """Modules of the model's path and of other languages, without which results stay the same."""
