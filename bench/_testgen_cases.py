@@ -67,7 +67,6 @@ PROJECTS = (
     Project(repository="tkem/cachetools", package="src/cachetools"),
     Project(repository="jpadilla/pyjwt", package="jwt"),
     Project(repository="lepture/mistune", package="src/mistune"),
-    Project(repository="arrow-py/arrow", package="arrow"),
     Project(
         repository="prettytable/prettytable",
         package="src/prettytable",
@@ -75,16 +74,12 @@ PROJECTS = (
     ),
     Project(repository="astanin/python-tabulate", package="tabulate", tests="test"),
     Project(repository="jd/tenacity", package="tenacity"),
-    Project(repository="pallets/jinja", package="src/jinja2"),
     Project(repository="hukkin/tomli", package="src/tomli"),
-    Project(repository="Suor/funcy", package="funcy"),
-    Project(repository="Pylons/waitress", package="src/waitress"),
 )
 PACKAGES = (
-    "pytest coverage pytest-cov pytest-mock pytest-timeout pytest-lazy-fixtures freezegun pretend pyyaml simplejson "
-    "pytz cryptography typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons "
-    "tinydb itsdangerous marshmallow sqlparse click cachetools pyjwt mistune arrow prettytable tabulate tenacity "
-    "funcy waitress jinja2 tomli"
+    "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
+    "typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons tinydb itsdangerous "
+    "marshmallow sqlparse click cachetools pyjwt mistune prettytable tabulate tenacity tomli"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
