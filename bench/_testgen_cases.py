@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ SIDES = ("report", "develop")
 MIN_OPEN, MAX_ADDED, MAX_FILES = 3, 150, 3
 SUITE_S = 30.0
 """For a suite while it is measured, which takes up to twice as long: a slower one makes a case of minutes."""
+
+
+_CLOCK = re.compile(r"\b(process_time|perf_counter|monotonic)\(")
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,7 +151,8 @@ def open_lines(run: SuiteRun, lines: dict[str, frozenset[int]]) -> set[tuple[str
 
 
 def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
-    """Merged changes of source and tests together, of a size that people review."""
+    """Merged changes of source and tests together, of a size that people review. What tests notice that measure time
+    depends on the machine, so such are no yardstick."""
     for case in merged_changes(project.repository, clone, last=last, wanted=last):
         paths = [p for p in changed_paths(clone, case.base, case.head) if p.endswith(".py")]
         source = [p for p in paths if p.startswith(f"{project.package}/") and not is_test_file(p)]
@@ -156,7 +161,8 @@ def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
             continue
         diff = read_diff(Git(clone), case.base, case.head)
         added = sum(len(f.added) for f in diff.files if f.path in source)
-        if MIN_OPEN <= added <= MAX_ADDED:
+        timed = any(_CLOCK.search(line.text) for f in diff.files if f.path in tests for line in f.added)
+        if MIN_OPEN <= added <= MAX_ADDED and not timed:
             yield case
 
 
