@@ -17,10 +17,12 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import differing, is_tellable, reached, taste
-from greenlane.testgen.code import Function, Guard, enclosing, guards_of
+from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, made_receivers, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
+from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts
@@ -120,6 +122,8 @@ class Search:
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
         for _ in range(_ROUNDS):
+            if self._style.form == "unittest":
+                cases = [case for case in cases if not case.fixtures]
             fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
@@ -167,8 +171,7 @@ class Search:
             siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
             seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
-            if self._style.form == "unittest":
-                seeds = [seed for seed in seeds if not seed.fixtures]
+            seeds = seeds or made_up_calls(entry, rank, share // 16, receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
