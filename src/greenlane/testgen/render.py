@@ -113,7 +113,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     """The whole file: a docstring that says what it is, imports, and the tests. Formatted."""
     given = [GivenLike(name=t.name, purpose=t.purpose, text=t.given) for t in tests if t.given is not None]
     if given:
-        return format_source(given_source(given, style), style.line_length)
+        return format_source(given_source(given, style), style.layout)
     imports: set[Import] = set()
     blocks: dict[str, list[str]] = {}
     for test in tests:
@@ -131,7 +131,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     head = f'"""{MARKER} for changed lines of `{paths}` that no test ran.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
     text = head + '"""\n\n' + _import_lines(imports, project) + "\n\n" + _arrange(blocks, style)
-    return format_source(text, style.line_length)
+    return format_source(text, style.layout)
 
 
 def _arrange(blocks: dict[str, list[str]], style: Style) -> str:

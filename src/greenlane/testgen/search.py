@@ -21,6 +21,7 @@ from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
+from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
@@ -33,6 +34,7 @@ from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
 
 _ROUNDS = 4
+_ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -54,9 +56,16 @@ class Search:
     """The search for one file. `gap` is what is open, without the mutants that existing tests notice."""
 
     def __init__(
-        self, explorer: Explorer, trials: Trials, scene: Scene, source: Source, style: Style, started: float
+        self,
+        explorer: Explorer,
+        trials: Trials,
+        hunter: Hunter,
+        scene: Scene,
+        source: Source,
+        style: Style,
+        started: float,
     ) -> None:
-        self._explorer, self._trials = explorer, trials
+        self._explorer, self._trials, self._hunter = explorer, trials, hunter
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._pool: Pool = {}
         self.hints: tuple[Hint, ...] = ()
@@ -91,7 +100,15 @@ class Search:
         return msgspec.structs.replace(gap, mutants=left)
 
     async def _noticing(self, observed: list[Observed]) -> list[Observed]:
-        return await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S) if observed else []
+        """With what each notices; without those that run faults and notice none, which the gates would drop."""
+        if not observed:
+            return []
+        noticing = await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S)
+        lines = {mutant.line for mutant in self.gap.mutants}
+        useful = [
+            o for o in noticing if o.reached & self.gap.faults or not lines & o.lines.get(self.gap.path, frozenset())
+        ]
+        return useful or noticing
 
     def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
         return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
@@ -121,7 +138,7 @@ class Search:
         observed: list[Observed] = []
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
             if self._style.form == "unittest":
                 cases = [case for case in cases if not case.fixtures]
             fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
@@ -130,6 +147,10 @@ class Search:
             left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
             if not left or self._is_late():
                 break
+            if number == _ROUND_OF_HUNT:
+                cases = await self._hunter.hunt(self._scene, source, observed, left, _files_of(baseline, source))
+                if cases:
+                    continue
             bases = _nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             cases = [
@@ -222,6 +243,13 @@ def _tests_before(line: int, function: Function, source: Source, baseline: Suite
         for test in sorted(there, key=lambda t: (counts[t], t)):
             found.setdefault(test.split("[")[0])
     return list(found)[:_TESTS_A_LINE]
+
+
+def _files_of(baseline: SuiteRun, source: Source) -> list[str]:
+    """Test files, those that ran this source file first."""
+    ran = {test for tests in baseline.contexts.get(source.path, {}).values() for test in tests} - {""}
+    files = [*sorted(ran), *sorted(outcome.test for outcome in baseline.outcomes)]
+    return list(dict.fromkeys(test.split("::")[0] for test in files if test.split("::")[0].endswith(".py")))
 
 
 def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
