@@ -34,11 +34,13 @@ _KINDS = {
 
 _STREAMS = ("StringIO('a,b\\n1,2\\n')", "StringIO('')", "BytesIO(b'abc')")
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
+_UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
+"""One of each kind, where nothing is known."""
 _BY_NAME = (
     (r"exc_type|exc_val(ue)?|exc_tb|exc|traceback|tb", ("None",)),
     (r"file|fp|fh|fd|stream|file_?obj|buffer|in_?file|out_?file", (*_STREAMS, *_PATHS[:1])),
     (r"(file_?|dir_?)?path|file_?name|fname|directory|folder", _PATHS),
-    (r"n|count|size|num|index|idx|i|limit|width|length|depth|start|stop|end|step|times|position|(max|min|num)_\w+",
+    (r"n|count|size|num|index|idx|i|limit|width|length|depth|start|stop|end|step|times|position|price|amount|cost|weight|total|rate|ratio|seconds|minutes|hours|days|timeout|age|year|month|day|[xyabkm]|(max|min|num)_\w+",
      ("2", "0", "1", "-1", "3")),
     (r"items|iterable|seq|sequence|values|lst|it|xs|elements|rows|iterator", ("[1, 2, 3]", "[]", "['a', 'b']", "[1]")),
     (r"mapping|dct|d|dictionary|options|config|kwargs|params", ("{'a': 1}", "{}", "{'a': {'b': 1}}")),
@@ -101,17 +103,9 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         rows = itertools.zip_longest(*(pools[kind] for kind in named))  # one of each type in turn
         found = [value for row in rows for value in row if value is not None]
     else:
-        found = [
-            *_by_name(param.name),
-            *numbers[:4],
-            *texts[:6],
-            *map(repr, TEXTS[:5]),
-            *map(repr, _NUMBERS[:4]),
-            "None",
-            "[]",
-            "[1, 2, 3]",
-        ]
-        found += pools["dict"][:2]
+        asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
+        mixed = [v for row in itertools.zip_longest(numbers[:4], texts[:6]) for v in row if v is not None]
+        found = [*_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
 
 

@@ -49,7 +49,7 @@ def _objects(name: str, entry: Function, constructors: Constructors) -> list[Des
     params = [p for p in constructors.get(name, ()) if p.default is None]
     pools = [guess_values(param, entry)[:_RECEIVERS] for param in params]
     found = []
-    for row in itertools.islice(_rows(pools), _RECEIVERS):
+    for row in itertools.islice(_rows(pools), 2 * _RECEIVERS):
         given = ", ".join(f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, row, strict=True))
         text = f"{name}({given})"
         imports, fixtures = needs_of(text, entry)
@@ -71,7 +71,7 @@ def made_up_calls(
     pools = [_values(param, entry, kin, constructors) for param in required]
     names = [param.name if param.keyword_only else None for param in required]
     found = []
-    for row in itertools.islice(_rows([[value.text for value in pool] for pool in pools]), limit * 4):
+    for row in itertools.islice(_rows([[value.text for value in pool] for pool in pools]), limit * 2):
         values = [next(value for value in pool if value.text == text) for pool, text in zip(pools, row, strict=True)]
         for receiver in receivers or (None,):
             parts = [receiver.made, *(p for s in receiver.history for p in s.parts)] if receiver else []
@@ -89,7 +89,7 @@ def made_up_calls(
                     history=steps_of(receiver.history) if receiver else (),
                 )
             )
-    return found[: limit * 4]
+    return found[: limit * 2]
 
 
 def _rows(pools: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:

@@ -29,7 +29,7 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts
 from greenlane.testgen.source import Source
 from greenlane.testgen.swap import swap_calls
-from greenlane.testgen.targets import Gap, Target, Targets, is_fault, line_of
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
 
@@ -48,7 +48,7 @@ _TESTS_A_MUTANT = 25
 _MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
 """Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
 _MAX_SWAPPED = 120
-_CANDIDATES, _A_TARGET = 160, 8
+_CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
 
@@ -192,7 +192,7 @@ class Search:
             siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
             seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
-            seeds = seeds or made_up_calls(entry, rank, share // 16, receivers, source.constructors)
+            seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
@@ -204,14 +204,15 @@ class Search:
         """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
         useful = [o for o in observed if o.case.key not in known and is_tellable(o) and o.reached]
         useful.sort(key=taste, reverse=True)
-        counts: dict[Target, int] = {}
         chosen: dict[str, Observed] = {}
-        for one in useful:
-            wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < _A_TARGET]
-            if wanted and not is_fault(wanted[0]):
-                chosen[one.case.key] = one
-                for target in one.reached:
-                    counts[target] = counts.get(target, 0) + 1
+        for most in _A_TARGET:  # a few for every target before more for any
+            counts: dict[Target, int] = {}
+            for one in useful:
+                wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < most]
+                if wanted and len(chosen) < _CANDIDATES:
+                    chosen[one.case.key] = one
+                    for target in one.reached:
+                        counts[target] = counts.get(target, 0) + 1
         for one in useful:  # then whatever there is room for
             if len(chosen) >= _CANDIDATES:
                 break

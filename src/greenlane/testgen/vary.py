@@ -13,7 +13,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
-from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script
+from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 
 
 def vary(
@@ -92,6 +92,9 @@ def _with_other_history(case: Case) -> Iterator[Case]:
     for number in range(len(case.history)):
         shorter = case.history[:number] + case.history[number + 1 :]
         yield msgspec.structs.replace(case, history=shorter, carved=False, steps=case.steps + 1)
+    if case.receiver and not case.entry.returns_value and case.entry.kind == "method":
+        twice = (*case.history, Step(case.entry.name, case.arguments))
+        yield msgspec.structs.replace(case, history=twice, carved=False, steps=case.steps + 1)
     if case.history:
         longer = (*case.history, case.history[-1])
         yield msgspec.structs.replace(case, history=longer, carved=False, steps=case.steps + 1)
