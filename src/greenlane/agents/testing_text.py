@@ -36,6 +36,8 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
     total = covered + service.uncovered_before
     subject = f"{service.service}: " if named else ""
     said = [f"{subject}{service.verdict.reason[0].upper()}{service.verdict.reason[1:]}."]
+    if service.found:
+        said.append(f"Not understood of the project's own files: {'; '.join(service.found[:_MAX_FOUND])}.")
     if not total:
         return [*said, "No executable line changed."]
     if not service.uncovered_before:

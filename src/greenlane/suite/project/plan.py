@@ -6,6 +6,7 @@ runs tests: both end in the sandbox. What can't be understood is said, together 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -291,8 +292,7 @@ class _Planner:
 
 
 def _within(folder: str, command: str) -> str:
-    """A command in a folder of the tree, whose name is held against a pattern where it comes from."""
-    return f"cd {folder} && {command}" if folder else command
+    return f"cd {shlex.quote(folder)} && {command}" if folder else command
 
 
 def _has_pytest(needs: Needs) -> bool:
