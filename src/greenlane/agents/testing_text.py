@@ -11,6 +11,7 @@ from greenlane.domain.events import WrittenTest
 
 _MAX_LINES = 12
 _MAX_NAMES = 20
+_MAX_FOUND = 3
 _WIDTH = 100
 NOT_ISOLATED = "NOTHING OF IT WAS ISOLATED: Greenlane was started with --unsafe-no-sandbox."
 

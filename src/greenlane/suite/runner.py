@@ -209,7 +209,7 @@ exit $code
 
 def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
     """Names of tests are relative to the tree, whatever folder the command changes to."""
-    plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
+    plugins = ("greenlane_report", "greenlane_django", "no:cacheprovider", *request.plugins)
     options = [f"--rootdir={tree}", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
@@ -234,6 +234,8 @@ def _variables(service: Service, environment: PythonEnvironment, folder: Path, r
     }
     if request.measure:
         variables["COVERAGE_PROCESS_START"] = str(out / "rc")
+    if "pytest" not in service.commands.test and not request.select:
+        variables |= {"GREENLANE_UNITTEST": "1", "GREENLANE_TREE": str(tree)}
     if request.reverse:
         variables["GREENLANE_ORDER"] = "reverse"
     if request.shuffle is not None:
