@@ -29,6 +29,11 @@ _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "c
 """Modules of the standard library from which a generated test may import values."""
 
 
+View = Literal["", "list", "dict", "repr", "str", "masked", "type", "len", "call"]
+"""How something is looked at that can't be written down as it is (`views.py` writes it); `call`: the attribute is a
+method that is called."""
+
+
 class Attribute(msgspec.Struct, frozen=True, array_like=True):
     name: str
     value: Description
@@ -40,6 +45,7 @@ class Effect(msgspec.Struct, frozen=True, array_like=True):
     where: str
     attribute: str
     value: Description
+    view: View = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,6 +57,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool = False
     called: int = -1
     """It was a function, called with so many arguments (1, 2, ...); -1: it was none."""
+    entered: bool = False
+    """It was a context manager: `value` is what it gives inside."""
+    view: View = ""
+    """What `value` shows of it."""
     dated: bool = False
     attributes: tuple[Attribute, ...] = ()
     changes: tuple[Effect, ...] = ()
@@ -185,9 +195,11 @@ def encode_case(number: int, case: Case) -> dict[str, Any]:
     return {
         "id": number,
         "module": case.entry.module,
-        "function": case.entry.name,
+        "function": case.entry.called,
         "receiver": case.receiver,
         "attribute": case.entry.kind == "property",
+        "void": not case.entry.returns_value and case.entry.kind != "init",
+        "observers": case.entry.observers,
         "arguments": case.arguments,
         "imports": sorted(case.imports),
         "asynchronous": case.entry.asynchronous,

@@ -23,9 +23,9 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
-from greenlane.testgen.code import Guard, guards_of
 from greenlane.testgen.explore import Explorer
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
+from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.naming import describe_condition, describe_outcome, describe_test, name_test
@@ -37,7 +37,7 @@ from greenlane.testgen.source import Source, project_modules, read_file
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
 
-_MAX_TESTS = 12
+_MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
 
 

@@ -18,8 +18,9 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.suite.runner import SuiteRequest, SuiteRunner
 from greenlane.testgen.choose import is_tellable
-from greenlane.testgen.code import Function, FunctionNode, enclosing, guards_of
+from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.explore import Given, Observed, decode_lines, encode_case
+from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source

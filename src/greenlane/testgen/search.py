@@ -17,17 +17,19 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import differing, is_tellable, reached, taste
-from greenlane.testgen.code import Function, Guard, enclosing, guards_of
+from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, made_receivers, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
+from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.source import Source
 from greenlane.testgen.swap import swap_calls
-from greenlane.testgen.targets import Gap, Target, Targets, is_fault, line_of
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
 
@@ -47,7 +49,7 @@ _MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
 """Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
 _MAX_SWAPPED = 120
 _TESTS_TO_HUNT, _TESTS_TO_CARVE = 60, 60
-_CANDIDATES, _A_TARGET = 160, 8
+_CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
 
@@ -138,6 +140,8 @@ class Search:
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
         for number in range(_ROUNDS):
+            if self._style.form == "unittest":
+                cases = [case for case in cases if not case.fixtures]
             fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
@@ -200,8 +204,7 @@ class Search:
             siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
             seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
-            if self._style.form == "unittest":
-                seeds = [seed for seed in seeds if not seed.fixtures]
+            seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
@@ -213,14 +216,15 @@ class Search:
         """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
         useful = [o for o in observed if o.case.key not in known and is_tellable(o) and o.reached]
         useful.sort(key=taste, reverse=True)
-        counts: dict[Target, int] = {}
         chosen: dict[str, Observed] = {}
-        for one in useful:
-            wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < _A_TARGET]
-            if wanted and not is_fault(wanted[0]):
-                chosen[one.case.key] = one
-                for target in one.reached:
-                    counts[target] = counts.get(target, 0) + 1
+        for most in _A_TARGET:  # a few for every target before more for any
+            counts: dict[Target, int] = {}
+            for one in useful:
+                wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < most]
+                if wanted and len(chosen) < _CANDIDATES:
+                    chosen[one.case.key] = one
+                    for target in one.reached:
+                        counts[target] = counts.get(target, 0) + 1
         for one in useful:  # then whatever there is room for
             if len(chosen) >= _CANDIDATES:
                 break
