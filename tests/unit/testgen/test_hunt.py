@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -13,11 +14,13 @@ import pytest
 
 import greenlane.testgen
 from greenlane.suite.lines import parse_source
-from greenlane.testgen.code import list_functions
+from greenlane.testgen.code import list_constructors, list_functions
+from greenlane.testgen.guesses import guess_options
 from greenlane.testgen.hunt import filled, list_texts, slotted
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.trial import encode_mutant
+from greenlane.testgen.uses import with_uses
 
 INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
 
@@ -132,3 +135,24 @@ def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:
     found = hunt(tmp_path, case, 10, [4, 6, 8, 9], ["begin", "loop", "endloop"], **more)
     counts = {blocks_in(text) - text.lower().split().count("endloop") for (text,) in found}
     assert min(counts) < 0, "only where there is one end too many does it matter that the stack was popped"
+
+
+def test_what_a_class_asks_of_the_items_of_a_parameter_says_what_to_give() -> None:
+    source = """
+class Reader:
+    def __init__(self, rules=None, name=None):
+        self.rules = rules or ()
+
+    def read(self):
+        for rule in self.rules:
+            if type(rule) is dict:
+                yield rule
+            elif isinstance(rule, (tuple, str)):
+                yield rule[0]
+"""
+    tree = parse_source(source)
+    (reader,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    rules, name = with_uses(list_constructors(tree)["Reader"], reader)
+    assert (rules.annotation, name.annotation) == ("list[dict | tuple | str]", "")
+    entry = list_functions(tree, "reader.py", "reader")[1]
+    assert guess_options(rules, entry)[:2] == ["[{}]", "[()]"]
