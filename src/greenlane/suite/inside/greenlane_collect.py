@@ -1,4 +1,8 @@
-"""Runs inside the sandbox after the suite: joins what its processes measured and writes it as JSON."""
+"""Runs inside the sandbox after the suite: joins what its processes measured and writes it as JSON.
+
+Each test's name is written once and then meant by its number: a large suite over a large file would fill hundreds of
+megabytes otherwise.
+"""
 
 import contextlib
 import json
@@ -12,27 +16,48 @@ import coverage
 def main(out: str) -> None:
     measure = coverage.Coverage(config_file=f"{out}/rc")
     measure.combine()
-    with contextlib.suppress(coverage.CoverageException):  # an old one has no contexts in its report
-        measure.set_option("json:show_contexts", True)
-    measure.json_report(outfile=f"{out}/coverage.json")
+    data = measure.get_data()
+    numbers: dict[str, int] = {}
+    files = {}
+    for file in data.measured_files():
+        with contextlib.suppress(coverage.CoverageException):  # a file that is gone, or no Python
+            files[os.path.relpath(file)] = read_lines(measure, data, file, numbers)
+    write(f"{out}/coverage.json", {"tests": list(numbers), "files": files})
     with contextlib.suppress(Exception):  # lines are worth having without it
-        write_arcs(measure.get_data(), f"{out}/arcs.json")
+        write_arcs(data, f"{out}/arcs.json")
+
+
+def read_lines(measure: Any, data: Any, file: str, numbers: dict[str, int]) -> dict[str, Any]:
+    """`{"executed": [line, ...], "tests": [[line, [number of a test, ...]], ...]}`"""
+    _, statements, _, missing, _ = measure.analysis2(file)
+    executed = sorted(set(statements) - set(missing))
+    try:
+        contexts = data.contexts_by_lineno(file)
+    except AttributeError:  # an old one knows no contexts
+        contexts = {}
+    tests = [[line, [numbers.setdefault(name, len(numbers)) for name in names]] for line, names in contexts.items()]
+    return {"executed": executed, "tests": tests}
 
 
 def write_arcs(data: Any, path: str) -> None:
-    """`{file: [[from, to, [tests]], ...]}`, where branches were traced."""
+    """`{"tests": [name, ...], "files": {file: [[from, to, [number, ...]], ...]}}`, where branches were traced."""
     if not data.has_arcs():
         return
-    found: dict[str, dict[tuple[int, int], list[str]]] = {}
-    for context in data.measured_contexts():
+    found: dict[str, dict[tuple[int, int], list[int]]] = {}
+    contexts = sorted(data.measured_contexts())
+    for number, context in enumerate(contexts):
         data.set_query_context(context)
         for file in data.measured_files():
             arcs = found.setdefault(os.path.relpath(file), {})
             for arc in data.arcs(file) or ():
-                arcs.setdefault(tuple(arc), []).append(context)
+                arcs.setdefault(tuple(arc), []).append(number)
     shown = {file: [[a, b, tests] for (a, b), tests in arcs.items()] for file, arcs in found.items()}
+    write(path, {"tests": contexts, "files": shown})
+
+
+def write(path: str, content: dict[str, Any]) -> None:
     with open(path, "w", encoding="utf-8") as stream:  # noqa: PTH123 - plain and late
-        json.dump(shown, stream)
+        json.dump(content, stream, separators=(",", ":"))
 
 
 if __name__ == "__main__":
