@@ -2,8 +2,9 @@
 
 A project is a clone below `--repos DIR` and a few facts that an adopter would write into `greenlane.yaml`. A change
 is taken if people merged it with tests of its own, if the suite passes on it with those tests and without them, and
-if at least `MIN_OPEN` of its changed lines run only because of them. `python bench/_testgen_cases.py --repos DIR
---python PYTHON` writes the list anew, newest changes first.
+if at least `MIN_OPEN` of its changed lines run only because of them, and if the suite takes no more than `SUITE_S`.
+`python bench/_testgen_cases.py --repos DIR --python PYTHON` writes the list anew, newest changes first, before anything
+is generated for them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import asyncio
 import csv
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -30,8 +31,10 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 
 LIST = Path(__file__).with_name("testgen_changes.csv")
+SIDES = ("report", "develop")
 MIN_OPEN, MAX_ADDED, MAX_FILES = 3, 150, 3
-SUITE_S = 120.0
+SUITE_S = 30.0
+"""For a suite while it is measured, which takes up to twice as long: a slower one makes a case of minutes."""
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +51,7 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
         return Service(name="project", source_roots=(root,), tests_dir=self.tests)
 
 
-_VERSION = '__version__ = version = "99.0"\n__version_tuple__ = version_tuple = (99, 0)\n'
+_VERSION = '__version__ = version = "99.0.0"\n__version_tuple__ = version_tuple = (99, 0, 0)\n'
 PROJECTS = (
     Project(
         repository="python-humanize/humanize",
@@ -57,22 +60,34 @@ PROJECTS = (
     ),
     Project(repository="mahmoud/boltons", package="boltons"),
     Project(repository="msiemens/tinydb", package="tinydb"),
-    Project(repository="more-itertools/more-itertools", package="more_itertools"),
-    Project(repository="pypa/packaging", package="src/packaging"),
     Project(repository="pallets/itsdangerous", package="src/itsdangerous"),
-    Project(repository="jaraco/inflect", package="inflect"),
     Project(repository="marshmallow-code/marshmallow", package="src/marshmallow"),
     Project(repository="andialbrecht/sqlparse", package="sqlparse"),
     Project(repository="pallets/click", package="src/click"),
-    Project(repository="pallets/werkzeug", package="src/werkzeug"),
+    Project(repository="tkem/cachetools", package="src/cachetools"),
+    Project(repository="jpadilla/pyjwt", package="jwt"),
+    Project(repository="lepture/mistune", package="src/mistune"),
+    Project(repository="arrow-py/arrow", package="arrow"),
+    Project(
+        repository="prettytable/prettytable",
+        package="src/prettytable",
+        made=(("src/prettytable/_version.py", _VERSION),),
+    ),
+    Project(repository="astanin/python-tabulate", package="tabulate", tests="test"),
+    Project(repository="jd/tenacity", package="tenacity"),
+    Project(repository="pallets/jinja", package="src/jinja2"),
+    Project(repository="hukkin/tomli", package="src/tomli"),
+    Project(repository="Suor/funcy", package="funcy"),
+    Project(repository="Pylons/waitress", package="src/waitress"),
 )
 PACKAGES = (
-    "pytest coverage pytest-cov freezegun pretend hypothesis pyyaml simplejson pytz markupsafe watchdog "
-    "ephemeral-port-reserve cffi pytest-timeout pytest-xprocess cryptography typeguard typing_extensions colorama "
-    "python-dateutil tzdata humanize boltons tinydb more-itertools packaging itsdangerous inflect marshmallow "
-    "sqlparse click werkzeug"
+    "pytest coverage pytest-cov pytest-mock pytest-timeout pytest-lazy-fixtures freezegun pretend pyyaml simplejson "
+    "pytz cryptography typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons "
+    "tinydb itsdangerous marshmallow sqlparse click cachetools pyjwt mistune arrow prettytable tabulate tenacity "
+    "funcy waitress jinja2 tomli"
 )
-"""What the projects' suites import. The projects themselves are among it for their metadata; their trees come first."""
+"""What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
+it. The projects themselves are among it for their metadata; their trees come first."""
 
 
 class Listed(msgspec.Struct, frozen=True):
@@ -86,12 +101,13 @@ class Listed(msgspec.Struct, frozen=True):
 class Trees(msgspec.Struct, frozen=True, kw_only=True):
     """A change as it was merged, and the same with the tests of before; `lines` are the changed executable ones.
 
-    `human` are the test files that the change brought or altered."""
+    `human` are the test files that the change brought or altered, `human_lines` how many lines it added to them."""
 
     whole: Path
     withheld: Path
     lines: dict[str, frozenset[int]]
     human: tuple[str, ...]
+    human_lines: int
 
 
 def read_list() -> list[Listed]:
@@ -127,7 +143,8 @@ def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
     }
     lines, _ = read_statements(withheld, changed)
     present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))
-    return Trees(whole=whole, withheld=withheld, lines=lines, human=present)
+    added = sum(len(f.added) for f in diff.files if f.path in present)
+    return Trees(whole=whole, withheld=withheld, lines=lines, human=present, human_lines=added)
 
 
 def open_lines(run: SuiteRun, lines: dict[str, frozenset[int]]) -> set[tuple[str, int]]:
@@ -163,7 +180,7 @@ async def is_fit(project: Project, clone: Path, case: Case, runner: SuiteRunner,
         return len(closed) if whole.passed and len(closed) >= MIN_OPEN else 0
 
 
-async def choose(repos: Path, python: Path, names: list[str], each: int, last: int) -> None:
+async def choose(repos: Path, python: Path, names: list[str], each: int, last: int, sides: Sequence[str]) -> None:
     runner = SuiteRunner(choose_sandbox(), Settings())
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["repository", "commit", "side"])
@@ -172,7 +189,7 @@ async def choose(repos: Path, python: Path, names: list[str], each: int, last: i
         found = 0
         for case in candidates(project, clone, last) if clone else ():
             if clone is not None and await is_fit(project, clone, case, runner, environment_of(python)):
-                writer.writerow([project.repository, case.head, ("report", "develop")[found % 2]])
+                writer.writerow([project.repository, case.head, sides[found % len(sides)]])
                 sys.stdout.flush()
                 found += 1
             if found == each:
@@ -185,6 +202,7 @@ if __name__ == "__main__":
     parser.add_argument("--python", type=Path, required=True)
     parser.add_argument("--each", type=int, default=4, help="changes of each project")
     parser.add_argument("--last", type=int, default=400, help="merged changes that are looked at")
+    parser.add_argument("--sides", default=SIDES, nargs="+", help="given in turn; a project may be kept for one")
     parser.add_argument("names", nargs="*", metavar="OWNER/NAME", help="these projects only")
     given = parser.parse_args()
-    asyncio.run(choose(given.repos, given.python, given.names, given.each, given.last))
+    asyncio.run(choose(given.repos, given.python, given.names, given.each, given.last, given.sides))

@@ -10,7 +10,7 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob
 from greenlane.suite.runner import copy_tree, work_folder
 
-_STARTS_S = 60.0
+_STARTS_S = 120.0
 """Beyond its search it instruments, minimises and writes; then it is ended: sometimes it does not end by itself."""
 _SEED = "1"
 

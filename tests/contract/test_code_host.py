@@ -11,10 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from greenlane.adapters.git import LocalGit
+from greenlane.adapters.git import LocalGit, commits, worktrees
+from greenlane.adapters.git.process import Git
 from greenlane.domain.errors import (
     BaseMovedError,
     ConfigError,
+    FencedError,
     FinalError,
     GreenlaneError,
     InputError,
@@ -396,10 +398,10 @@ async def test_a_conflict_names_its_files(house: House) -> None:
 async def test_reverting_gives_the_old_tree_on_top_of_the_new_base(house: House) -> None:
     head = house.change()
     merged = await house.host.merge(house.base, head, message="Merge #1")
-    await house.host.advance_base("main", expected=house.base, commit=merged)
+    await house.host.advance_base("main", expected=house.base, commit=merged, run="run-1", fence=1)
     back = await house.host.revert_to(house.base, merged, message="Roll back #1")
     assert back == await house.host.revert_to(house.base, merged, message="Roll back #1")
-    await house.host.advance_base("main", expected=merged, commit=back)
+    await house.host.advance_base("main", expected=merged, commit=back, run="run-1", fence=1)
     assert await house.host.head_of("main") == back
     assert (await house.host.diff(house.base, back)).files == ()
 
@@ -444,15 +446,46 @@ async def test_no_file_is_committed_outside_the_tree_or_through_a_link(one_house
 async def test_the_base_branch_moves_once_and_only_from_where_it_was_expected(house: House) -> None:
     head = house.change()
     merged = await house.host.merge(house.base, head, message="Merge #1")
-    await house.host.advance_base("main", expected=house.base, commit=merged)
-    await house.host.advance_base("main", expected=house.base, commit=merged)
+    await house.host.advance_base("main", expected=house.base, commit=merged, run="run-1", fence=1)
+    await house.host.advance_base("main", expected=house.base, commit=merged, run="run-1", fence=1)
     assert await house.host.head_of("main") == merged
     other = await house.host.merge(house.base, house.change("b", "b.py", "b = 1\n"), message="Merge #2")
     with pytest.raises(BaseMovedError) as moved:
-        await house.host.advance_base("main", expected=house.base, commit=other)
+        await house.host.advance_base("main", expected=house.base, commit=other, run="run-1", fence=1)
     assert moved.value.actual == merged
     with pytest.raises(FinalError, match="would lose commits"):
-        await house.host.advance_base("main", expected=merged, commit=house.base)
+        await house.host.advance_base("main", expected=merged, commit=house.base, run="run-1", fence=1)
+
+
+async def test_an_older_worker_of_a_run_moves_no_base_branch_once_a_newer_one_closed_it(house: House) -> None:
+    head = house.change()
+    merged = await house.host.merge(house.base, head, message="Merge #1")
+    await house.host.fence_base("run-1", 2)
+    with pytest.raises(FencedError, match="newer worker"):
+        await house.host.advance_base("main", expected=house.base, commit=merged, run="run-1", fence=1)
+    with pytest.raises(FencedError, match="newer worker"):
+        await house.host.fence_base("run-1", 1)
+    assert await house.host.head_of("main") == house.base
+    await house.host.fence_base("run-1", 3)
+    await house.host.advance_base("main", expected=house.base, commit=merged, run="run-1", fence=3)
+    assert await house.host.head_of("main") == merged
+
+
+async def test_a_worker_that_looked_before_it_was_fenced_moves_nothing_either(
+    one_house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker is stopped after it read the fence and before git moves the branch."""
+    merged = await one_house.host.merge(one_house.base, one_house.change(), message="Merge #1")
+    look = worktrees.require_movable
+
+    def frozen(git: Git, ref: str, old: str, new: str) -> None:
+        look(git, ref, old, new)
+        commits.fence_base(git, "run-1", 2)
+
+    monkeypatch.setattr(worktrees, "require_movable", frozen)
+    with pytest.raises(FencedError, match="newer worker"):
+        await one_house.host.advance_base("main", expected=one_house.base, commit=merged, run="run-1", fence=1)
+    assert await one_house.host.head_of("main") == one_house.base
 
 
 # ------------------------------------------------------------------ checked-out branches
@@ -467,7 +500,7 @@ async def test_a_clean_checkout_follows_its_branch(one_house: House) -> None:
     head = one_house.change()
     git = _checkout(one_house, "main")
     merged = await one_house.host.merge(one_house.base, head, message="Merge #1")
-    await one_house.host.advance_base("main", expected=one_house.base, commit=merged)
+    await one_house.host.advance_base("main", expected=one_house.base, commit=merged, run="run-1", fence=1)
     assert git("status", "--porcelain") == ""
     assert (one_house.path / "app.py").read_text() == "def price():\n    return 2\n"
     git("checkout", "-q", "feature")
@@ -484,7 +517,7 @@ async def test_a_move_that_was_interrupted_before_the_checkout_followed_is_finis
     merged = await one_house.host.merge(one_house.base, head, message="Merge #1")
     git("update-ref", "refs/heads/main", merged)
     assert git("status", "--porcelain") != ""
-    await one_house.host.advance_base("main", expected=one_house.base, commit=merged)
+    await one_house.host.advance_base("main", expected=one_house.base, commit=merged, run="run-1", fence=1)
     assert git("status", "--porcelain") == ""
 
 
@@ -495,13 +528,13 @@ async def test_a_checkout_with_uncommitted_work_stops_the_move(one_house: House)
     work = one_house.path / "app.py"
     work.write_text("unsaved work\n")
     with pytest.raises(FinalError, match="uncommitted changes") as refused:
-        await one_house.host.advance_base("main", expected=one_house.base, commit=merged)
+        await one_house.host.advance_base("main", expected=one_house.base, commit=merged, run="run-1", fence=1)
     assert "commit or stash" in refused.value.hint
     assert work.read_text() == "unsaved work\n"
     git("checkout", "-q", "app.py")
     (one_house.path / "new.py").write_text("untracked, and in the way\n")
     with pytest.raises(FinalError, match="in the way"):
-        await one_house.host.advance_base("main", expected=one_house.base, commit=merged)
+        await one_house.host.advance_base("main", expected=one_house.base, commit=merged, run="run-1", fence=1)
     assert await one_house.host.head_of("main") == one_house.base
 
 

@@ -57,14 +57,6 @@ class Done(msgspec.Struct, frozen=True):
     """Any answer."""
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    stable: Instance
-    canary: Instance | None = None
-    weight: float = 0.0
-    limit_ms: float = 0.0
-    fences: dict[str, int] = {}
-
-
 class CommandTraffic:
     def __init__(self, state_dir: Path, *, watch_gap_s: float | None = None) -> None:
         self._folder = state_dir.resolve() / "router"
@@ -80,11 +72,9 @@ class CommandTraffic:
         check_split(service, split)
         self.know(service)
         async with locked(self._locks / f"router-{service.name}.lock"):
-            old = self._read(service.name)
-            routed = Routed(stable=old.stable, canary=old.canary, fences=old.fences) if old else Routed()
-            kept = Kept(
+            kept = Routed(
                 stable=split.stable, canary=split.canary, weight=split.canary_weight, limit_ms=p99_limit_ms,
-                fences=check_fence(routed.fences, run, fence),
+                fences=check_fence(self._read(service.name), run, fence),
             )  # fmt: skip
             self._folder.mkdir(parents=True, exist_ok=True)
             write_struct(self._folder / f"{service.name}.json", kept)
@@ -128,14 +118,14 @@ class CommandTraffic:
     async def close(self) -> None:
         """Nothing is held here: canaries end at 0 when they are read no more."""
 
-    def _read(self, service: str) -> Kept | None:
-        return read_struct(self._folder / f"{service}.json", Kept)
+    def _read(self, service: str) -> Routed | None:
+        return read_struct(self._folder / f"{service}.json", Routed)
 
     async def _ask(
         self,
         service: Service,
         call: str,
-        kept: Kept,
+        kept: Routed,
         answer: type[Answer],
         *,
         fence: int = 0,

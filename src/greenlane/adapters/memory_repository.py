@@ -10,7 +10,14 @@ from pathlib import Path
 import msgspec
 
 from greenlane.domain.diff import Diff, FileDiff, Line
-from greenlane.domain.errors import BaseMovedError, FinalError, GreenlaneError, InputError, MergeConflictError
+from greenlane.domain.errors import (
+    BaseMovedError,
+    FencedError,
+    FinalError,
+    GreenlaneError,
+    InputError,
+    MergeConflictError,
+)
 from greenlane.ports.code_host import PullRequest, Step
 
 Tree = Mapping[str, bytes]
@@ -28,6 +35,7 @@ class MemoryRepository:
     def __init__(self, *, reach: Callable[[], None] | None = None, did: Callable[[str], None] | None = None) -> None:
         self._commits: dict[str, _Commit] = {}
         self._pulls: dict[str, PullRequest] = {}
+        self._fences: dict[str, int] = {}
         self._reach = reach or (lambda: None)
         self._did = did or (lambda _: None)
         self.branches: dict[str, str] = {}
@@ -101,8 +109,16 @@ class MemoryRepository:
         if self.in_the_way is not None:
             raise self.in_the_way
 
-    async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
+    async def fence_base(self, run: str, fence: int) -> None:
         self._reach()
+        if fence < self._fences.get(run, fence):
+            raise FencedError(f"{run} is in the hands of a newer worker", hint="it goes on with it")
+        self._fences[run] = fence
+
+    async def advance_base(self, base_branch: str, *, expected: str, commit: str, run: str, fence: int) -> None:
+        self._reach()
+        if fence < self._fences.get(run, fence):
+            raise FencedError(f"{run} is in the hands of a newer worker", hint="it goes on with it")
         head = self.branches[base_branch]
         if head == commit:
             return

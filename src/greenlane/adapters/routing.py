@@ -1,4 +1,4 @@
-"""What every router holds a call of `Traffic.route` against before it moves anything."""
+"""What every router keeps of a service, and holds a call of `Traffic.route` against before it moves anything."""
 
 from __future__ import annotations
 
@@ -13,10 +13,15 @@ KEPT_FENCES = 64
 
 
 class Routed(msgspec.Struct, frozen=True, kw_only=True):
-    """How a service is routed before the call; nothing yet: no stable version. `fences` is by run."""
+    """How a service is routed; written down before the router is told.
 
-    stable: Instance | None = None
+    `weight` is the canary's, in percent; `limit_ms` its p99 limit; `fences` the highest of each run.
+    """
+
+    stable: Instance
     canary: Instance | None = None
+    weight: float = 0.0
+    limit_ms: float = 0.0
     fences: dict[str, int] = {}
 
 
@@ -30,17 +35,18 @@ def check_split(service: Service, split: Split) -> None:
         raise InputError(f"canary and stable of {service.name} are the same deployment {split.stable.deployment_id}")
 
 
-def is_promotion(old: Routed, split: Split) -> bool:
+def is_promotion(old: Routed | None, split: Split) -> bool:
     """Whether the canary becomes stable: until then it must keep what it has."""
-    return old.canary is not None and old.canary.deployment_id == split.stable.deployment_id
+    return old is not None and old.canary is not None and old.canary.deployment_id == split.stable.deployment_id
 
 
-def check_fence(fences: dict[str, int], run: str, fence: int) -> dict[str, int]:
+def check_fence(old: Routed | None, run: str, fence: int) -> dict[str, int]:
     """The fences after this call, by run. Raises FencedError if a newer worker of this run has routed meanwhile.
 
     A fence counts the workers of one run, so it is held against that run alone, whatever the call would move: a worker
     that was stopped just before it routed stays out once another one went on with its run, or took it back.
     """
+    fences = old.fences if old is not None else {}
     highest = fences.get(run, fence)
     if fence < highest:
         raise FencedError(

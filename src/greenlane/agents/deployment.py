@@ -28,6 +28,7 @@ from greenlane.agents.production import (
 from greenlane.agents.rollback import (
     end_canary,
     end_promotions,
+    has_landed,
     report_incident,
     restore,
     rolling_back,
@@ -149,7 +150,7 @@ class DeploymentAgent:
         if change.canary is not None:
             return self._go_on_with_canary(notebook, change.canary)
         if change.promoted and down is not None:
-            return end_promotions(self._site, notebook, down[1])
+            return self._turn_back(notebook, down[1])
         if change.rolled_back is not None and change.incident is None:
             return report_incident(self._site, notebook)
         if change.promoted and position_of(change, e.RollbackStarting) > position_of(change, e.CanaryPromoted):
@@ -343,6 +344,16 @@ class DeploymentAgent:
 
     # ------------------------------------------------------------ landing
 
+    async def _turn_back(self, notebook: Notebook, words: str) -> AsyncIterator[Yielded]:
+        """Production goes back before the base branch moved. If it had moved when the reason came, the change has
+        landed: that is recorded, and production stays what the branch says."""
+        staging = notebook.change.staging
+        assert staging is not None, "deployment follows staging"
+        landed = await has_landed(self._site, notebook.change, staging.merge_sha)
+        steps = self._land(notebook, staging) if landed else end_promotions(self._site, notebook, words)
+        async for step in steps:
+            yield step
+
     async def _land(self, notebook: Notebook, staging: e.StagingComplete) -> AsyncIterator[Yielded]:
         """Production runs the merge; now the base branch becomes exactly that commit."""
         change = notebook.change
@@ -350,7 +361,9 @@ class DeploymentAgent:
         if not any(a.merge_sha == staging.merge_sha for a in change.all_of(e.BaseAdvancing)):
             yield notebook.note(advancing(change, staging))
         try:
-            await self._site.code_host.advance_base(branch, expected=staging.base_sha, commit=staging.merge_sha)
+            await self._site.code_host.advance_base(
+                branch, expected=staging.base_sha, commit=staging.merge_sha, run=change.run, fence=change.fence
+            )
         except BaseMovedError:
             async for step in self._return_to_staging(notebook):
                 yield step

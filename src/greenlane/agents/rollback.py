@@ -107,6 +107,15 @@ async def end_promotions(site: Site, notebook: Notebook, words: str) -> AsyncIte
     yield _with_incident(notebook, _taken_back(notebook.change, promoted), facts)
 
 
+async def has_landed(site: Site, change: Change, merge_sha: str) -> bool:
+    """Whether the base branch stands at the merge already. If not, no older worker of this run moves it there after
+    this look."""
+    if not any(a.merge_sha == merge_sha for a in change.all_of(e.BaseAdvancing)):
+        return False
+    await site.code_host.fence_base(change.run, change.fence)
+    return await site.code_host.head_of(change.opened.base_branch) == merge_sha
+
+
 async def restore(
     site: Site, notebook: Notebook, promoted: tuple[e.CanaryPromoted, ...], words: str
 ) -> AsyncIterator[Yielded]:
@@ -230,7 +239,7 @@ async def _revert_base(site: Site, change: Change, merge_sha: str) -> str:
     message = f"Roll back pull request #{change.opened.pr_number}\n\nGreenlane-Run: {change.run}"
     commit = await site.source.revert_to(advanced.expected_base_sha, merge_sha, message=message)
     try:
-        await site.code_host.advance_base(branch, expected=merge_sha, commit=commit)
+        await site.code_host.advance_base(branch, expected=merge_sha, commit=commit, run=change.run, fence=change.fence)
     except BaseMovedError as error:
         if _left_to_people(change):
             return error.actual

@@ -47,6 +47,8 @@ _HARMLESS_RENAME = re.compile(r"^ ?alter index\b|\brename constraint\b|\brename 
 
 
 DROP = "takes away what the running version uses, and its data with it"
+LATER_INSTEAD = "take it out of the code first, and out of the database in a later release"
+EXPAND_INSTEAD = "add the new one beside it, write both, and take the old one away in a later release"
 RENAME = "renames what the running version still uses"
 NOT_NULL = "adds a column that must not be null and has no default: inserts of the running version fail"
 NOT_NULL_INSTEAD = "add it nullable or with a default of the database, fill it, and demand it in a later release"

@@ -26,13 +26,11 @@ from greenlane.analyzers.migration_calls import (
 from greenlane.domain.findings import Severity
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
-_LATER = "take it out of the code first, and out of the database in a later release"
-_EXPAND = "add the new one beside it, write both, and take the old one away in a later release"
 _ALEMBIC = {
-    "drop_table": (HIGH, "drops a table that the running version may use, and its data", _LATER),
-    "drop_column": (HIGH, "drops a column that the running version still reads", _LATER),
-    "rename_table": (HIGH, "renames a table that the running version still uses", _EXPAND),
-    "alter_column": (MEDIUM, "changes a column: it may lock the table or refuse existing rows", _EXPAND),
+    "drop_table": (HIGH, "drops a table that the running version may use, and its data", words.LATER_INSTEAD),
+    "drop_column": (HIGH, "drops a column that the running version still reads", words.LATER_INSTEAD),
+    "rename_table": (HIGH, "renames a table that the running version still uses", words.EXPAND_INSTEAD),
+    "alter_column": (MEDIUM, "changes a column: it may lock the table or refuse existing rows", words.EXPAND_INSTEAD),
     "create_unique_constraint": (MEDIUM, "adds a constraint: all rows are checked under a lock", words.UNIQUE_INSTEAD),
     "create_check_constraint": (MEDIUM, "adds a constraint: all rows are checked under a lock",
                                 words.CONSTRAINT_INSTEAD),
@@ -145,13 +143,13 @@ def _is_not_valid(constraint: ast.Call) -> bool:
 
 def _altered(given: dict[str | None, ast.expr]) -> Effect | None:
     if "new_column_name" in given or "name" in given:
-        return Effect("alter-column", HIGH, words.RENAME, _EXPAND)
+        return Effect("alter-column", HIGH, words.RENAME, words.EXPAND_INSTEAD)
     if is_value(given.get("nullable"), False) and not is_value(given.get("existing_nullable"), False):
         return Effect("alter-column", MEDIUM, words.SET_NOT_NULL, words.SET_NOT_NULL_INSTEAD)
     if "type_" in given:
         if _holds_more(given.get("existing_type"), given["type_"]):
             return Effect("alter-column", LOW, "lets a text be longer, without touching its rows")
-        return Effect("alter-column", MEDIUM, words.RETYPE, _EXPAND)
+        return Effect("alter-column", MEDIUM, words.RETYPE, words.EXPAND_INSTEAD)
     return Effect("alter-column", LOW, "changes what a column allows, without touching its rows")
 
 

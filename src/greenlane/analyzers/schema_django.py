@@ -26,15 +26,13 @@ from greenlane.analyzers.schema_earlier import Earlier, changed_by
 from greenlane.domain.findings import Severity
 
 HIGH, MEDIUM, LOW = Severity.HIGH, Severity.MEDIUM, Severity.LOW
-_LATER = "take it out of the code first, and out of the database in a later release"
-_EXPAND = "add the new one beside it, write both, and take the old one away in a later release"
 _DJANGO = {
-    "RemoveField": (HIGH, "removes a field that the running version still reads", _LATER),
-    "DeleteModel": (HIGH, "drops a table that the running version may use, and its data", _LATER),
-    "RenameField": (HIGH, "renames a field that the running version still uses", _EXPAND),
+    "RemoveField": (HIGH, "removes a field that the running version still reads", words.LATER_INSTEAD),
+    "DeleteModel": (HIGH, "drops a table that the running version may use, and its data", words.LATER_INSTEAD),
+    "RenameField": (HIGH, "renames a field that the running version still uses", words.EXPAND_INSTEAD),
     "RenameModel": (HIGH, "renames a table that the running version still uses", "keep its db_table"),
     "AlterModelTable": (HIGH, "renames a table that the running version still uses", "keep its db_table"),
-    "AlterField": (MEDIUM, "changes a column: it may lock the table or refuse existing rows", _EXPAND),
+    "AlterField": (MEDIUM, "changes a column: it may lock the table or refuse existing rows", words.EXPAND_INSTEAD),
     "AlterUniqueTogether": (MEDIUM, "changes a constraint: existing rows may not meet it", words.UNIQUE_INSTEAD),
     "AlterIndexTogether": (MEDIUM, "changes indexes: writes wait until they are built", "AddIndexConcurrently"),
     "AddConstraint": (MEDIUM, "adds a constraint: all rows are checked under a lock",

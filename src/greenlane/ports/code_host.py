@@ -55,8 +55,12 @@ class CodeHost(Protocol):
     async def require_movable(self, base_branch: str, *, expected: str, commit: str) -> None:
         """Whether `advance_base` could be done as things are now. Raises FinalError that says what is in the way."""
 
-    async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
-        """Move the base branch from `expected` to `commit`. Done already: nothing. Raises BaseMovedError otherwise."""
+    async def advance_base(self, base_branch: str, *, expected: str, commit: str, run: str, fence: int) -> None:
+        """Move the base branch from `expected` to `commit`. Done already: nothing. Raises BaseMovedError otherwise, and
+        FencedError if a newer worker of this run closed the branch to older ones."""
+
+    async def fence_base(self, run: str, fence: int) -> None:
+        """From here on no older worker of this run moves a base branch. Raises FencedError if this is the older one."""
 
     async def head_of(self, branch: str) -> str:
         """The commit at which a branch stands now. Raises InputError if there is no such branch."""

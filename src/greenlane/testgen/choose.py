@@ -92,6 +92,8 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and one.outcome.kind == other.outcome.kind == "value"
         and other.outcome.listed == one.outcome.listed
         and other.outcome.called == one.outcome.called
+        and other.outcome.view == one.outcome.view
+        and not one.outcome.entered
         and not other.outcome.changes
         and not one.outcome.changes
     )
@@ -103,7 +105,7 @@ def taste(observed: Observed) -> tuple[float, ...]:
     case, outcome = observed.case, observed.outcome
     return (
         -case.rank,
-        outcome.kind == "value",
+        outcome.kind == "value" and outcome.view != "type",
         -len(case.fixtures),
         -case.steps,
         _plainness(observed),

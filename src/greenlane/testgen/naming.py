@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.code import Function, Guard
+from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.guards import Guard
 
 _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9
@@ -262,10 +263,18 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         where, attribute, _ = outcome.changes[0].where, outcome.changes[0].attribute, None
         changed = attribute or _argument_name(observed, where)
         return f"changes {words_of(changed)}", f"changes `{changed}`"
+    if outcome.view:
+        return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":
         shown = outcome.attributes[0].name
         return f"sets {words_of(shown)}", f"gives an object with this `{shown}`"
     return _value_words(outcome.value.text if outcome.value else "None", listed=outcome.listed)
+
+
+_VIEWED = {
+    "repr": "gives an object that is shown like this", "str": "gives an object with this text",
+    "masked": "gives this text", "type": "gives an object of this class",
+}  # fmt: skip
 
 
 def _argument_name(observed: Observed, where: str) -> str:
@@ -292,7 +301,9 @@ def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
 def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) -> str:
     """A name that says the behaviour; shortened, and numbered if it is taken. Adds it to `taken`."""
     subject = slug(entry.name.strip("_")) or "call"
-    if entry.owner:
+    if entry.kind == "init":
+        subject = slug(words_of(entry.called))
+    elif entry.owner:
         subject = f"{slug(words_of(entry.owner))}_{subject}"
     joint = condition if condition.startswith(("after ", "given ", "by ")) or not condition else f"when {condition}"
     parts = [subject, slug(outcome), slug(joint)]
@@ -311,4 +322,5 @@ def describe_test(entry: Function, outcome: str, condition: str, parameters: int
     """The docstring: one sentence."""
     does = outcome if parameters == 1 else "gives these results"
     joint = "" if not condition else condition if condition.startswith("after") else f"when {condition}"
-    return f"`{entry.qualified}` {does}{' ' + joint if joint else ''}."
+    subject = entry.called if entry.kind == "init" else entry.qualified
+    return f"`{subject}` {does}{' ' + joint if joint else ''}."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -13,12 +12,12 @@ import msgspec
 
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.layout import Layout, read_layout
 
 MARKER = "Characterisation tests, written by Greenlane"
 """How a file that Greenlane wrote begins: only such a file is ever replaced."""
 _MAX_FILES = 500
 _MAX_BYTES = 1 << 20
-_DEFAULT_LINE_LENGTH = 88
 
 Form = Literal["function", "class", "unittest"]
 ImportForm = Literal["names", "module", "package"]
@@ -31,7 +30,7 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     form: Form = "function"
     imports: ImportForm = "names"
     folder: str
-    line_length: int = _DEFAULT_LINE_LENGTH
+    layout: Layout = Layout()
     name_last: bool = False
     """Files are called `pricing_test.py` rather than `test_pricing.py`."""
 
@@ -47,16 +46,15 @@ def read_style(service: Service, tree: Path, path: str, module: str) -> Style:
         score = _nearness(name, parsed, path, module)
         if score and (best is None or score > best[0]):
             best = (score, name, parsed)
-    length = _line_length(tree)
     by_command: Form | None = "unittest" if "unittest" in service.commands.test else None
     if best is None:
         common: Form = max(votes, key=lambda form: votes[form]) if votes else "function"
-        return Style(form=by_command or common, folder=folder, line_length=length)
+        return Style(form=by_command or common, folder=folder, layout=read_layout(tree))
     return Style(
         form=by_command or _form_of(best[2]),
         imports=_imports_of(best[2], module),
         folder=str(PurePosixPath(best[1]).parent),
-        line_length=length,
+        layout=read_layout(tree, (tree / best[1]).read_text(encoding="utf-8-sig")),
         name_last=best[1].endswith("_test.py") and not PurePosixPath(best[1]).name.startswith("test_"),
     )
 
@@ -143,16 +141,3 @@ def _imports_of(parsed: ast.Module, module: str) -> ImportForm:
         elif isinstance(node, ast.Import) and any(a.name == module and not a.asname for a in node.names):
             return "module"
     return "names"
-
-
-def _line_length(tree: Path) -> int:
-    """The project's own line length (ruff or black), so that its formatter leaves the file alone."""
-    try:
-        settings = tomllib.loads((tree / "pyproject.toml").read_text(encoding="utf-8")).get("tool", {})
-        for tool in ("ruff", "black"):
-            length = settings.get(tool, {}).get("line-length")
-            if isinstance(length, int) and 60 <= length <= 200:
-                return length
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, AttributeError):
-        pass
-    return _DEFAULT_LINE_LENGTH

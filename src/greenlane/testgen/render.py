@@ -12,32 +12,16 @@ import msgspec
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
-from greenlane.testgen.explore import Observed
+from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
+from greenlane.testgen.views import Import, as_written, looked_at, viewed
 
 _MAX_MATCH = 80
 _MAX_INLINE = 70
-_BY_FUNCTION = {
-    "__repr__",
-    "__str__",
-    "__len__",
-    "__hash__",
-    "__bool__",
-    "__bytes__",
-    "__int__",
-    "__float__",
-    "__iter__",
-}
-OPERATORS = {
-    "__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">=", "__and__": "&",
-    "__or__": "|", "__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/",
-}  # fmt: skip
-
-Import = tuple[str, str]
 
 
 class WrittenCase(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,8 +63,10 @@ class _Body:
         return ast.unparse(tree)
 
     def equal(self, left: str, right: str) -> str:
-        if right in {"None", "True", "False"}:
-            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs"}
+        if isinstance(parse_expression(left).body, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.IfExp | ast.Lambda):
+            left = f"({left})"
+        if right in {"None", "True", "False", "NotImplemented"}:
+            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs", "NotImplemented": "assertIs"}
             if self.unittest:
                 return f"self.{methods[right]}({left}{'' if right == 'None' else f', {right}'})"
             return f"assert {left} is {right}"
@@ -127,7 +113,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     """The whole file: a docstring that says what it is, imports, and the tests. Formatted."""
     given = [GivenLike(name=t.name, purpose=t.purpose, text=t.given) for t in tests if t.given is not None]
     if given:
-        return format_source(given_source(given, style), style.line_length)
+        return format_source(given_source(given, style), style.layout)
     imports: set[Import] = set()
     blocks: dict[str, list[str]] = {}
     for test in tests:
@@ -145,7 +131,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     head = f'"""{MARKER} for changed lines of `{paths}` that no test ran.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
     text = head + '"""\n\n' + _import_lines(imports, project) + "\n\n" + _arrange(blocks, style)
-    return format_source(text, style.line_length)
+    return format_source(text, style.layout)
 
 
 def _arrange(blocks: dict[str, list[str]], style: Style) -> str:
@@ -183,7 +169,7 @@ def _needed(observed: Observed) -> Iterable[Import]:
     case, outcome = observed.case, observed.outcome
     yield from case.imports
     if case.receiver is None and case.script is None:
-        yield case.entry.module, case.entry.name
+        yield case.entry.module, case.entry.called
     described: list[Description] = [effect.value for effect in outcome.changes[:1]]
     described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
     described += [outcome.value] if outcome.value is not None else []
@@ -235,38 +221,18 @@ def _subtests(body: _Body) -> list[str]:
 
 
 def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequence[str]) -> str:
-    case, entry = observed.case, observed.case.entry
-    target = f"{body.prefixes.get(entry.name, '')}{entry.name}" if receiver is None else f"{receiver}.{entry.name}"
+    case, entry, outcome = observed.case, observed.case.entry, observed.outcome
+    target = f"{receiver}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
     if entry.kind == "property":
-        return target
+        return looked_at(outcome, target, body.imports)
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
-    call = _as_written(entry, receiver, given) or f"{target}({', '.join(given)})"
+    as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
+    call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
-    call += _called(observed)
-    return f"list({call})" if observed.outcome.listed else call
-
-
-def _as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:
-    """A special method is called by what it is for: `repr(x)`, `x == y`, `x[key]`."""
-    if receiver is None or entry.kind != "method" or any("=" in text and "(" not in text for text in given):
-        return ""
-    if entry.name in _BY_FUNCTION and not given:
-        return f"{entry.name.strip('_')}({receiver})"
-    if len(given) == 1 and entry.name in OPERATORS:
-        return f"({receiver} {OPERATORS[entry.name]} {given[0]})"
-    if len(given) == 1 and entry.name == "__getitem__":
-        return f"{receiver}[{given[0]}]"
-    if len(given) == 1 and entry.name == "__contains__":
-        return f"({given[0]} in {receiver})"
-    return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
-
-
-def _called(observed: Observed) -> str:
-    """The call of a function that was given back; of nothing where none was."""
-    count = min(observed.outcome.called, 9)
-    return f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
+    seen = msgspec.structs.replace(outcome, view="") if outcome.changes or outcome.entered else outcome
+    return looked_at(seen, call, body.imports)
 
 
 def _single(observed: Observed, body: _Body) -> None:
@@ -280,17 +246,29 @@ def _single(observed: Observed, body: _Body) -> None:
         changed = _bind_argument(observed, arguments, int(effect.where[1:]), body)
     call = _call(observed, body, receiver, arguments)
     if outcome.kind == "raises" and outcome.error is not None:
-        error = body.write(outcome.error[1])
-        body.lines += [body.raises(error, outcome.message), f"    {call}"]
+        head = body.raises(body.write(outcome.error[1]), outcome.message)
+        body.lines += [f"{head[:-1]}, {call}:", "    pass"] if outcome.entered else [head, f"    {call}"]
     elif effect is not None:
         holder = changed or receiver or ""
-        shown = f"{holder}.{effect.attribute}" if effect.attribute else holder
+        shown = viewed(effect, f"{holder}.{effect.attribute}" if effect.attribute else holder, body.imports)
         body.lines += [call, body.equal(shown, body.write(effect.value.text))]
+    elif outcome.entered:
+        body.lines += [f"with {call} as inside:", *(f"    {line}" for line in _inside(outcome, body))]
     elif outcome.kind == "opaque":
-        body.lines.append(f"result = {call}")
-        body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
+        body.lines += [f"result = {call}", *_attributes("result", outcome, body)]
     elif outcome.value is not None:
         _assert_value(call, body.write(outcome.value.text), body)
+
+
+def _inside(outcome: Outcome, body: _Body) -> list[str]:
+    """What a context manager gives."""
+    if outcome.kind == "opaque" or outcome.value is None:
+        return _attributes("inside", outcome, body)
+    return [body.equal(viewed(outcome, "inside", body.imports), body.write(outcome.value.text))]
+
+
+def _attributes(holder: str, outcome: Outcome, body: _Body) -> list[str]:
+    return [body.equal(f"{holder}.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
 
 
 def _scripted(observed: Observed, script: Script, body: _Body) -> None:
@@ -301,10 +279,9 @@ def _scripted(observed: Observed, script: Script, body: _Body) -> None:
         failing = [f"    {line}" for line in script.look.splitlines()]
         body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
         return
-    look = f"list({script.look})" if outcome.listed else f"{script.look}{_called(observed)}"
+    look = looked_at(outcome, script.look, body.imports)
     if outcome.kind == "opaque":
-        body.lines.append(f"result = {look}")
-        body.lines += [body.equal(f"result.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
+        body.lines += [f"result = {look}", *_attributes("result", outcome, body)]
     elif outcome.value is not None:
         _assert_value(look, body.write(outcome.value.text), body)
 

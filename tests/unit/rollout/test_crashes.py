@@ -57,6 +57,12 @@ def _base_moved_in_the_last_moment(folder: Path, crash_at: frozenset[int]) -> Sc
     return scene
 
 
+def _superseded_while_the_base_branch_moves(folder: Path, crash_at: frozenset[int]) -> Scene:
+    scene = Scene(folder, settings(**_QUICK), crash_at=crash_at)
+    scene.driver.interject(e.BaseAdvancing, e.RunSuperseded(by_run="next", new_head_sha="f" * 40))
+    return scene
+
+
 def _taken_back(folder: Path, crash_at: frozenset[int]) -> Scene:
     scene = Scene(folder, settings(**_QUICK), crash_at=crash_at)
     scene.driver.interject(e.DeploymentComplete, e.RollbackRequested(by="Grace", reason="customers complain"))
@@ -69,6 +75,7 @@ MAKERS = (
     _two_services_the_second_without_data,
     _rejected_after_the_first_service,
     _base_moved_in_the_last_moment,
+    _superseded_while_the_base_branch_moves,
     _taken_back,
 )
 _WATCHING = ("canary.observed", "canary.promoting", "service.installing")

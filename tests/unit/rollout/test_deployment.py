@@ -212,6 +212,32 @@ async def test_a_base_that_moved_in_the_last_moment_sends_traffic_back_first(tmp
     assert scene.running == {f"shop@{scene.merge}", f"shop@{scene.base}"}
 
 
+async def test_a_newer_commit_before_the_base_moved_sends_production_back_and_shuts_out_older_workers(
+    tmp_path: Path,
+) -> None:
+    scene = Scene(tmp_path)
+    scene.driver.interject(e.BaseAdvancing, e.RunSuperseded(by_run="next", new_head_sha="f" * 40))
+    assert (await scene.driver.drive()).state is State.SUPERSEDED
+    assert await scene.stable_commit() == scene.repo.branches["main"] == scene.base
+    run = scene.driver.change.run
+    with pytest.raises(FencedError):  # a worker that was frozen just before it moved the branch, and thaws now
+        await scene.repo.advance_base("main", expected=scene.base, commit=scene.merge, run=run, fence=0)
+
+
+async def test_a_newer_commit_after_the_base_moved_comes_too_late(tmp_path: Path) -> None:
+    """The worker moved the branch and was killed before it recorded the end; then the newer commit came."""
+    scene = Scene(tmp_path)
+    scene.driver.interject(e.BaseAdvancing, e.RunSuperseded(by_run="next", new_head_sha="f" * 40))
+
+    def meanwhile(event: e.Event) -> None:
+        if isinstance(event, e.BaseAdvancing):
+            scene.repo.branches["main"] = event.merge_sha
+
+    scene.driver.on_event = meanwhile
+    assert (await scene.driver.drive()).state is State.DEPLOYED
+    assert await scene.stable_commit() == scene.repo.branches["main"] == scene.merge
+
+
 @pytest.mark.parametrize(
     ("event", "state"),
     [

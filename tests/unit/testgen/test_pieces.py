@@ -12,9 +12,11 @@ from greenlane.adapters.sandbox.process import BoundedOutput
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import changed_statements, executable_lines
 from greenlane.testgen.choose import choose_tests, differing, is_tellable
-from greenlane.testgen.code import Function, enclosing, entries_of, guards_of, list_functions, module_name
+from greenlane.testgen.code import Function, enclosing, entries_of, list_functions, module_name
 from greenlane.testgen.explore import Effect, Observed, Outcome
+from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless, seed_cases
+from greenlane.testgen.layout import Layout
 from greenlane.testgen.naming import describe_condition, describe_outcome, name_test
 from greenlane.testgen.neighbours import MARKER, Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
@@ -270,7 +272,7 @@ def test_the_style_is_read_from_the_nearest_test(tmp_path: Path) -> None:
         },
     )
     style = read_style(Service(name="shop"), tree, "shop/pricing.py", "shop.pricing")
-    assert style == Style(form="class", imports="package", folder="tests/unit", line_length=100)
+    assert style == Style(form="class", imports="package", folder="tests/unit", layout=Layout(line_length=100))
 
 
 def test_no_file_of_anybody_is_overwritten(tmp_path: Path) -> None:

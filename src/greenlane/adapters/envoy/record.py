@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from greenlane.adapters.routing import Routed
 from greenlane.domain.delivery import Instance
 
 
@@ -47,23 +48,18 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     instance: Instance
 
 
-class ServiceRoutes(msgspec.Struct, frozen=True, kw_only=True):
-    """One service's listener and its versions. `weight` is the canary's, in percent."""
+class ServiceRoutes(Routed, frozen=True, kw_only=True):
+    """One service's listener and its versions."""
 
     service: str
     port: int
-    stable: Instance
-    canary: Instance | None = None
-    weight: float = 0.0
     arm: Arm | None = None
-    limit_ms: float = 0.0
     header: str | None = None
     """The header by which a request may choose its version."""
     mirror_pct: float = 0.0
     """Share of the reading requests that the canary gets a second time, in percent."""
     since: Since | None = None
     past: tuple[Past, ...] = ()
-    fences: dict[str, int] = {}
 
     def instances(self) -> dict[str, Instance]:
         """Every version that Envoy knows, by deployment id; the present ones win."""

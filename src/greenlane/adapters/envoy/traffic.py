@@ -15,7 +15,7 @@ from greenlane.adapters.envoy.record import Arm, Past, Raw, Routes, ServiceRoute
 from greenlane.adapters.envoy.router import Router
 from greenlane.adapters.guard import Guard
 from greenlane.adapters.processes import locked
-from greenlane.adapters.routing import Routed, check_fence, check_split, is_promotion
+from greenlane.adapters.routing import check_fence, check_split, is_promotion
 from greenlane.adapters.sockets import LOOPBACK, find_free_port, find_obstacle
 from greenlane.domain.delivery import Counters, Split, TrafficReading
 from greenlane.domain.errors import InputError, RetryableError
@@ -62,8 +62,8 @@ class EnvoyTraffic:
         async with locked(self._lock_path):
             routes = await self._router.ensure()
             old = routes.services.get(service.name)
-            fences = check_fence(_routed(old).fences, run, fence)
-            if not is_promotion(_routed(old), split):
+            fences = check_fence(old, run, fence)
+            if not is_promotion(old, split):
                 self._drop_guard_unless(service.name, split)  # a second way to 0, should Envoy not take the first
             target = self._follow(service, old, split, p99_limit_ms, fences)
             target = await self._count_from_here(routes, target)
@@ -300,10 +300,6 @@ class EnvoyTraffic:
             if all(each.active == 0 for each in raw.values()):
                 return
             await asyncio.sleep(POLL_S)
-
-
-def _routed(old: ServiceRoutes | None) -> Routed:
-    return Routed(stable=old.stable, canary=old.canary, fences=old.fences) if old is not None else Routed()
 
 
 def _keep_past(old: ServiceRoutes, new: ServiceRoutes) -> tuple[Past, ...]:

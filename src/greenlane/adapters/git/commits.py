@@ -9,8 +9,15 @@ from pathlib import Path
 
 from greenlane.adapters.git import worktrees
 from greenlane.adapters.git.process import Git, GitFailedError, require_object
-from greenlane.adapters.git.pulls import branch_ref, find_head, head_of, key_ref
-from greenlane.domain.errors import BaseMovedError, FinalError, InputError, MergeConflictError, RetryableError
+from greenlane.adapters.git.pulls import branch_ref, fence_ref, find_head, head_of, key_ref
+from greenlane.domain.errors import (
+    BaseMovedError,
+    FencedError,
+    FinalError,
+    InputError,
+    MergeConflictError,
+    RetryableError,
+)
 from greenlane.ports.code_host import Step
 
 KEY_TRAILER = "Greenlane-Key"
@@ -166,8 +173,13 @@ def require_movable(git: Git, base_branch: str, expected: str, commit: str) -> N
     worktrees.require_movable(git, ref, require_object(expected), require_object(commit))
 
 
-def advance_base(git: Git, base_branch: str, expected: str, commit: str) -> None:
-    """Move the base branch forward, from exactly `expected`; see the port."""
+def advance_base(git: Git, base_branch: str, expected: str, commit: str, run: str, fence: int) -> None:
+    """Move the base branch forward, from exactly `expected`; see the port.
+
+    The fence is held against the branch in one transaction: a worker that was stopped just before it finds the run's
+    mark altered, and the branch stays.
+    """
+    mark = _read_fence(git, run, fence)
     ref, old, new = branch_ref(git, base_branch), require_object(expected), require_object(commit)
     now = head_of(git, base_branch)
     if now == new:
@@ -181,12 +193,42 @@ def advance_base(git: Git, base_branch: str, expected: str, commit: str) -> None
             hint="merge the base branch into the change and run it again",
         )
     worktrees.require_movable(git, ref, old, new)
+    moves = f"verify {fence_ref(run)} {mark}\nupdate {ref} {new} {old}\n"
     try:
-        git.run("update-ref", "-m", "greenlane: deployed", "--end-of-options", ref, new, old)
+        git.run("update-ref", "-m", "greenlane: deployed", "--stdin", stdin=moves.encode())
     except (GitFailedError, RetryableError) as error:
+        _read_fence(git, run, fence)
         now = head_of(git, base_branch)
         if now not in (old, new):
             raise BaseMovedError(old, now) from error
         if now == old:
             raise RetryableError(f"{base_branch} could not be moved: {error.message}", hint="try again") from error
     worktrees.follow(git, ref, old, new)
+
+
+def fence_base(git: Git, run: str, fence: int) -> None:
+    """Close the base branch to older workers of this run; see the port."""
+    mark = _read_fence(git, run, fence)
+    blob = git.run("hash-object", "-w", "--stdin", stdin=str(fence).encode()).decode().strip()
+    if blob == mark:
+        return
+    try:
+        git.run("update-ref", "--end-of-options", fence_ref(run), blob, mark or "0" * len(blob))
+    except (GitFailedError, RetryableError) as error:
+        _read_fence(git, run, fence)
+        raise RetryableError(f"the fence of {run} could not be written: {error.message}", hint="try again") from error
+
+
+def _read_fence(git: Git, run: str, fence: int) -> str:
+    """The object that holds the fence of a run, or nothing: nobody set one. Raises FencedError if a newer one did."""
+    out = git.run("rev-parse", "--verify", "--quiet", "--end-of-options", fence_ref(run), ok=(0, 1, 128))
+    mark = out.decode().strip()
+    if not mark:
+        return ""
+    newest = int(git.text("cat-file", "blob", mark))
+    if fence < newest:
+        raise FencedError(
+            f"{run} is in the hands of a newer worker (fence {newest}, not {fence})",
+            hint="the base branch was not moved; the newer worker goes on with it",
+        )
+    return mark

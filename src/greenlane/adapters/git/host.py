@@ -92,5 +92,8 @@ class LocalGit:
     async def require_movable(self, base_branch: str, *, expected: str, commit: str) -> None:
         await asyncio.to_thread(commits.require_movable, self._git, base_branch, expected, commit)
 
-    async def advance_base(self, base_branch: str, *, expected: str, commit: str) -> None:
-        await asyncio.to_thread(commits.advance_base, self._git, base_branch, expected, commit)
+    async def advance_base(self, base_branch: str, *, expected: str, commit: str, run: str, fence: int) -> None:
+        await asyncio.to_thread(commits.advance_base, self._git, base_branch, expected, commit, run, fence)
+
+    async def fence_base(self, run: str, fence: int) -> None:
+        await asyncio.to_thread(commits.fence_base, self._git, run, fence)

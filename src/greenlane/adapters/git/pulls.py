@@ -15,6 +15,7 @@ from greenlane.ports.code_host import PullRequest
 OWN_IDENTITY = "Greenlane <greenlane@localhost>"
 PULLS = "refs/greenlane/pulls/"
 KEYS = "refs/greenlane/keys/"
+FENCES = "refs/greenlane/fences/"
 MAX_COMMITS = 5_000
 """Commits of one pull request whose authors are read; more is a history of its own, not a change."""
 
@@ -140,6 +141,10 @@ def own_commits(git: Git) -> frozenset[str]:
 
 def key_ref(key: str) -> str:
     return KEYS + hashlib.sha256(key.encode()).hexdigest()
+
+
+def fence_ref(run: str) -> str:
+    return FENCES + hashlib.sha256(run.encode()).hexdigest()
 
 
 def people_of(commits: list[Commit]) -> tuple[str, tuple[str, ...]]:

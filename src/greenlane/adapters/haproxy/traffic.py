@@ -39,14 +39,9 @@ class Since(msgspec.Struct, frozen=True, kw_only=True):
     canary: SlotCounts
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """What is routed for a service; written before HAProxy is told. `ended` is the last reading of a canary."""
+class Kept(Routed, frozen=True, kw_only=True):
+    """`ended` is the last reading of a canary."""
 
-    stable: Instance
-    canary: Instance | None = None
-    weight: float = 0.0
-    limit_ms: float = 0.0
-    fences: dict[str, int] = {}
     since: Since | None = None
     ended: TrafficReading | None = None
 
@@ -78,12 +73,12 @@ class HaproxyTraffic:
         runtime, backend = self._reach(service)
         async with locked(self._locks / f"haproxy-{service.name}.lock"):
             old = self._read(service.name)
-            routed = Routed(stable=old.stable, canary=old.canary, fences=old.fences) if old else Routed()
-            fences = check_fence(routed.fences, run, fence)
+            fences = check_fence(old, run, fence)
+            promotes = is_promotion(old, split)
             await runtime.slots(backend)  # before anything is written: is there such a backend?
-            if not is_promotion(routed, split) and (split.canary is None or split.canary_weight <= 0):
+            if not promotes and (split.canary is None or split.canary_weight <= 0):
                 await self.let_go(service.name)  # a second way to 0, should HAProxy not take the first
-            if routed.canary is not None and split.canary_weight == 0 and not is_promotion(routed, split):
+            if old is not None and old.canary is not None and split.canary_weight == 0 and not promotes:
                 await runtime.set_slots(backend, f"{STABLE} weight {MOST_WEIGHT}", f"{CANARY} weight 0")
             await runtime.set_limit(service.name, p99_limit_ms)
             kept = Kept(

@@ -1,7 +1,7 @@
 """Runs inside the sandbox after the suite: joins what its processes measured and writes it as JSON.
 
-Each test's name is written once and then meant by its number: a large suite over a large file would fill hundreds of
-megabytes otherwise.
+Not by way of coverage's own report, which repeats the tests of a line for each function and class. Each test's name is
+written once and then meant by its number: a large suite over a large file would fill hundreds of megabytes otherwise.
 """
 
 import contextlib
@@ -18,10 +18,7 @@ def main(out: str) -> None:
     measure.combine()
     data = measure.get_data()
     numbers: dict[str, int] = {}
-    files = {}
-    for file in data.measured_files():
-        with contextlib.suppress(coverage.CoverageException):  # a file that is gone, or no Python
-            files[os.path.relpath(file)] = read_lines(measure, data, file, numbers)
+    files = {os.path.relpath(file): read_lines(measure, data, file, numbers) for file in data.measured_files()}
     write(f"{out}/coverage.json", {"tests": list(numbers), "files": files})
     with contextlib.suppress(Exception):  # lines are worth having without it
         write_arcs(data, f"{out}/arcs.json")
@@ -29,7 +26,10 @@ def main(out: str) -> None:
 
 def read_lines(measure: Any, data: Any, file: str, numbers: dict[str, int]) -> dict[str, Any]:
     """`{"executed": [line, ...], "tests": [[line, [number of a test, ...]], ...]}`"""
-    _, statements, _, missing, _ = measure.analysis2(file)
+    try:
+        _, statements, _, missing, _ = measure.analysis2(file)
+    except coverage.CoverageException:  # no Python, or gone: what was seen to run is still known
+        statements, missing = data.lines(file) or (), ()
     executed = sorted(set(statements) - set(missing))
     try:
         contexts = data.contexts_by_lineno(file)

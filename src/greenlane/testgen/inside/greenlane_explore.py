@@ -17,21 +17,30 @@ import itertools
 import json
 import os
 import signal
-import time
 import traceback
 import types
 from collections.abc import Iterator
 from typing import Any
 
-from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
+from greenlane_looks import (  # type: ignore[import-not-found]  # it lies beside this file inside
+    MAX_LISTED,
+    Listed,
+    changes_of,
+    describe_value,
+    files_here,
+    is_dated,
+    is_stream,
+    quietly,
+    remove_new,
+    state_of,
+)
+from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 
 _CALL_S = 1.0
 _WAIT_S = 8.0  # by the clock: a machine may be busy with other things
-_MAX_LISTED = 12
 _MAX_GIVEN = 2
 _FUNCTIONS = (types.FunctionType, functools.partial, functools._lru_cache_wrapper)  # plain functions and their wrappers
 _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_SIMPLE = (type(None), bool, int, float, str, bytes)
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
@@ -63,10 +72,10 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
 def _looked_at(record: dict[str, Any]) -> str:
     """What the assertions of a test written from this record would compare."""
     value = record.get("value") or {}
-    changes = [[where, name, shown["text"]] for where, name, shown in record.get("changes", [])][:1]
+    changes = [[where, name, shown["text"], view] for where, name, shown, view in record.get("changes", [])][:1]
     parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes]
     if not changes:
-        parts += [value.get("text"), record.get("listed")]
+        parts += [value.get("text"), record.get("listed"), record.get("view", "")]
         parts += [[name, shown["text"]] for name, shown in record.get("attributes", [])]
     return json.dumps(parts)
 
@@ -77,25 +86,54 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
         return _follow(case["script"], names)
     try:
         for module, name in case["imports"]:
-            names[name] = getattr(importlib.import_module(module), name)
+            found = importlib.import_module(module)
+            names[name or module] = getattr(found, name) if name else found
         with _limited():
             function, values = _prepare(case, names)
     except (Exception, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
-    before = {name: _state(value, describer) for name, value in values.items()}
+    wholly = bool(case["void"])
+    before = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
     keywords = {name: values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is not None}
     progress: dict[str, Any] = {"listed": False}
+    files = files_here()
     try:
         outcome = _call(function, positional, keywords, bool(case["asynchronous"]), progress)
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error) | progress
-    record = _describe_value(outcome, describer) | {"called": progress.get("called", -1)}
-    record["changes"] = _changes(before, {name: _state(value, describer) for name, value in values.items()})
+        return _describe_error(error) | _way(progress)
+    finally:
+        left = remove_new(files)
+    if left:
+        return {"kind": "unusable", "message": f"leaves {left[0]} where it was run"[:200]}
+    record: dict[str, Any] = (progress.get("inside") or describe_value(outcome, describer)) | _way(progress)
+    after = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
+    record["changes"] = changes_of(before, after)
+    if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
+        record["changes"] = _answered_otherwise(case, names, describer)
     return record
+
+
+def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: Describer) -> list[Any]:
+    """The first method of the receiver that answers otherwise after the call than without it, on objects made anew."""
+    for name in case["observers"]:
+        try:
+            with quietly(), _limited():
+                _, untouched = _prepare(case, names)
+                before = describe_value(getattr(untouched["receiver"], name)(), describer)
+                function, values = _prepare(case, names)
+                given = [(key, values[f"#{number}"]) for number, (key, _) in enumerate(case["arguments"])]
+                function(*(v for key, v in given if key is None), **{key: v for key, v in given if key is not None})
+                after = describe_value(getattr(values["receiver"], name)(), describer)
+        except (Exception, CallTimeout):
+            continue
+        told = after["kind"] == "value" and not after.get("view") and not after["listed"] and not after["dated"]
+        if told and before != after:
+            return [["receiver", name, after["value"], "call"]]
+    return []
 
 
 def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +144,7 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
         exec(f"from {module} import {name}" if name else f"import {module}", names)
     describer = Describer(forbidden=(_GIVEN["tests"],))
     place = 0
-    progress: dict[str, Any] = {"listed": False}
+    progress: dict[str, Any] = {"listed": False, "enters": False}
     try:
         for statement in setup:
             with _limited():
@@ -120,8 +158,16 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error) | progress | {"stopped": place if place < len(setup) else -1}
-    return _describe_value(outcome, describer) | {"called": progress.get("called", -1)}
+        return _describe_error(error) | _way(progress) | {"stopped": place if place < len(setup) else -1}
+    shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
+    return shown
+
+
+def _way(progress: dict[str, Any]) -> dict[str, Any]:
+    """How the look came about, beside the call."""
+    return {"called": progress.get("called", -1), "entered": progress.get("entered", False)} | (
+        {"listed": True} if progress["listed"] else {}
+    )
 
 
 def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -149,9 +195,14 @@ def _call(
         outcome = function(*positional, **keywords)
         if asynchronous and inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
-        if inspect.isgenerator(outcome) or type(outcome) in (map, filter, zip, reversed):
+        if is_stream(outcome):
             progress["listed"] = True  # an error may come only now
-            return _Listed(list(itertools.islice(outcome, _MAX_LISTED + 1)))
+            return Listed(list(itertools.islice(outcome, MAX_LISTED + 1)))
+        if isinstance(outcome, contextlib._GeneratorContextManager) and progress.get("enters", True):
+            progress["entered"] = True
+            with outcome as held:
+                progress["inside"] = describe_value(held, Describer(forbidden=(_GIVEN["tests"],)))
+                return None
         if isinstance(outcome, _FUNCTIONS) and not asynchronous:
             return _call_given(outcome, progress)
         return outcome
@@ -192,50 +243,6 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-class _Listed:
-    """What a generator gave, so that it can be told apart from a list."""
-
-    def __init__(self, items: list[Any]) -> None:
-        self.items = items
-
-
-def _describe_value(outcome: Any, describer: Describer) -> dict[str, Any]:
-    listed = isinstance(outcome, _Listed)
-    value = outcome.items if isinstance(outcome, _Listed) else outcome
-    if listed and len(value) > _MAX_LISTED:
-        return {"kind": "opaque", "attributes": []}
-    described = describer.describe(value)
-    if described is not None and _is_faithful(described, value):
-        return {"kind": "value", "value": described, "listed": listed, "dated": _is_dated(described["text"])}
-    attributes = [
-        [name, shown]
-        for name, item in sorted(vars(value).items() if hasattr(value, "__dict__") else ())
-        if not name.startswith("_") and isinstance(item, _SIMPLE)
-        for shown in [describer.describe(item)]
-        if shown is not None and not _is_dated(shown["text"])
-    ]
-    return {"kind": "opaque", "attributes": attributes[:4]}
-
-
-def _is_faithful(described: dict[str, Any], value: Any) -> bool:
-    names = {name: getattr(importlib.import_module(module), name) for module, name in described["imports"]}
-    try:
-        again = eval(described["text"], names)
-        return type(again) is type(value) and bool(again == value) and not _has_default_repr(value)
-    except Exception:
-        return False
-
-
-def _has_default_repr(value: Any) -> bool:
-    return " at 0x" in repr(value)
-
-
-def _is_dated(text: str) -> bool:
-    """Whether the text seems to hold the present day or a path of this very run."""
-    now = time.gmtime()
-    return f"{now.tm_year}" in text or str(int(time.time()))[:5] in text or "greenlane-job-" in text
-
-
 def _describe_error(error: Exception) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
@@ -248,7 +255,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "error": [kind.__module__, kind.__qualname__],
         "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
         "message": str(error)[:200],
-        "dated": _is_dated(str(error)) or " at 0x" in str(error),
+        "dated": is_dated(str(error)) or " at 0x" in str(error),
         "deliberate": deliberate,
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
@@ -265,21 +272,3 @@ def _raise_lines(path: str) -> set[int]:
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
         }
     return _raises[path]
-
-
-def _state(value: Any, describer: Describer) -> dict[str, Any]:
-    """What can be seen of a mutable value from outside: itself if it is a container, else its public attributes."""
-    if isinstance(value, (list, dict, set)):
-        return {"": describer.describe(value)}
-    if isinstance(value, _SIMPLE) or not hasattr(value, "__dict__") or isinstance(value, type):
-        return {}
-    return {name: describer.describe(item) for name, item in sorted(vars(value).items()) if not name.startswith("_")}
-
-
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:
-    return [
-        [where, attribute, shown]
-        for where, state in after.items()
-        for attribute, shown in state.items()
-        if shown is not None and before[where].get(attribute) != shown and not _is_dated(shown["text"])
-    ]

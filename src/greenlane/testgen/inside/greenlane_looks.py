@@ -1,0 +1,226 @@
+"""Runs inside the sandbox: what can be seen of a value, or of an object after a call, as a test would look at it.
+
+A value that can't be written down is seen through a *view*: what it holds (`list`, `dict`), what it shows (`repr`,
+`str`, with the addresses in it masked), and last its type. What is tried and not used is not measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import itertools
+import pathlib
+import re
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
+
+MAX_LISTED = 12
+_MAX_ATTRIBUTES = 4
+_MAX_FILE = 400
+_MAX_ATTRIBUTE = 80
+_SIMPLE = (type(None), bool, int, float, str, bytes)
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_KINDS_OF_CODE = (type, type(len), type(lambda: None), type(sys))
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """What runs in here is not measured: a test may not come to look at it."""
+    tracing = sys.gettrace()
+    sys.settrace(None)
+    try:
+        yield
+    finally:
+        sys.settrace(tracing)
+
+
+class Listed:
+    """What a generator gave, so that it can be told apart from a list."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
+def is_stream(value: Any) -> bool:
+    """Whether it gives its items once, one after the other."""
+    return hasattr(type(value), "__next__") and hasattr(type(value), "__iter__") and not isinstance(value, io.IOBase)
+
+
+def describe_value(outcome: Any, describer: Describer) -> dict[str, Any]:
+    """Kind and value of what a call gave; of something that can't be written down a view, or its attributes."""
+    listed = isinstance(outcome, Listed)
+    value = outcome.items if isinstance(outcome, Listed) else outcome
+    if listed and len(value) > MAX_LISTED:
+        return {"kind": "opaque", "attributes": []}
+    described = _faithful(value, describer)
+    if described is not None:
+        return {"kind": "value", "value": described, "listed": listed, "dated": is_dated(described["text"])}
+    if listed:
+        return {"kind": "opaque", "attributes": []}
+    with quietly():
+        held = _first_view(value, describer, _HOLDING)
+        attributes = [] if held else _attributes(value, describer)
+        shown = held or (None if attributes else _first_view(value, describer, _SHOWING))
+    if shown is None:
+        return {"kind": "opaque", "attributes": attributes}
+    with contextlib.suppress(Exception):
+        _VIEWS[shown[0]](value)  # once more, measured
+    return {"kind": "value", "view": shown[0], "value": shown[1], "dated": is_dated(shown[1]["text"])}
+
+
+def _first_view(value: Any, describer: Describer, names: tuple[str, ...]) -> tuple[str, dict[str, Any]] | None:
+    for name in names:
+        try:
+            seen = _VIEWS[name](value)
+        except Exception:  # it has no such side, or a broken one
+            continue
+        described = _faithful(seen, describer) if seen is not None else None
+        if described is not None:
+            return name, described
+    return None
+
+
+def _as_dict(value: Any) -> Any:
+    return dict(value) if isinstance(value, Mapping) and len(value) <= MAX_LISTED else None
+
+
+def _as_list(value: Any) -> Any:
+    sized = hasattr(type(value), "__len__") and hasattr(type(value), "__iter__")
+    if not sized or isinstance(value, (str, bytes, Mapping, type)) or len(value) > MAX_LISTED:
+        return None
+    return list(itertools.islice(value, MAX_LISTED + 1))
+
+
+def _has_own(value: Any, name: str) -> bool:
+    return getattr(type(value), name) is not getattr(object, name)
+
+
+def _as_repr(value: Any) -> Any:
+    own = _has_own(value, "__repr__") and not isinstance(value, (str, *_KINDS_OF_CODE))
+    text = repr(value) if own else ""
+    return text if text and not _ADDRESS.search(text) else None
+
+
+def _as_text(value: Any) -> Any:
+    own = _has_own(value, "__str__") and not isinstance(value, (str, *_KINDS_OF_CODE))
+    text = str(value) if own else ""
+    return text if text and not _ADDRESS.search(text) else None
+
+
+def _masked(value: Any) -> Any:
+    return _ADDRESS.sub(" at 0x", value) if isinstance(value, str) and _ADDRESS.search(value) else None
+
+
+def _kind(value: Any) -> Any:
+    return type(value).__name__ if value is not None else None
+
+
+_VIEWS: dict[str, Callable[[Any], Any]] = {
+    "dict": _as_dict, "list": _as_list, "len": len, "repr": _as_repr, "str": _as_text, "masked": _masked,
+    "type": _kind,
+}  # fmt: skip
+_HOLDING = ("masked", "dict", "list")
+_SHOWING = ("repr", "str", "type")
+_CHANGING = ("dict", "list", "repr", "str", "len")
+
+
+def _attributes(value: Any, describer: Describer) -> list[Any]:
+    found = []
+    for name, item in sorted(vars(value).items() if hasattr(value, "__dict__") else ()):
+        if name.startswith("_") or isinstance(value, _KINDS_OF_CODE):
+            continue
+        shown = describer.describe(item) if isinstance(item, (*_SIMPLE, list, tuple, dict, set)) else None
+        if shown is not None and len(shown["text"]) <= _MAX_ATTRIBUTE and not is_dated(shown["text"]):
+            found.append([name, shown])
+    return found[:_MAX_ATTRIBUTES]
+
+
+def _faithful(value: Any, describer: Describer) -> dict[str, Any] | None:
+    """The description of a value, if an equal one is made from it again."""
+    described = describer.describe(value)
+    if described is None:
+        return None
+    try:
+        names = {name: getattr(importlib.import_module(module), name) for module, name in described["imports"]}
+        again = eval(described["text"], names)
+        same = type(again) is type(value) and bool(again == value) and " at 0x" not in repr(value)
+    except Exception:
+        return None
+    return dict(described) if same else None
+
+
+def is_dated(text: str) -> bool:
+    """Whether the text seems to hold the present day or a path of this very run."""
+    now = time.gmtime()
+    return f"{now.tm_year}" in text or str(int(time.time()))[:5] in text or "greenlane-job-" in text
+
+
+# ------------------------------------------------------------------ what a call changed
+
+
+def files_here() -> set[pathlib.Path]:
+    return set(pathlib.Path().iterdir())
+
+
+def remove_new(before: set[pathlib.Path]) -> list[str]:
+    """New files where the tests are run, which no test of ours may leave: removed, and told by their names."""
+    left = sorted(files_here() - before)
+    for path in left:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return [path.name for path in left if not path.name.startswith((".", "__"))]
+
+
+def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[str, str], Any]:
+    """What can be seen of a mutable value from outside, by attribute and view: itself if it is a container, else its
+    public attributes; `wholly` also what it holds and shows and its properties."""
+    if isinstance(value, (list, dict, set)) and type(value) in (list, dict, set):
+        return {("", ""): describer.describe(value)}
+    if isinstance(value, (*_SIMPLE, *_KINDS_OF_CODE)):
+        return {}
+    if isinstance(value, (io.StringIO, io.BytesIO)):
+        return {("getvalue", "call"): None if value.closed else describer.describe(value.getvalue())}
+    if isinstance(value, pathlib.Path):
+        return {("read_text", "call"): _text_in(value, describer)}
+    plain = vars(value) if hasattr(value, "__dict__") else {}
+    found = {(name, ""): describer.describe(item) for name, item in sorted(plain.items()) if not name.startswith("_")}
+    if not wholly or is_stream(value):
+        return found
+    with quietly():
+        for name, item in sorted(_members(type(value)).items()):
+            if isinstance(item, property):
+                with contextlib.suppress(Exception):
+                    found[name, ""] = _faithful(getattr(value, name), describer)
+        for view in _CHANGING:
+            with contextlib.suppress(Exception):
+                seen = _VIEWS[view](value)
+                found["", view] = _faithful(seen, describer) if seen is not None else None
+    return found
+
+
+def _text_in(path: pathlib.Path, describer: Describer) -> Any:
+    try:
+        return describer.describe(path.read_text()) if path.is_file() and path.stat().st_size <= _MAX_FILE else None
+    except (OSError, ValueError):
+        return None
+
+
+def _members(kind: type) -> dict[str, Any]:
+    """The public members of a class and its bases, as they stand in it."""
+    return {n: i for base in reversed(kind.__mro__) for n, i in vars(base).items() if not n.startswith("_")}
+
+
+def changes_of(before: dict[str, Any], after: dict[str, Any]) -> list[Any]:
+    """Visible effects: [where, attribute, description, view]."""
+    return [
+        [where, attribute, shown, view]
+        for where, state in after.items()
+        for (attribute, view), shown in state.items()
+        if shown is not None and before[where].get((attribute, view)) != shown and not is_dated(shown["text"])
+    ]

@@ -1,0 +1,77 @@
+"""How a call is written, and how one looks at what it gives: operators as operators, `list(...)` around what is
+iterated, `repr(...)` around what can't be written down. Pure; for `render.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from greenlane.testgen.code import Function
+from greenlane.testgen.explore import Effect, Outcome
+
+BY_FUNCTION = frozenset(
+    {"__repr__", "__str__", "__len__", "__hash__", "__bool__", "__bytes__", "__int__", "__float__", "__iter__",
+     "__abs__", "__round__", "__reversed__", "__complex__", "__next__"}
+)  # fmt: skip
+OPERATORS = {
+    "__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">=", "__and__": "&",
+    "__or__": "|", "__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/", "__floordiv__": "//",
+    "__mod__": "%", "__pow__": "**", "__xor__": "^", "__lshift__": "<<", "__rshift__": ">>", "__matmul__": "@",
+}  # fmt: skip
+_SIGNS = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
+Import = tuple[str, str]
+
+
+def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
+    """The look as it is asserted on; adds what it imports."""
+    match outcome.view:
+        case "list" | "dict" | "repr" | "str" | "len":
+            return f"{outcome.view}({look})"
+        case "type":
+            return f"type({look}).__name__"
+        case "call":
+            return f"{look}()"
+        case "masked":
+            imports.add(("re", ""))
+            return f're.sub(r" at 0x[0-9a-fA-F]+", " at 0x", {look})'
+        case _:
+            return look
+
+
+def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
+    """A look with all that was done to see something of it: called, listed, or seen from one side."""
+    look += _called(outcome)
+    return f"list({look})" if outcome.listed else viewed(outcome, look, imports)
+
+
+def _called(outcome: Outcome) -> str:
+    """The call of a function that was given back; of nothing where none was."""
+    count = min(outcome.called, 9)
+    return f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
+
+
+def as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:
+    """A special method as it is called by what it is for: `repr(x)`, `x == y`, `x[key]`; empty for any other."""
+    if receiver is None or entry.kind != "method" or any("=" in text and "(" not in text for text in given):
+        return ""
+    if not given:
+        if entry.name in BY_FUNCTION:
+            return f"{entry.name.strip('_')}({receiver})"
+        return f"({_SIGNS[entry.name]}{receiver})" if entry.name in _SIGNS else _called_itself(entry, receiver, given)
+    if len(given) > 1:
+        return _called_itself(entry, receiver, given)
+    (only,) = given
+    if entry.name in OPERATORS:
+        return f"({receiver} {OPERATORS[entry.name]} {only})"
+    match entry.name:
+        case "__getitem__":
+            return f"{receiver}[{only}]"
+        case "__contains__":
+            return f"({only} in {receiver})"
+        case "__format__":
+            return f"format({receiver}, {only})"
+    return _called_itself(entry, receiver, given)
+
+
+def _called_itself(entry: Function, receiver: str, given: Sequence[str]) -> str:
+    return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
