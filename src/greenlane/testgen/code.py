@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Literal, TypeAlias
@@ -23,6 +24,7 @@ _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
+_ENUMS = ("Enum", "Flag")
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,14 +34,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
     default: str | None = None
     keyword_only: bool = False
-
-
-class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """A condition that has to hold for a line to run: its text, whether it is met or not, and where it stands."""
-
-    test: str
-    met: bool
-    line: int
+    choices: tuple[str, ...] = ()
+    """The members of the enumeration that it is of, where that stands in the same module."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +60,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
+    classes: frozenset[str] = frozenset()
+    """Names of the classes of its module."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""
@@ -96,7 +94,7 @@ def module_name(path: str, roots: tuple[str, ...]) -> str:
 def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, ...]:
     """All functions that can be called from outside: at module level, and methods of classes at module level."""
     constants = _module_constants(tree)
-    found = []
+    found: list[Function] = []
     for node in _flat(tree.body):
         if isinstance(node, FunctionNode):
             found.append(_describe(node, path, module, None, constants))
@@ -108,7 +106,29 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
                 f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
                 for f in described
             ]
-    return tuple(found)
+    enums = _enumerations(tree)
+    classes = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+    return tuple(msgspec.structs.replace(f, params=_with_choices(f.params, enums), classes=classes) for f in found)
+
+
+def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """The members of the module's enumerations."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith(_ENUMS) for base in node.bases):
+            names = [t.id for a in node.body if isinstance(a, ast.Assign) for t in a.targets if isinstance(t, ast.Name)]
+            found[node.name] = tuple(f"{node.name}.{name}" for name in names if not name.startswith("_"))
+    return found
+
+
+def _with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+    if not enums:
+        return params
+    told = [(p, (p.default or "").split(".")[0], re.split(r"\W+", p.annotation)) for p in params]
+    return tuple(
+        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), ()))
+        for p, default, words in told
+    )
 
 
 def _is_observer(function: Function) -> bool:
@@ -120,6 +140,7 @@ def _is_observer(function: Function) -> bool:
 def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
     """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass."""
     found = {}
+    enums = _enumerations(tree)
     for node in tree.body:
         if not isinstance(node, ast.ClassDef):
             continue
@@ -133,7 +154,8 @@ def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
             for field in node.body
             if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
         ]
-        found[node.name] = _params(init.args)[1:] if init else tuple(fields)
+        if node.name not in enums:
+            found[node.name] = _with_choices(_params(init.args)[1:] if init else tuple(fields), enums)
     return found
 
 
@@ -317,56 +339,3 @@ def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Fun
         callers += level
     public = [f for f in callers if not f.private and not f.name.startswith("__")]
     return tuple([*public, function] if function.private else [function, *public])
-
-
-def guards_of(tree: ast.Module, line: int) -> tuple[Guard, ...]:
-    """Conditions around a line, outermost first, within its function."""
-    found: list[Guard] = []
-    body: list[ast.stmt] = list(tree.body)
-    while True:
-        node = next((n for n in body if _first(n) <= line <= (n.end_lineno or n.lineno)), None)
-        if node is None:
-            return tuple(found)
-        if isinstance(node, FunctionNode | ast.ClassDef):
-            found, body = [], node.body
-            continue
-        found += _early_exits(body, node)
-        inside = _block_of(node, line)
-        if inside is None:
-            return tuple(found)
-        guard, body = inside
-        found += [guard] if guard else []
-
-
-def _first(node: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min([node.lineno, *(d.lineno for d in decorators)])
-
-
-def _early_exits(body: list[ast.stmt], until: ast.stmt) -> list[Guard]:
-    """`if x: return` before a line means that x is not met there."""
-    left = []
-    for node in body:
-        if node is until:
-            break
-        if isinstance(node, ast.If) and not node.orelse and isinstance(node.body[-1], ast.Return | ast.Raise):
-            left.append(Guard(test=ast.unparse(node.test), met=False, line=node.lineno))
-    return left
-
-
-def _block_of(node: ast.stmt, line: int) -> tuple[Guard | None, list[ast.stmt]] | None:
-    """The block of a compound statement that holds the line, and the condition that leads into it."""
-    for name in ("body", "orelse", "finalbody", "handlers"):
-        block = getattr(node, name, None)
-        if not isinstance(block, list) or not block:
-            continue
-        if not block[0].lineno <= line <= (block[-1].end_lineno or block[-1].lineno):
-            continue
-        if name == "handlers":
-            handler = next(h for h in block if h.lineno <= line <= (h.end_lineno or h.lineno))
-            kind = ast.unparse(handler.type) if handler.type else "Exception"
-            return Guard(test=f"except {kind}", met=True, line=handler.lineno), handler.body
-        test = getattr(node, "test", None)
-        guard = Guard(test=ast.unparse(test), met=name == "body", line=node.lineno) if test is not None else None
-        return guard, block
-    return None

@@ -91,7 +91,7 @@ class Explorer:
     async def carve(self, scene: Scene, functions: Sequence[Function], tests: Iterable[str]) -> list[CarvedCall]:
         """Calls of these functions by these tests (node ids; none: the whole suite), with the target as `path:line`."""
         selected = tuple(sorted({test.split("[")[0] for test in tests}))[:_MAX_SELECTED]
-        given = _Given(scene)
+        given = Given(scene)
         targets = [[f"{given.root}/{f.path}", f.name, f.line] for f in functions]
         request = SuiteRequest(
             select=selected or (scene.service.tests_dir,),
@@ -100,7 +100,7 @@ class Explorer:
             plugin_input=given.encode(targets=targets),
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
-        return [call for call in _decode(run.plugin_output, CarvedCall) if _is_allowed(call, scene)]
+        return [call for call in decode_lines(run.plugin_output, CarvedCall) if _is_allowed(call, scene)]
 
     async def explore(
         self, scene: Scene, cases: Sequence[Case], gap: Gap | None = None, *, again: bool = False
@@ -116,7 +116,7 @@ class Explorer:
             select=(probe.path,),
             extra=((probe.path, probe.text.encode()),),
             plugin_folders=(_INSIDE,),
-            plugin_input=_Given(scene).encode(groups=probe.groups),
+            plugin_input=Given(scene).encode(groups=probe.groups),
             hash_seed=4711 if again else 0,
             timezone="Asia/Kathmandu" if again else "UTC",
             reverse=again,
@@ -141,7 +141,7 @@ class Explorer:
             gap.mutants,
             tests,
             extra=((probe.path, probe.text.encode()),),
-            more=_Given(scene).more(groups=probe.groups),
+            more=Given(scene).more(groups=probe.groups),
             every=True,
             seconds=seconds,
         )
@@ -166,13 +166,13 @@ class _Probe:
         self._cases = cases
         self.path = f"{scene.folder}/{PROBE}" if scene.folder else PROBE
         self.text = _probe_text(list(numbers))
-        self.groups = [[_encode_case(number, cases[number]) for number in group] for group in numbers.values()]
+        self.groups = [[encode_case(number, cases[number]) for number in group] for group in numbers.values()]
 
     def test_id(self, number: int) -> str:
         return f"{self.path}::test_probe_{self._place[self._cases[number].fixtures]}[{number}]"
 
 
-class _Given:
+class Given:
     """What the programs inside are told; paths are those of the copy, which they learn as they run."""
 
     root = "{tree}"
@@ -191,7 +191,7 @@ class _Given:
         return msgspec.json.encode(self.more(**more))
 
 
-def _encode_case(number: int, case: Case) -> dict[str, Any]:
+def encode_case(number: int, case: Case) -> dict[str, Any]:
     return {
         "id": number,
         "module": case.entry.module,
@@ -223,7 +223,7 @@ def _probe_text(groups: list[frozenset[str]]) -> str:
     return "\n".join(lines)
 
 
-def _decode(data: bytes, kind: type[Any]) -> list[Any]:
+def decode_lines(data: bytes, kind: type[Any]) -> list[Any]:
     decoder = msgspec.json.Decoder(kind)
     found = []
     for line in data.splitlines()[:_MAX_RECORDS]:
@@ -253,7 +253,7 @@ def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap
                 ran.setdefault(test, {}).setdefault(path, set()).add(line)
     reached = ran_by(run, gap) if gap is not None else {}
     found: dict[int, Observed] = {}
-    for outcome in _decode(run.plugin_output, Outcome):
+    for outcome in decode_lines(run.plugin_output, Outcome):
         if not 0 <= outcome.case < len(cases) or not _is_sound(outcome, scene):
             continue
         name = probe.test_id(outcome.case)

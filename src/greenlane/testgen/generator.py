@@ -23,10 +23,11 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
-from greenlane.testgen.code import Guard, guards_of
 from greenlane.testgen.explore import Explorer
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
+from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
+from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.naming import describe_condition, describe_outcome, describe_test, name_test
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
@@ -36,7 +37,7 @@ from greenlane.testgen.source import Source, project_modules, read_file
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
 
-_MAX_TESTS = 12
+_MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
 
 
@@ -78,6 +79,7 @@ class TestGenerator:
         self._runner = SuiteRunner(sandbox, settings)
         self._explorer = Explorer(self._runner)
         self._trials = Trials(self._runner)
+        self._hunter = Hunter(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -119,7 +121,7 @@ class TestGenerator:
     async def _write_file(
         self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, started: float
     ) -> tuple[_Draft, list[DroppedTest]]:
-        search = Search(self._explorer, self._trials, scene, source, style, started)
+        search = Search(self._explorer, self._trials, self._hunter, scene, source, style, started)
         observed = await search.run(baseline)
         gap = search.gap
         path = free_path(scene.tree, style, source.module)

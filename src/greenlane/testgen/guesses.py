@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Constant, Function, Param
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
@@ -20,13 +21,55 @@ _FLOATS = (0.0, 0.5, -1.5)
 _CALLED = frozenset(
     {"func", "function", "fn", "f", "callback", "callable", "predicate", "decorated", "handler", "factory", "wrapped"}
 )
-_CALLABLES = ("lambda: 'a'", "lambda value: value", "lambda *values: len(values)", "bool", "str")
+_CALLABLES = ("lambda value: value", "lambda: 'a'", "lambda *values: len(values)", "bool", "str")
 """What a parameter may be given that is said, by its name or its annotation, to be called."""
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
     "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
     "Decimal": "float", "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
+    "PathLike": "Path", "PurePath": "Path", "IO": "TextIO", "StringIO": "TextIO", "BytesIO": "BinaryIO",
+    "Type": "type", "Any": "object", "bytearray": "bytes",
 }  # fmt: skip
+
+
+_STREAMS = ("StringIO('a,b\\n1,2\\n')", "StringIO('')", "BytesIO(b'abc')")
+_PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
+_UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
+"""One of each kind, where nothing is known."""
+_BY_NAME = (
+    (r"exc_type|exc_val(ue)?|exc_tb|exc|traceback|tb", ("None",)),
+    (r"file|fp|fh|fd|stream|file_?obj|buffer|in_?file|out_?file", (*_STREAMS, *_PATHS[:1])),
+    (r"(file_?|dir_?)?path|file_?name|fname|directory|folder", _PATHS),
+    (r"n|count|size|num|index|idx|i|limit|width|length|depth|start|stop|end|step|times|position|price|amount|cost|weight|total|rate|ratio|seconds|minutes|hours|days|timeout|age|year|month|day|[xyabkm]|(max|min|num)_\w+",
+     ("2", "0", "1", "-1", "3")),
+    (r"items|iterable|seq|sequence|values|lst|it|xs|elements|rows|iterator", ("[1, 2, 3]", "[]", "['a', 'b']", "[1]")),
+    (r"mapping|dct|d|dictionary|options|config|kwargs|params", ("{'a': 1}", "{}", "{'a': {'b': 1}}")),
+    (r"\w*name|text|string|s|msg|message|word|prefix|suffix|sep|delimiter|line",
+     ("'abc'", "''", "'Hello World'", "'a'")),
+    (r"data|raw|payload|content", ("{'a': 1}", "b'abc'", "'abc'", "[1, 2, 3]")),
+)  # fmt: skip
+"""What a parameter without annotation is mostly given, by its name."""
+
+
+_KNOWN: dict[str, tuple[str, str]] = {
+    "StringIO": ("io", "StringIO"), "BytesIO": ("io", "BytesIO"), "Path": ("pathlib", "Path"), "re": ("re", ""),
+    "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
+    "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
+    "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
+}  # fmt: skip
+_FIXTURES = frozenset({"tmp_path"})
+_NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
+
+
+def needs_of(text: str, entry: Function) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
+    """What a guessed expression imports (of the standard library, or a class of the function's own module), and the
+    fixtures that it names."""
+    if not _NEEDY.search(text):
+        return frozenset(), frozenset()
+    names = {n.id for n in ast.walk(parse_expression(text)) if isinstance(n, ast.Name)}
+    own = {name for name in names if name in entry.classes}
+    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - own} | {(entry.module, name) for name in own}
+    return frozenset(imports), frozenset(names & _FIXTURES)
 
 
 def guess_values(param: Param, entry: Function) -> list[str]:
@@ -41,10 +84,18 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "bytes": ["b''", "b'abc'"],
         "list": _lists(param.annotation),
         "tuple": ["()", "(1, 2)"],
-        "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}"],
+        "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}", "{'a': {'b': 1}}", "{'a': {'c': 2}}"],
         "set": ["set()", "{1, 2}"],
         "None": ["None"],
+        "Path": list(_PATHS[:2]),
+        "TextIO": list(_STREAMS[:2]),
+        "BinaryIO": ["BytesIO(b'abc')", "BytesIO()"],
+        "type": ["int", "str", "dict"],
+        "object": ["1", "'abc'", "None", "[1, 2, 3]"],
+        "Pattern": ["re.compile('a')"],
     }
+    if param.choices:
+        return list(param.choices)
     if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
         return list(_CALLABLES)
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
@@ -52,9 +103,14 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         rows = itertools.zip_longest(*(pools[kind] for kind in named))  # one of each type in turn
         found = [value for row in rows for value in row if value is not None]
     else:
-        found = [*numbers[:4], *texts[:6], *map(repr, TEXTS[:5]), *map(repr, _NUMBERS[:4]), "None", "[]", "[1, 2, 3]"]
-        found += pools["dict"][:2]
+        asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
+        mixed = [v for row in itertools.zip_longest(numbers[:4], texts[:6]) for v in row if v is not None]
+        found = [*_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
+
+
+def _by_name(name: str) -> tuple[str, ...]:
+    return next((values for words, values in _BY_NAME if re.fullmatch(words, name)), ())
 
 
 def kinds_of(annotation: str) -> list[str]:
@@ -72,9 +128,18 @@ def kinds_of(annotation: str) -> list[str]:
 
 
 def _lists(annotation: str) -> list[str]:
+    items = re.search(r"\[(.*)\]", annotation)
+    parts = [part.strip() for part in items[1].split("|")] if items else []
+    held = [f"[{_ITEMS[part]}]" for part in parts if part in _ITEMS]
+    if held:
+        return [*held, "[1]", "[]"]
     if re.search(r"\[.*str", annotation):
         return ["['a', 'b', 'c']", "['a', 'b']", "['a']", "[]"]
     return ["[1, 2, 3]", "[1, 2]", "[1]", "[]", "['a', 'b']"]
+
+
+_ITEMS = {"dict": "{}", "tuple": "()", "type": "int", "list": "[]", "set": "set()", "bytes": "b'a'"}
+"""An item of each kind, the plainest that there is."""
 
 
 def _records(entry: Function) -> list[str]:

@@ -17,6 +17,7 @@ _CRASHES = frozenset(
     {"IndexError", "KeyError", "ZeroDivisionError", "UnboundLocalError", "RecursionError", "OverflowError", "NameError"}
 )
 """Errors that ordinary values should not meet. A TypeError mostly says that the search gave a wrong type."""
+_LOOKUPS = frozenset({"__getitem__", "__delitem__", "__missing__", "pop", "popitem", "remove"})
 _MAX_HINTS = 5
 _MAX_STEPS = 1
 _MAX_TEXT = 160
@@ -53,6 +54,8 @@ def _is_crash(observed: Observed) -> bool:
     outcome = observed.outcome
     if outcome.error is None or outcome.error[0] != "builtins":
         return False
+    if observed.case.entry.name in _LOOKUPS and outcome.error[1] in {"KeyError", "IndexError"}:
+        return False  # that is how a lookup says that there is nothing
     given = observed.case.script.text if observed.case.script else " ".join(text for _, text in observed.case.arguments)
     by_none = outcome.error[1] in {"AttributeError", "TypeError"} and "'NoneType' object" in outcome.message
     return outcome.error[1] in _CRASHES or (by_none and "None" not in given)

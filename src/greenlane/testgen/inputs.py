@@ -7,7 +7,6 @@ before it is used: only literals, containers, names and calls of names may stand
 from __future__ import annotations
 
 import ast
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -15,7 +14,6 @@ import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import guess_values
 
 Import: TypeAlias = tuple[str, str]
 """(module, what of it), the latter perhaps with ` as name`; nothing for the module itself."""
@@ -25,7 +23,6 @@ Constructors: TypeAlias = Mapping[str, tuple[Param, ...]]
 Pool: TypeAlias = Mapping[str, tuple["Description", ...]]
 """Values that tests give to parameters, by the parameter's name."""
 MAX_EXPRESSION, MAX_STATEMENT = 500, 1_500
-_RECEIVERS = 3
 _ALLOWED = (
     ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Name, ast.Load, ast.Attribute, ast.Call,
     ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub, ast.BitAnd, ast.BitOr,
@@ -130,7 +127,7 @@ def is_harmless(description: Description) -> bool:
     if len(description.text) > MAX_EXPRESSION:
         return False
     names = {name for _, name in description.imports} | set(description.fixtures)
-    names |= {"set", "frozenset", "float"}
+    names |= {"set", "frozenset", "float", "NotImplemented"}
     try:
         tree = parse_expression(description.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -151,8 +148,8 @@ def seed_cases(
     limit: int,
     receivers: Sequence[Receiver] = (),
 ) -> list[Case]:
-    """The calls that existing tests made, shortest first; or made-up ones if there were none that could be used, for
-    a method on `receivers`: objects of its class as tests make them."""
+    """The calls that existing tests made, shortest first; of a method, on one of `receivers` where its object can't be
+    written down."""
     if receivers:  # an object that can't be written down is replaced by one that can
         first = receivers[0]
         calls = [
@@ -161,27 +158,7 @@ def seed_cases(
     cases = [case for call in calls if (case := _from_call(entry, call, rank)) is not None]
     cases += _from_examples(entry, rank)
     unique = {case.key: case for case in cases}
-    seeds = sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
-    return seeds or _made_up(entry, rank, limit, receivers)
-
-
-def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: Constructors) -> list[Receiver]:
-    """Objects of a method's class: as tests make and use them, or else made with no more than the class demands."""
-    if entry.kind not in {"method", "property"} or entry.owner is None:
-        return []
-    found: dict[str, Receiver] = {}
-    for call in calls:
-        if call.receiver is not None and is_harmless(call.receiver):
-            one = Receiver(call.receiver, _harmless_steps(call.history))
-            found[one.key] = one
-    if found:
-        ordered = sorted(found.values(), key=lambda r: (len(r.history), len(r.made.text), r.key))
-        plain = [r for r in ordered if not r.history][:_RECEIVERS]
-        return [*plain, *[r for r in ordered if r.history][: 2 * _RECEIVERS - len(plain)]]
-    params = [p for p in constructors.get(entry.owner, ()) if p.default is None]
-    values = [guess_values(param, entry)[0] for param in params]
-    given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, values, strict=True)]
-    return [Receiver(Description(f"{entry.owner}({', '.join(given)})", imports=((entry.module, entry.owner),)))]
+    return sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
 
 
 def pool_of(functions: Iterable[Function], calls: Iterable[CarvedCall]) -> dict[str, tuple[Description, ...]]:
@@ -200,7 +177,7 @@ def pool_of(functions: Iterable[Function], calls: Iterable[CarvedCall]) -> dict[
     return {name: tuple(sorted(known.values(), key=lambda d: (len(d.text), d.text))) for name, known in found.items()}
 
 
-def _harmless_steps(history: Iterable[CarvedStep]) -> tuple[CarvedStep, ...]:
+def harmless_steps(history: Iterable[CarvedStep]) -> tuple[CarvedStep, ...]:
     return tuple(
         step
         for step in history
@@ -210,7 +187,7 @@ def _harmless_steps(history: Iterable[CarvedStep]) -> tuple[CarvedStep, ...]:
     )
 
 
-def _steps(history: Iterable[CarvedStep]) -> tuple[Step, ...]:
+def steps_of(history: Iterable[CarvedStep]) -> tuple[Step, ...]:
     return tuple(
         Step(s.name, (*((None, v.text) for v in s.positional), *((n, v.text) for n, v in s.keywords))) for s in history
     )
@@ -223,7 +200,7 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
         parts.append(call.receiver)
     if any(part is None or not is_harmless(part) for part in parts):
         return None
-    history = _harmless_steps(call.history) if entry.kind in {"method", "property"} else ()
+    history = harmless_steps(call.history) if entry.kind in {"method", "property"} else ()
     used = [*(part for part in parts if part is not None), *(part for step in history for part in step.parts)]
     receiver = call.receiver.text if bound and call.receiver else entry.owner if entry.kind == "static" else None
     imports = frozenset(pair for part in used for pair in part.imports)
@@ -247,7 +224,7 @@ def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
         fixtures=frozenset(name for part in used for name in part.fixtures),
         carved=True,
         rank=rank,
-        history=_steps(history),
+        history=steps_of(history),
     )
 
 
@@ -268,33 +245,3 @@ def _from_examples(entry: Function, rank: int) -> list[Case]:
         )
         for arguments in entry.examples
     ]
-
-
-def _made_up(entry: Function, rank: int, limit: int, receivers: Sequence[Receiver]) -> list[Case]:
-    """Calls of a function that no test calls: from its annotations and the constants that it compares."""
-    of_class = entry.kind in {"static", "class"} and entry.owner is not None
-    if of_class:
-        receivers = [Receiver(Description(entry.owner or "", imports=((entry.module, entry.owner or ""),)))]
-    elif entry.kind in {"method", "property"} and not receivers:
-        return []
-    required = [param for param in entry.params if param.default is None]
-    pools = [guess_values(param, entry)[:6] for param in required]
-    names = [param.name if param.keyword_only else None for param in required]
-    found = []
-    for values in itertools.islice(itertools.product(*pools), limit * 4):
-        for receiver in receivers or (None,):
-            parts = [receiver.made, *(p for s in receiver.history for p in s.parts)] if receiver else []
-            found.append(
-                Case(
-                    entry=entry,
-                    receiver=receiver.made.text if receiver else None,
-                    arguments=tuple(zip(names, values, strict=True)),
-                    imports=frozenset(pair for part in parts for pair in part.imports),
-                    fixtures=frozenset(name for part in parts for name in part.fixtures),
-                    carved=False,
-                    steps=1,
-                    rank=rank,
-                    history=_steps(receiver.history) if receiver else (),
-                )
-            )
-    return found[: limit * 4]

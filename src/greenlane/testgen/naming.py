@@ -9,8 +9,9 @@ import re
 from collections.abc import Sequence
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.code import Function, Guard
+from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.guards import Guard
 
 _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9

@@ -63,8 +63,10 @@ class _Body:
         return ast.unparse(tree)
 
     def equal(self, left: str, right: str) -> str:
-        if right in {"None", "True", "False"}:
-            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs"}
+        if isinstance(parse_expression(left).body, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.IfExp | ast.Lambda):
+            left = f"({left})"
+        if right in {"None", "True", "False", "NotImplemented"}:
+            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs", "NotImplemented": "assertIs"}
             if self.unittest:
                 return f"self.{methods[right]}({left}{'' if right == 'None' else f', {right}'})"
             return f"assert {left} is {right}"
@@ -224,7 +226,8 @@ def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequ
     if entry.kind == "property":
         return looked_at(outcome, target, body.imports)
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
-    call = as_written(entry, receiver, given) or f"{target}({', '.join(given)})"
+    as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
+    call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"

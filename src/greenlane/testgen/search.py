@@ -17,20 +17,24 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import differing, is_tellable, reached, taste
-from greenlane.testgen.code import Function, Guard, enclosing, guards_of
+from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, made_receivers, pool_of, seed_cases
+from greenlane.testgen.hunt import Hunter
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
+from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.scripts import read_scripts
+from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.source import Source
 from greenlane.testgen.swap import swap_calls
-from greenlane.testgen.targets import Gap, Target, Targets, is_fault, line_of
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
 
 _ROUNDS = 4
+_ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -44,7 +48,8 @@ _TESTS_A_MUTANT = 25
 _MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
 """Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
 _MAX_SWAPPED = 120
-_CANDIDATES, _A_TARGET = 160, 8
+_TESTS_TO_HUNT, _TESTS_TO_CARVE = 60, 60
+_CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
 
@@ -52,9 +57,16 @@ class Search:
     """The search for one file. `gap` is what is open, without the mutants that existing tests notice."""
 
     def __init__(
-        self, explorer: Explorer, trials: Trials, scene: Scene, source: Source, style: Style, started: float
+        self,
+        explorer: Explorer,
+        trials: Trials,
+        hunter: Hunter,
+        scene: Scene,
+        source: Source,
+        style: Style,
+        started: float,
     ) -> None:
-        self._explorer, self._trials = explorer, trials
+        self._explorer, self._trials, self._hunter = explorer, trials, hunter
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._pool: Pool = {}
         self.hints: tuple[Hint, ...] = ()
@@ -89,7 +101,15 @@ class Search:
         return msgspec.structs.replace(gap, mutants=left)
 
     async def _noticing(self, observed: list[Observed]) -> list[Observed]:
-        return await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S) if observed else []
+        """With what each notices; without those that run faults and notice none, which the gates would drop."""
+        if not observed:
+            return []
+        noticing = await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S)
+        lines = {mutant.line for mutant in self.gap.mutants}
+        useful = [
+            o for o in noticing if o.reached & self.gap.faults or not lines & o.lines.get(self.gap.path, frozenset())
+        ]
+        return useful or noticing
 
     def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
         return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
@@ -119,13 +139,19 @@ class Search:
         observed: list[Observed] = []
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
-        for _ in range(_ROUNDS):
+        for number in range(_ROUNDS):
+            if self._style.form == "unittest":
+                cases = [case for case in cases if not case.fixtures]
             fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
             left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
             if not left or self._is_late():
                 break
+            if number == _ROUND_OF_HUNT:
+                cases = await self._hunt(baseline, observed, left)
+                if cases:
+                    continue
             bases = _nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             cases = [
@@ -152,12 +178,23 @@ class Search:
             for one in scripts[:share]:
                 if self._style.form == "unittest" and one.fixtures:
                     continue
-                case = Case(
-                    entry=function, receiver=None, arguments=(), imports=frozenset(), fixtures=one.fixtures,
-                    carved=True, script=one.script,
-                )  # fmt: skip
+                case = script_case(function, one)
                 found.setdefault(case.key, case)
         return list(found.values())
+
+    async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+        """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
+        source, files = self._source, _files_of(baseline, self._source)
+        scripts: dict[str, Case] = {}
+        for line in sorted({line_of(target) for target in left}):
+            function = enclosing(source.functions, line)
+            if function is None:
+                continue
+            tests = _tests_before(line, function, source, baseline, _TESTS_TO_HUNT)
+            for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
+                if not (self._style.form == "unittest" and one.fixtures):
+                    scripts.setdefault(one.script.text, script_case(function, one))
+        return await self._hunter.hunt(self._scene, source, self.gap, observed, list(scripts.values()), left, files)
 
     def _first_round(self, calls: Sequence[CarvedCall]) -> list[Case]:
         source, cases = self._source, list[Case]()
@@ -167,8 +204,7 @@ class Search:
             siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
             seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
-            if self._style.form == "unittest":
-                seeds = [seed for seed in seeds if not seed.fixtures]
+            seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
@@ -180,14 +216,15 @@ class Search:
         """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
         useful = [o for o in observed if o.case.key not in known and is_tellable(o) and o.reached]
         useful.sort(key=taste, reverse=True)
-        counts: dict[Target, int] = {}
         chosen: dict[str, Observed] = {}
-        for one in useful:
-            wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < _A_TARGET]
-            if wanted and not is_fault(wanted[0]):
-                chosen[one.case.key] = one
-                for target in one.reached:
-                    counts[target] = counts.get(target, 0) + 1
+        for most in _A_TARGET:  # a few for every target before more for any
+            counts: dict[Target, int] = {}
+            for one in useful:
+                wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < most]
+                if wanted and len(chosen) < _CANDIDATES:
+                    chosen[one.case.key] = one
+                    for target in one.reached:
+                        counts[target] = counts.get(target, 0) + 1
         for one in useful:  # then whatever there is room for
             if len(chosen) >= _CANDIDATES:
                 break
@@ -201,7 +238,9 @@ class Search:
         return [o for o in candidates if o.case.key not in unlike]
 
 
-def _tests_before(line: int, function: Function, source: Source, baseline: SuiteRun) -> list[str]:
+def _tests_before(
+    line: int, function: Function, source: Source, baseline: SuiteRun, most: int = _TESTS_A_LINE
+) -> list[str]:
     """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
     function, else into its class, fewest lines of the file first."""
     ran = baseline.contexts.get(source.path, {})
@@ -217,20 +256,32 @@ def _tests_before(line: int, function: Function, source: Source, baseline: Suite
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
         for test in sorted(there, key=lambda t: (counts[t], t)):
             found.setdefault(test.split("[")[0])
-    return list(found)[:_TESTS_A_LINE]
+    return list(found)[:most]
+
+
+def _files_of(baseline: SuiteRun, source: Source) -> list[str]:
+    """Test files, those that ran this source file first."""
+    ran = {test for tests in baseline.contexts.get(source.path, {}).values() for test in tests} - {""}
+    files = [*sorted(ran), *sorted(outcome.test for outcome in baseline.outcomes)]
+    return list(dict.fromkeys(test.split("::")[0] for test in files if test.split("::")[0].endswith(".py")))
 
 
 def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
-    """The existing tests that ran one of these functions, or else one of their files."""
+    """The existing tests that ran one of these functions, or else one of their files: of each those that ran least."""
     functions = list(functions)
+    paths = {function.path for function in functions}
+    ran = [(path, line, tests) for path in sorted(paths) for line, tests in baseline.contexts.get(path, {}).items()]
+    counts: dict[str, int] = {}
+    for _, _, tests in ran:
+        for test in tests:
+            counts[test] = counts.get(test, 0) + 1
+    counts.pop("", None)
     near: set[str] = set()
-    far: set[str] = set()
     for function in functions:
-        for line, tests in baseline.contexts.get(function.path, {}).items():
-            far |= tests
-            if function.first < line <= function.last:
-                near |= tests
-    return (near or far) - {""}
+        own = {t for path, line, tests in ran if path == function.path and function.first < line <= function.last
+               for t in tests} - {""}  # fmt: skip
+        near |= set(sorted(own, key=lambda test: (counts[test], test))[:_TESTS_TO_CARVE])
+    return near or set(counts)
 
 
 def _nearest(observed: Sequence[Observed], source: Source, left: Targets, varied: set[str]) -> list[Observed]:

@@ -18,6 +18,7 @@ from greenlane.testgen.code import Function
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.scripts import FoundScript
+from greenlane.testgen.views import as_written
 
 _ROWS = 6
 _GUESSES = 3
@@ -88,6 +89,11 @@ def _call(call: ast.Call, entry: Function, arguments: list[ast.expr]) -> ast.exp
         func = ast.Attribute(value=call.func.value, attr=entry.name, ctx=ast.Load())
     if entry.kind == "property":
         return func
+    if isinstance(call.func, ast.Attribute) and entry.name.startswith("__"):
+        holder = ast.unparse(call.func.value)
+        written = as_written(entry, holder, [ast.unparse(argument) for argument in arguments])
+        if written:
+            return _parsed(written)
     return ast.Call(func=func, args=arguments, keywords=[])
 
 

@@ -12,8 +12,8 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
-from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers
-from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script
+from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
+from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 
 
 def vary(
@@ -44,7 +44,18 @@ def vary(
     added += [*_of_wrong_kind(case), *_with_class(case, constructors), *_with_option(case)]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
-    return list(unique.values())[:limit]
+    return [whole(one) for one in list(unique.values())[:limit]]
+
+
+def whole(case: Case) -> Case:
+    """With the imports and fixtures that a guessed value needs and nothing else brought."""
+    known = {name for _, name in case.imports}
+    needs = [needs_of(text, case.entry) for text in (case.receiver or "", *(text for _, text in case.arguments))]
+    imports = {pair for imported, _ in needs for pair in imported if pair[1] not in known}
+    fixtures = {name for _, named in needs for name in named}
+    if imports <= case.imports and fixtures <= case.fixtures:
+        return case
+    return msgspec.structs.replace(case, imports=case.imports | imports, fixtures=case.fixtures | fixtures)
 
 
 def _other_scripts(case: Case, script: Script, constructors: Constructors) -> Iterator[Case]:
@@ -81,6 +92,9 @@ def _with_other_history(case: Case) -> Iterator[Case]:
     for number in range(len(case.history)):
         shorter = case.history[:number] + case.history[number + 1 :]
         yield msgspec.structs.replace(case, history=shorter, carved=False, steps=case.steps + 1)
+    if case.receiver and not case.entry.returns_value and case.entry.kind == "method":
+        twice = (*case.history, Step(case.entry.name, case.arguments))
+        yield msgspec.structs.replace(case, history=twice, carved=False, steps=case.steps + 1)
     if case.history:
         longer = (*case.history, case.history[-1])
         yield msgspec.structs.replace(case, history=longer, carved=False, steps=case.steps + 1)

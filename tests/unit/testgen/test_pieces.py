@@ -12,8 +12,9 @@ from greenlane.adapters.sandbox.process import BoundedOutput
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import changed_statements, executable_lines
 from greenlane.testgen.choose import choose_tests, differing, is_tellable
-from greenlane.testgen.code import Function, enclosing, entries_of, guards_of, list_functions, module_name
+from greenlane.testgen.code import Function, enclosing, entries_of, list_functions, module_name
 from greenlane.testgen.explore import Effect, Observed, Outcome
+from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless, seed_cases
 from greenlane.testgen.layout import Layout
 from greenlane.testgen.naming import describe_condition, describe_outcome, name_test

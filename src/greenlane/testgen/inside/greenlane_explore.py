@@ -27,9 +27,11 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # it lies besid
     Listed,
     changes_of,
     describe_value,
+    files_here,
     is_dated,
     is_stream,
     quietly,
+    remove_new,
     state_of,
 )
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
@@ -84,7 +86,8 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
         return _follow(case["script"], names)
     try:
         for module, name in case["imports"]:
-            names[name] = getattr(importlib.import_module(module), name)
+            found = importlib.import_module(module)
+            names[name or module] = getattr(found, name) if name else found
         with _limited():
             function, values = _prepare(case, names)
     except (Exception, CallTimeout) as error:
@@ -95,13 +98,18 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
     keywords = {name: values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is not None}
     progress: dict[str, Any] = {"listed": False}
+    files = files_here()
     try:
         outcome = _call(function, positional, keywords, bool(case["asynchronous"]), progress)
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
         return _describe_error(error) | _way(progress)
-    record: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
+    finally:
+        left = remove_new(files)
+    if left:
+        return {"kind": "unusable", "message": f"leaves {left[0]} where it was run"[:200]}
+    record: dict[str, Any] = (progress.get("inside") or describe_value(outcome, describer)) | _way(progress)
     after = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
     record["changes"] = changes_of(before, after)
     if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
@@ -193,7 +201,8 @@ def _call(
         if isinstance(outcome, contextlib._GeneratorContextManager) and progress.get("enters", True):
             progress["entered"] = True
             with outcome as held:
-                return held
+                progress["inside"] = describe_value(held, Describer(forbidden=(_GIVEN["tests"],)))
+                return None
         if isinstance(outcome, _FUNCTIONS) and not asynchronous:
             return _call_given(outcome, progress)
         return outcome

@@ -10,7 +10,9 @@ import contextlib
 import importlib
 import io
 import itertools
+import pathlib
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,6 +22,7 @@ from greenlane_values import Describer  # type: ignore[import-not-found]  # it l
 
 MAX_LISTED = 12
 _MAX_ATTRIBUTES = 4
+_MAX_FILE = 400
 _MAX_ATTRIBUTE = 80
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -161,6 +164,19 @@ def is_dated(text: str) -> bool:
 # ------------------------------------------------------------------ what a call changed
 
 
+def files_here() -> set[pathlib.Path]:
+    return set(pathlib.Path().iterdir())
+
+
+def remove_new(before: set[pathlib.Path]) -> list[str]:
+    """New files where the tests are run, which no test of ours may leave: removed, and told by their names."""
+    left = sorted(files_here() - before)
+    for path in left:
+        with contextlib.suppress(OSError):
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    return [path.name for path in left if not path.name.startswith((".", "__"))]
+
+
 def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[str, str], Any]:
     """What can be seen of a mutable value from outside, by attribute and view: itself if it is a container, else its
     public attributes; `wholly` also what it holds and shows and its properties."""
@@ -168,6 +184,10 @@ def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[st
         return {("", ""): describer.describe(value)}
     if isinstance(value, (*_SIMPLE, *_KINDS_OF_CODE)):
         return {}
+    if isinstance(value, (io.StringIO, io.BytesIO)):
+        return {("getvalue", "call"): None if value.closed else describer.describe(value.getvalue())}
+    if isinstance(value, pathlib.Path):
+        return {("read_text", "call"): _text_in(value, describer)}
     plain = vars(value) if hasattr(value, "__dict__") else {}
     found = {(name, ""): describer.describe(item) for name, item in sorted(plain.items()) if not name.startswith("_")}
     if not wholly or is_stream(value):
@@ -182,6 +202,13 @@ def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[st
                 seen = _VIEWS[view](value)
                 found["", view] = _faithful(seen, describer) if seen is not None else None
     return found
+
+
+def _text_in(path: pathlib.Path, describer: Describer) -> Any:
+    try:
+        return describer.describe(path.read_text()) if path.is_file() and path.stat().st_size <= _MAX_FILE else None
+    except (OSError, ValueError):
+        return None
 
 
 def _members(kind: type) -> dict[str, Any]:

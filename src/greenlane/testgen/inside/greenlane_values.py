@@ -73,6 +73,8 @@ class Describer:
             return repr(value)
         if kind is float:
             return repr(value) if value == value and abs(value) != float("inf") else f'float("{value}")'
+        if value is NotImplemented:
+            return "NotImplemented"
         for name, fixture in self._fixtures.items():
             if value is fixture:
                 fixtures.add(name)

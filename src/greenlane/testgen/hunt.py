@@ -1,0 +1,375 @@
+"""`Hunter`: calls with their literals as slots, for which the sandbox looks for values that lead to what is open.
+
+What the rounds of exploring do with hundreds of calls, each a test of its own, `inside/greenlane_hunt.py` does with
+thousands in one process; what it finds is tried anew like any other proposal. Called by `Search`.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.suite.runner import SuiteRequest, SuiteRunner
+from greenlane.testgen.choose import is_tellable
+from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.explore import Given, Observed, decode_lines, encode_case
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
+from greenlane.testgen.trial import encode_mutant
+
+_INSIDE = Path(__file__).with_name("inside")
+_PROBE = "test_greenlane_hunt.py"
+_SLOT = "greenlane_slot_"
+_MAX_SLOTS, _MAX_NUMBERS = 8, 4
+_MAX_TEXT = 400
+_TEMPLATES, _ROWS, _GROUPS = 24, 8, 3
+_WORDS, _TEXTS, _NUMBERS = 120, 400, 24
+_ASKED = 3
+_FILES, _BYTES = 40, 600_000
+_TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 6.0
+"""A hunt ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
+_START_S = 30.0
+
+Value: TypeAlias = str | bytes | int | float
+Row: TypeAlias = tuple[Value, ...]
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A case with names in place of some literals; `parts` are its statements, or its receiver and arguments."""
+
+    case: Case
+    parts: tuple[str, ...]
+    row: Row
+
+
+class _Found(msgspec.Struct, frozen=True):
+    template: int
+    values: tuple[str | int | float | dict[str, str], ...]
+
+
+class Hunter:
+    def __init__(self, runner: SuiteRunner) -> None:
+        self._runner = runner
+
+    async def hunt(
+        self,
+        scene: Scene,
+        source: Source,
+        gap: Gap,
+        observed: Sequence[Observed],
+        scripts: Sequence[Case],
+        left: Targets,
+        tests: Iterable[str],
+    ) -> list[Case]:
+        """Cases that may reach what is `left` or notice what is open of the faults, made from those that ran the
+        functions around it and from `scripts`; `tests` are files whose texts are tried as well. The same each time
+        but for its limit in seconds of processor time."""
+        shapes = _shapes(observed, scripts, source, left)
+        if not shapes:
+            return []
+        templates = [rows[0] for rows in shapes]
+        groups: dict[frozenset[str], list[int]] = {}
+        for number, template in enumerate(templates):
+            groups.setdefault(template.case.fixtures, []).append(number)
+        chosen = list(groups.items())[:_GROUPS]
+        folder = f"{scene.folder}/" if scene.folder else ""
+        texts = await asyncio.to_thread(list_texts, scene.tree, tests)
+        asked = {
+            "hunt": _asked(source, gap, left, texts),
+            "groups": [_encoded(numbers, shapes) for _, numbers in chosen],
+        }
+        request = SuiteRequest(
+            select=(f"{folder}{_PROBE}",),
+            extra=((f"{folder}{_PROBE}", _probe_text([fixtures for fixtures, _ in chosen]).encode()),),
+            plugin_folders=(_INSIDE,),
+            plugin_input=Given(scene).encode(**asked),
+            timeout_s=_SECONDS * 8 + _START_S,
+        )
+        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
+        cases = [
+            case
+            for found in decode_lines(run.plugin_output, _Found)
+            if 0 <= found.template < len(templates)
+            and (case := filled(templates[found.template], found.values)) is not None
+        ]
+        return list({case.key: case for case in cases}.values())
+
+
+# ------------------------------------------------------------------ slots
+
+
+def slotted(case: Case) -> Template | None:
+    """The case with its literals as slots; None if it has none."""
+    script = case.script
+    texts = [*script.setup, script.look] if script else [case.receiver or "None", *(t for _, t in case.arguments)]
+    parts, row, numbers = list(texts), list[Value](), 0
+    for place in reversed(range(len(texts))):  # the last statements first
+        try:
+            tree = parse_source(texts[place])
+        except UnreadableSourceError:
+            return None
+        changed = False
+        for node, value in _literals(tree):
+            numeric = isinstance(value, int | float)
+            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS):
+                continue
+            numbers += numeric
+            tree = _exchanged(tree, node, ast.Name(id=f"{_SLOT}{len(row)}", ctx=ast.Load()))
+            row.append(value)
+            changed = True
+        if changed:
+            parts[place] = ast.unparse(tree)
+    return Template(case=case, parts=tuple(parts), row=tuple(row)) if row else None
+
+
+def filled(template: Template, values: Sequence[Any]) -> Case | None:
+    """The case with these values in its slots; None if they are none that one could write."""
+    given = [value["bytes"].encode("latin-1") if isinstance(value, dict) else value for value in values]
+    if len(given) != len(template.row) or not all(_is_writable(value) for value in given):
+        return None
+    texts = [_filled_text(part, given) for part in template.parts]
+    script = template.case.script
+    if script is not None:
+        if any(len(text) > MAX_STATEMENT for text in texts):
+            return None
+        script = msgspec.structs.replace(script, setup=tuple(texts[:-1]), look=texts[-1])
+        return msgspec.structs.replace(template.case, script=script, carved=False, steps=template.case.steps + 1)
+    if any(len(text) > MAX_EXPRESSION for text in texts):
+        return None
+    return msgspec.structs.replace(
+        template.case,
+        receiver=texts[0] if template.case.receiver else None,
+        arguments=tuple((name, text) for (name, _), text in zip(template.case.arguments, texts[1:], strict=True)),
+        carved=False,
+        steps=template.case.steps + 1,
+    )
+
+
+def _is_writable(value: object) -> bool:
+    if isinstance(value, str | bytes):
+        return len(value) <= _MAX_TEXT
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
+def _filled_text(part: str, values: Sequence[Value]) -> str:
+    if _SLOT not in part:
+        return part
+    tree: ast.AST = parse_source(part)
+    for node in [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id.startswith(_SLOT)]:
+        number = node.id.removeprefix(_SLOT)
+        if number.isdecimal() and int(number) < len(values):
+            tree = _exchanged(tree, node, parse_expression(repr(values[int(number)])).body)
+    return ast.unparse(tree)
+
+
+def _literals(tree: ast.AST) -> Iterator[tuple[ast.expr, Value]]:
+    """Texts and numbers that may be exchanged, with their nodes; none of f-strings, docstrings and patterns."""
+    hidden = {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr | ast.pattern) for n in ast.walk(f)}
+    for holder in ast.walk(tree):
+        if isinstance(holder, FunctionNode | ast.ClassDef | ast.Module) and len(getattr(holder, "body", [])) > 1:
+            hidden |= {
+                id(s.value) for s in holder.body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+            }
+    for node in list(ast.walk(tree)):
+        if id(node) in hidden:
+            continue
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+            hidden.add(id(node.operand))
+            number = node.operand.value
+            if isinstance(number, int | float):
+                yield node, -number
+        elif isinstance(node, ast.Constant) and not isinstance(node.value, bool):
+            value = node.value
+            if isinstance(value, int | float) or (isinstance(value, str | bytes) and len(value) <= _MAX_TEXT):
+                yield node, value
+
+
+def _exchanged(tree: ast.AST, old: ast.AST, new: ast.expr) -> Any:
+    class Exchanging(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return new if node is old else self.generic_visit(node)
+
+    return ast.fix_missing_locations(Exchanging().visit(tree))
+
+
+# ------------------------------------------------------------------ what is asked
+
+
+def _shapes(
+    observed: Sequence[Observed], scripts: Sequence[Case], source: Source, left: Targets
+) -> list[list[Template]]:
+    """The kinds of calls to hunt with, best first, each with rows of values that were seen: those that ran the
+    condition before what is open, of which something could be told; one of each kind comes before a second."""
+    near = _near(source, left)
+    inside = {n for f in _functions(source, left) for n in range(f.first + 1, f.last + 1)}
+    found: dict[tuple[str, ...], list[tuple[tuple[float, ...], Template]]] = {}
+
+    def add(case: Case, *order: float) -> None:
+        template = slotted(case)
+        if template is not None:
+            found.setdefault((*template.parts, case.entry.qualified), []).append(
+                ((*order, len(case.fixtures), case.steps, case.length), template)
+            )
+
+    for one in observed:
+        ran = one.lines.get(source.path, frozenset())
+        if ran & inside and is_tellable(one):
+            add(one.case, -1.0, -len(ran & near))
+    for case in scripts:
+        add(case, -0.5, 0)
+    for rows in found.values():
+        rows.sort(key=lambda pair: pair[0])
+    ordered = sorted(found.values(), key=lambda rows: rows[0][0])
+    first = {_look_of(rows[0][1]): rows for rows in reversed(ordered)}
+    kinds = sorted(first.values(), key=lambda rows: rows[0][0])
+    best = [*kinds, *(rows for rows in ordered if not any(rows is one for one in kinds))]
+    return [[template for _, template in rows[:_ROWS]] for rows in best[:_TEMPLATES]]
+
+
+def _look_of(template: Template) -> str:
+    """What is called, without what is given."""
+    if template.case.script is None:
+        return template.case.entry.qualified
+    calls = [n for n in ast.walk(parse_source(template.parts[-1])) if isinstance(n, ast.Call)]
+    return ast.unparse(calls[-1].func) if calls else template.parts[-1]
+
+
+def _functions(source: Source, left: Targets) -> list[Function]:
+    found = (enclosing(source.functions, line) for line in sorted({line_of(target) for target in left}))
+    return list(dict.fromkeys(function for function in found if function is not None))
+
+
+def _near(source: Source, left: Targets) -> set[int]:
+    """The condition right before each open line, or on it."""
+    found = set()
+    for target in left:
+        guards = guards_of(source.tree, line_of(target))
+        found |= {guard.line for guard in guards[-1:]} if len(target) == 2 else {line_of(target)}
+    return found
+
+
+def _asked(source: Source, gap: Gap, left: Targets, texts: Sequence[str]) -> dict[str, Any]:
+    ranges = [(f.first, f.last) for f in _functions(source, left)]
+    open_ones = {mutant.key for mutant in gap.mutants}
+    words, numbers = _words(source.tree, ranges)
+    return {
+        "path": f"{Given.root}/{source.path}",
+        "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
+        "first": {str(line): first for line, first in source.gap.known.first.items() if line != first},
+        "near": sorted(_near(source, left)),
+        "words": words,
+        "texts": texts,
+        "numbers": numbers,
+        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
+        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
+        "tries": _TRIES,
+        "calls": _CALLS,
+        "seconds": _SECONDS,
+    }
+
+
+def _goal(source: Source, target: Target) -> dict[str, Any]:
+    """What is open, the conditions on the way to it, and the texts that the nearest of them ask for."""
+    line = line_of(target)
+    guards = guards_of(source.tree, line)
+    asked = [guard.test for guard in guards if guard.met][-_ASKED:]
+    if len(target) == 3:
+        tests = [node.test for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)]
+        asked += [ast.unparse(test) for test in tests if test.lineno == line]
+    parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
+    constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
+    return {
+        "goal": line if len(target) == 2 else target[1:],
+        "chain": [guard.line for guard in guards],
+        "words": [word for word in dict.fromkeys(constants) if isinstance(word, str) and word],
+    }
+
+
+def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[str], list[int | float]]:
+    """Texts and numbers that stand in these functions, and those of the module's constants that they name."""
+    named: Mapping[str, ast.expr] = {
+        target.id: node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    inside = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and any(first <= node.lineno <= last for first, last in ranges)
+    ]
+    idle = {id(s.value) for s in inside if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)}
+    parts = [part for node in inside if not isinstance(node, ast.Raise) for part in ast.walk(node)]
+    parts += [n for p in parts if isinstance(p, ast.Name) and p.id in named for n in ast.walk(named[p.id])]
+    values = [p.value for p in parts if isinstance(p, ast.Constant) and id(p) not in idle]
+    words = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= 40]
+    numbers = dict.fromkeys(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    return words[:_WORDS], [n for n in numbers if math.isfinite(n)][:_NUMBERS]
+
+
+def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
+    """Texts that stand in these test files, one of each file in turn."""
+    rows, size = [], 0
+    for path in list(dict.fromkeys(tests))[:_FILES]:
+        file = tree / path
+        try:
+            if file.is_symlink() or not file.resolve().is_relative_to(tree.resolve()):
+                continue
+            size += file.stat().st_size
+            if size > _BYTES:
+                break
+            parsed = parse_source(file.read_text(encoding="utf-8-sig"))
+        except (UnreadableSourceError, UnicodeDecodeError, OSError):
+            continue
+        values = (value for _, value in _literals(parsed))
+        rows.append([v for v in dict.fromkeys(values) if isinstance(v, str) and 1 < len(v) <= _MAX_TEXT])
+    most = max((len(row) for row in rows), default=0)
+    turns = (row[n] for n in range(most) for row in rows if n < len(row))
+    return list(dict.fromkeys(turns))[:_TEXTS]
+
+
+def _encoded(numbers: Sequence[int], shapes: Sequence[Sequence[Template]]) -> list[dict[str, Any]]:
+    found = []
+    for number in numbers:
+        template = shapes[number][0]
+        rows = [[_encoded_value(value) for value in one.row] for one in shapes[number]]
+        found.append(encode_case(number, _with_parts(template)) | {"rows": rows})
+    return found
+
+
+def _with_parts(template: Template) -> Case:
+    case, parts = template.case, template.parts
+    if case.script is not None:
+        script = msgspec.structs.replace(case.script, setup=parts[:-1], look=parts[-1])
+        return msgspec.structs.replace(case, script=script)
+    arguments = tuple((name, text) for (name, _), text in zip(case.arguments, parts[1:], strict=True))
+    return msgspec.structs.replace(case, receiver=parts[0] if case.receiver else None, arguments=arguments)
+
+
+def _encoded_value(value: Value) -> object:
+    return {"bytes": value.decode("latin-1")} if isinstance(value, bytes) else value
+
+
+def _probe_text(groups: Sequence[frozenset[str]]) -> str:
+    lines = ["import greenlane_hunt", ""]
+    for number, fixtures in enumerate(groups):
+        names = sorted(fixtures)
+        values = ", ".join(f"{name!r}: {name}" for name in names)
+        lines += [
+            "",
+            f"def test_hunt_{number}({', '.join(names)}):",
+            f"    greenlane_hunt.run({number}, {{{values}}})",
+            "",
+        ]
+    return "\n".join(lines)

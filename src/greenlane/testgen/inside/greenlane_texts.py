@@ -1,0 +1,110 @@
+"""Runs inside the sandbox: other texts and numbers, made from those that are there. Pure; chance comes from outside.
+
+Texts are altered by words and by what surrounds them, so that what comes out still looks like what a person wrote.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Sequence
+
+MAX_TEXT = 400
+_TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
+_MARKS = "+-*/=<>!?.,:;#$%&@^|~()[]{}'\"\\_`"
+_SEPARATORS = (" ", " ", "\n", "", ";\n", ", ")
+_OCCURRENCES = 3
+_SPAN = 8
+_LADDER = (0, 1, -1, 10**6, 10**9, 10**12, 10**15, 10**17, 10**20, 0.5)
+
+
+def tokens_of(text: str) -> list[str]:
+    """Words, single marks and white space; together they are the text again."""
+    return _TOKENS.findall(text)
+
+
+def with_wanted(text: str, found: str, wanted: str) -> Iterator[str]:
+    """The text with what the code found in it made what the code compares it with, in its place, before or after it
+    (input-to-state correspondence: Aschermann et al., "REDQUEEN", NDSS 2019)."""
+    if not found or found == wanted:
+        return
+    start, low, key = 0, text.lower(), found.lower()
+    for _ in range(_OCCURRENCES):
+        place = low.find(key, start)
+        if place < 0:
+            return
+        end = place + len(found)
+        yield text[:place] + wanted + text[end:]
+        yield text[:end] + _joint(text[place:end], wanted) + wanted + text[end:]
+        yield text[:place] + wanted + _joint(wanted, text[place:end]) + text[place:]
+        start = end
+
+
+def altered(text: str, words: Sequence[str], texts: Sequence[str], chance: random.Random) -> str:
+    """The text with one thing or a few changed in it."""
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        text = _altered_once(text, words, texts, chance)
+    return text[:MAX_TEXT]
+
+
+def _altered_once(text: str, words: Sequence[str], texts: Sequence[str], chance: random.Random) -> str:
+    tokens = tokens_of(text)
+    place = chance.randrange(len(tokens) + 1)
+    kind = chance.randrange(12)
+    if kind < 4 and words:
+        return _with_word(tokens, place, chance.choice(words))
+    if kind < 6 and words and tokens:
+        solid = [n for n, token in enumerate(tokens) if not token.isspace()] or [0]
+        tokens[chance.choice(solid)] = chance.choice(words)
+        return "".join(tokens)
+    if kind == 6:
+        del tokens[place : place + chance.choice((1, 1, 2, 4))]
+        return "".join(tokens)
+    if kind == 7 and tokens:
+        span = tokens[place : place + chance.randint(1, _SPAN)]
+        return "".join([*tokens[:place], *span, *tokens[place:]])
+    if kind == 8 and texts:
+        other = tokens_of(chance.choice(texts))
+        first = chance.randrange(len(other) + 1)
+        span = other[first : first + chance.randint(1, _SPAN)]
+        return "".join([*tokens[:place], *span, *tokens[place:]])
+    if kind == 9 and texts:
+        return text + chance.choice(_SEPARATORS) + chance.choice(texts)
+    if kind == 10:
+        return "".join([*tokens[:place], chance.choice(_MARKS), *tokens[place:]])
+    return "".join([*tokens[:place], chance.choice((" ", "\n", "0", "a")), *tokens[place:]])
+
+
+def with_words(text: str, words: Sequence[str], chance: random.Random) -> str:
+    """The text with one of these words or a few put into it, often at its end."""
+    for _ in range(chance.choice((1, 1, 2, 2, 3))):
+        tokens = tokens_of(text)
+        place = len(tokens) if chance.random() < 0.4 else chance.randrange(len(tokens) + 1)
+        text = _with_word(tokens, place, chance.choice(words))
+    return text[:MAX_TEXT]
+
+
+def _with_word(tokens: list[str], place: int, word: str) -> str:
+    """A word between two others stands apart from them."""
+    before, after = "".join(tokens[:place]), "".join(tokens[place:])
+    return before + _joint(before, word) + word + _joint(word, after) + after
+
+
+def _joint(before: str, after: str) -> str:
+    return " " if re.match(r"\w", before[-1:]) and re.match(r"\w", after[:1]) else ""
+
+
+def shortened(text: str) -> Iterator[str]:
+    """The text without a run of its tokens, long runs first."""
+    tokens = tokens_of(text)
+    size = max(len(tokens) // 2, 1)
+    while size:
+        for place in range(0, len(tokens), size):
+            yield "".join([*tokens[:place], *tokens[place + size :]])
+        size //= 2
+
+
+def other_number(value: float, numbers: Sequence[float], chance: random.Random) -> float:
+    """Another number: one of the code, a neighbour, or one of another magnitude."""
+    near = (value + 1, value - 1, -value, value * 2)
+    return chance.choice((*numbers, *near, *_LADDER))

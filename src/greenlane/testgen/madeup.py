@@ -1,0 +1,127 @@
+"""Calls of a function that no test calls: objects of its class, and values from its annotations, its defaults and the
+constants that it compares. Pure, and the same each time. Called by `search.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+
+from greenlane.suite.lines import parse_expression
+from greenlane.testgen.code import Function, Param
+from greenlane.testgen.guesses import guess_values, needs_of
+from greenlane.testgen.inputs import (
+    CarvedCall,
+    Case,
+    Constructors,
+    Description,
+    Receiver,
+    harmless_steps,
+    is_harmless,
+    steps_of,
+)
+
+_RECEIVERS = 3
+_VALUES = 6
+_KIN_WORDS = frozenset({"other", "rhs", "right", "that"})
+"""What the second operand of an operator is called."""
+
+
+def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: Constructors) -> list[Receiver]:
+    """Objects of a method's class: as tests make and use them, or else made with no more than the class demands."""
+    if entry.kind not in {"method", "property"} or entry.owner is None:
+        return []
+    found: dict[str, Receiver] = {}
+    for call in calls:
+        if call.receiver is not None and is_harmless(call.receiver):
+            one = Receiver(call.receiver, harmless_steps(call.history))
+            found[one.key] = one
+    if found:
+        ordered = sorted(found.values(), key=lambda r: (len(r.history), len(r.made.text), r.key))
+        plain = [r for r in ordered if not r.history][:_RECEIVERS]
+        return [*plain, *[r for r in ordered if r.history][: 2 * _RECEIVERS - len(plain)]]
+    return [Receiver(made) for made in _objects(entry.owner, entry, constructors)]
+
+
+def _objects(name: str, entry: Function, constructors: Constructors) -> list[Description]:
+    """Objects of a class, made from guesses for what it demands."""
+    params = [p for p in constructors.get(name, ()) if p.default is None]
+    pools = [guess_values(param, entry)[:_RECEIVERS] for param in params]
+    found = []
+    for row in itertools.islice(_rows(pools), 2 * _RECEIVERS):
+        given = ", ".join(f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, row, strict=True))
+        text = f"{name}({given})"
+        imports, fixtures = needs_of(text, entry)
+        found.append(Description(text, (*sorted(imports), (entry.module, name)), tuple(sorted(fixtures))))
+    return found
+
+
+def made_up_calls(
+    entry: Function, rank: int, limit: int, receivers: Sequence[Receiver], constructors: Constructors
+) -> list[Case]:
+    """Calls with the first value for each parameter, then with others in one place after the other."""
+    of_class = entry.kind in {"static", "class"} and entry.owner is not None
+    if of_class:
+        receivers = [Receiver(Description(entry.owner or "", imports=((entry.module, entry.owner or ""),)))]
+    elif entry.kind in {"method", "property"} and not receivers:
+        return []
+    required = [param for param in entry.params if param.default is None]
+    kin = [receiver.made for receiver in receivers if not receiver.history and not of_class][:2]
+    pools = [_values(param, entry, kin, constructors) for param in required]
+    names = [param.name if param.keyword_only else None for param in required]
+    found = []
+    for row in itertools.islice(_rows([[value.text for value in pool] for pool in pools]), limit * 2):
+        values = [next(value for value in pool if value.text == text) for pool, text in zip(pools, row, strict=True)]
+        for receiver in receivers or (None,):
+            parts = [receiver.made, *(p for s in receiver.history for p in s.parts)] if receiver else []
+            parts += values
+            found.append(
+                Case(
+                    entry=entry,
+                    receiver=receiver.made.text if receiver else None,
+                    arguments=tuple(zip(names, row, strict=True)),
+                    imports=frozenset(pair for part in parts for pair in part.imports),
+                    fixtures=frozenset(name for part in parts for name in part.fixtures),
+                    carved=False,
+                    steps=1,
+                    rank=rank,
+                    history=steps_of(receiver.history) if receiver else (),
+                )
+            )
+    return found[: limit * 2]
+
+
+def _rows(pools: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
+    """One of each pool: the first ones, then one place changed at a time, then what is left of all combinations."""
+    first = tuple(pool[0] for pool in pools)
+    seen = {first}
+    yield first
+    for depth in range(1, max(map(len, pools), default=0)):
+        for place, pool in enumerate(pools):
+            row = (*first[:place], pool[depth], *first[place + 1 :]) if depth < len(pool) else first
+            if row not in seen:
+                seen.add(row)
+                yield row
+    yield from (row for row in itertools.product(*pools) if row not in seen)
+
+
+def _values(param: Param, entry: Function, kin: Sequence[Description], constructors: Constructors) -> list[Description]:
+    """Values for a parameter, objects of the project's classes included."""
+    found = [Description(text, *map(tuple, needs_of(text, entry))) for text in guess_values(param, entry)[:_VALUES]]  # type: ignore[arg-type]  # pairs and names
+    named = [c for c in constructors if c[:1].isupper() and c in _words(param.annotation)]
+    objects = [made for name in named for made in _objects(name, entry, constructors)]
+    own = param.name in _KIN_WORDS or (entry.owner is not None and {entry.owner, "Self"} & _words(param.annotation))
+    if named and not own:
+        return [*objects, *found][:_VALUES]
+    return [*(kin if own else ()), *objects, *found][:_VALUES]
+
+
+def _words(annotation: str) -> set[str]:
+    try:
+        tree = parse_expression(annotation.strip("'\"")) if annotation else ast.Module(body=[], type_ignores=[])
+    except (SyntaxError, ValueError):
+        return set()
+    return {n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} | {
+        n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)
+    }
