@@ -47,7 +47,8 @@ def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
 def _called(outcome: Outcome) -> str:
     """The call of a function that was given back; of nothing where none was."""
     count = min(outcome.called, 9)
-    return f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
+    given = f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
+    return ("(lambda value: value)" if outcome.decorated else "") + given
 
 
 def as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:
