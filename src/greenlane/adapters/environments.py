@@ -1,37 +1,40 @@
 """`VenvEnvironments`: an interpreter with a project's dependencies, built once per set of dependency files and cached.
 
-Without `commands.setup` it is Greenlane's own interpreter, which has pytest and coverage. With it, a virtual
-environment is made and the setup command runs in it, in the sandbox, with the network on for that step only.
+With `commands.setup`, a virtual environment is made and that command runs in it, in the sandbox. Without it, what the
+project's own files say is installed (`suite/project`); where they say nothing, it is Greenlane's own interpreter, which
+has pytest and coverage. Both builds reach the package index and nothing else (`index_gate.py`).
 
-What is trusted: the setup command comes from the base's configuration, but `pip install .` runs the change's own build
-code with the network on and with the package index's settings in reach. A project that minds installs from a lock file.
+What is trusted: a setup command comes from the base's configuration, but `pip install .` runs the change's own build
+code. What is found without one installs packages of the index alone, and runs nothing of the change.
 """
 
 from __future__ import annotations
 
 import asyncio
-import configparser
 import contextlib
 import fcntl
 import hashlib
 import importlib.metadata
-import io
 import os
 import shlex
 import shutil
 import sys
 import sysconfig
 import venv
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from packaging.requirements import Requirement
+import msgspec
 
-from greenlane.domain.errors import ChangeError, FinalError
+from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools
+from greenlane.adapters.index_gate import IndexGate
+from greenlane.adapters.package_index import IndexSettings, read_index_settings
+from greenlane.adapters.project_files import read_plan
+from greenlane.domain.errors import ChangeError
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
+from greenlane.ports.environments import FoundSuite, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
+from greenlane.suite.project import Plan, found_suite
 from greenlane.suite.runner import copy_tree, remove_tree
 
 _DEPENDENCY_FILES = (
@@ -40,13 +43,19 @@ _DEPENDENCY_FILES = (
     "package.json", "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "go.mod", "go.sum", "Cargo.toml",
     "Gemfile", "composer.json", "cpanfile", "pom.xml", "build.gradle", "build.gradle.kts", "gradle.lockfile",
 )  # fmt: skip
-_TOOLS = ("pytest", "coverage")
 _SETUP_TIMEOUT_S = 900.0
 _OUTPUT_LINES = 25
 _READY = "ready"
-_PIP_PATHS = ("cert", "client_cert", "client-cert")
-_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY")
+_GATED = ("bubblewrap", "namespaces")
+"""Sandboxes whose jobs have a network of their own, so that the gate is the only way out."""
+_FORWARD = Path(__file__).parent / "sandbox" / "forward.py"
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_HINT = "the setup has to work on a clean checkout; commands.setup says it where Greenlane can't find it out"
+_INSTALL = """\
+set -e
+if [ -s plan/pinned.txt ]; then {python} -m pip install -q --no-deps --require-hashes -r plan/pinned.txt; fi
+if [ -s plan/loose.txt ]; then {python} -m pip install -q -r plan/loose.txt -c plan/constraints.txt; fi
+"""
 
 
 class VenvEnvironments:
@@ -59,58 +68,102 @@ class VenvEnvironments:
 
     async def prepare(self, service: Service, source: Path) -> PythonEnvironment:
         """The environment for this tree. Raises ChangeError, with the last lines of output, if it can't be made."""
-        if not service.commands.setup:
-            return own_environment()
-        digest = await asyncio.to_thread(_digest_of, service.commands.setup, source)
+        plan = None
+        if service.tests.kind != "command":
+            plan = await asyncio.to_thread(read_plan, service, source)
+        found = found_suite(plan) if plan else None
+        if service.commands.setup:
+            return await self._by_command(service.commands.setup, source, found)
+        if plan is None or service.commands.setup is not None or not (plan.name or plan.installs):
+            return msgspec.structs.replace(own_environment(), found=found)
+        return await self._by_plan(plan, found)
+
+    async def _by_command(self, setup: str, source: Path, found: FoundSuite | None) -> PythonEnvironment:
+        digest = await asyncio.to_thread(_digest_of, setup, source)
         folder = self._cache.resolve() / digest[:24]
         async with _locked(folder.with_suffix(".lock")):
             if not (folder / _READY).is_file():
-                await self._build(service.commands.setup, source, folder)
-        return PythonEnvironment(
-            python=folder / "venv" / "bin" / "python",
-            read_only=(folder, Path(sys.base_prefix)),
-            digest=f"sha256:{digest}",
-            folder=folder / "source",
-        )
+                await asyncio.to_thread(_lay_out, folder, source)
+                what = f"the dependencies can't be installed: `{setup}`"
+                await self._install(folder, f"cd source && {_with_python(setup, folder)}", what)
+                await asyncio.to_thread(add_tools, folder / "venv")
+                (folder / _READY).touch()
+        return _environment(folder, digest, found, folder / "source")
 
-    async def _build(self, setup: str, source: Path, folder: Path) -> None:
-        """Build in place, since an environment can't be moved; the marker comes last, so half a one never counts."""
-        await asyncio.to_thread(_lay_out, folder, source)
-        result = await self._sandbox.run(self._setup_job(setup, folder))
+    async def _by_plan(self, plan: Plan, found: FoundSuite | None) -> PythonEnvironment:
+        digest = _digest_of_plan(plan)
+        folder = self._cache.resolve() / digest[:24]
+        async with _locked(folder.with_suffix(".lock")):
+            if not (folder / _READY).is_file():
+                await asyncio.to_thread(_lay_out_plan, folder, plan)
+                if plan.installs:
+                    what = (
+                        f"the dependencies that the project names ({'; '.join(plan.reasons)}) can't be installed: pip"
+                    )
+                    await self._install(folder, _with_python(_INSTALL, folder), what)
+                await asyncio.to_thread(add_tools, folder / "venv")
+                await asyncio.to_thread(add_metadata, folder / "venv", plan)
+                (folder / _READY).touch()
+        return _environment(folder, digest, found, None)
+
+    async def _install(self, folder: Path, script: str, what: str) -> None:
+        """Build in place, since an environment can't be moved; a marker comes last, so half a one never counts."""
+        index = await asyncio.to_thread(read_index_settings, os.environ, folder / "index")
+        gate = IndexGate(index, frozenset(_named_hosts(self._settings.sandbox.setup_hosts)))
+        async with gate.open(folder / "index" / "gate"):
+            result = await self._sandbox.run(self._setup_job(script, folder, index))
         if result.exit_code != 0 or result.stopped:
             await asyncio.to_thread(remove_tree, folder)
-            raise ChangeError(_explain(setup, result), hint="the setup command has to work on a clean checkout")
-        await asyncio.to_thread(_add_tools, folder / "venv")
+            raise ChangeError(_explain(what, result, gate.refused), hint=_HINT)
         await asyncio.to_thread(shutil.rmtree, folder / "index", ignore_errors=True)  # it may hold a password
-        (folder / _READY).touch()
 
-    def _setup_job(self, setup: str, folder: Path) -> SandboxJob:
-        python = folder / "venv" / "bin" / "python"
-        command = setup.replace("{python}", shlex.quote(str(python)))
-        variables, files = _index_settings(os.environ, folder / "index")
+    def _setup_job(self, script: str, folder: Path, index: IndexSettings) -> SandboxJob:
         limits = self._settings.sandbox
+        gated = self._sandbox.kind in _GATED
+        forward = (sys.executable, "-I", "-S", str(folder / "index" / "forward.py"), "index/gate") if gated else ()
         return SandboxJob(
-            argv=("/bin/sh", "-c", f"cd source && {command}"),
+            argv=(*forward, "/bin/sh", "-c", script),
             workdir=folder,
-            read_only=(*own_environment().read_only, *files),
-            env=(
-                ("PATH", f"{python.parent}:/usr/local/bin:/usr/bin:/bin"),
-                ("VIRTUAL_ENV", str(folder / "venv")),
-                *variables.items(),
-            ),
+            read_only=(*own_environment().read_only, *index.files),
+            env=(*_variables(folder).items(), *index.variables.items()),
             timeout_s=_SETUP_TIMEOUT_S,
             memory_mb=limits.memory_mb,
             max_processes=limits.max_processes,
             max_file_mb=limits.max_file_mb,
             max_output_bytes=limits.max_output_kb << 10,
-            network=True,
+            network=not gated,
         )
+
+
+def _environment(folder: Path, digest: str, found: FoundSuite | None, source: Path | None) -> PythonEnvironment:
+    return PythonEnvironment(
+        python=folder / "venv" / "bin" / "python",
+        read_only=(folder, Path(sys.base_prefix)),
+        digest=f"sha256:{digest}",
+        folder=source,
+        found=found,
+        variables=tuple(_variables(folder).items()),
+    )
+
+
+def _variables(folder: Path) -> dict[str, str]:
+    return {"PATH": f"{folder}/venv/bin:{_SYSTEM_PATH}", "VIRTUAL_ENV": str(folder / "venv")}
+
+
+def _with_python(command: str, folder: Path) -> str:
+    return command.replace("{python}", shlex.quote(str(folder / "venv" / "bin" / "python")))
+
+
+def _named_hosts(names: tuple[str, ...]) -> list[tuple[str, int]]:
+    """`host` or `host:port` as the gate takes them."""
+    pairs = (name.lower().partition(":") for name in names)
+    return [(host, int(port or 443)) for host, _, port in pairs]
 
 
 def own_environment() -> PythonEnvironment:
     """Greenlane's own interpreter, and the folders that it reads."""
     folders = dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_prefix, *_library_folders()))
-    versions = [f"{name}=={importlib.metadata.version(name)}" for name in _TOOLS]
+    versions = [f"{name}=={importlib.metadata.version(name)}" for name in TOOLS]
     identity = "\n".join([sys.version, sys.executable, *versions])
     return PythonEnvironment(
         python=Path(sys.executable),
@@ -122,7 +175,7 @@ def own_environment() -> PythonEnvironment:
 def _library_folders() -> list[str]:
     """Where the tools really lie: a system's interpreter may keep packages outside its prefix."""
     found = [sysconfig.get_paths()[name] for name in ("purelib", "platlib", "stdlib")]
-    for name in _TOOLS:
+    for name in TOOLS:
         found.append(str(Path(str(importlib.metadata.distribution(name).locate_file(""))).resolve()))
     return [path for path in found if Path(path).is_dir() and not Path(path).is_relative_to(sys.prefix)]
 
@@ -138,6 +191,12 @@ def _digest_of(setup: str, source: Path) -> str:
     return digest.hexdigest()
 
 
+def _digest_of_plan(plan: Plan) -> str:
+    """What such an environment depends on: the interpreter and what is installed, whatever else the project holds."""
+    content = (plan.pinned, plan.loose, plan.constraints, plan.name, plan.version, plan.entry_points)
+    return hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n".encode() + msgspec.json.encode(content)).hexdigest()
+
+
 @contextlib.asynccontextmanager
 async def _locked(path: Path):  # type: ignore[no-untyped-def]  # an async context manager of nothing
     """One builder at a time, over all processes; a killed one lets go of it."""
@@ -148,108 +207,33 @@ async def _locked(path: Path):  # type: ignore[no-untyped-def]  # an async conte
 
 
 def _lay_out(folder: Path, source: Path) -> None:
-    if folder.exists():
-        remove_tree(folder)
-    folder.mkdir(parents=True)
+    _clear(folder)
     copy_tree(source, folder / "source")
-    (folder / "index").mkdir()
     venv.EnvBuilder(symlinks=True, with_pip=True).create(folder / "venv")
 
 
-def _explain(setup: str, result: SandboxResult) -> str:
+def _lay_out_plan(folder: Path, plan: Plan) -> None:
+    _clear(folder)
+    (folder / "plan").mkdir()
+    for name, lines in (("pinned", plan.pinned), ("loose", plan.loose), ("constraints", plan.constraints)):
+        (folder / "plan" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    venv.EnvBuilder(symlinks=True, with_pip=plan.installs).create(folder / "venv")
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        remove_tree(folder)
+    (folder / "index").mkdir(parents=True)
+    shutil.copyfile(_FORWARD, folder / "index" / "forward.py")
+
+
+def _explain(what: str, result: SandboxResult, refused: tuple[str, ...]) -> str:
     lines = (result.stdout + result.stderr).strip().splitlines()[-_OUTPUT_LINES:]
     how = f"was stopped ({result.stopped})" if result.stopped else f"ended with {result.exit_code}"
-    return "\n".join([f"the dependencies can't be installed: `{setup}` {how}", *lines])
-
-
-# ------------------------------------------------------------------ pytest and coverage
-
-
-def _add_tools(environment: Path) -> None:
-    """Put copies of pytest and coverage behind the project's own packages: what the project installed comes first."""
-    site = next(environment.glob("lib/python*/site-packages"), None)
-    if site is None:
-        raise FinalError(f"{environment} has no site-packages folder")
-    tools = environment / "greenlane-tools"
-    for name in _closure(_TOOLS):
-        _copy_distribution(name, tools)
-    (site / "zz-greenlane-tools.pth").write_text(f"{tools}\n", encoding="utf-8")
-
-
-def _closure(names: tuple[str, ...]) -> tuple[str, ...]:
-    """These distributions and all that they need, as they are installed beside Greenlane."""
-    waiting, found = list(names), dict[str, None]()
-    while waiting:
-        name = waiting.pop()
-        if name in found:
-            continue
-        found[name] = None
-        for line in importlib.metadata.requires(name) or ():
-            requirement = Requirement(line)
-            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
-                waiting.append(requirement.name)
-    return tuple(found)
-
-
-def _copy_distribution(name: str, into: Path) -> None:
-    distribution = importlib.metadata.distribution(name)
-    for file in distribution.files or ():
-        if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pth":
-            continue
-        source, target = Path(str(distribution.locate_file(file))), into / file
-        if source.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
-
-
-# ------------------------------------------------------------------ the package index
-
-
-def _index_settings(environ: Mapping[str, str], folder: Path) -> tuple[dict[str, str], tuple[Path, ...]]:
-    """The user's own pip settings for the network step: variables, and the files (certificates) that they name.
-
-    The user's configuration files are not visible inside, so they are merged into one that is (later ones win, as pip
-    has it). They may hold a password for the index: nothing else may.
-    """
-    names = {*_CERTIFICATES, *_PROXIES, *(n.lower() for n in _PROXIES)}
-    variables = {n: v for n, v in environ.items() if n in names or (n.startswith("PIP_") and n != "PIP_CONFIG_FILE")}
-    merged = configparser.RawConfigParser()
-    for path in _pip_files(environ):
-        with contextlib.suppress(configparser.Error, OSError, UnicodeDecodeError):
-            merged.read(path, encoding="utf-8")
-    text = io.StringIO()
-    merged.write(text)
-    configuration = folder / "pip.conf"
-    configuration.write_text(text.getvalue(), encoding="utf-8")
-    variables |= {"PIP_CONFIG_FILE": str(configuration), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_NO_CACHE_DIR": "1"}
-    named = [variables[n] for n in _CERTIFICATES if n in variables]
-    named += [
-        merged.get(section, option)
-        for section in merged.sections()
-        for option in merged.options(section)
-        if option in _PIP_PATHS
-    ]
-    links = [variables.get("PIP_FIND_LINKS", ""), *_options(merged, "find-links")]
-    named += [word for line in links for word in line.split() if word.startswith("/")]
-    return variables, tuple(dict.fromkeys(Path(n) for n in named if n and Path(n).exists()))
-
-
-def _options(merged: configparser.RawConfigParser, name: str) -> Iterator[str]:
-    for section in merged.sections():
-        if merged.has_option(section, name):
-            yield merged.get(section, name)
-
-
-def _pip_files(environ: Mapping[str, str]) -> list[Path]:
-    """Where pip looks, in its order (https://pip.pypa.io/en/stable/topics/configuration/)."""
-    home = Path(environ.get("HOME", "/nonexistent"))
-    config_home = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
-    named = environ.get("PIP_CONFIG_FILE")
-    return [
-        Path("/etc/xdg/pip/pip.conf"),
-        Path("/etc/pip.conf"),
-        home / ".pip" / "pip.conf",
-        config_home / "pip" / "pip.conf",
-        Path(sys.prefix) / "pip.conf",
-        *([Path(named)] if named else []),
-    ]
+    said = [f"{what} {how}", *lines]
+    if refused:
+        said.append(
+            f"refused, since the build step reaches the package index alone: {', '.join(refused)} "
+            "(sandbox.setup_hosts lets more through)"
+        )
+    return "\n".join(said)

@@ -44,6 +44,7 @@ from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.program import AnySuiteRunner
+from greenlane.suite.project import complete_service
 from greenlane.suite.runner import SuiteRequest, SuiteRun, remove_tree
 from greenlane.testgen import GeneratedFile, Generation, Origin, TestAsker, TestGenerator
 from greenlane.testgen.neighbours import MARKER
@@ -151,6 +152,7 @@ class TestAgent:
         self, change: Change, service: Service, head: Path, changed: dict[str, frozenset[int]], folder: Path
     ) -> ServiceTests:
         environment = await self._environments.prepare(service, head)
+        service = complete_service(service, environment.found)
         measured = await measure_suite(self._runner, service, environment, head, changed, branches=True)
         run, statements, unread = measured.run, measured.statements, measured.unread
         verdict = await self._judge_suite(change, service, run, folder)
@@ -177,6 +179,7 @@ class TestAgent:
             suite_passed=generation.suite.passed if generation.suite else run.passed,
             environment=environment.digest,
             notes=tuple(notes),
+            found=environment.found.notes if environment.found else (),
             asked=asked,
             mutants=generation.mutants,
             surviving=generation.surviving,

@@ -30,6 +30,8 @@ class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):
     suite_passed: bool = True
     environment: str = ""
     notes: tuple[str, ...] = ()
+    found: tuple[str, ...] = ()
+    """What was not understood of the project's own files."""
     asked: ModelTests | None = None
     mutants: int = 0
     surviving: tuple[str, ...] = ()

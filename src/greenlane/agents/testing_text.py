@@ -11,6 +11,7 @@ from greenlane.domain.events import WrittenTest
 
 _MAX_LINES = 12
 _MAX_NAMES = 20
+_MAX_FOUND = 3
 _WIDTH = 100
 NOT_ISOLATED = "NOTHING OF IT WAS ISOLATED: Greenlane was started with --unsafe-no-sandbox."
 
@@ -36,6 +37,8 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
     total = covered + service.uncovered_before
     subject = f"{service.service}: " if named else ""
     said = [f"{subject}{service.verdict.reason[0].upper()}{service.verdict.reason[1:]}."]
+    if service.found:
+        said.append(f"Not understood of the project's own files: {'; '.join(service.found[:_MAX_FOUND])}.")
     if not total:
         return [*said, "No executable line changed."]
     if not service.uncovered_before:

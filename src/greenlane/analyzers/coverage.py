@@ -26,6 +26,7 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.impact import impacted_tests
 from greenlane.suite.lines import UnreadableSourceError, changed_statements
 from greenlane.suite.program import AnySuiteRunner
+from greenlane.suite.project import complete_service
 from greenlane.suite.runner import SuiteRequest, SuiteRun, import_roots
 
 MAX_SOURCE_BYTES = 1 << 20
@@ -50,6 +51,7 @@ class SandboxedCoverage:
         Raises ChangeError if the project's dependencies can't be installed.
         """
         environment = await self._environments.prepare(service, tree)
+        service = complete_service(service, environment.found)
         measured = await measure_suite(self._runner, service, environment, tree, changed)
         return describe_run(measured.run, measured.statements, measured.unread)
 

@@ -340,11 +340,17 @@ class Staging(Section):
     """Time for the build command, in seconds."""
 
 
+_HOST = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?$"
+
+
 class SandboxSettings(Section):
     memory_mb: int = Field(2048, ge=64)
     max_processes: int = Field(256, ge=8)
     max_file_mb: int = Field(512, ge=1)
     max_output_kb: int = Field(1024, ge=16)
+    setup_hosts: tuple[Annotated[str, Field(pattern=_HOST)], ...] = ()
+    """Hosts (`name` or `name:port`, 443 if absent) that the installation of dependencies may reach besides the package
+    index of pip's own settings: the registry of another language, or where an index of your own keeps its files."""
 
 
 class Repository(Section):

@@ -10,6 +10,24 @@ import msgspec
 from greenlane.domain.service_settings import Service
 
 
+class FoundSuite(msgspec.Struct, frozen=True, kw_only=True):
+    """What the project's own files say of its tests. All of it comes from a change: it is for the sandbox alone."""
+
+    test: str | None = None
+    """The command that runs them; None: pytest, as always."""
+    source_roots: tuple[str, ...] = ()
+    """Folders that go on the import path besides the configured ones."""
+    tests_dir: str | None = None
+    variables: tuple[tuple[str, str], ...] = ()
+    """For the tests; `{tree}` in a value stands for the folder of the sources."""
+    files: tuple[tuple[str, str], ...] = ()
+    """What the project's build would write into the tree, by path."""
+    reasons: tuple[str, ...] = ()
+    """Where what was found."""
+    notes: tuple[str, ...] = ()
+    """What could not be understood, for people."""
+
+
 class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     """An interpreter that can run the project's tests (pytest and coverage included), and the folders it needs."""
 
@@ -18,6 +36,10 @@ class PythonEnvironment(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     folder: Path | None = None
     """The copy of the sources in which `commands.setup` ran, for what it put there (`node_modules`, `vendor`)."""
+    found: FoundSuite | None = None
+    """What the project's own files say of its tests, where there is anything."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """What its programs find themselves by (`PATH`)."""
 
 
 class Environments(Protocol):

@@ -24,7 +24,7 @@ import msgspec
 
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
+from greenlane.ports.environments import FoundSuite, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.files import put_files, read_bytes
 from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
@@ -107,19 +107,32 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(self.contexts.get(path, {}))
 
 
+class _LineTests(msgspec.Struct, array_like=True):
+    line: int
+    tests: list[int]
+
+
 class _MeasuredFile(msgspec.Struct):
-    executed_lines: list[int]
-    contexts: dict[str, list[str]] = {}
+    executed: list[int]
+    tests: list[_LineTests]
 
 
 class _Measured(msgspec.Struct):
+    """Lines by file; a test is meant by its place in the list of names."""
+
+    tests: list[str]
     files: dict[str, _MeasuredFile]
 
 
 class _Arc(msgspec.Struct, array_like=True):
     start: int
     end: int
+    tests: list[int]
+
+
+class _MeasuredArcs(msgspec.Struct):
     tests: list[str]
+    files: dict[str, list[_Arc]]
 
 
 class SuiteRunner:
@@ -143,7 +156,7 @@ class SuiteRunner:
         self, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest, *, bare: bool
     ) -> SuiteRun:
         with work_folder() as folder:
-            await asyncio.to_thread(_lay_out, folder, tree, request)
+            await asyncio.to_thread(_lay_out, folder, tree, request, environment.found)
             nonce = secrets.token_hex(16)
             job = self._job(service, environment, folder, request, nonce=nonce, bare=bare)
             result = await self._sandbox.run(job)
@@ -181,7 +194,7 @@ class SuiteRunner:
             argv=("/bin/sh", "-c", script),
             workdir=folder,
             read_only=environment.read_only,
-            env=(*_variables(service, folder, request).items(), ("GREENLANE_NONCE", nonce)),
+            env=(*_variables(service, environment, folder, request).items(), ("GREENLANE_NONCE", nonce)),
             timeout_s=request.timeout_s or self._settings.validation.test_timeout_s,
             memory_mb=limits.memory_mb,
             max_processes=limits.max_processes,
@@ -209,17 +222,21 @@ exit $code
 
 def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
     """Names of tests are relative to the tree, whatever folder the command changes to."""
-    plugins = ("greenlane_report", "no:cacheprovider", *request.plugins)
+    plugins = ("greenlane_report", "greenlane_django", "no:cacheprovider", *request.plugins)
     options = [f"--rootdir={tree}", *(word for plugin in plugins for word in ("-p", plugin))]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]
     return " ".join(options)
 
 
-def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[str, str]:
+def _variables(service: Service, environment: PythonEnvironment, folder: Path, request: SuiteRequest) -> dict[str, str]:
     tree, out = folder / "tree", folder / "out"
     roots = [str(tree / root) for root in import_roots(service, tree)]
+    found = environment.found or FoundSuite()
+    given = {name: value.replace("{tree}", str(tree)) for name, value in found.variables}
     variables = {
+        **dict(environment.variables),
+        **given,
         "PYTHONPATH": os.pathsep.join([str(out / "inside"), *roots]),
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": str(request.hash_seed),
@@ -230,6 +247,8 @@ def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[st
     }
     if request.measure:
         variables["COVERAGE_PROCESS_START"] = str(out / "rc")
+    if "pytest" not in service.commands.test and not request.select:
+        variables |= {"GREENLANE_UNITTEST": "1", "GREENLANE_TREE": str(tree)}
     if request.reverse:
         variables["GREENLANE_ORDER"] = "reverse"
     if request.shuffle is not None:
@@ -238,10 +257,11 @@ def _variables(service: Service, folder: Path, request: SuiteRequest) -> dict[st
 
 
 def import_roots(service: Service, tree: Path) -> tuple[str, ...]:
-    """Folders of the tree that go on the import path: those of the service, and `src` where it is plainly one."""
-    source = tree / "src"
-    plain = source.is_dir() and not (source / "__init__.py").exists()
-    return tuple(dict.fromkeys((*(("src",) if plain else ()), *service.source_roots)))
+    """Folders of the tree that go on the import path: those of the service, and `src` below them where it is plainly
+    one."""
+    inner = (f"{root}/src" if root != "." else "src" for root in (".", *service.source_roots))
+    plain = [path for path in inner if (tree / path).is_dir() and not (tree / path / "__init__.py").exists()]
+    return tuple(dict.fromkeys((*plain, *service.source_roots)))
 
 
 @contextlib.contextmanager
@@ -275,7 +295,7 @@ def copy_tree(tree: Path, into: Path) -> None:
     shutil.copytree(tree, into, symlinks=True, ignore=shutil.ignore_patterns(*IGNORED))
 
 
-def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
+def _lay_out(folder: Path, tree: Path, request: SuiteRequest, found: FoundSuite | None) -> None:
     copy_tree(tree, folder / "tree")
     out = folder / "out"
     out.mkdir()
@@ -283,6 +303,8 @@ def _lay_out(folder: Path, tree: Path, request: SuiteRequest) -> None:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(folder_of_plugins, out / "inside", ignore=ignored, dirs_exist_ok=True)
     put_files(folder / "tree", request.extra)
+    missing = [(path, text.encode()) for path, text in (found.files if found else ()) if not (tree / path).exists()]
+    put_files(folder / "tree", missing)
     (out / "input").write_bytes(request.plugin_input.replace(b"{tree}", str(folder / "tree").encode()))
     settings = _coverage_settings(folder, request.measure, branches=request.branches)
     (out / "rc").write_text(settings, encoding="utf-8")
@@ -343,24 +365,26 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
     data = read_bytes(path)
     if not data:
         return {}
+    found: dict[str, dict[int, frozenset[str]]] = {}
     try:
         measured = msgspec.json.decode(data, type=_Measured)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        for name, file in measured.files.items():
+            found[name] = {number: frozenset({""}) for number in file.executed}
+            found[name] |= {entry.line: frozenset(measured.tests[n] for n in entry.tests) for entry in file.tests}
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
         return {}
-    found: dict[str, dict[int, frozenset[str]]] = {}
-    for name, file in measured.files.items():
-        lines = {number: frozenset({""}) for number in file.executed_lines}
-        for number, tests in file.contexts.items():
-            if number.isdecimal():
-                lines[int(number)] = frozenset(tests)
-        found[name] = lines
     return found
 
 
 def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
     data = read_bytes(path)
-    try:
-        measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    if not data:
         return {}
-    return {name: {(a.start, a.end): frozenset(a.tests) for a in arcs} for name, arcs in measured.items()}
+    try:
+        measured = msgspec.json.decode(data, type=_MeasuredArcs)
+        return {
+            name: {(a.start, a.end): frozenset(measured.tests[n] for n in a.tests) for a in arcs}
+            for name, arcs in measured.files.items()
+        }
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+        return {}

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.code import FunctionNode
-from greenlane.testgen.inputs import MAX_STATEMENT, Import, Script
+from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 12
@@ -38,6 +38,19 @@ class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
     test: str
     script: Script
     fixtures: frozenset[str] = frozenset()
+
+
+def script_case(function: Function, one: FoundScript) -> Case:
+    """A script as a case that is about this function."""
+    return Case(
+        entry=function,
+        receiver=None,
+        arguments=(),
+        imports=frozenset(),
+        fixtures=one.fixtures,
+        carved=True,
+        script=one.script,
+    )
 
 
 def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
@@ -133,7 +146,8 @@ class _TestFile:
         local = {name for name in fixtures if name in self._helpers}
         if {"self", "cls", "request"} & fixtures or local or len(helpers) > _MAX_HELPERS:
             return None
-        if any(name in self._imports for node in kept for name in _altered(node)):
+        local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
+        if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
             return None  # what it changes outside of itself, the test sets back only after the look
         lines = [helpers[name] for name in self._helpers if name in helpers] + kept
         texts = tuple(ast.unparse(node) for node in lines)

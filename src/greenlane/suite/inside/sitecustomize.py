@@ -1,4 +1,5 @@
-"""Runs inside the sandbox, at the start of every Python process of a test suite: measures coverage in all of them."""
+"""Runs inside the sandbox, at the start of every Python process of a test suite: measures coverage in all of them, and
+the outcomes of a suite that pytest does not start."""
 
 import os
 
@@ -9,3 +10,10 @@ if os.environ.get("COVERAGE_PROCESS_START"):
         coverage.process_startup()
     except Exception:  # a suite without measurement is still a suite
         pass
+
+if os.environ.get("GREENLANE_UNITTEST") and os.environ.get("GREENLANE_NONCE"):
+    import contextlib
+    import importlib
+
+    with contextlib.suppress(Exception):  # a suite whose tests have no names is still a suite
+        importlib.import_module("greenlane_unittest").install()

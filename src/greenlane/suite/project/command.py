@@ -102,10 +102,14 @@ def _behind_python(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _kept(words: Sequence[str]) -> list[str]:
     kept: list[str] = []
-    waiting = iter(words)
-    for word in waiting:
-        if word in _VALUED:
-            next(waiting, None)
-        elif not (_OWN_OPTIONS.fullmatch(word) or _NEVER.fullmatch(word) or re.search(r"\{[^}]*\}", word)):
+    value_of = ""
+    for word in words:
+        if value_of and not word.startswith("-"):
+            value_of = ""
+            continue
+        value_of = word if word in _VALUED else ""
+        if value_of:
+            continue
+        if not (_OWN_OPTIONS.fullmatch(word) or _NEVER.fullmatch(word) or re.search(r"\{[^}]*\}", word)):
             kept.append(word)
     return kept

@@ -6,6 +6,8 @@ runs tests: both end in the sandbox. What can't be understood is said, together 
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -96,6 +98,7 @@ class _Planner:
         self._read = read
         self._environment = environment
         self._manifest = read_manifest(folder, read)
+        self._manage = self._find_manage()
         self._reasons: list[str] = []
 
     def plan(self) -> Plan | None:
@@ -126,7 +129,7 @@ class _Planner:
             loose=loose,
             constraints=needs.constraints,
             test=test,
-            variables=tuple(_variables(suites)),
+            variables=tuple((self._django_settings() | dict(_variables(suites))).items()),
             source_roots=self._roots(local),
             files=manifest.written_files,
             name=manifest.name,
@@ -255,12 +258,27 @@ class _Planner:
             if command is not None:
                 self._reasons.append(f"{suite.source}: tests run by `{command}`")
                 return _within(self._at(suite.folder) if suite.folder else self._folder, command)
+        if self._manage is not None and not any(line.startswith("pytest-django") for line in installed):
+            self._reasons.append("manage.py: Django's own runner")
+            return _within(self._at(self._manage[0]) if self._manage[0] else self._folder, "{python} manage.py test")
+        return _within(self._folder, "{python} -m pytest -q") if self._folder else None
+
+    def _find_manage(self) -> tuple[str, str] | None:
+        """The folder of Django's `manage.py` and the settings that it names, if there is one."""
         for folder in dict.fromkeys((*_DJANGO_FOLDERS, self._manifest.name.replace("-", "_"))):
             text = self._read(self._at(f"{folder}/manage.py" if folder else "manage.py"))
-            if text and "django" in text and not any(line.startswith("pytest-django") for line in installed):
-                self._reasons.append("manage.py: Django's own runner")
-                return _within(self._at(folder) if folder else self._folder, "{python} manage.py test")
-        return _within(self._folder, "{python} -m pytest -q") if self._folder else None
+            if text and "django" in text:
+                named = re.search(r"""DJANGO_SETTINGS_MODULE["'],\s*["']([\w.]+)["']""", text)
+                return folder, named[1] if named else ""
+        return None
+
+    def _django_settings(self) -> dict[str, str]:
+        """The settings that `manage.py` names, unless pytest's configuration names some."""
+        named = self._manage[1] if self._manage else ""
+        configured = ("pytest.ini", "pyproject.toml", "setup.cfg", "tox.ini", ".pytest.ini")
+        if not named or any("DJANGO_SETTINGS_MODULE" in (self._read(self._at(name)) or "") for name in configured):
+            return {}
+        return {"DJANGO_SETTINGS_MODULE": named}
 
     def _roots(self, local: Iterable[str]) -> tuple[str, ...]:
         """Folders that go on the import path, besides the tree's own and its `src`."""
@@ -276,6 +294,7 @@ class _Planner:
         named.append(pdm.get("package-dir"))
         found = [inside(self._folder, name) for name in named if isinstance(name, str)]
         folders = [self._folder] if self._folder else []
+        folders += [self._at(self._manage[0])] if self._manage and self._manage[0] else []
         return tuple(dict.fromkeys(path for path in (*found, *folders, *local) if path and path != "."))
 
     def _doubts(self) -> Iterable[str]:
@@ -285,14 +304,15 @@ class _Planner:
         if manifest.requires_python and not fits_python(manifest.requires_python, self._environment):
             here = self._environment["python_version"]
             yield f"the project asks for Python {manifest.requires_python}, and Greenlane runs on {here}"
+        if self._read(".gitmodules") is not None:
+            yield "the project has git submodules, which are not fetched"
         for name in ("environment.yml", "environment.yaml", "pixi.lock", "Pipfile.lock"):
             if not self._reasons and self._read(self._at(name)) is not None:
                 yield f"{name} is not understood: {SET_SETUP}"
 
 
 def _within(folder: str, command: str) -> str:
-    """A command in a folder of the tree, whose name is held against a pattern where it comes from."""
-    return f"cd {folder} && {command}" if folder else command
+    return f"cd {shlex.quote(folder)} && {command}" if folder else command
 
 
 def _has_pytest(needs: Needs) -> bool:

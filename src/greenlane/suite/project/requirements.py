@@ -103,6 +103,8 @@ class _Reader:
             extras = tuple(name.strip() for name in (local[2] or "").split(",") if name.strip())
             if target == (self._home or "."):
                 return Needs(itself=True, extras=extras)
+            if target.endswith((".whl", ".gz", ".zip", ".bz2")):
+                return Needs(notes=(f"{source}: {shown(line)} is a file of the tree and left out",))
             return Needs(local=(target,))
         found = None if editable else parse_requirement(bare)
         if found is None:

@@ -1,0 +1,93 @@
+"""What an environment gets besides its dependencies: pytest and coverage, and the metadata of the project itself.
+
+The project is not installed: its sources are on the import path, and they are those of the change at hand, whatever
+environment it shares with others. What an installation would add (its name, version and entry points) is written
+here, from its own words, without running its build.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from greenlane.domain.errors import FinalError
+from greenlane.suite.project import Plan
+
+TOOLS = ("pytest", "coverage")
+
+
+def add_tools(environment: Path) -> None:
+    """Put copies of pytest and coverage behind the project's own packages: what the project installed comes first."""
+    site = _site(environment)
+    tools = environment / "greenlane-tools"
+    for name in _closure(TOOLS):
+        _copy_distribution(name, tools)
+    (site / "zz-greenlane-tools.pth").write_text(f"{tools}\n", encoding="utf-8")
+
+
+def _closure(names: tuple[str, ...]) -> tuple[str, ...]:
+    """These distributions and all that they need, as they are installed beside Greenlane."""
+    waiting, found = list(names), dict[str, None]()
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found[name] = None
+        for line in importlib.metadata.requires(name) or ():
+            requirement = Requirement(line)
+            if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+                waiting.append(requirement.name)
+    return tuple(found)
+
+
+def _copy_distribution(name: str, into: Path) -> None:
+    distribution = importlib.metadata.distribution(name)
+    for file in distribution.files or ():
+        if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pth":
+            continue
+        source, target = Path(str(distribution.locate_file(file))), into / file
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+
+
+def add_metadata(environment: Path, plan: Plan) -> None:
+    """Let the environment know the project's name, version and entry points, and give its console scripts."""
+    if not plan.name:
+        return
+    site = _site(environment)
+    folder = site / f"{plan.name.replace('-', '_')}-{plan.version}.dist-info"
+    if folder.exists():
+        return  # the project is among its own dependencies
+    folder.mkdir()
+    metadata = f"Metadata-Version: 2.1\nName: {plan.name}\nVersion: {plan.version}\n"
+    (folder / "METADATA").write_text(metadata, encoding="utf-8")
+    (folder / "INSTALLER").write_text("greenlane\n", encoding="utf-8")
+    lines: list[str] = []
+    for group in dict.fromkeys(group for group, _, _ in plan.entry_points):
+        lines += [f"[{group}]", *(f"{name} = {target}" for g, name, target in plan.entry_points if g == group)]
+    (folder / "entry_points.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    for group, name, target in plan.entry_points:
+        if group == "console_scripts":
+            _write_script(environment / "bin" / name, environment / "bin" / "python", target)
+
+
+def _write_script(path: Path, python: Path, target: str) -> None:
+    """A script that calls an object. Its second line starts the interpreter to a shell, and is a text to Python: the
+    first alone may hold no long path."""
+    if path.exists() or path.is_symlink():
+        return  # what a dependency installed, or the interpreter itself
+    module, _, attribute = target.partition(":")
+    lines = ("#!/bin/sh", f'"exec" "{python}" "$0" "$@"', "import sys", f"import {module}")
+    path.write_text("\n".join([*lines, f"sys.exit({module}.{attribute or 'main'}())", ""]), encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _site(environment: Path) -> Path:
+    site = next(environment.glob("lib/python*/site-packages"), None)
+    if site is None:
+        raise FinalError(f"{environment} has no site-packages folder")
+    return site
