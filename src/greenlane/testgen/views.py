@@ -33,7 +33,7 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             return f"{look}()"
         case "masked":
             imports.add(("re", ""))
-            return f're.sub(r" at 0x[0-9a-fA-F]+", " at 0x", {look})'
+            return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'
         case _:
             return look
 

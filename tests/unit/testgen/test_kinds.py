@@ -164,9 +164,9 @@ def test_what_cant_be_written_down_is_looked_at_from_one_side() -> None:
 
 
 def test_an_address_in_a_text_is_masked() -> None:
-    text = text_of(call("ship", "1", "2"), view="masked", value=Description("'<x at 0x>'"))
+    text = text_of(call("ship", "1", "2"), view="masked", value=Description("'<x at ...>'"))
     assert "import re\n" in text
-    assert 're.sub(r" at 0x[0-9a-fA-F]+", " at 0x", ship(1, 2))' in text.replace("'", '"')
+    assert 're.sub(r" at 0x[0-9a-fA-F]+", " at ...", ship(1, 2))' in text.replace("'", '"')
 
 
 def test_a_context_manager_is_entered_and_an_error_on_the_way_is_expected_there() -> None:
