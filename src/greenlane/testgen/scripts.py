@@ -110,10 +110,13 @@ class _TestFile:
         if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
             return
         names = {argument.arg for argument in test.args.args}
-        for row in _rows(test):
-            setup: list[ast.stmt] = []
+        stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+        for given in _rows(test):
+            bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
+            row = {key: value for key, value in given.items() if key not in stored}
+            setup: list[ast.stmt] = [_assignment(key, value) for key, value in bound.items()]
             for look, before in _looks(test.body, setup):
-                script = self._cut([*before], look, names - set(row), row)
+                script = self._cut([*before], look, names - set(given), row)
                 if script is not None:
                     yield script
 
@@ -154,6 +157,11 @@ class _TestFile:
             return None
         script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
+
+
+def _assignment(name: str, value: ast.expr) -> ast.stmt:
+    assigned = ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=copy.deepcopy(value))
+    return ast.fix_missing_locations(assigned)
 
 
 def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
