@@ -1,4 +1,4 @@
-"""Projects without settings: what their own files say is installed and run, each kind with a real installer and the real
+"""Projects without settings: what their own files say is installed and run, each kind with a real installer in the real
 sandbox. Packages come from wheels that are made here."""
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
 from greenlane.testgen import TestGenerator
 from tests.contract.test_testing_agent import Repository, act, reviewed
-from tests.support.projects import lines_with, write_tree
+from tests.support.projects import write_tree
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +38,7 @@ def sandbox() -> Sandbox:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with one package, `answer`, that nothing else has."""
     folder = tmp_path_factory.mktemp("wheels")
+    folder.chmod(0o755)  # root's jobs run as somebody else
     info = "answer-1.0.dist-info"
     with zipfile.ZipFile(folder / "answer-1.0-py3-none-any.whl", "w") as wheel:
         for name, text in {
@@ -71,7 +72,14 @@ async def measure(
     return await meter.measure(settings.services[0], tree, changed)
 
 
-PYPROJECT = '[project]\nname = "shop"\nversion = "1.4"\ndependencies = ["answer"]\n[project.scripts]\nshop = "shop.rates:main"\n'
+PYPROJECT = """
+    [project]
+    name = "shop"
+    version = "1.4"
+    dependencies = ["answer"]
+    [project.scripts]
+    shop = "shop.rates:main"
+"""
 RATES = """
     import answer
 
@@ -140,7 +148,10 @@ KINDS: dict[str, dict[str, str]] = {
             files = [{file = "answer-1.0-py3-none-any.whl", hash = "HASH"}]
         """,
     },
-    "requirements and pyproject": {"pyproject.toml": PYPROJECT.replace('["answer"]', "[]"), "requirements-test.txt": "answer\n"},
+    "requirements and pyproject": {
+        "pyproject.toml": PYPROJECT.replace('["answer"]', "[]"),
+        "requirements-test.txt": "answer\n",
+    },
     "tox": {
         "pyproject.toml": PYPROJECT,
         "tox.ini": "[testenv]\nsetenv =\n    MODE = fast\ncommands =\n    coverage run -m pytest {posargs:tests}\n",
@@ -296,9 +307,16 @@ MODELS = """
         def price(self, country):
             return self.cents
 """
-CUSTOMS = MODELS.replace(
-    "            return self.cents\n",
-    '            if country == "CH":\n                return self.cents + 1290\n            return self.cents\n',
+RATES_OF_DJANGO = """
+    from django.conf import settings
+
+
+    def customs(country):
+        return 0
+"""
+CUSTOMS = RATES_OF_DJANGO.replace(
+    "        return 0\n",
+    '        if country == "CH":\n            return 1290 if settings.USE_TZ else 0\n        return 0\n',
 )
 DJANGO = {
     "manage.py": """
@@ -313,6 +331,7 @@ DJANGO = {
     "site_settings.py": SETTINGS,
     "store/__init__.py": "",
     "store/models.py": MODELS,
+    "store/rates.py": RATES_OF_DJANGO,
     "store/migrations/__init__.py": "",
     "store/migrations/0001_initial.py": """
         from django.db import migrations, models
@@ -337,17 +356,19 @@ CASES = """
     from django.test import TestCase
 
     from store.models import Product
+    from store.rates import customs
 
 
     class ProductTest(TestCase):
-        def setUp(self):
-            self.tea = Product.objects.create(name="Assam", cents=990)
-
         def test_price(self):
-            self.assertEqual(self.tea.price("DE"), 990)
+            tea = Product.objects.create(name="Assam", cents=990)
+            self.assertEqual(tea.price("DE"), 990)
             self.assertEqual(Product.objects.count(), 1)
+
+        def test_customs(self):
+            self.assertEqual(customs("DE"), 0)
 """
-FUNCTIONS = """
+CONFTEST = """
     import pytest
 
     from store.models import Product
@@ -356,6 +377,9 @@ FUNCTIONS = """
     @pytest.fixture
     def tea(db):
         return Product.objects.create(name="Assam", cents=990)
+"""
+FUNCTIONS = """
+    from store.models import Product
 
 
     def test_price(tea):
@@ -372,7 +396,7 @@ async def run_agent(sandbox: Sandbox, folder: Path, files: dict[str, str]) -> tu
     repository.git("rm", "-rq", "shop", "tests")
     write_tree(repository.folder, DJANGO | files)
     repository.base = repository.commit("a shop in Django")
-    head = repository.change(store__models=CUSTOMS)
+    head = repository.change(store__rates=CUSTOMS)
     settings = Settings.model_validate({"services": [{"name": "shop", **OWN}]})
     agent = TestAgent(
         code_host=repository.host(),
@@ -388,38 +412,45 @@ async def run_agent(sandbox: Sandbox, folder: Path, files: dict[str, str]) -> tu
     return complete, repository
 
 
-DJANGO_SUITES = {
-    "its own runner": {"tests/__init__.py": "", "tests/test_store.py": CASES, "pytest.ini": "[pytest]\naddopts = -p no:django\n"},
-    "pytest-django": {
-        "requirements.txt": "django\npytest-django\n",
-        "pytest.ini": "[pytest]\nDJANGO_SETTINGS_MODULE = site_settings\n",
-        "tests/test_store.py": FUNCTIONS,
-    },
-}  # fmt: skip
+OWN_RUNNER = {
+    "tests/__init__.py": "",
+    "tests/test_store.py": CASES,
+    "pytest.ini": "[pytest]\naddopts = -p no:django\n",
+}
+PLUGIN = {
+    "requirements.txt": "django\npytest-django\n",
+    "pytest.ini": "[pytest]\nDJANGO_SETTINGS_MODULE = site_settings\n",
+    "tests/conftest.py": CONFTEST,
+    "tests/test_store.py": FUNCTIONS,
+}
 
 
-@pytest.mark.parametrize("runner", DJANGO_SUITES)
-async def test_a_django_project_is_measured_and_gets_its_missing_test(
-    sandbox: Sandbox, tmp_path: Path, runner: str
+@pytest.mark.parametrize("kind", ["its own runner", "pytest-django"])
+async def test_the_suite_of_a_django_project_is_run_and_measured(sandbox: Sandbox, tmp_path: Path, kind: str) -> None:
+    tree = write_tree(tmp_path / "tree", DJANGO | (PLUGIN if kind == "pytest-django" else OWN_RUNNER))
+    report = await measure(sandbox, tmp_path, tree, {"store/models.py": frozenset(range(1, 20))}, **OWN)
+    assert report.suite_passed, (report.output, report.unavailable)
+    assert report.tests_run == (1 if kind == "pytest-django" else 2)
+    assert [(file.path, file.uncovered) for file in report.files] == [("store/models.py", ())]
+
+
+async def test_a_django_project_without_a_plugin_for_pytest_gets_its_missing_test(
+    sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    complete, repository = await run_agent(sandbox, tmp_path, DJANGO_SUITES[runner])
+    complete, repository = await run_agent(sandbox, tmp_path, OWN_RUNNER)
     assert complete.proceed, complete.why.rationale
-    assert [f.uncovered for f in complete.coverage_before] == [tuple(sorted(lines_with(dedented(CUSTOMS), "1290")))]
+    assert "The suite passes (2 tests)" in complete.why.rationale
+    assert [f.uncovered for f in complete.coverage_before] == [(6,)]
     assert [f.uncovered for f in complete.coverage_after] == [()], complete.why.rationale
     (written,) = complete.written
-    assert "CH" in repository.git("show", f"fix:{written.path}")
+    text = repository.git("show", f"fix:{written.path}")
+    assert 'customs("CH"), 1290' in text
 
 
 async def test_a_failing_test_of_djangos_own_runner_is_named(sandbox: Sandbox, tmp_path: Path) -> None:
-    files = DJANGO | {"tests/__init__.py": "", "tests/test_store.py": CASES.replace("990)\n        ", "991)\n        ")}
+    files = DJANGO | OWN_RUNNER | {"tests/test_store.py": CASES.replace('"DE"), 990', '"DE"), 991')}
     tree = write_tree(tmp_path / "tree", files)
     report = await measure(sandbox, tmp_path, tree, {"store/models.py": frozenset({9})}, **OWN)
     assert not report.suite_passed
     assert report.failing == ("tests/test_store.py::ProductTest::test_price",)
-    assert report.tests_run == 1
-
-
-def dedented(text: str) -> str:
-    import textwrap
-
-    return textwrap.dedent(text).lstrip("\n")
+    assert report.tests_run == 2

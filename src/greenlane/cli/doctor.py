@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from greenlane.adapters.project_files import read_plan
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.bootstrap import LEDGER, STATE_DIR, state_dir_of
 from greenlane.cli.adapting import check_adapters
@@ -21,6 +23,8 @@ from greenlane.cli.diagnosis import Diagnosis
 from greenlane.cli.notifying import check_notifications
 from greenlane.config import CONFIG_NAME, LoadedSettings, find_config, load_settings
 from greenlane.domain.errors import GreenlaneError
+from greenlane.domain.service_settings import Service
+from greenlane.suite.project import complete_service, found_suite
 
 MIN_PYTHON = (3, 11)
 MIN_GIT = (2, 38)
@@ -49,6 +53,7 @@ def _examinations(start: Path) -> Iterator[Diagnosis]:
     root = loaded.path.parent
     yield guarded("base branch", lambda: check_base_branch(root, loaded.settings.repository.base_branch))
     yield from check_services(loaded)
+    yield from (guarded(f"tests: {s.name}", partial(check_tests, s, root)) for s in loaded.settings.services)
     yield from check_ports(loaded)
     yield from check_adapters(loaded.settings)
     yield guarded("notifications", lambda: check_notifications(loaded.settings.notifications, state_dir_of(root)))
@@ -168,6 +173,25 @@ def check_services(loaded: LoadedSettings) -> Iterator[Diagnosis]:
                 name=name, ok=False, detail="commands.start is missing: changes are reviewed and tested, not deployed",
                 fix=f"set services[].commands.start for {service.name}",
             )  # fmt: skip
+
+
+def check_tests(service: Service, root: Path) -> Diagnosis:
+    """What the tests of a service need and how they are run, as far as the working tree says."""
+    name = f"tests: {service.name}"
+    if service.tests.kind == "command":
+        return Diagnosis(name=name, ok=True, detail=f"by {service.tests.command}")
+    plan = read_plan(service, root)
+    found = found_suite(plan) if plan else None
+    command = complete_service(service, found).commands.test
+    if service.commands.setup is not None:
+        needs = f"commands.setup: {service.commands.setup or 'nothing is installed'}"
+    else:
+        needs = "\n".join(plan.reasons) if plan and plan.reasons else "no dependencies are named: nothing is installed"
+    notes = plan.notes if plan and service.commands.setup is None else ()
+    return Diagnosis(
+        name=name, ok=not notes, detail="\n".join([f"`{command}`", needs, *notes]),
+        fix="set commands.setup and commands.test where the tests need it" if notes else "",
+    )  # fmt: skip
 
 
 def check_ports(loaded: LoadedSettings) -> Iterator[Diagnosis]:

@@ -27,7 +27,6 @@ def draft_config(survey: Survey, *, schema_file: str | None = None) -> str:
         *_tests(survey),
         "    commands:",
         *_setup(survey),
-        '      test: "{python} -m pytest -q"',
         *_start(survey),
         '      # migrate: "..."         # brings the database to the new schema; must be backward compatible',
         '      # integration: "..."     # integration tests; the service\'s address is in $GREENLANE_URL',
@@ -50,8 +49,9 @@ def gaps_of(survey: Survey) -> list[str]:
         gaps.append("commands.start: how the service starts; until then changes are reviewed and tested, not deployed")
     if survey.health is None:
         gaps.append("health.path: no health route was found; /healthz is assumed")
-    if survey.setup is None:
-        gaps.append("commands.setup: no requirements file or pyproject.toml was found; no dependencies are installed")
+    if survey.suite is None or not survey.suite.installs:
+        gaps.append("commands.setup: the project's files name no dependencies; none are installed")
+    gaps += [f"commands.setup: {note}" for note in (survey.suite.notes if survey.suite else ())]
     if survey.tests_dir is None:
         gaps.append("tests_dir: no folder of tests was found; generated tests go to tests/")
     if survey.base_branch is None:
@@ -77,11 +77,20 @@ def _tests(survey: Survey) -> list[str]:
 
 
 def _setup(survey: Survey) -> list[str]:
-    if survey.setup is None:
-        return [
+    """What the tests need is found anew for each change, so it stands here as a remark; how they are run is written
+    down, so that no change can say it otherwise."""
+    plan = survey.suite
+    test = plan.test if plan and plan.test else "{python} -m pytest -q"
+    if plan is None or not plan.installs:
+        example = (
             f'      # setup: "{{python}} -m pip install -r requirements.txt"   # {FILL_IN}: no dependencies were found'
-        ]
-    return [f"      setup: {_quoted(survey.setup.value)}   # from {survey.setup.source}"]
+        )
+        return [example, f"      test: {_quoted(test)}"]
+    return [
+        "      # setup: not needed. What the tests need is installed without it, found in",
+        *(f"      #   {_comment(reason)}" for reason in plan.reasons),
+        f"      test: {_quoted(test)}",
+    ]
 
 
 def _start(survey: Survey) -> list[str]:

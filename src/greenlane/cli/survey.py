@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
+from greenlane.adapters.project_files import read_plan
 from greenlane.domain.errors import InputError
+from greenlane.domain.service_settings import Service
+from greenlane.suite.project import Plan
 
 MAX_FILES = 3000
 MAX_FILE_BYTES = 256 * 1024
@@ -52,7 +53,8 @@ class Survey(msgspec.Struct, frozen=True, kw_only=True):
     source_roots: tuple[str, ...]
     packages: tuple[str, ...]
     tests_dir: Found | None
-    setup: Found | None
+    suite: Plan | None
+    """What the project's own files say of what its tests need and how they are run."""
     frameworks: tuple[str, ...]
     start: tuple[Found, ...]
     health: Found | None
@@ -69,7 +71,7 @@ def survey_repository(root: Path) -> Survey:
         source_roots=roots,
         packages=packages,
         tests_dir=_tests_dir(files),
-        setup=_setup(root, files),
+        suite=read_plan(Service(name="service"), root),
         frameworks=tuple(n for n, pattern in _FRAMEWORKS if any(pattern.search(t) for t in sources.values())),
         start=tuple(_start_commands(root, files, sources, roots)),
         health=_health(sources),
@@ -134,32 +136,6 @@ def _tests_dir(files: list[str]) -> Found | None:
         if any(f.startswith(f"{name}/") and f.endswith(".py") for f in files):
             return Found(value=name, source=f"{name}/ holds Python files")
     return None
-
-
-def _setup(root: Path, files: list[str]) -> Found | None:
-    locks = ("requirements-dev.lock", "requirements.lock", "requirements-dev.txt", "requirements.txt")
-    chosen = [f for f in locks if f in files]
-    if chosen:
-        kept = chosen[:1] if chosen[0].endswith(".lock") or len(chosen) == 1 else chosen
-        arguments = " ".join(f"-r {f}" for f in kept)
-        return Found(value=f"{{python}} -m pip install {arguments}", source=" and ".join(kept))
-    if "pyproject.toml" in files:
-        extras = _test_extras(_read(root / "pyproject.toml"))
-        target = f".[{extras}]" if extras else "."
-        return Found(value=f'{{python}} -m pip install "{target}"', source="pyproject.toml")
-    if "setup.py" in files:
-        return Found(value="{python} -m pip install .", source="setup.py")
-    return None
-
-
-def _test_extras(text: str) -> str:
-    try:
-        data: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
-        return ""
-    project = data.get("project")
-    extras = project.get("optional-dependencies", {}) if isinstance(project, dict) else {}
-    return next((name for name in ("test", "tests", "testing", "dev") if name in extras), "")
 
 
 def _start_commands(root: Path, files: list[str], sources: dict[str, str], roots: tuple[str, ...]) -> Iterator[Found]:

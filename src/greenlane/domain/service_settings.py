@@ -108,9 +108,10 @@ class Commands(Section):
     """Shell commands of a service; `{python}`, `{port}`, `{host}`, `{data_dir}` are filled in."""
 
     setup: str | None = None
-    """Makes the Python environment of the project (dependencies); run once per lock file, with network."""
+    """Makes the Python environment of the project (dependencies); run once per lock file, with the package index in
+    reach. Absent: what the project's own files name is installed (docs/test-agent.md); empty: nothing is."""
     test: str = "{python} -m pytest -q"
-    """Runs the test suite (in the sandbox)."""
+    """Runs the test suite (in the sandbox). Absent: as the project's own files say, else this."""
     build: str | None = None
     """Builds the merge result in its own folder."""
     migrate: str | None = None

@@ -107,19 +107,32 @@ class SuiteRun(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(self.contexts.get(path, {}))
 
 
+class _LineTests(msgspec.Struct, array_like=True):
+    line: int
+    tests: list[int]
+
+
 class _MeasuredFile(msgspec.Struct):
-    executed_lines: list[int]
-    contexts: dict[str, list[str]] = {}
+    executed: list[int]
+    tests: list[_LineTests]
 
 
 class _Measured(msgspec.Struct):
+    """Lines by file; a test is meant by its place in the list of names."""
+
+    tests: list[str]
     files: dict[str, _MeasuredFile]
 
 
 class _Arc(msgspec.Struct, array_like=True):
     start: int
     end: int
+    tests: list[int]
+
+
+class _MeasuredArcs(msgspec.Struct):
     tests: list[str]
+    files: dict[str, list[_Arc]]
 
 
 class SuiteRunner:
@@ -352,24 +365,26 @@ def _read_contexts(path: Path) -> dict[str, dict[int, frozenset[str]]]:
     data = read_bytes(path)
     if not data:
         return {}
+    found: dict[str, dict[int, frozenset[str]]] = {}
     try:
         measured = msgspec.json.decode(data, type=_Measured)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+        for name, file in measured.files.items():
+            found[name] = {number: frozenset({""}) for number in file.executed}
+            found[name] |= {entry.line: frozenset(measured.tests[n] for n in entry.tests) for entry in file.tests}
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
         return {}
-    found: dict[str, dict[int, frozenset[str]]] = {}
-    for name, file in measured.files.items():
-        lines = {number: frozenset({""}) for number in file.executed_lines}
-        for number, tests in file.contexts.items():
-            if number.isdecimal():
-                lines[int(number)] = frozenset(tests)
-        found[name] = lines
     return found
 
 
 def _read_arcs(path: Path) -> dict[str, dict[tuple[int, int], frozenset[str]]]:
     data = read_bytes(path)
-    try:
-        measured = msgspec.json.decode(data, type=dict[str, list[_Arc]]) if data else {}
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    if not data:
         return {}
-    return {name: {(a.start, a.end): frozenset(a.tests) for a in arcs} for name, arcs in measured.items()}
+    try:
+        measured = msgspec.json.decode(data, type=_MeasuredArcs)
+        return {
+            name: {(a.start, a.end): frozenset(measured.tests[n] for n in a.tests) for a in arcs}
+            for name, arcs in measured.files.items()
+        }
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+        return {}

@@ -33,13 +33,16 @@ def drafted(root: Path) -> tuple[str, list[str]]:
 def test_a_web_application_in_a_src_layout_is_understood(make_repo: MakeRepo) -> None:
     files = {"src/shop/__init__.py": "", "src/shop/api.py": FASTAPI, "requirements.txt": "fastapi\n", **TESTS}
     root = make_repo(files)
-    _, gaps = drafted(root)
+    text, gaps = drafted(root)
+    assert (
+        "# setup: not needed. What the tests need is installed without it, found in\n      #   requirements.txt" in text
+    )
     settings = load_settings(root / "greenlane.yaml").settings
     (service,) = settings.services
     assert service.name == "shop-service"
     assert service.source_roots == ("src",)
     assert service.commands.start == "{python} -m uvicorn shop.api:app --host {host} --port {port}"
-    assert service.commands.setup == "{python} -m pip install -r requirements.txt"
+    assert service.commands.setup is None
     assert service.health.path == "/health"
     assert settings.repository.base_branch == "trunk"
     assert gaps == []
@@ -75,11 +78,30 @@ def test_a_start_command_is_set_only_on_good_evidence(
         assert gaps[0].startswith("commands.start")
 
 
-def test_test_extras_of_a_project_are_installed(make_repo: MakeRepo) -> None:
-    root = make_repo({"pyproject.toml": "[project]\nname='x'\n[project.optional-dependencies]\ntest=['pytest']\n"})
-    drafted(root)
+def test_how_the_tests_are_run_is_found_and_written_down(make_repo: MakeRepo, cli: CommandLine) -> None:
+    project = "[project]\nname='x'\n[project.optional-dependencies]\ntest=['checks']\n"
+    tox = "[testenv]\nextras = test\ncommands =\n    python -m unittest -v {posargs}\n"
+    root = make_repo({"pyproject.toml": project, "tox.ini": tox})
+    text, _ = drafted(root)
     commands = load_settings(root / "greenlane.yaml").settings.services[0].commands
-    assert commands.setup == '{python} -m pip install ".[test]"'
+    assert (commands.setup, commands.test) == (None, "{python} -m unittest")
+    assert "tox.ini: extra test" in text
+    cli.root = root
+    (tests,) = [d for d in cli.json("doctor")["checks"] if d["name"].startswith("tests: ")]
+    assert tests["ok"]
+    assert tests["detail"].startswith("`{python} -m unittest`\ntox.ini: extra test\n")
+
+
+def test_what_is_not_understood_of_a_project_is_said_with_the_setting_that_helps(
+    make_repo: MakeRepo, cli: CommandLine
+) -> None:
+    root = make_repo({"requirements.txt": "money\ngit+https://example.org/own.git\n"})
+    _, gaps = drafted(root)
+    assert any(gap.startswith("commands.setup: requirements.txt: 'git+https") for gap in gaps)
+    cli.root = root
+    (tests,) = [d for d in cli.json("doctor")["checks"] if d["name"].startswith("tests: ")]
+    assert not tests["ok"]
+    assert "commands.setup" in tests["fix"]
 
 
 def test_hostile_names_of_files_do_not_break_the_draft(make_repo: MakeRepo) -> None:

@@ -249,14 +249,41 @@ def test_of_nox_the_session_for_tests_is_read_and_what_is_computed_is_said() -> 
 @pytest.mark.parametrize(
     ("files", "loose"),
     [
-        ({"requirements-dev.txt": "-r requirements.txt\nchecks\n", "requirements.txt": "money==1\n"}, ("money==1", "checks")),
+        (
+            {"requirements-dev.txt": "-r requirements.txt\nchecks\n", "requirements.txt": "money==1\n"},
+            ("money==1", "checks"),
+        ),
         ({"requirements.txt": "money==1 ; python_version < '3'\n"}, ('money==1 ; python_version < "3"',)),
-        ({"pyproject.toml": "[project]\nname='x'\ndependencies=['a']\n[dependency-groups]\ndev=['b',{include-group='t'}]\nt=['c']\n"}, ("a", "b", "c")),
-        ({"pyproject.toml": "[project]\nname='x'\n[project.optional-dependencies]\ntesting=['a', 'x[more]']\nmore=['b']\ndev=['c']\n"}, ("a", "b")),
-        ({"setup.py": "from setuptools import setup\nR = ['a']\nsetup(name='x', install_requires=R + ['b'], extras_require={'test': ['c']})\n"}, ("a", "b", "c")),
-        ({"setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n    a\n    b>1\n[options.extras_require]\ntests = c\n"}, ("a", "b>1", "c")),
+        (
+            {
+                "pyproject.toml": "[project]\nname='x'\ndependencies=['a']\n"
+                "[dependency-groups]\ndev=['b',{include-group='t'}]\nt=['c']\n"
+            },
+            ("a", "b", "c"),
+        ),
+        (
+            {
+                "pyproject.toml": "[project]\nname='x'\n"
+                "[project.optional-dependencies]\ntesting=['a', 'x[more]']\nmore=['b']\ndev=['c']\n"
+            },
+            ("a", "b"),
+        ),
+        (
+            {
+                "setup.py": "from setuptools import setup\nR = ['a']\n"
+                "setup(name='x', install_requires=R + ['b'], extras_require={'test': ['c']})\n"
+            },
+            ("a", "b", "c"),
+        ),
+        (
+            {
+                "setup.cfg": "[metadata]\nname = x\n[options]\ninstall_requires =\n    a\n    b>1\n"
+                "[options.extras_require]\ntests = c\n"
+            },
+            ("a", "b>1", "c"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_requirements_groups_and_extras_are_found_by_their_names(files: dict[str, str], loose: tuple[str, ...]) -> None:
     assert plan(files).loose == loose
 
@@ -306,8 +333,15 @@ def test_only_known_runners_are_called_and_their_words_are_quoted(words: tuple[s
 
 @pytest.mark.parametrize(
     ("theirs", "ours"),
-    [("^1.2.3", ">=1.2.3,<2"), ("^0.2", ">=0.2,<0.3"), ("~1.2", ">=1.2,<1.3"), ("*", ""), ("1.5", "==1.5"), (">=1,<2", ">=1,<2")],
-)  # fmt: skip
+    [
+        ("^1.2.3", ">=1.2.3,<2"),
+        ("^0.2", ">=0.2,<0.3"),
+        ("~1.2", ">=1.2,<1.3"),
+        ("*", ""),
+        ("1.5", "==1.5"),
+        (">=1,<2", ">=1,<2"),
+    ],
+)
 def test_poetrys_constraints_are_translated(theirs: str, ours: str) -> None:
     assert constraint_of(theirs) == ours
 
@@ -350,10 +384,16 @@ def test_what_the_configuration_says_comes_before_what_was_found() -> None:
     ("files", "note"),
     [
         ({"pyproject.toml": "not [toml", "requirements.txt": "a\n"}, "pyproject.toml can't be read"),
-        ({"setup.py": "from setuptools import setup\nsetup(name='x', install_requires=open('r').read())\n"}, "install_requires is computed"),
+        (
+            {"setup.py": "from setuptools import setup\nsetup(name='x', install_requires=open('r').read())\n"},
+            "install_requires is computed",
+        ),
         ({"pyproject.toml": "[project]\nname='x'\nrequires-python='>=3.13'\n"}, "asks for Python >=3.13"),
         ({"pyproject.toml": "[project]\nname='x'\n[build-system]\nbuild-backend='maturin'\n"}, "compiled parts"),
-        ({"pyproject.toml": "[project]\nname='x'\n", "tox.ini": "[testenv]\nextras=test\ncommands=pytest\n"}, "no extra 'test'"),
+        (
+            {"pyproject.toml": "[project]\nname='x'\n", "tox.ini": "[testenv]\nextras=test\ncommands=pytest\n"},
+            "no extra 'test'",
+        ),
     ],
 )  # fmt: skip
 def test_what_is_not_understood_is_said(files: dict[str, str], note: str) -> None:

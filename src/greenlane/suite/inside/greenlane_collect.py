@@ -1,4 +1,8 @@
-"""Runs inside the sandbox after the suite: joins what its processes measured and writes it as JSON."""
+"""Runs inside the sandbox after the suite: joins what its processes measured and writes it as JSON.
+
+Not by way of coverage's own report, which repeats the tests of a line for each function and class. Each test's name is
+written once and then meant by its number: a large suite over a large file would fill hundreds of megabytes otherwise.
+"""
 
 import contextlib
 import json
@@ -13,39 +17,47 @@ def main(out: str) -> None:
     measure = coverage.Coverage(config_file=f"{out}/rc")
     measure.combine()
     data = measure.get_data()
-    with open(f"{out}/coverage.json", "w", encoding="utf-8") as stream:  # noqa: PTH123 - plain and late
-        json.dump({"files": {os.path.relpath(f): read_lines(measure, data, f) for f in data.measured_files()}}, stream)
+    numbers: dict[str, int] = {}
+    files = {os.path.relpath(file): read_lines(measure, data, file, numbers) for file in data.measured_files()}
+    write(f"{out}/coverage.json", {"tests": list(numbers), "files": files})
     with contextlib.suppress(Exception):  # lines are worth having without it
         write_arcs(data, f"{out}/arcs.json")
 
 
-def read_lines(measure: Any, data: Any, file: str) -> dict[str, Any]:
-    """What the JSON report of coverage holds of one file. The report itself repeats the contexts for each function
-    and class, which takes longer than the suite where a file is long and its tests are many."""
+def read_lines(measure: Any, data: Any, file: str, numbers: dict[str, int]) -> dict[str, Any]:
+    """`{"executed": [line, ...], "tests": [[line, [number of a test, ...]], ...]}`"""
     try:
         _, statements, _, missing, _ = measure.analysis2(file)
     except coverage.CoverageException:  # no Python, or gone: what was seen to run is still known
         statements, missing = data.lines(file) or (), ()
-    return {
-        "executed_lines": sorted(set(statements) - set(missing)),
-        "contexts": {str(line): tests for line, tests in data.contexts_by_lineno(file).items()},
-    }
+    executed = sorted(set(statements) - set(missing))
+    try:
+        contexts = data.contexts_by_lineno(file)
+    except AttributeError:  # an old one knows no contexts
+        contexts = {}
+    tests = [[line, [numbers.setdefault(name, len(numbers)) for name in names]] for line, names in contexts.items()]
+    return {"executed": executed, "tests": tests}
 
 
 def write_arcs(data: Any, path: str) -> None:
-    """`{file: [[from, to, [tests]], ...]}`, where branches were traced."""
+    """`{"tests": [name, ...], "files": {file: [[from, to, [number, ...]], ...]}}`, where branches were traced."""
     if not data.has_arcs():
         return
-    found: dict[str, dict[tuple[int, int], list[str]]] = {}
-    for context in data.measured_contexts():
+    found: dict[str, dict[tuple[int, int], list[int]]] = {}
+    contexts = sorted(data.measured_contexts())
+    for number, context in enumerate(contexts):
         data.set_query_context(context)
         for file in data.measured_files():
             arcs = found.setdefault(os.path.relpath(file), {})
             for arc in data.arcs(file) or ():
-                arcs.setdefault(tuple(arc), []).append(context)
+                arcs.setdefault(tuple(arc), []).append(number)
     shown = {file: [[a, b, tests] for (a, b), tests in arcs.items()] for file, arcs in found.items()}
+    write(path, {"tests": contexts, "files": shown})
+
+
+def write(path: str, content: dict[str, Any]) -> None:
     with open(path, "w", encoding="utf-8") as stream:  # noqa: PTH123 - plain and late
-        json.dump(shown, stream)
+        json.dump(content, stream, separators=(",", ":"))
 
 
 if __name__ == "__main__":
