@@ -94,6 +94,9 @@ class _TestFile:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, ast.FunctionDef] = {}
+        classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
+        members = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
+        self._of_classes = {m.name for m in members if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
         for node in _flat(parsed.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._imports |= _imported(node, package)
@@ -146,7 +149,7 @@ class _TestFile:
                 pending += _loaded(self._helpers[name])
             elif not hasattr(builtins, name):
                 return None
-        local = {name for name in fixtures if name in self._helpers}
+        local = fixtures & (self._helpers.keys() | self._of_classes)
         if {"self", "cls", "request"} & fixtures or local or len(helpers) > _MAX_HELPERS:
             return None
         if any(name in self._imports for node in kept for name in _altered(node)):
