@@ -169,8 +169,10 @@ def _with_option(case: Case) -> Iterator[Case]:
 
 
 def _options(params: Iterable[Param], given: Set[str | None], entry: Function) -> Iterator[tuple[str, str]]:
-    """Values for optional parameters that were left out, the first of each before the second of any."""
+    """Values for optional parameters that were left out, the first of each before the second of any; those of which
+    something is known come first."""
     left = [param for param in params if param.default is not None and param.name not in given]
+    left.sort(key=lambda param: not (param.annotation or param.choices))
     rows = [[(param.name, value) for value in guess_options(param, entry)] for param in left]
     return (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
 
