@@ -27,6 +27,7 @@ from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
+from greenlane.testgen.siblings import siblings_of, swap_classes
 from greenlane.testgen.source import Source
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
@@ -179,7 +180,11 @@ class Search:
             scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
             share = max(_MAX_SCRIPTS // len(lines), _FEWEST_SCRIPTS)
             if not _was_run(function, ran):
-                swapped = [list(swap_calls(one, function, self._source.functions)) for one in scripts]
+                tree = self._source.tree
+                swapped = [
+                    [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
+                    for one in scripts
+                ]
                 scripts = [one for row in itertools.zip_longest(*swapped) for one in row if one is not None]
                 share = _MAX_SWAPPED
             chained = [list(chain_calls(one, f, self._source.functions)) for f in fluent for one in scripts]
@@ -258,7 +263,10 @@ def _tests_before(
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
-    kin = [n for f in source.functions if f.owner == function.owner for n in range(f.first + 1, f.last + 1)]
+    siblings = siblings_of(source.tree, function.owner)
+    alike = [f for f in source.functions if f.owner in siblings and f.name == function.name]
+    alike += [f for f in source.functions if f.owner == function.owner]
+    kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
     counts: dict[str, int] = {}
     for tests in ran.values():
         for test in tests:
