@@ -121,11 +121,12 @@ class VenvEnvironments:
         limits = self._settings.sandbox
         gated = self._sandbox.kind in _GATED
         forward = (sys.executable, "-I", "-S", str(folder / "index" / "forward.py"), "index/gate") if gated else ()
+        proxies = () if gated or not index.proxy else _proxies(index)
         return SandboxJob(
             argv=(*forward, "/bin/sh", "-c", script),
             workdir=folder,
             read_only=(*own_environment().read_only, *index.files),
-            env=(*_variables(folder).items(), *index.variables.items()),
+            env=(*_variables(folder).items(), *index.variables.items(), *proxies),
             timeout_s=_SETUP_TIMEOUT_S,
             memory_mb=limits.memory_mb,
             max_processes=limits.max_processes,
@@ -148,6 +149,13 @@ def _environment(folder: Path, digest: str, found: FoundSuite | None, source: Pa
 
 def _variables(folder: Path) -> dict[str, str]:
     return {"PATH": f"{folder}/venv/bin:{_SYSTEM_PATH}", "VIRTUAL_ENV": str(folder / "venv")}
+
+
+def _proxies(index: IndexSettings) -> tuple[tuple[str, str], ...]:
+    """The user's own proxy, for a job that reaches the network by itself."""
+    names = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "PIP_PROXY")
+    direct = ",".join(index.direct)
+    return (*((name, index.proxy) for name in names), ("NO_PROXY", direct), ("no_proxy", direct))
 
 
 def _with_python(command: str, folder: Path) -> str:
