@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools
+from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools, make_environment
 from greenlane.adapters.index_gate import IndexGate
 from greenlane.adapters.package_index import IndexSettings, read_index_settings
 from greenlane.adapters.project_files import read_plan
@@ -225,7 +225,7 @@ def _lay_out_plan(folder: Path, plan: Plan) -> None:
     (folder / "plan").mkdir()
     for name, lines in (("pinned", plan.pinned), ("loose", plan.loose), ("constraints", plan.constraints)):
         (folder / "plan" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    venv.EnvBuilder(symlinks=True, with_pip=plan.installs).create(folder / "venv")
+    make_environment(folder / "venv", with_pip=plan.installs)
 
 
 def _clear(folder: Path) -> None:
