@@ -1,9 +1,10 @@
-"""What `testgen.py` found: a line a change, bars for the report, tables and figures for docs/. It measures nothing."""
+"""What `testgen.py` found: a line a change, bars for the report, tables and a plot for docs/. It measures nothing."""
 
 from __future__ import annotations
 
 import json
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from _harness import Bench
 
 BEGIN, END = "<!-- bench/testgen.py: begin -->", "<!-- bench/testgen.py: end -->"
-PAGE, FIGURES = "tests.md", "testgen.json"
+PAGE, PLOT, FIGURES = "tests.md", "testgen.png", "testgen.json"
+_COLOURS = ("#9aa0a6", "#0a7d33", "#f2a541", "#d9822b", "#7b6fd0")
 PEOPLE, OURS = "people", "Greenlane"
 _WORDS = {
     "report": "Held out (the `report` side): {changes} changes of {projects} projects, {lines} open lines,"
@@ -69,8 +71,12 @@ def write(folder: Path, outcomes: Sequence[Outcome]) -> None:
         if chosen:
             parts += [_opening(side, chosen), _summary(chosen)]
             parts += [_changes(chosen)] if side == "report" else []
+    if any(o.change.side == "report" for o in outcomes):
+        parts.append(f"![Of each change: open lines closed, and open mutants noticed]({PLOT})")
     page.write_text(f"{before}{BEGIN}\n" + "\n\n".join(parts) + f"\n{END}{after}", encoding="utf-8")
-    (folder / FIGURES).write_text(json.dumps(_figures(outcomes), indent=1) + "\n", encoding="utf-8")
+    figures = _figures(outcomes)
+    (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    draw(folder / PLOT, [f for f in figures if f["side"] == "report"])
 
 
 def _scores(outcome: Outcome) -> dict[str, Score]:
@@ -180,3 +186,45 @@ def _figures(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
         for o in outcomes
         for tool, score in _scores(o).items()
     ]
+
+
+def draw(file: Path, figures: Sequence[dict[str, Any]]) -> None:
+    """A row a change, a mark a tool. Left: lines, right: mutants, as shares of those that are open."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    mpl.rcParams |= {"font.size": 8}
+    from matplotlib import pyplot as plt
+
+    if not figures:
+        return
+    tools = list(dict.fromkeys(f["tests_by"] for f in figures))
+    changes = list(dict.fromkeys((f["repository"], f["commit"]) for f in figures))
+    figure, axes = plt.subplots(1, 2, figsize=(11, 1.2 + 0.32 * len(changes)), sharey=True)
+    for axis, reached, of, words in zip(
+        axes,
+        ("lines_closed", "mutants_noticed"),
+        ("open_lines", "open_mutants"),
+        ("open lines closed, %", "open mutants noticed, %"),
+        strict=True,
+    ):
+        for number, tool in enumerate(tools):
+            rows = [f for f in figures if f["tests_by"] == tool and f[of]]
+            # side by side, so that equal shares do not hide each other
+            at = [changes.index((f["repository"], f["commit"])) + 0.16 * (number - (len(tools) - 1) / 2) for f in rows]
+            colour, size = _COLOURS[number % len(_COLOURS)], 40 if tool == OURS else 22
+            axis.scatter([100 * f[reached] / f[of] for f in rows], at, s=size, c=colour, label=tool)
+        axis.set(xlabel=words, xlim=(-3, 103))
+        axis.grid(alpha=0.25)
+    axes[0].set_yticks(range(len(changes)), [f"{r.split('/')[1]} {c[:7]}" for r, c in changes])
+    axes[0].invert_yaxis()
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncols=len(tools), frameon=False)
+    figure.tight_layout(rect=(0, 0.06, 1, 1))
+    figure.savefig(file, dpi=100, metadata={"Software": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":  # the plot once more, from the figures of the last run
+    found = json.loads((Path(sys.argv[1]) / FIGURES).read_text(encoding="utf-8"))
+    draw(Path(sys.argv[1]) / PLOT, [f for f in found if f["side"] == "report"])

@@ -128,9 +128,18 @@ def kinds_of(annotation: str) -> list[str]:
 
 
 def _lists(annotation: str) -> list[str]:
+    items = re.search(r"\[(.*)\]", annotation)
+    parts = [part.strip() for part in items[1].split("|")] if items else []
+    held = [f"[{_ITEMS[part]}]" for part in parts if part in _ITEMS]
+    if held:
+        return [*held, "[1]", "[]"]
     if re.search(r"\[.*str", annotation):
         return ["['a', 'b', 'c']", "['a', 'b']", "['a']", "[]"]
     return ["[1, 2, 3]", "[1, 2]", "[1]", "[]", "['a', 'b']"]
+
+
+_ITEMS = {"dict": "{}", "tuple": "()", "type": "int", "list": "[]", "set": "set()", "bytes": "b'a'"}
+"""An item of each kind, the plainest that there is."""
 
 
 def _records(entry: Function) -> list[str]:

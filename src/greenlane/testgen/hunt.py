@@ -24,17 +24,19 @@ from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
+from greenlane.testgen.trial import encode_mutant
 
 _INSIDE = Path(__file__).with_name("inside")
 _PROBE = "test_greenlane_hunt.py"
 _SLOT = "greenlane_slot_"
 _MAX_SLOTS, _MAX_NUMBERS = 8, 4
 _MAX_TEXT = 400
-_TEMPLATES, _ROWS, _GROUPS = 6, 8, 3
+_TEMPLATES, _ROWS, _GROUPS = 24, 8, 3
 _WORDS, _TEXTS, _NUMBERS = 120, 400, 24
+_ASKED = 3
 _FILES, _BYTES = 40, 600_000
-_TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 10.0
+_TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 6.0
 """A hunt ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
 _START_S = 30.0
 
@@ -60,11 +62,19 @@ class Hunter:
         self._runner = runner
 
     async def hunt(
-        self, scene: Scene, source: Source, observed: Sequence[Observed], left: Targets, tests: Iterable[str]
+        self,
+        scene: Scene,
+        source: Source,
+        gap: Gap,
+        observed: Sequence[Observed],
+        scripts: Sequence[Case],
+        left: Targets,
+        tests: Iterable[str],
     ) -> list[Case]:
-        """Cases that may reach what is `left`, from those that ran the functions around it; `tests` are files whose
-        texts are tried as well. Deterministic but for its limit in seconds."""
-        shapes = _shapes(observed, source, left)
+        """Cases that may reach what is `left` or notice what is open of the faults, made from those that ran the
+        functions around it and from `scripts`; `tests` are files whose texts are tried as well. The same each time
+        but for its limit in seconds of processor time."""
+        shapes = _shapes(observed, scripts, source, left)
         if not shapes:
             return []
         templates = [rows[0] for rows in shapes]
@@ -74,13 +84,16 @@ class Hunter:
         chosen = list(groups.items())[:_GROUPS]
         folder = f"{scene.folder}/" if scene.folder else ""
         texts = await asyncio.to_thread(list_texts, scene.tree, tests)
-        asked = {"hunt": _asked(source, left, texts), "groups": [_encoded(numbers, shapes) for _, numbers in chosen]}
+        asked = {
+            "hunt": _asked(source, gap, left, texts),
+            "groups": [_encoded(numbers, shapes) for _, numbers in chosen],
+        }
         request = SuiteRequest(
             select=(f"{folder}{_PROBE}",),
             extra=((f"{folder}{_PROBE}", _probe_text([fixtures for fixtures, _ in chosen]).encode()),),
             plugin_folders=(_INSIDE,),
             plugin_input=Given(scene).encode(**asked),
-            timeout_s=_SECONDS * 3 + _START_S,
+            timeout_s=_SECONDS * 8 + _START_S,
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         cases = [
@@ -192,27 +205,34 @@ def _exchanged(tree: ast.AST, old: ast.AST, new: ast.expr) -> Any:
 # ------------------------------------------------------------------ what is asked
 
 
-def _shapes(observed: Sequence[Observed], source: Source, left: Targets) -> list[list[Template]]:
+def _shapes(
+    observed: Sequence[Observed], scripts: Sequence[Case], source: Source, left: Targets
+) -> list[list[Template]]:
     """The kinds of calls to hunt with, best first, each with rows of values that were seen: those that ran the
-    condition before what is open, of which something could be told."""
-    lines = {line_of(target) for target in left}
+    condition before what is open, of which something could be told; one of each kind comes before a second."""
     near = _near(source, left)
-    inside = {n for f in _functions(source, lines) for n in range(f.first + 1, f.last + 1)}
+    inside = {n for f in _functions(source, left) for n in range(f.first + 1, f.last + 1)}
     found: dict[tuple[str, ...], list[tuple[tuple[float, ...], Template]]] = {}
+
+    def add(case: Case, *order: float) -> None:
+        template = slotted(case)
+        if template is not None:
+            found.setdefault((*template.parts, case.entry.qualified), []).append(
+                ((*order, len(case.fixtures), case.steps, case.length), template)
+            )
+
     for one in observed:
         ran = one.lines.get(source.path, frozenset())
-        if not ran & inside or one.outcome.kind in {"timeout", "unusable"}:
-            continue
-        template = slotted(one.case)
-        if template is not None:
-            told = is_tellable(one)
-            order = (-told, -len(ran & near), len(one.case.fixtures), one.case.steps, one.case.length)
-            found.setdefault((*template.parts, one.case.entry.qualified), []).append((order, template))
+        if ran & inside and is_tellable(one):
+            add(one.case, -1.0, -len(ran & near))
+    for case in scripts:
+        add(case, -0.5, 0)
     for rows in found.values():
         rows.sort(key=lambda pair: pair[0])
     ordered = sorted(found.values(), key=lambda rows: rows[0][0])
-    first = {_look_of(rows[0][1]): rows for rows in reversed(ordered)}  # one of each kind comes before a second
-    best = [*sorted(first.values(), key=lambda rows: rows[0][0]), *(r for r in ordered if r not in first.values())]
+    first = {_look_of(rows[0][1]): rows for rows in reversed(ordered)}
+    kinds = sorted(first.values(), key=lambda rows: rows[0][0])
+    best = [*kinds, *(rows for rows in ordered if not any(rows is one for one in kinds))]
     return [[template for _, template in rows[:_ROWS]] for rows in best[:_TEMPLATES]]
 
 
@@ -224,8 +244,8 @@ def _look_of(template: Template) -> str:
     return ast.unparse(calls[-1].func) if calls else template.parts[-1]
 
 
-def _functions(source: Source, lines: Iterable[int]) -> list[Function]:
-    found = (enclosing(source.functions, line) for line in sorted(lines))
+def _functions(source: Source, left: Targets) -> list[Function]:
+    found = (enclosing(source.functions, line) for line in sorted({line_of(target) for target in left}))
     return list(dict.fromkeys(function for function in found if function is not None))
 
 
@@ -234,25 +254,44 @@ def _near(source: Source, left: Targets) -> set[int]:
     found = set()
     for target in left:
         guards = guards_of(source.tree, line_of(target))
-        found |= {line_of(target)} if len(target) == 3 else {guard.line for guard in guards[-1:]}
+        found |= {guard.line for guard in guards[-1:]} if len(target) == 2 else {line_of(target)}
     return found
 
 
-def _asked(source: Source, left: Targets, texts: Sequence[str]) -> dict[str, Any]:
-    ranges = [(f.first, f.last) for f in _functions(source, {line_of(target) for target in left})]
+def _asked(source: Source, gap: Gap, left: Targets, texts: Sequence[str]) -> dict[str, Any]:
+    ranges = [(f.first, f.last) for f in _functions(source, left)]
+    open_ones = {mutant.key for mutant in gap.mutants}
     words, numbers = _words(source.tree, ranges)
     return {
         "path": f"{Given.root}/{source.path}",
-        "lines": sorted(line_of(t) for t in left if len(t) == 2),
-        "arcs": sorted((t[1], t[2]) for t in left if len(t) == 3),
+        "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
         "first": {str(line): first for line, first in source.gap.known.first.items() if line != first},
         "near": sorted(_near(source, left)),
         "words": words,
         "texts": texts,
         "numbers": numbers,
+        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
+        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
         "tries": _TRIES,
         "calls": _CALLS,
         "seconds": _SECONDS,
+    }
+
+
+def _goal(source: Source, target: Target) -> dict[str, Any]:
+    """What is open, the conditions on the way to it, and the texts that the nearest of them ask for."""
+    line = line_of(target)
+    guards = guards_of(source.tree, line)
+    asked = [guard.test for guard in guards if guard.met][-_ASKED:]
+    if len(target) == 3:
+        tests = [node.test for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)]
+        asked += [ast.unparse(test) for test in tests if test.lineno == line]
+    parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
+    constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
+    return {
+        "goal": line if len(target) == 2 else target[1:],
+        "chain": [guard.line for guard in guards],
+        "words": [word for word in dict.fromkeys(constants) if isinstance(word, str) and word],
     }
 
 

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.code import FunctionNode
-from greenlane.testgen.inputs import MAX_STATEMENT, Import, Script
+from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 12
@@ -38,6 +38,19 @@ class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
     test: str
     script: Script
     fixtures: frozenset[str] = frozenset()
+
+
+def script_case(function: Function, one: FoundScript) -> Case:
+    """A script as a case that is about this function."""
+    return Case(
+        entry=function,
+        receiver=None,
+        arguments=(),
+        imports=frozenset(),
+        fixtures=one.fixtures,
+        carved=True,
+        script=one.script,
+    )
 
 
 def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:

@@ -26,7 +26,7 @@ from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.scripts import read_scripts
+from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.source import Source
 from greenlane.testgen.swap import swap_calls
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
@@ -48,6 +48,7 @@ _TESTS_A_MUTANT = 25
 _MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
 """Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
 _MAX_SWAPPED = 120
+_TESTS_TO_HUNT, _TESTS_TO_CARVE = 60, 60
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
@@ -148,7 +149,7 @@ class Search:
             if not left or self._is_late():
                 break
             if number == _ROUND_OF_HUNT:
-                cases = await self._hunter.hunt(self._scene, source, observed, left, _files_of(baseline, source))
+                cases = await self._hunt(baseline, observed, left)
                 if cases:
                     continue
             bases = _nearest(observed, source, left, varied)
@@ -177,12 +178,23 @@ class Search:
             for one in scripts[:share]:
                 if self._style.form == "unittest" and one.fixtures:
                     continue
-                case = Case(
-                    entry=function, receiver=None, arguments=(), imports=frozenset(), fixtures=one.fixtures,
-                    carved=True, script=one.script,
-                )  # fmt: skip
+                case = script_case(function, one)
                 found.setdefault(case.key, case)
         return list(found.values())
+
+    async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+        """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
+        source, files = self._source, _files_of(baseline, self._source)
+        scripts: dict[str, Case] = {}
+        for line in sorted({line_of(target) for target in left}):
+            function = enclosing(source.functions, line)
+            if function is None:
+                continue
+            tests = _tests_before(line, function, source, baseline, _TESTS_TO_HUNT)
+            for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
+                if not (self._style.form == "unittest" and one.fixtures):
+                    scripts.setdefault(one.script.text, script_case(function, one))
+        return await self._hunter.hunt(self._scene, source, self.gap, observed, list(scripts.values()), left, files)
 
     def _first_round(self, calls: Sequence[CarvedCall]) -> list[Case]:
         source, cases = self._source, list[Case]()
@@ -226,7 +238,9 @@ class Search:
         return [o for o in candidates if o.case.key not in unlike]
 
 
-def _tests_before(line: int, function: Function, source: Source, baseline: SuiteRun) -> list[str]:
+def _tests_before(
+    line: int, function: Function, source: Source, baseline: SuiteRun, most: int = _TESTS_A_LINE
+) -> list[str]:
     """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
     function, else into its class, fewest lines of the file first."""
     ran = baseline.contexts.get(source.path, {})
@@ -242,7 +256,7 @@ def _tests_before(line: int, function: Function, source: Source, baseline: Suite
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
         for test in sorted(there, key=lambda t: (counts[t], t)):
             found.setdefault(test.split("[")[0])
-    return list(found)[:_TESTS_A_LINE]
+    return list(found)[:most]
 
 
 def _files_of(baseline: SuiteRun, source: Source) -> list[str]:
@@ -253,16 +267,21 @@ def _files_of(baseline: SuiteRun, source: Source) -> list[str]:
 
 
 def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
-    """The existing tests that ran one of these functions, or else one of their files."""
+    """The existing tests that ran one of these functions, or else one of their files: of each those that ran least."""
     functions = list(functions)
+    paths = {function.path for function in functions}
+    ran = [(path, line, tests) for path in sorted(paths) for line, tests in baseline.contexts.get(path, {}).items()]
+    counts: dict[str, int] = {}
+    for _, _, tests in ran:
+        for test in tests:
+            counts[test] = counts.get(test, 0) + 1
+    counts.pop("", None)
     near: set[str] = set()
-    far: set[str] = set()
     for function in functions:
-        for line, tests in baseline.contexts.get(function.path, {}).items():
-            far |= tests
-            if function.first < line <= function.last:
-                near |= tests
-    return (near or far) - {""}
+        own = {t for path, line, tests in ran if path == function.path and function.first < line <= function.last
+               for t in tests} - {""}  # fmt: skip
+        near |= set(sorted(own, key=lambda test: (counts[test], test))[:_TESTS_TO_CARVE])
+    return near or set(counts)
 
 
 def _nearest(observed: Sequence[Observed], source: Source, left: Targets, varied: set[str]) -> list[Observed]:

@@ -15,6 +15,7 @@ from greenlane.testgen.code import Function, enclosing, entries_of, list_constru
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.targets import Gap, open_branches
+from greenlane.testgen.uses import with_uses
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,8 +57,13 @@ def read_file(
         gap=gap,
         entries=_entries(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | list_constructors(parsed),
+        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | _constructors(parsed),
     )
+
+
+def _constructors(parsed: ast.Module) -> Constructors:
+    classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+    return {name: with_uses(params, classes[name]) for name, params in list_constructors(parsed).items()}
 
 
 def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:

@@ -64,18 +64,8 @@ class Trials:
         `extra` are files put into the copy, `more` is further input for plugins."""
         if not mutants or not any(tests):
             return Trial(tried={})
-        root = "{tree}"
         asked = [
-            {
-                "id": number,
-                "path": f"{root}/{mutant.path}",
-                "module": mutant.module,
-                "line": mutant.line,
-                "chain": mutant.chain,
-                "first": mutant.first,
-                "source": mutant.source,
-                "tests": tests[number],
-            }
+            encode_mutant(number, mutant) | {"tests": tests[number]}
             for number, mutant in enumerate(mutants)
             if tests[number]
         ]
@@ -90,6 +80,19 @@ class Trials:
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         return _read(run.plugin_output, len(mutants))
+
+
+def encode_mutant(number: int, mutant: Mutant) -> dict[str, object]:
+    """As `inside/greenlane_mutants.py` takes it; the path is that of the copy."""
+    return {
+        "id": number,
+        "path": "{tree}/" + mutant.path,
+        "module": mutant.module,
+        "line": mutant.line,
+        "chain": mutant.chain,
+        "first": mutant.first,
+        "source": mutant.source,
+    }
 
 
 def _selection(tests: Iterable[str]) -> tuple[str, ...]:

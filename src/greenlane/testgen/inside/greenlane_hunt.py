@@ -2,19 +2,20 @@
 
 A greybox search: what a try ran in the changed file, and which values were compared there, says whether it is kept to
 try further from it; a value that is compared with another one and stands in an input is exchanged for the other. The
-calls are those that the generator saw, with their literals as slots. Found inputs go back to it, which tries them anew.
+calls are those that the project's tests make, with their literals as slots. Then inputs are looked for that notice
+faults. What is found goes back to the generator, which tries it anew.
 
-Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "ranges": [[first, last], ...], "lines", "arcs", "first", "near", "words",
-"texts", "numbers", "tries", "calls", "seconds"}, "groups": [[template, ...], ...]}`; a template is a case of
-`greenlane_explore` with the names `greenlane_slot_0`, ... in it, and `"rows"` of values for them. Writes
-`$GREENLANE_OUTPUT`, a JSON line for each found input: `{"template", "values"}`.
+Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "goals": [{"goal": line or [from, to], "chain": lines before it,
+"words"}, ...], "first", "near", "words", "texts", "numbers", "mutants", "open", "tries", "calls", "seconds"},
+"groups": [[template, ...], ...]}`; a template is a case of `greenlane_explore` with the names `greenlane_slot_0`, ...
+in it, and `"rows"` of values for them. Writes `$GREENLANE_OUTPUT`, a JSON line for each found input: `{"template",
+"values"}`.
 """
 
 from __future__ import annotations
 
-import ast
 import collections
-import importlib
+import itertools
 import json
 import os
 import random
@@ -24,18 +25,30 @@ from collections.abc import Iterator
 from typing import Any
 
 import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie beside this file inside
-from greenlane_compared import Comparison, comparisons_of  # type: ignore[import-not-found]
-from greenlane_explore import CallTimeout, _call, _describe_error, _limited, _prepare  # type: ignore[import-not-found]
+from greenlane_explore import CallTimeout, _describe_error  # type: ignore[import-not-found]
+from greenlane_templates import (  # type: ignore[import-not-found]
+    MAX_TIMEOUTS,
+    Entry,
+    Mutant,
+    Template,
+    Watch,
+    mutants_from,
+)
 
-_MAX_SEEN = 200
+_MAX_TEMPLATES, _HUNTING = 6, 2
+"""So many calls are shown an input that was found, and so many are hunted with."""
 _MAX_PENDING = 4_000
 _MAX_CORPUS = 400
-_MAX_TIMEOUTS = 3
 _MAX_SHOWN = 240
 _HITS = 3
-_SHORTENING = 250
-_SHARE_OF_TEXTS = 0.3
-_GENERATOR = 0x20 | 0x80 | 0x200
+_SHORTENING = 200
+_SHARE_OF_TEXTS = 0.1
+_EXCHANGES = 30
+_SENSING = 8
+"""Faults that say how much a call's outcome tells."""
+_PROBES = 3
+_LOOKS, _MORE = 5, 40
+"""For each fault: inputs that are looked at, and further ones that are tried where none of them notices it."""
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
@@ -50,194 +63,99 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
         file.writelines(json.dumps(row) + "\n" for row in found)
 
 
-class Template:
-    """A call with slots for some of its literals."""
-
-    def __init__(self, given: dict[str, Any], fixtures: dict[str, Any]) -> None:
-        self.number: int = given["id"]
-        self.rows: list[tuple[Any, ...]] = [tuple(_decoded(value) for value in row) for row in given["rows"]]
-        self.timeouts = 0
-        self._names = dict(fixtures)
-        self._case = given
-        try:
-            self._compile()
-            self.usable = True
-        except Exception:  # it can't be made here: then it is not hunted with
-            self.usable = False
-
-    def _compile(self) -> None:
-        self._script = self._case["script"]
-        if self._script is not None:
-            imports, setup, look = self._script
-            self._names["__name__"] = "greenlane_script"
-            for module, name in imports:
-                exec(f"from {module} import {name}" if name else f"import {module}", self._names)
-            self._setup = [compile(statement, "<setup>", "exec") for statement in setup]
-            try:
-                self._look = compile(look, "<look>", "eval")
-            except SyntaxError:
-                self._look = compile(look, "<look>", "exec")
-            return
-        for module, name in self._case["imports"]:
-            self._names[name] = getattr(importlib.import_module(module), name)
-        case = dict(self._case)
-        case["arguments"] = [[name, compile(text, "<given>", "eval")] for name, text in case["arguments"]]
-        case["history"] = [
-            [step, [[name, compile(text, "<given>", "eval")] for name, text in given]]
-            for step, given in case["history"]
-        ]
-        if case["receiver"] is not None:
-            case["receiver"] = compile(case["receiver"], "<given>", "eval")
-        self._case = case
-
-    def call(self, values: tuple[Any, ...]) -> None:
-        """Raises what the call raises, or CallTimeout."""
-        names = self._names | {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
-        progress: dict[str, Any] = {}
-        if self._script is not None:
-            for statement in self._setup:
-                with _limited():
-                    exec(statement, names)
-            _call(lambda: eval(self._look, names), [], {}, False, progress)
-            return
-        with _limited():
-            function, given = _prepare(self._case, names)
-        arguments = [(name, given[f"#{i}"]) for i, (name, _) in enumerate(self._case["arguments"])]
-        positional = [value for name, value in arguments if name is None]
-        keywords = {name: value for name, value in arguments if name is not None}
-        _call(function, positional, keywords, bool(self._case["asynchronous"]), progress)
-
-
-class Entry:
-    """An input that showed something new: what it ran, and what was compared on the way."""
-
-    def __init__(self, template: int, values: tuple[Any, ...], seen: Seen, failed: bool) -> None:
-        self.template, self.values, self.failed = template, values, failed
-        self.arcs = frozenset(seen.arcs)
-        self.lines = frozenset(line for _, line in seen.arcs)
-        self.compared = tuple(seen.compared)
-
-    @property
-    def length(self) -> int:
-        return sum(len(v) if isinstance(v, (str, bytes)) else len(str(v)) for v in self.values)
-
-
-class Seen:
-    """What one try ran in the watched file, and which values met there."""
-
-    def __init__(self) -> None:
-        self.arcs: set[tuple[int, int]] = set()
-        self.compared: dict[tuple[int, Any, Any], None] = {}
-
-
-class Watch:
-    """Traces lines of one file, and what is compared in them."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._known: dict[Any, bool] = {}
-        self._compared: dict[int, list[Comparison]] = collections.defaultdict(list)
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - as the interpreter names it
-            for comparison in comparisons_of(ast.parse(file.read())):
-                self._compared[comparison.line].append(comparison)
-        self.calls = 0
-        self.seen = Seen()
-
-    def begin(self) -> Seen:
-        self.seen = Seen()
-        return self.seen
-
-    def trace(self, frame: Any, _event: str, _argument: Any) -> Any:
-        self.calls += 1
-        code = frame.f_code
-        known = self._known.get(code)
-        if known is None:
-            known = self._known[code] = code.co_filename == self._path and code.co_name != "<module>"
-        return self._local(frame, code) if known else None
-
-    def _local(self, frame: Any, code: Any) -> Any:
-        seen, compared = self.seen, self._compared
-        resumed = bool(code.co_flags & _GENERATOR)
-        last = frame.f_lineno if resumed and frame.f_lineno != code.co_firstlineno else -code.co_firstlineno
-
-        def local(frame: Any, event: str, _argument: Any) -> Any:
-            nonlocal last
-            if event == "line":
-                line = frame.f_lineno
-                seen.arcs.add((last, line))
-                last = line
-                if line in compared and len(seen.compared) < _MAX_SEEN:
-                    for comparison in compared[line]:
-                        for left, right in comparison.look(frame):
-                            seen.compared[line, left, right] = None
-            elif event == "return" and not resumed:
-                seen.arcs.add((last, -code.co_firstlineno))
-            return local
-
-        return local
-
-
 class Hunt:
     def __init__(self, given: dict[str, Any], templates: list[Template], share: int) -> None:
         self._templates = templates
         self._watch = Watch(given["path"])
-        self._lines = set(given["lines"])
-        self._arcs = {(a, b) for a, b in given["arcs"]}
+        self._goals_given = [goal | {"key": _key(goal["goal"])} for goal in given["goals"]]
+        keys = {goal["key"] for goal in self._goals_given}
+        self._lines = {key for key in keys if isinstance(key, int)}
+        self._arcs = keys - self._lines
         self._first = {int(line): first for line, first in given["first"].items()}
         self._near = set(given["near"])
         self._words = [word for word in given["words"] if word]
         self._texts = given["texts"]
         self._numbers = given["numbers"]
+        self._mutants = mutants_from(given["mutants"])
+        self._open = set(given["open"])
         self._tries, self._calls = given["tries"] // share, given["calls"] // share
-        self._end = time.monotonic() + given["seconds"] / share
+        self._seconds = given["seconds"] / share
+        self._end = time.process_time() + self._seconds
         self._chance = random.Random(17)
         self._corpus: list[Entry] = []
         self._features: set[Any] = set()
         self._hits: dict[Any, list[Entry]] = {}
+        self._noticed: dict[int, list[Entry]] = {}
+        self._outcomes: dict[Any, str] = {}
         self._pending: collections.deque[tuple[int, tuple[Any, ...]]] = collections.deque()
         self._tried: set[Any] = set()
 
     def run(self) -> list[dict[str, Any]]:
-        for number, template in enumerate(self._templates):
+        self._choose_templates()
+        first = list(enumerate(self._templates))[:_HUNTING]
+        for number, template in first:
             for row in template.rows:
                 self._try(number, row)
         for text in self._texts:
-            for number, template in enumerate(self._templates):
+            for number, template in first:
                 place = _longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
                     self._pending.append((number, _with(template.rows[0], place, text)))
         while self._corpus and not self._is_over():
             number, values = self._pending.popleft() if self._pending else self._next()
             self._try(number, values)
-        return self._found()
+        shown = self._found()
+        self._end = max(self._end, time.process_time() + self._seconds / 2)
+        self._notice_faults(shown)
+        return self._rows(shown)
 
     def _is_over(self) -> bool:
         wanted = len(self._lines) + len(self._arcs)
         done = len(self._hits) >= wanted and not self._pending
-        return done or self._tries <= 0 or self._watch.calls > self._calls or time.monotonic() > self._end
+        return done or self._tries <= 0 or self._watch.calls > self._calls or self._is_late()
+
+    def _choose_templates(self) -> None:
+        """The calls whose outcome tells most about faults near what is open, all asked with the same texts."""
+        first = [self._execute(number, template.rows[0]) for number, template in enumerate(self._templates)]
+        there = [entry for entry in first if entry is not None and entry.lines]
+        there.sort(key=lambda e: (-len(e.lines & self._near), -len(e.lines), e.length))
+        probes = [e.values[place] for e in there if (place := _longest_text(e.values)) is not None][:_PROBES]
+        told: list[tuple[int, int]] = []
+        for entry in there:
+            own = _longest_text(entry.values)
+            asked = [_with(entry.values, own, text) for text in probes] if own is not None else []
+            tries = [self._execute(entry.template, values) for values in asked] + [entry]
+            told.append((-sum(self._sense(one) for one in tries if one is not None), entry.template))
+        self._templates = [self._templates[number] for _, number in sorted(told)[:_MAX_TEMPLATES]]
+        self._outcomes.clear()
+
+    def _sense(self, entry: Entry) -> int:
+        lines = self._plain(entry.lines)
+        there = [mutant for mutant in self._mutants if mutant.line in lines]
+        some = there[:: max(len(there) // _SENSING, 1)]
+        return sum(self._notices(entry, mutant) for mutant in some)
 
     # ---------------------------------------------------------------- one try
 
-    def _try(self, number: int, values: tuple[Any, ...]) -> None:
+    def _try(self, number: int, values: tuple[Any, ...]) -> Entry | None:
         key = (number, values)
         template = self._templates[number]
-        if key in self._tried or template.timeouts >= _MAX_TIMEOUTS:
-            return
+        if key in self._tried or template.timeouts >= MAX_TIMEOUTS:
+            return None
         self._tried.add(key)
         entry = self._execute(number, values)
         if entry is None:
-            return
-        goals = self._goals(entry)
-        new = entry.arcs - self._features
-        values_met = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
-        new_values = values_met - self._features
-        for goal in goals:
+            return None
+        for goal in self._goals(entry):
             self._keep(goal, entry)
-        if (new or new_values) and len(self._corpus) < _MAX_CORPUS:
-            self._features |= new | new_values
+        met = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
+        new = (entry.arcs | met) - self._features
+        if new and len(self._corpus) < _MAX_CORPUS:
+            self._features |= new
             self._corpus.append(entry)
             if len(self._pending) < _MAX_PENDING:
-                self._pending.extendleft(reversed(list(self._corresponding(entry))))
+                self._pending.extendleft(reversed(list(itertools.islice(self._corresponding(entry), _EXCHANGES))))
+        return entry
 
     def _execute(self, number: int, values: tuple[Any, ...]) -> Entry | None:
         """None if it came to no end in time."""
@@ -257,6 +175,9 @@ class Hunt:
             sys.settrace(None)
         return Entry(number, values, seen, failed)
 
+    def _plain(self, lines: frozenset[int]) -> set[int]:
+        return {self._first.get(line, line) for line in lines}
+
     def _goals(self, entry: Entry) -> set[Any]:
         first = self._first
         arcs = {(first.get(a, a), -first.get(-b, -b) if b < 0 else first.get(b, b)) for a, b in entry.arcs}
@@ -272,11 +193,27 @@ class Hunt:
     # ---------------------------------------------------------------- what to try next
 
     def _next(self) -> tuple[int, tuple[Any, ...]]:
-        open_near = [entry for entry in self._corpus if entry.lines & self._near]
-        pool = open_near if open_near and self._chance.random() < 0.7 else self._corpus
+        """Half of the tries are made for one thing that is open: from the input that came nearest to it, with the
+        words that its conditions ask for."""
+        left = [goal for goal in self._goals_given if goal["key"] not in self._hits]
+        if left and self._chance.random() < 0.5:
+            goal = self._chance.choice(left)
+            chain = set(goal["chain"])
+            best = max(len(entry.lines & chain) for entry in self._corpus)
+            entry = self._chance.choice([e for e in self._corpus if len(e.lines & chain) == best])
+            places = [n for n, value in enumerate(entry.values) if isinstance(value, str)]
+            if goal["words"] and places:
+                place = self._chance.choice(places)
+                text = texts.with_words(entry.values[place], goal["words"], self._chance)
+                return entry.template, _with(entry.values, place, text)
+            return self._altered(entry)
+        near = [entry for entry in self._corpus if entry.lines & self._near]
+        pool = near if near and self._chance.random() < 0.7 else self._corpus
         if self._chance.random() < 0.4:
             pool = pool[-8:]
-        entry = self._chance.choice(pool)
+        return self._altered(self._chance.choice(pool))
+
+    def _altered(self, entry: Entry) -> tuple[int, tuple[Any, ...]]:
         values = entry.values
         for _ in range(self._chance.choice((1, 1, 1, 2))):
             place = self._chance.randrange(len(values))
@@ -300,9 +237,53 @@ class Hunt:
                     for other in _exchanged(value, found, wanted):
                         yield entry.template, _with(entry.values, place, other)
 
+    # ---------------------------------------------------------------- faults
+
+    def _notices(self, entry: Entry, mutant: Mutant) -> bool:
+        template = self._templates[entry.template]
+        key = (template.number, entry.values)
+        if key not in self._outcomes:
+            self._outcomes[key] = template.outcome(entry.values)
+        with mutant:
+            return bool(template.outcome(entry.values) != self._outcomes[key])
+
+    def _notice_faults(self, shown: list[Entry]) -> None:
+        """For each open fault an input that notices it: one that was found, or a further one like it."""
+        alive: list[tuple[Mutant, list[Entry]]] = []
+        for mutant in self._mutants:
+            there = [e for e in (*shown, *self._corpus) if mutant.line in self._plain(e.lines) and not e.failed]
+            if mutant.number not in self._open or not there:
+                continue
+            some = there[:: max(len(there) // _LOOKS, 1)][:_LOOKS]
+            found = next((e for e in some if not self._is_late() and self._notices(e, mutant)), None)
+            if found is None:
+                alive.append((mutant, there))
+            else:
+                shown.insert(0, found)
+        for _ in range(_MORE):
+            alive = [(mutant, there) for mutant, there in alive if not self._further(there, mutant, shown)]
+
+    def _further(self, there: list[Entry], mutant: Mutant, shown: list[Entry]) -> bool:
+        if self._is_late():
+            return False
+        number, values = self._altered(self._chance.choice(there))
+        template = self._templates[number]
+        with mutant:
+            changed = template.outcome(values)
+        if changed == template.outcome(values):
+            return False
+        entry = self._try(number, values)
+        if entry is None or entry.failed:
+            return False
+        shown.insert(0, entry)
+        return True
+
+    def _is_late(self) -> bool:
+        return time.process_time() > self._end
+
     # ---------------------------------------------------------------- what came of it
 
-    def _found(self) -> list[dict[str, Any]]:
+    def _found(self) -> list[Entry]:
         """The hits, shortened and as they were met, then what else showed something new; shortest first."""
         hits = list({id(e): e for entries in self._hits.values() for e in entries}.values())
         covered: set[Any] = set()
@@ -313,11 +294,14 @@ class Hunt:
                 covered |= goals
                 short.append(self._shortest(entry, goals))
         rest = sorted((e for e in self._corpus if not e.failed), key=lambda one: one.length)
-        elsewhere = [other for entry in (*short, *hits) for other in self._elsewhere(entry)]
-        unique: dict[Any, Entry] = {(e.template, e.values): e for e in (*short, *hits, *elsewhere, *rest)}
-        rows = list(unique.values())[:_MAX_SHOWN]
+        elsewhere = [other for entry in short for other in self._elsewhere(entry)]
+        return [*short, *hits, *elsewhere, *rest]
+
+    def _rows(self, shown: list[Entry]) -> list[dict[str, Any]]:
+        unique: dict[Any, Entry] = {(e.template, e.values): e for e in shown}
         return [
-            {"template": self._templates[e.template].number, "values": [_encoded(v) for v in e.values]} for e in rows
+            {"template": self._templates[e.template].number, "values": [_encoded(v) for v in e.values]}
+            for e in list(unique.values())[:_MAX_SHOWN]
         ]
 
     def _elsewhere(self, entry: Entry) -> Iterator[Entry]:
@@ -325,7 +309,7 @@ class Hunt:
         place = _longest_text(entry.values)
         for number, template in enumerate(self._templates):
             there = _longest_text(template.rows[0])
-            if number == entry.template or place is None or there is None or template.timeouts >= _MAX_TIMEOUTS:
+            if number == entry.template or place is None or there is None or template.timeouts >= MAX_TIMEOUTS:
                 continue
             other = self._execute(number, _with(template.rows[0], there, entry.values[place]))
             if other is not None and not other.failed and self._goals(other) >= self._goals(entry):
@@ -334,10 +318,8 @@ class Hunt:
     def _shortest(self, entry: Entry, goals: set[Any]) -> Entry:
         left = _SHORTENING
         for place, value in enumerate(entry.values):
-            if not isinstance(value, str):
-                continue
-            again = True
-            while again and left > 0:
+            again = isinstance(value, str)
+            while again and left > 0 and time.process_time() < self._end + 2:
                 again = False
                 for text in texts.shortened(entry.values[place]):
                     left -= 1
@@ -345,9 +327,13 @@ class Hunt:
                     if other is not None and other.failed <= entry.failed and goals <= self._goals(other):
                         entry, again = other, True
                         break
-                    if left <= 0 or time.monotonic() > self._end + 2:
+                    if left <= 0:
                         break
         return entry
+
+
+def _key(goal: Any) -> Any:
+    return tuple(goal) if isinstance(goal, list) else goal
 
 
 def _exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
@@ -366,10 +352,6 @@ def _with(values: tuple[Any, ...], place: int, value: Any) -> tuple[Any, ...]:
     if isinstance(values[place], bytes) and isinstance(value, str):
         value = value.encode("utf-8", "replace")
     return (*values[:place], value, *values[place + 1 :])
-
-
-def _decoded(value: Any) -> Any:
-    return value["bytes"].encode("latin-1") if isinstance(value, dict) else value
 
 
 def _encoded(value: Any) -> Any:

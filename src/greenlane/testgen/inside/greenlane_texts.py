@@ -75,6 +75,15 @@ def _altered_once(text: str, words: Sequence[str], texts: Sequence[str], chance:
     return "".join([*tokens[:place], chance.choice((" ", "\n", "0", "a")), *tokens[place:]])
 
 
+def with_words(text: str, words: Sequence[str], chance: random.Random) -> str:
+    """The text with one of these words or a few put into it, often at its end."""
+    for _ in range(chance.choice((1, 1, 2, 2, 3))):
+        tokens = tokens_of(text)
+        place = len(tokens) if chance.random() < 0.4 else chance.randrange(len(tokens) + 1)
+        text = _with_word(tokens, place, chance.choice(words))
+    return text[:MAX_TEXT]
+
+
 def _with_word(tokens: list[str], place: int, word: str) -> str:
     """A word between two others stands apart from them."""
     before, after = "".join(tokens[:place]), "".join(tokens[place:])

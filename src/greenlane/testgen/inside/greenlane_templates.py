@@ -1,0 +1,184 @@
+"""Runs inside the sandbox: the pieces of a hunt (`greenlane_hunt.py`): calls with slots, what a try shows, faults."""
+
+from __future__ import annotations
+
+import ast
+import collections
+import importlib
+from typing import Any
+
+from greenlane_compared import Comparison, comparisons_of  # type: ignore[import-not-found]
+from greenlane_explore import (  # type: ignore[import-not-found]  # they lie beside this file inside
+    _call,
+    _limited,
+    _looked_at,
+    _observe,
+    _prepare,
+)
+from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
+
+MAX_TIMEOUTS = 3
+_MAX_SEEN = 200
+_GENERATOR = 0x20 | 0x80 | 0x200
+
+
+class Template:
+    """A call with slots for some of its literals."""
+
+    def __init__(self, given: dict[str, Any], fixtures: dict[str, Any]) -> None:
+        self.number: int = given["id"]
+        self.rows: list[tuple[Any, ...]] = [tuple(_decoded(value) for value in row) for row in given["rows"]]
+        self.timeouts = 0
+        self._fixtures, self._names = fixtures, dict(fixtures)
+        self._given = self._case = given
+        try:
+            self._compile()
+            self.usable = True
+        except Exception:  # it can't be made here: then it is not hunted with
+            self.usable = False
+
+    def _compile(self) -> None:
+        self._script = self._case["script"]
+        if self._script is not None:
+            imports, setup, look = self._script
+            self._names["__name__"] = "greenlane_script"
+            for module, name in imports:
+                exec(f"from {module} import {name}" if name else f"import {module}", self._names)
+            self._setup = [compile(statement, "<setup>", "exec") for statement in setup]
+            try:
+                self._look = compile(look, "<look>", "eval")
+            except SyntaxError:
+                self._look = compile(look, "<look>", "exec")
+            return
+        for module, name in self._case["imports"]:
+            self._names[name] = getattr(importlib.import_module(module), name)
+        case = dict(self._case)
+        case["arguments"] = [[name, compile(text, "<given>", "eval")] for name, text in case["arguments"]]
+        case["history"] = [
+            [step, [[name, compile(text, "<given>", "eval")] for name, text in given]]
+            for step, given in case["history"]
+        ]
+        if case["receiver"] is not None:
+            case["receiver"] = compile(case["receiver"], "<given>", "eval")
+        self._case = case
+
+    def call(self, values: tuple[Any, ...]) -> None:
+        """Raises what the call raises, or CallTimeout."""
+        names = self._names | {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
+        progress: dict[str, Any] = {}
+        if self._script is not None:
+            for statement in self._setup:
+                with _limited():
+                    exec(statement, names)
+            _call(lambda: eval(self._look, names), [], {}, False, progress)
+            return
+        with _limited():
+            function, given = _prepare(self._case, names)
+        arguments = [(name, given[f"#{i}"]) for i, (name, _) in enumerate(self._case["arguments"])]
+        positional = [value for name, value in arguments if name is None]
+        keywords = {name: value for name, value in arguments if name is not None}
+        _call(function, positional, keywords, bool(self._case["asynchronous"]), progress)
+
+    def outcome(self, values: tuple[Any, ...]) -> str:
+        """What the assertions of a test would look at."""
+        slots = {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
+        return str(_looked_at(_observe(self._given, self._fixtures | slots)))
+
+
+class Entry:
+    """An input that showed something new: what it ran, and what was compared on the way."""
+
+    def __init__(self, template: int, values: tuple[Any, ...], seen: Seen, failed: bool) -> None:
+        self.template, self.values, self.failed = template, values, failed
+        self.arcs = frozenset(seen.arcs)
+        self.lines = frozenset(line for _, line in seen.arcs)
+        self.compared = tuple(seen.compared)
+
+    @property
+    def length(self) -> int:
+        return sum(len(v) if isinstance(v, (str, bytes)) else len(str(v)) for v in self.values)
+
+
+class Seen:
+    """What one try ran in the watched file, and which values met there."""
+
+    def __init__(self) -> None:
+        self.arcs: set[tuple[int, int]] = set()
+        self.compared: dict[tuple[int, Any, Any], None] = {}
+
+
+class Watch:
+    """Traces lines of one file, and what is compared in them."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._known: dict[Any, bool] = {}
+        self._compared: dict[int, list[Comparison]] = collections.defaultdict(list)
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - as the interpreter names it
+            for comparison in comparisons_of(ast.parse(file.read())):
+                self._compared[comparison.line].append(comparison)
+        self.calls = 0
+        self.seen = Seen()
+
+    def begin(self) -> Seen:
+        self.seen = Seen()
+        return self.seen
+
+    def trace(self, frame: Any, _event: str, _argument: Any) -> Any:
+        self.calls += 1
+        code = frame.f_code
+        known = self._known.get(code)
+        if known is None:
+            known = self._known[code] = code.co_filename == self._path and code.co_name != "<module>"
+        return self._local(frame, code) if known else None
+
+    def _local(self, frame: Any, code: Any) -> Any:
+        seen, compared = self.seen, self._compared
+        resumed = bool(code.co_flags & _GENERATOR)
+        last = frame.f_lineno if resumed and frame.f_lineno != code.co_firstlineno else -code.co_firstlineno
+
+        def local(frame: Any, event: str, _argument: Any) -> Any:
+            nonlocal last
+            if event == "line":
+                line = frame.f_lineno
+                seen.arcs.add((last, line))
+                last = line
+                if line in compared and len(seen.compared) < _MAX_SEEN:
+                    for comparison in compared[line]:
+                        for left, right in comparison.look(frame):
+                            seen.compared[line, left, right] = None
+            elif event == "return" and not resumed:
+                seen.arcs.add((last, -code.co_firstlineno))
+            return local
+
+        return local
+
+
+class Mutant:
+    """A fault that can be put into the running program, and taken out again."""
+
+    def __init__(self, number: int, line: int, swaps: list[tuple[Any, Any]]) -> None:
+        self.number, self.line = number, line
+        self._swaps = swaps
+        self._before = [function.__code__ for function, _ in swaps]
+
+    def __enter__(self) -> None:
+        for function, code in self._swaps:
+            function.__code__ = code
+
+    def __exit__(self, *_: object) -> None:
+        for (function, _), code in zip(self._swaps, self._before, strict=True):
+            function.__code__ = code
+
+
+def mutants_from(given: list[dict[str, Any]]) -> list[Mutant]:
+    """Those whose function is alive; `open` are the numbers of those that no existing test notices."""
+    for module in {mutant["module"] for mutant in given}:
+        importlib.import_module(module)
+    live = _live_functions({mutant["path"] for mutant in given})
+    made = [(mutant, _swaps(mutant, live)) for mutant in given]
+    return [Mutant(mutant["id"], mutant["line"], swaps) for mutant, swaps in made if swaps]
+
+
+def _decoded(value: Any) -> Any:
+    return value["bytes"].encode("latin-1") if isinstance(value, dict) else value

@@ -1,0 +1,158 @@
+"""The hunt for texts and numbers: slots in calls, texts from texts, and a search that finds its way through states."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import greenlane.testgen
+from greenlane.suite.lines import parse_source
+from greenlane.testgen.code import list_constructors, list_functions
+from greenlane.testgen.guesses import guess_options
+from greenlane.testgen.hunt import filled, list_texts, slotted
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.mutants import mutants_of
+from greenlane.testgen.trial import encode_mutant
+from greenlane.testgen.uses import with_uses
+
+INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
+
+BLOCKS = """\
+def blocks(text):
+    stack, found = [], 0
+    for word in text.lower().split():
+        if word == "begin":
+            stack.append("begin")
+        elif "begin" in stack and word == "loop":
+            stack.append("loop")
+        elif word == "endloop":
+            if stack and stack[-1] == "loop":
+                stack.pop()
+                found += 1
+    return found
+
+
+def width(text, size):
+    if size == 1723:
+        return -1
+    return len(text)
+"""
+
+
+def case_of(function: str, *setup: str, look: str) -> Case:
+    entry = next(f for f in list_functions(parse_source(BLOCKS), "blocks.py", "blocks") if f.name == function)
+    script = Script(imports=frozenset([("blocks", function)]), setup=setup, look=look)
+    return Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
+    )
+
+
+def test_literals_of_a_script_become_slots_and_come_back() -> None:
+    case = case_of("blocks", "size = -2", "text = f'{size} a'", look="width('some', size=size)[3]")
+    template = slotted(case)
+    assert template is not None
+    assert template.row == (3, "some", -2)
+    assert template.parts == (
+        "size = greenlane_slot_2",
+        "text = f'{size} a'",
+        "width(greenlane_slot_1, size=size)[greenlane_slot_0]",
+    )
+    back = filled(template, [0, "it's", 7])
+    assert back is not None
+    assert back.script is not None
+    assert back.script.text == "size = 7\ntext = f'{size} a'\nwidth(\"it's\", size=size)[0]"
+
+
+@pytest.mark.parametrize("values", [["a"], ["a", 1, float("inf")], ["x" * 500, 1, 2], ["a", 1, None]])
+def test_what_no_one_could_write_is_not_filled_in(values: list[Any]) -> None:
+    template = slotted(case_of("blocks", "size = -2", look="width('some', size=size)[3]"))
+    assert template is not None
+    assert filled(template, values) is None
+
+
+def test_texts_of_test_files_are_taken_in_turn_without_docstrings(tmp_path: Path) -> None:
+    (tmp_path / "test_a.py").write_text('"""About a."""\nimport a\nassert a.run("first", "second") == f"{1} no"\n')
+    (tmp_path / "test_b.py").write_text('import b\nb.run("other")\n')
+    assert list_texts(tmp_path, ["test_a.py", "test_b.py", "test_c.py"]) == ["first", "other", "second"]
+
+
+def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str], **more: Any) -> list[list[Any]]:
+    """The inputs that a hunt finds, for a call whose literals are its slots."""
+    module = folder / "blocks.py"
+    module.write_text(BLOCKS)
+    template = slotted(case)
+    assert template is not None
+    script = [sorted(map(list, case.script.imports)), template.parts[:-1], template.parts[-1]] if case.script else None
+    given = {
+        "path": str(module), "goals": [{"goal": goal, "chain": chain, "words": words}], "first": {},
+        "near": chain[-1:], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [], "tries": 4000,
+        "calls": 10**7, "seconds": 20,
+    }  # fmt: skip
+    rows = {"id": 0, "script": script, "rows": [template.row], "imports": [], "arguments": [], "history": []}
+    asked = {"hunt": given | more, "groups": [[rows]], "project": str(folder), "tests": str(folder / "tests")}
+    (folder / "input").write_text(json.dumps(asked).replace("{tree}", str(folder)))
+    environment = {
+        "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
+        "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-c", "import greenlane_hunt; greenlane_hunt.run(0, {})"]
+    subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
+    lines = (folder / "output").read_text().splitlines()
+    return [json.loads(line)["values"] for line in lines]
+
+
+def blocks_in(text: str) -> int:
+    names: dict[str, Any] = {}
+    exec(BLOCKS, names)
+    return int(names["blocks"](text))
+
+
+def test_a_hunt_finds_a_text_that_goes_through_several_states(tmp_path: Path) -> None:
+    found = hunt(
+        tmp_path, case_of("blocks", look="blocks('select it')"), 11, [4, 6, 8, 9], ["begin", "loop", "endloop"]
+    )
+    assert blocks_in(found[0][0]) == 1
+    assert len(found[0][0].split()) == 3, "it is shortened"
+
+
+def test_a_number_that_the_code_asks_for_is_found_by_what_is_compared(tmp_path: Path) -> None:
+    found = hunt(tmp_path, case_of("width", look="width('abc', 5)"), 17, [16], [], tries=60)
+    assert found[0][1] == 1723
+
+
+def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:
+    mutants = mutants_of(parse_source(BLOCKS), "blocks.py", "blocks", frozenset({10}))
+    left_out = next(mutant for mutant in mutants if "left out" in mutant.key)
+    more = {"mutants": [encode_mutant(0, left_out)], "open": [0]}
+    case = case_of("blocks", look="blocks('select it')")
+    found = hunt(tmp_path, case, 10, [4, 6, 8, 9], ["begin", "loop", "endloop"], **more)
+    counts = {blocks_in(text) - text.lower().split().count("endloop") for (text,) in found}
+    assert min(counts) < 0, "only where there is one end too many does it matter that the stack was popped"
+
+
+def test_what_a_class_asks_of_the_items_of_a_parameter_says_what_to_give() -> None:
+    source = """
+class Reader:
+    def __init__(self, rules=None, name=None):
+        self.rules = rules or ()
+
+    def read(self):
+        for rule in self.rules:
+            if type(rule) is dict:
+                yield rule
+            elif isinstance(rule, (tuple, str)):
+                yield rule[0]
+"""
+    tree = parse_source(source)
+    (reader,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    rules, name = with_uses(list_constructors(tree)["Reader"], reader)
+    assert (rules.annotation, name.annotation) == ("list[dict | tuple | str]", "")
+    entry = list_functions(tree, "reader.py", "reader")[1]
+    assert guess_options(rules, entry)[:2] == ["[{}]", "[()]"]
