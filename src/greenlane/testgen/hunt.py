@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -319,7 +320,7 @@ def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[st
 
 
 def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
-    """Texts that stand in these test files, one of each file in turn."""
+    """Texts that stand in these test files, one of each file in turn; what was indented with the test is so no more."""
     rows, size = [], 0
     for path in list(dict.fromkeys(tests))[:_FILES]:
         file = tree / path
@@ -333,7 +334,8 @@ def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
         except (UnreadableSourceError, UnicodeDecodeError, OSError):
             continue
         values = (value for _, value in _literals(parsed))
-        rows.append([v for v in dict.fromkeys(values) if isinstance(v, str) and 1 < len(v) <= _MAX_TEXT])
+        plain = (re.sub(r"\n\s{2,}", "\n", v).strip(" ") for v in values if isinstance(v, str))
+        rows.append([v for v in dict.fromkeys(plain) if 1 < len(v) <= _MAX_TEXT])
     most = max((len(row) for row in rows), default=0)
     turns = (row[n] for n in range(most) for row in rows if n < len(row))
     return list(dict.fromkeys(turns))[:_TEXTS]

@@ -94,6 +94,9 @@ class _TestFile:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, ast.FunctionDef] = {}
+        classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
+        members = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
+        self._of_classes = {m.name for m in members if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
         for node in _flat(parsed.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._imports |= _imported(node, package)
@@ -110,10 +113,13 @@ class _TestFile:
         if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
             return
         names = {argument.arg for argument in test.args.args}
-        for row in _rows(test):
-            setup: list[ast.stmt] = []
+        stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+        for given in _rows(test):
+            bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
+            row = {key: value for key, value in given.items() if key not in stored}
+            setup: list[ast.stmt] = [_assignment(key, value) for key, value in bound.items()]
             for look, before in _looks(test.body, setup):
-                script = self._cut([*before], look, names - set(row), row)
+                script = self._cut([*before], look, names - set(given), row)
                 if script is not None:
                     yield script
 
@@ -143,10 +149,11 @@ class _TestFile:
                 pending += _loaded(self._helpers[name])
             elif not hasattr(builtins, name):
                 return None
-        local = {name for name in fixtures if name in self._helpers}
+        local = fixtures & (self._helpers.keys() | self._of_classes)
         if {"self", "cls", "request"} & fixtures or local or len(helpers) > _MAX_HELPERS:
             return None
-        if any(name in self._imports for node in kept for name in _altered(node)):
+        local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
+        if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
             return None  # what it changes outside of itself, the test sets back only after the look
         lines = [helpers[name] for name in self._helpers if name in helpers] + kept
         texts = tuple(ast.unparse(node) for node in lines)
@@ -154,6 +161,11 @@ class _TestFile:
             return None
         script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
+
+
+def _assignment(name: str, value: ast.expr) -> ast.stmt:
+    assigned = ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=copy.deepcopy(value))
+    return ast.fix_missing_locations(assigned)
 
 
 def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

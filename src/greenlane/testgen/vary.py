@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from types import MappingProxyType
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
-from greenlane.testgen.code import Function
+from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 
@@ -162,13 +162,19 @@ def _with_option(case: Case) -> Iterator[Case]:
     """The same call with one optional argument given that it left out."""
     given = {name for name, _ in case.arguments}
     count = len([1 for name, _ in case.arguments if name is None])
-    for param in case.entry.params[count:]:
-        if param.default is None or param.name in given:
-            continue
-        for value in guess_options(param, case.entry):
-            yield msgspec.structs.replace(
-                case, arguments=(*case.arguments, (param.name, value)), carved=False, steps=case.steps + 1
-            )
+    for name, value in _options(case.entry.params[count:], given, case.entry):
+        yield msgspec.structs.replace(
+            case, arguments=(*case.arguments, (name, value)), carved=False, steps=case.steps + 1
+        )
+
+
+def _options(params: Iterable[Param], given: Set[str | None], entry: Function) -> Iterator[tuple[str, str]]:
+    """Values for optional parameters that were left out, the first of each before the second of any; those of which
+    something is known come first."""
+    left = [param for param in params if param.default is not None and param.name not in given]
+    left.sort(key=lambda param: not (param.annotation or param.choices))
+    rows = [[(param.name, value) for value in guess_options(param, entry)] for param in left]
+    return (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
 
 
 def _variants(text: str, entry: Function, constructors: Constructors, *, statement: bool = False) -> Iterator[str]:
@@ -243,12 +249,9 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called, ())
-    for param in params[len(node.args) :]:
-        if param.default is None or param.name in given:
-            continue
-        for value in guess_options(param, entry):
-            part = ast.keyword(arg=param.name, value=parse_expression(value).body)
-            yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
+    for name, value in _options(params[len(node.args) :], given, entry):
+        part = ast.keyword(arg=name, value=parse_expression(value).body)
+        yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:
         yield ast.Call(func=node.func, args=node.args, keywords=[k for k in node.keywords if k is not keyword])
     if node.args and params:

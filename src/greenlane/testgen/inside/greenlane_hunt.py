@@ -44,6 +44,7 @@ _HITS = 3
 _SHORTENING = 200
 _SHARE_OF_TEXTS = 0.1
 _EXCHANGES = 30
+_MARKED, _MOST_MARKED = 4, 1_000
 _SENSING = 8
 """Faults that say how much a call's outcome tells."""
 _PROBES = 3
@@ -101,6 +102,7 @@ class Hunt:
                 place = _longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
                     self._pending.append((number, _with(template.rows[0], place, text)))
+        self._pending.extend(self._marked())
         while self._corpus and not self._is_over():
             number, values = self._pending.popleft() if self._pending else self._next()
             self._try(number, values)
@@ -213,6 +215,18 @@ class Hunt:
             pool = pool[-8:]
         return self._altered(self._chance.choice(pool))
 
+    def _marked(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """The inputs that came nearest, with each mark in each place: a format's signs stand in no condition."""
+        chains = [line for goal in self._goals_given for line in goal["chain"]]
+        near = sorted(self._corpus, key=lambda e: (-sum(line in e.lines for line in chains), e.length))[:_MARKED]
+        rows = [
+            ((entry.template, _with(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
+            for entry in near
+            if (place := _longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
+        ]
+        turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
+        return itertools.islice(turns, _MOST_MARKED)
+
     def _altered(self, entry: Entry) -> tuple[int, tuple[Any, ...]]:
         values = entry.values
         for _ in range(self._chance.choice((1, 1, 1, 2))):
@@ -279,7 +293,7 @@ class Hunt:
         return True
 
     def _is_late(self) -> bool:
-        return time.process_time() > self._end
+        return bool(time.process_time() > self._end)
 
     # ---------------------------------------------------------------- what came of it
 

@@ -15,6 +15,7 @@ _MARKS = "+-*/=<>!?.,:;#$%&@^|~()[]{}'\"\\_`"
 _SEPARATORS = (" ", " ", "\n", "", ";\n", ", ")
 _OCCURRENCES = 3
 _SPAN = 8
+_MOST_TOKENS = 30
 _LADDER = (0, 1, -1, 10**6, 10**9, 10**12, 10**15, 10**17, 10**20, 0.5)
 
 
@@ -92,6 +93,16 @@ def _with_word(tokens: list[str], place: int, word: str) -> str:
 
 def _joint(before: str, after: str) -> str:
     return " " if re.match(r"\w", before[-1:]) and re.match(r"\w", after[:1]) else ""
+
+
+def with_marks(text: str) -> Iterator[str]:
+    """The text with one mark more, between any two of its tokens; each mark in all places before the next."""
+    tokens = tokens_of(text)
+    if len(tokens) > _MOST_TOKENS:
+        return
+    for mark in _MARKS:
+        for place in range(len(tokens) + 1):
+            yield "".join([*tokens[:place], mark, *tokens[place:]])
 
 
 def shortened(text: str) -> Iterator[str]:

@@ -1,0 +1,84 @@
+"""Scripts for a class that no test uses yet: those of its siblings, with the one class swapped for the other. Pure.
+
+`FishComplete(cli).format_completion(item)` in a test, and a new class `PowerShellComplete` with the same base:
+`PowerShellComplete(cli).format_completion(item)`. Where a table of the module names both (`{"fish": FishComplete,
+"powershell": PowerShellComplete}`), its keys are swapped, too: `invoke(cli, env={"SHELL": "powershell"})`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.code import Function
+from greenlane.testgen.inputs import Import, Script
+from greenlane.testgen.scripts import FoundScript
+
+
+def siblings_of(tree: ast.Module, owner: str | None) -> frozenset[str]:
+    """Classes of the module with a base in common with this one, and that base itself."""
+    bases = {
+        node.name: {ast.unparse(base) for base in node.bases} - {"object", "Exception", "ABC"}
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+    own = bases.get(owner or "", set())
+    return frozenset(name for name, held in bases.items() if name != owner and (held & own or name in own))
+
+
+def named_in_tables(tree: ast.Module, owner: str | None, siblings: frozenset[str]) -> Mapping[str, str]:
+    """By the key of a sibling in a table of the module, the key of this class."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if not isinstance(value, ast.Dict):
+            continue
+        named = {
+            held.id: key.value
+            for key, held in zip(value.keys, value.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str) and isinstance(held, ast.Name)
+        }
+        if owner in named:
+            found |= {named[name]: named[owner] for name in siblings & named.keys()}
+    return found
+
+
+def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Iterator[FoundScript]:
+    """The script with each sibling of the entry's class that it names made this class; nothing if it names none."""
+    siblings = siblings_of(tree, entry.owner)
+    keys = named_in_tables(tree, entry.owner, siblings)
+    texts = (*found.script.setup, found.script.look)
+    swapping = _Swapping(entry.owner or "", siblings, keys)
+    try:
+        changed = [ast.unparse(swapping.visit(parse_source(text))) for text in texts]
+    except UnreadableSourceError:
+        return
+    if not swapping.swapped:
+        return
+    imports: frozenset[Import] = frozenset(pair for pair in found.script.imports if pair[1] not in swapping.swapped)
+    if swapping.swapped & siblings:
+        imports |= {(entry.module, entry.owner or "")}
+    script = Script(imports=imports, setup=tuple(changed[:-1]), look=changed[-1])
+    yield msgspec.structs.replace(found, script=script)
+
+
+class _Swapping(ast.NodeTransformer):
+    def __init__(self, owner: str, siblings: frozenset[str], keys: Mapping[str, str]) -> None:
+        self._owner, self._siblings, self._keys = owner, siblings, keys
+        self.swapped: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in self._siblings or not isinstance(node.ctx, ast.Load):
+            return node
+        self.swapped.add(node.id)
+        return ast.copy_location(ast.Name(id=self._owner, ctx=ast.Load()), node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        other = self._keys.get(node.value) if isinstance(node.value, str) else None
+        if other is None:
+            return node
+        self.swapped.add(node.value)
+        return ast.copy_location(ast.Constant(value=other), node)

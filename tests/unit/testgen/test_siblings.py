@@ -1,0 +1,62 @@
+"""A class that no test uses yet: the scripts of its siblings, with the class and its name in tables swapped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from greenlane.suite.lines import parse_source
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.scripts import read_scripts
+from greenlane.testgen.siblings import siblings_of, swap_classes
+
+SOURCE = """
+class Writer:
+    pass
+
+class Json(Writer):
+    def write(self, row):
+        return str(row)
+
+class Yaml(Writer):
+    def write(self, row):
+        return f"- {row}"
+
+class Other:
+    pass
+
+WRITERS = {"json": Json, "yaml": Yaml}
+"""
+TESTS = """
+import pytest
+from shop.writers import Json
+from shop import run
+
+def test_row():
+    writer = Json()
+    assert writer.write([1]) == "[1]"
+
+@pytest.mark.parametrize(("kind", "settings"), [("json", {"rows": 1})])
+def test_run(kind, settings):
+    settings["kind"] = f"{kind}"
+    assert run(settings) == "[1]"
+
+def test_other():
+    assert run({}) == ""
+"""
+
+
+def test_a_new_class_is_used_as_the_tests_use_its_sibling(tmp_path: Path) -> None:
+    (tmp_path / "test_writers.py").write_text(TESTS)
+    tree = parse_source(SOURCE)
+    entry = next(f for f in list_functions(tree, "shop/writers.py", "shop.writers") if f.owner == "Yaml")
+    assert siblings_of(tree, "Yaml") == {"Json", "Writer"}
+    found = {
+        name: [swapped for one in read_scripts(tmp_path, [f"test_writers.py::{name}"])
+               for swapped in swap_classes(one, entry, tree)]
+        for name in ("test_row", "test_run", "test_other")
+    }  # fmt: skip
+    row, run = found["test_row"][-1].script, found["test_run"][-1].script
+    assert row.text == "writer = Yaml()\nwriter.write([1])"
+    assert row.imports == {("shop.writers", "Yaml")}
+    assert run.text == "settings = {'rows': 1}\nsettings['kind'] = f\"{'yaml'}\"\nrun(settings)"
+    assert found["test_other"] == []
