@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BEGIN, END = "<!-- bench/testgen.py: begin -->", "<!-- bench/testgen.py: end -->"
 PAGE, PLOT, FIGURES = "tests.md", "testgen.png", "testgen.json"
-_COLOURS = ("#9aa0a6", "#0a7d33", "#f2a541", "#d9822b", "#7b6fd0")
+_PEER_COLOURS = ("#f2a541", "#b5521b", "#7b6fd0")
 PEOPLE, OURS = "people", "Greenlane"
 _WORDS = {
     "report": "Held out (the `report` side): {changes} changes of {projects} projects, {lines} open lines,"
@@ -199,6 +199,8 @@ def draw(file: Path, figures: Sequence[dict[str, Any]]) -> None:
     if not figures:
         return
     tools = list(dict.fromkeys(f["tests_by"] for f in figures))
+    peers = [tool for tool in tools if tool not in (PEOPLE, OURS)]
+    colours = {PEOPLE: "#9aa0a6", OURS: "#0a7d33"} | dict(zip(peers, _PEER_COLOURS, strict=False))
     changes = list(dict.fromkeys((f["repository"], f["commit"]) for f in figures))
     figure, axes = plt.subplots(1, 2, figsize=(11, 1.2 + 0.32 * len(changes)), sharey=True)
     for axis, reached, of, words in zip(
@@ -212,8 +214,8 @@ def draw(file: Path, figures: Sequence[dict[str, Any]]) -> None:
             rows = [f for f in figures if f["tests_by"] == tool and f[of]]
             # side by side, so that equal shares do not hide each other
             at = [changes.index((f["repository"], f["commit"])) + 0.16 * (number - (len(tools) - 1) / 2) for f in rows]
-            colour, size = _COLOURS[number % len(_COLOURS)], 40 if tool == OURS else 22
-            axis.scatter([100 * f[reached] / f[of] for f in rows], at, s=size, c=colour, label=tool)
+            size = 40 if tool == OURS else 22
+            axis.scatter([100 * f[reached] / f[of] for f in rows], at, s=size, c=colours[tool], label=tool, zorder=3)
         axis.set(xlabel=words, xlim=(-3, 103))
         axis.grid(alpha=0.25)
     axes[0].set_yticks(range(len(changes)), [f"{r.split('/')[1]} {c[:7]}" for r, c in changes])
