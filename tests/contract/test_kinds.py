@@ -17,7 +17,7 @@ from greenlane.testgen.inputs import Case
 from greenlane.testgen.scene import Scene
 from tests.support.projects import write_tree
 
-SOURCE = '''
+SOURCE = """
     import contextlib
     import functools
 
@@ -81,9 +81,13 @@ SOURCE = '''
             file.write(text)
 
 
+    def many(key):
+        return {key: "x" * 500}
+
+
     def emit(stream):
         stream.write("text")
-'''
+"""
 
 
 class Shop:
@@ -139,6 +143,7 @@ async def test_what_is_seen_of_calls_of_each_kind(tmp_path: Path) -> None:
         "a file in the test's folder": shop.call("save", "tmp_path / 'a.txt'", "'abc'", fixture="tmp_path"),
         "a file where it is run": shop.call("save", "'left.txt'", "'abc'"),
         "a stream": shop.call("emit", "StringIO()"),
+        "more than one writes down": shop.call("many", "'a'"),
     }
     explorer = Explorer(SuiteRunner(choose_sandbox(), Settings(services=(shop.scene.service,))))
     observed = await explorer.explore(shop.scene, list(cases.values()))
@@ -156,6 +161,7 @@ async def test_what_is_seen_of_calls_of_each_kind(tmp_path: Path) -> None:
         "a file in the test's folder": "#0.read_text call 'abc'",
         "a file where it is run": "unusable",
         "a stream": "#0.getvalue call 'text'",
+        "more than one writes down": "list ['a']",
     }
 
 

@@ -15,6 +15,10 @@ FEW_PARAMETERS = 3
 where each notices a fault that the others do not."""
 
 
+_A_LOT = 300
+"""Characters of a call with its setup: each so many weigh more than a fixture or a step."""
+
+
 class Chosen(msgspec.Struct, frozen=True, kw_only=True):
     """A test to be: calls that show one behaviour, and what it is written for."""
 
@@ -107,6 +111,7 @@ def taste(observed: Observed) -> tuple[float, ...]:
     return (
         -case.rank,
         outcome.kind == "value" and outcome.view != "type",
+        -(case.length // _A_LOT),
         -len(case.fixtures),
         -case.steps,
         _plainness(observed),

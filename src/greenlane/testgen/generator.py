@@ -67,7 +67,8 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     style: Style
     kept: tuple[Judged, ...]
     mutants: int = 0
-    surviving: tuple[str, ...] = ()
+    open_faults: tuple[str, ...] = ()
+    """Mutants, in words, that no existing test notices."""
     hints: tuple[Hint, ...] = ()
 
 
@@ -144,13 +145,12 @@ class TestGenerator:
                 break
             left -= frozenset(target for j in kept for target in _closed(j, gap))
         lost = [DroppedTest(name=name, reason=judged.verdict.reason) for name, judged in failed.items()]
-        noticed = frozenset(key for j in kept for key in j.noticed)
         draft = _Draft(
             path=path,
             style=style,
             kept=tuple(kept),
             mutants=len(source.gap.mutants),
-            surviving=tuple(mutant.key for mutant in gap.mutants if mutant.key not in noticed),
+            open_faults=tuple(mutant.key for mutant in gap.mutants),
             hints=search.hints,
         )
         return draft, lost
@@ -184,7 +184,7 @@ class TestGenerator:
         """The last gate: the whole suite with the files exactly as they would be committed."""
         before = set(baseline.failing)
         mutants = sum(draft.mutants for draft in drafts)
-        surviving = tuple(words for draft in drafts for words in draft.surviving)
+        faults = tuple(words for draft in drafts for words in draft.open_faults)
         hints = tuple(hint for draft in drafts for hint in draft.hints)
         for _ in range(_MAX_SUITE_RUNS):
             files = tuple(
@@ -206,7 +206,7 @@ class TestGenerator:
                     dropped=tuple(dropped),
                     suite=run,
                     mutants=mutants,
-                    surviving=surviving,
+                    surviving=_surviving(faults, drafts),
                     hints=hints,
                 )
             drafts, lost = _drop_for_suite(drafts, run, broken)
@@ -217,7 +217,7 @@ class TestGenerator:
                 for d in drafts
                 for j in d.kept
             ]
-        return Generation(dropped=tuple(dropped), mutants=mutants, surviving=surviving, hints=hints)
+        return Generation(dropped=tuple(dropped), mutants=mutants, surviving=faults, hints=hints)
 
 
 def _closed(judged: Judged, gap: Gap) -> Targets:
@@ -270,6 +270,12 @@ def _drop_for_suite(
             lost.append(DroppedTest(name=judged.test.name, reason=verdict.reason))
     left = [msgspec.structs.replace(d, kept=tuple(j for j in d.kept if j.test.name not in names)) for d in drafts]
     return [draft for draft in left if draft.kept], lost
+
+
+def _surviving(faults: Sequence[str], drafts: Sequence[_Draft]) -> tuple[str, ...]:
+    """The faults that none of the tests notices which are kept in the end."""
+    noticed = {key for draft in drafts for judged in draft.kept for key in judged.noticed}
+    return tuple(words for words in faults if words not in noticed)
 
 
 def _written(drafts: Sequence[_Draft]) -> tuple[WrittenTest, ...]:

@@ -91,8 +91,9 @@ def _as_dict(value: Any) -> Any:
 
 
 def _as_list(value: Any) -> Any:
+    """The items; of sets, which have no order, none."""
     sized = hasattr(type(value), "__len__") and hasattr(type(value), "__iter__")
-    if not sized or isinstance(value, (str, bytes, Mapping, type)) or len(value) > MAX_LISTED:
+    if not sized or isinstance(value, (str, bytes, set, frozenset, type)) or len(value) > MAX_LISTED:
         return None
     return list(itertools.islice(value, MAX_LISTED + 1))
 
@@ -126,7 +127,8 @@ _VIEWS: dict[str, Callable[[Any], Any]] = {
     "type": _kind,
 }  # fmt: skip
 _HOLDING = ("masked", "dict", "list")
-_SHOWING = ("repr", "str", "type")
+_SHOWING = ("repr", "str", "len", "type")
+"""`list` of a mapping that can't be written down are its keys."""
 _CHANGING = ("dict", "list", "repr", "str", "len")
 
 
