@@ -11,7 +11,15 @@ import msgspec
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
-from greenlane.testgen.code import Function, enclosing, entries_of, list_constructors, list_functions, module_name
+from greenlane.testgen.code import (
+    Function,
+    Param,
+    enclosing,
+    entries_of,
+    list_constructors,
+    list_functions,
+    module_name,
+)
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.targets import Gap, open_branches
@@ -61,7 +69,7 @@ def read_file(
     )
 
 
-def _constructors(parsed: ast.Module) -> Constructors:
+def _constructors(parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
     classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
     return {name: with_uses(params, classes[name]) for name, params in list_constructors(parsed).items()}
 

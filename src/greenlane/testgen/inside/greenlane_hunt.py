@@ -293,7 +293,7 @@ class Hunt:
         return True
 
     def _is_late(self) -> bool:
-        return time.process_time() > self._end
+        return bool(time.process_time() > self._end)
 
     # ---------------------------------------------------------------- what came of it
 
