@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import csv
+import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -35,6 +36,9 @@ SIDES = ("report", "develop")
 MIN_OPEN, MAX_ADDED, MAX_FILES = 3, 150, 3
 SUITE_S = 30.0
 """For a suite while it is measured, which takes up to twice as long: a slower one makes a case of minutes."""
+
+
+_CLOCK = re.compile(r"\b(process_time|perf_counter|monotonic)\(")
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +71,6 @@ PROJECTS = (
     Project(repository="tkem/cachetools", package="src/cachetools"),
     Project(repository="jpadilla/pyjwt", package="jwt"),
     Project(repository="lepture/mistune", package="src/mistune"),
-    Project(repository="arrow-py/arrow", package="arrow"),
     Project(
         repository="prettytable/prettytable",
         package="src/prettytable",
@@ -75,16 +78,12 @@ PROJECTS = (
     ),
     Project(repository="astanin/python-tabulate", package="tabulate", tests="test"),
     Project(repository="jd/tenacity", package="tenacity"),
-    Project(repository="pallets/jinja", package="src/jinja2"),
     Project(repository="hukkin/tomli", package="src/tomli"),
-    Project(repository="Suor/funcy", package="funcy"),
-    Project(repository="Pylons/waitress", package="src/waitress"),
 )
 PACKAGES = (
-    "pytest coverage pytest-cov pytest-mock pytest-timeout pytest-lazy-fixtures freezegun pretend pyyaml simplejson "
-    "pytz cryptography typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons "
-    "tinydb itsdangerous marshmallow sqlparse click cachetools pyjwt mistune arrow prettytable tabulate tenacity "
-    "funcy waitress jinja2 tomli"
+    "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
+    "typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons tinydb itsdangerous "
+    "marshmallow sqlparse click cachetools pyjwt mistune prettytable tabulate tenacity tomli"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
@@ -152,7 +151,8 @@ def open_lines(run: SuiteRun, lines: dict[str, frozenset[int]]) -> set[tuple[str
 
 
 def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
-    """Merged changes of source and tests together, of a size that people review."""
+    """Merged changes of source and tests together, of a size that people review. What tests notice that measure time
+    depends on the machine, so such are no yardstick."""
     for case in merged_changes(project.repository, clone, last=last, wanted=last):
         paths = [p for p in changed_paths(clone, case.base, case.head) if p.endswith(".py")]
         source = [p for p in paths if p.startswith(f"{project.package}/") and not is_test_file(p)]
@@ -161,7 +161,8 @@ def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
             continue
         diff = read_diff(Git(clone), case.base, case.head)
         added = sum(len(f.added) for f in diff.files if f.path in source)
-        if MIN_OPEN <= added <= MAX_ADDED:
+        timed = any(_CLOCK.search(line.text) for f in diff.files if f.path in tests for line in f.added)
+        if MIN_OPEN <= added <= MAX_ADDED and not timed:
             yield case
 
 

@@ -33,8 +33,9 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.trial import Trials
 
 RERUNS, PEER_RERUNS, TOGETHER = 20, 4, 2
-TRIAL_S = 300.0
-"""For all mutants of a change; one that is not reached in this time would count as noticed by nobody."""
+TRIAL_S, TRIALS = 300.0, 4
+"""For all mutants of a change. A fault may take the process down that tries them, by its hunger for memory say: those
+behind it are tried again, since a mutant that is not reached would count as noticed by nobody."""
 PYNGUIN_S = (10, 60)
 _SCORING = "2"
 """Changed with every change of how tests are scored: what was kept before is measured anew."""
@@ -253,8 +254,16 @@ class Place:
             service=self.project.service, environment=self.yard.python, tree=tree, folder=self.project.tests,
             modules=frozenset(), measured=(),
         )  # fmt: skip
-        trial = await self.yard.trials.run(scene, self.mutants, tests, extra=files, seconds=TRIAL_S)
-        return trial.killed
+        killed: frozenset[int] = frozenset()
+        left = {number for number, wanted in enumerate(tests) if wanted}
+        for _ in range(TRIALS):
+            asked = [wanted if number in left else [] for number, wanted in enumerate(tests)]
+            trial = await self.yard.trials.run(scene, self.mutants, asked, extra=files, seconds=TRIAL_S)
+            killed |= trial.killed
+            left -= left & set(trial.tried) or {min(left, default=0)}  # the first took the process down at once
+            if not left:
+                break
+        return killed
 
 
 def _ran(run: SuiteRun, path: str, line: int, tests: set[str]) -> bool:

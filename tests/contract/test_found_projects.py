@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import socket
 import threading
+import venv
 import zipfile
 from collections.abc import Iterator
 from functools import partial
@@ -258,6 +259,10 @@ async def test_the_setup_step_reaches_no_host_but_the_index(
     tmp_path: Path, server: tuple[int, list[str]], monkeypatch: pytest.MonkeyPatch, kind: type[Sandbox]
 ) -> None:
     port, asked = server
+    real = venv.EnvBuilder
+    monkeypatch.setattr(
+        venv, "EnvBuilder", lambda symlinks, with_pip: real(symlinks=symlinks)
+    )  # pip is not needed here
     monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
     tree = write_tree(tmp_path / "tree", {"leave.py": LEAVE})
     with pytest.raises(ChangeError) as refused:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
+import venv
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -17,6 +18,22 @@ from greenlane.domain.errors import FinalError
 from greenlane.suite.project import Plan
 
 TOOLS = ("pytest", "coverage")
+
+
+def make_environment(folder: Path, *, with_pip: bool) -> None:
+    """A virtual environment; its pip is a copy of Greenlane's own, compiled files included, which takes a tenth of the
+    time of an installation. Where there is none, one is installed."""
+    own = with_pip and _is_installed("pip")
+    venv.EnvBuilder(symlinks=True, with_pip=with_pip and not own).create(folder)
+    if own:
+        _copy_distribution("pip", _site(folder), compiled=True)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        return bool(importlib.metadata.distribution(name).files)
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 def add_tools(environment: Path) -> None:
@@ -43,15 +60,15 @@ def _closure(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _copy_distribution(name: str, into: Path) -> None:
+def _copy_distribution(name: str, into: Path, *, compiled: bool = False) -> None:
     distribution = importlib.metadata.distribution(name)
     for file in distribution.files or ():
-        if ".." in file.parts or "__pycache__" in file.parts or file.suffix == ".pth":
+        if ".." in file.parts or ("__pycache__" in file.parts and not compiled) or file.suffix == ".pth":
             continue
         source, target = Path(str(distribution.locate_file(file))), into / file
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            shutil.copy2(source, target)
 
 
 def add_metadata(environment: Path, plan: Plan) -> None:

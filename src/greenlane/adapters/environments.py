@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools
+from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools, make_environment
 from greenlane.adapters.index_gate import IndexGate
 from greenlane.adapters.package_index import IndexSettings, read_index_settings
 from greenlane.adapters.project_files import read_plan
@@ -121,11 +121,12 @@ class VenvEnvironments:
         limits = self._settings.sandbox
         gated = self._sandbox.kind in _GATED
         forward = (sys.executable, "-I", "-S", str(folder / "index" / "forward.py"), "index/gate") if gated else ()
+        proxies = () if gated or not index.proxy else _proxies(index)
         return SandboxJob(
             argv=(*forward, "/bin/sh", "-c", script),
             workdir=folder,
             read_only=(*own_environment().read_only, *index.files),
-            env=(*_variables(folder).items(), *index.variables.items()),
+            env=(*_variables(folder).items(), *index.variables.items(), *proxies),
             timeout_s=_SETUP_TIMEOUT_S,
             memory_mb=limits.memory_mb,
             max_processes=limits.max_processes,
@@ -148,6 +149,13 @@ def _environment(folder: Path, digest: str, found: FoundSuite | None, source: Pa
 
 def _variables(folder: Path) -> dict[str, str]:
     return {"PATH": f"{folder}/venv/bin:{_SYSTEM_PATH}", "VIRTUAL_ENV": str(folder / "venv")}
+
+
+def _proxies(index: IndexSettings) -> tuple[tuple[str, str], ...]:
+    """The user's own proxy, for a job that reaches the network by itself."""
+    names = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "PIP_PROXY")
+    direct = ",".join(index.direct)
+    return (*((name, index.proxy) for name in names), ("NO_PROXY", direct), ("no_proxy", direct))
 
 
 def _with_python(command: str, folder: Path) -> str:
@@ -217,7 +225,7 @@ def _lay_out_plan(folder: Path, plan: Plan) -> None:
     (folder / "plan").mkdir()
     for name, lines in (("pinned", plan.pinned), ("loose", plan.loose), ("constraints", plan.constraints)):
         (folder / "plan" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    venv.EnvBuilder(symlinks=True, with_pip=plan.installs).create(folder / "venv")
+    make_environment(folder / "venv", with_pip=plan.installs)
 
 
 def _clear(folder: Path) -> None:

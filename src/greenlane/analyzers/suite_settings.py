@@ -19,15 +19,20 @@ _DESELECT = re.compile(r"--ignore(?:-glob)?[=\s]|--deselect[=\s]|collect_ignore|
 _STRICT = re.compile(
     r"xfail_strict\s*=\s*[\"']?(true|1|yes)|(?:^|[\s\"'])error(?=[\"',\s]|$)|--strict-markers", re.IGNORECASE
 )
+_COMMANDS = frozenset({"tox.ini", "tox.toml", "noxfile.py", "setup.cfg"})
+_RUNNER = re.compile(
+    r"(?:^|[=\s\"'\[/}])(?:pytest|py\.test|unittest|run_?tests?\.py|manage\.py)(?=[\s\"',\]]|$)(?![^=]*==)"
+)
 _OMIT = re.compile(r"^\s*(omit|exclude_lines|exclude_also|exclude)\s*[=:]")
 
 
 def relaxed(review: ReviewInput) -> Iterator[Finding]:
-    """Low findings: a lower limit of coverage, tests that are left out, a strictness that is gone."""
+    """Low findings: a lower limit of coverage, tests that are left out, a strictness that is gone, another command."""
     for file in review.readable:
         if PurePosixPath(file.path).name in _NAMES:
             yield from _lower_limits(file)
             yield from _left_out(file)
+            yield from _other_command(file)
 
 
 def _lower_limits(file: FileDiff) -> Iterator[Finding]:
@@ -58,6 +63,17 @@ def _left_out(file: FileDiff) -> Iterator[Finding]:
         if "xfail_strict" in line.text and _STRICT.search(line.text) and not _STRICT.search(added):
             text = "a strictness of the suite is gone (line of the base)"
             yield _finding("strictness-removed", text, file, line, Severity.LOW)
+
+
+def _other_command(file: FileDiff) -> Iterator[Finding]:
+    """Where `commands.test` is not set, a tool's file says by which command the tests are run."""
+    if PurePosixPath(file.path).name not in _COMMANDS:
+        return
+    before = [line.text.strip() for line in file.removed if _RUNNER.search(line.text)]
+    for line in file.added:
+        if before and _RUNNER.search(line.text) and line.text.strip() not in before:
+            yield _finding("command-changed", f"the tests were run by: {before[0][:120]}", file, line, Severity.LOW)
+            return
 
 
 def _finding(rule: str, message: str, file: FileDiff, line: Line, severity: Severity) -> Finding:

@@ -93,6 +93,7 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and other.outcome.listed == one.outcome.listed
         and other.outcome.called == one.outcome.called
         and other.outcome.view == one.outcome.view
+        and other.outcome.decorated == one.outcome.decorated
         and not one.outcome.entered
         and not other.outcome.changes
         and not one.outcome.changes

@@ -60,6 +60,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
+    fluent: bool = False
+    """It gives an object of its own class, on which further methods are called."""
     classes: frozenset[str] = frozenset()
     """Names of the classes of its module."""
     observers: tuple[str, ...] = ()
@@ -191,6 +193,26 @@ def _describe(
         calls=frozenset(_called(node)),
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
+        fluent=kind == "method" and _is_fluent(node, owner or ""),
+    )
+
+
+def _is_fluent(node: FunctionNode, owner: str) -> bool:
+    """By its annotation; or it returns itself, or an object that it made of its own class."""
+    if node.returns is not None and ast.unparse(node.returns).strip("'\"").split(".")[-1] in {owner, "Self"}:
+        return True
+    makers = {"type(self)", "self.__class__", owner}
+    made = {"self"} | {
+        target.id
+        for n in ast.walk(node)
+        if isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) and ast.unparse(n.value.func) in makers
+        for target in n.targets
+        if isinstance(target, ast.Name)
+    }
+    given = [n.value for n in ast.walk(node) if isinstance(n, ast.Return)]
+    return any(
+        (isinstance(v, ast.Name) and v.id in made) or (isinstance(v, ast.Call) and ast.unparse(v.func) in makers)
+        for v in given
     )
 
 

@@ -57,6 +57,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     listed: bool = False
     called: int = -1
     """It was a function, called with so many arguments (1, 2, ...); -1: it was none."""
+    decorated: bool = False
+    """It was a decorator, given `lambda value: value`; `called` is then how what it gave was called."""
     entered: bool = False
     """It was a context manager: `value` is what it gives inside."""
     view: View = ""

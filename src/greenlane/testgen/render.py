@@ -251,7 +251,8 @@ def _single(observed: Observed, body: _Body) -> None:
     elif effect is not None:
         holder = changed or receiver or ""
         shown = viewed(effect, f"{holder}.{effect.attribute}" if effect.attribute else holder, body.imports)
-        body.lines += [call, body.equal(shown, body.write(effect.value.text))]
+        done = [f"with {call}:", "    pass"] if outcome.entered else [call]
+        body.lines += [*done, body.equal(shown, body.write(effect.value.text))]
     elif outcome.entered:
         body.lines += [f"with {call} as inside:", *(f"    {line}" for line in _inside(outcome, body))]
     elif outcome.kind == "opaque":

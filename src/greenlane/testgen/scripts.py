@@ -152,7 +152,8 @@ class _TestFile:
         local = fixtures & (self._helpers.keys() | self._of_classes)
         if {"self", "cls", "request"} & fixtures or local or len(helpers) > _MAX_HELPERS:
             return None
-        if any(name in self._imports for node in kept for name in _altered(node)):
+        local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
+        if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
             return None  # what it changes outside of itself, the test sets back only after the look
         lines = [helpers[name] for name in self._helpers if name in helpers] + kept
         texts = tuple(ast.unparse(node) for node in lines)

@@ -11,7 +11,7 @@ import asyncio
 import itertools
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -29,7 +29,7 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.siblings import siblings_of, swap_classes
 from greenlane.testgen.source import Source
-from greenlane.testgen.swap import swap_calls
+from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
@@ -49,6 +49,8 @@ _TESTS_A_MUTANT = 25
 _MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
 """Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
 _MAX_SWAPPED = 120
+_MAX_FLUENT = 2
+_SCRIPTS_A_ROUND = 240
 _TESTS_TO_HUNT, _TESTS_TO_CARVE = 60, 60
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
@@ -136,7 +138,8 @@ class Search:
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
         calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
         self._pool = pool_of(functions, calls)
-        cases = [*self._first_round(calls), *await self._scripts(baseline)]
+        scripts = (await self._scripts(baseline))[:_SCRIPTS_A_ROUND]
+        cases = [*self._first_round(calls)[: _CASES_A_ROUND - len(scripts)], *scripts]
         observed: list[Observed] = []
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
@@ -165,6 +168,10 @@ class Search:
         found: dict[str, Case] = {}
         lines = sorted({line_of(target) for target in self.gap.covering})
         ran = baseline.contexts.get(self.gap.path, {})
+        open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
+        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not _was_run(f, ran)]
+        fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
+        rows: list[list[Case]] = []
         for line in lines:
             function = enclosing(self._source.functions, line)
             if function is None:
@@ -172,7 +179,7 @@ class Search:
             tests = _tests_before(line, function, self._source, baseline)
             scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
             share = max(_MAX_SCRIPTS // len(lines), _FEWEST_SCRIPTS)
-            if not any(number in ran for number in range(function.first + 1, function.last + 1)):
+            if not _was_run(function, ran):
                 tree = self._source.tree
                 swapped = [
                     [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
@@ -180,11 +187,16 @@ class Search:
                 ]
                 scripts = [one for row in itertools.zip_longest(*swapped) for one in row if one is not None]
                 share = _MAX_SWAPPED
-            for one in scripts[:share]:
+            chained = [list(chain_calls(one, f, self._source.functions)) for f in fluent for one in scripts]
+            more = [one for row in itertools.zip_longest(*chained) for one in row if one is not None]
+            own: list[Case] = []
+            for one in [one for row in itertools.zip_longest(scripts[:share], more[:share]) for one in row if one]:
                 if self._style.form == "unittest" and one.fixtures:
                     continue
-                case = script_case(function, one)
-                found.setdefault(case.key, case)
+                own.append(script_case(function, one))
+            rows.append(own)
+        for row in itertools.zip_longest(*rows):  # one of each line in turn
+            found |= {case.key: case for case in row if case is not None and case.key not in found}
         return list(found.values())
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
@@ -265,6 +277,10 @@ def _tests_before(
         for test in sorted(there, key=lambda t: (counts[t], t)):
             found.setdefault(test.split("[")[0])
     return list(found)[:most]
+
+
+def _was_run(function: Function, ran: Mapping[int, frozenset[str]]) -> bool:
+    return any(number in ran for number in range(function.first + 1, function.last + 1))
 
 
 def _files_of(baseline: SuiteRun, source: Source) -> list[str]:

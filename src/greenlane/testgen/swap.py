@@ -23,6 +23,8 @@ from greenlane.testgen.views import as_written
 _ROWS = 6
 _GUESSES = 3
 _OWN_LITERALS = 4
+_CHAINED = 2
+_COMPARING = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
 def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:
@@ -43,6 +45,38 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
                     imports = imports - {(entry.module, call.func.id)} | {(entry.module, entry.name)}
                 script = Script(imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
+
+
+def chain_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:
+    """The script with a call of the fluent `entry` put before a call, or a comparison, of its class: what comes after
+    it is done with what it gives. `where("a") == 1` becomes `where("a").map(len) == 1`."""
+    names = {f.name for f in kin if f.owner == entry.owner}
+    compares = bool(names & _COMPARING)
+    texts = [*found.script.setup, found.script.look]
+    required = [param for param in entry.params if param.default is None and not param.keyword_only]
+    pools = [guess_values(param, entry)[:_GUESSES] for param in required]
+    for place, text in enumerate(texts):
+        try:
+            tree = parse_source(text)
+        except UnreadableSourceError:
+            continue
+        for holder in _holders(tree, names, compares=compares):
+            for row in itertools.islice(itertools.product(*pools), _CHAINED):
+                func = ast.Attribute(value=holder, attr=entry.name, ctx=ast.Load())
+                new = ast.Call(func=func, args=[_parsed(value) for value in row], keywords=[])
+                changed = ast.unparse(_with_call(tree, holder, new))
+                rows = [changed if number == place else other for number, other in enumerate(texts)]
+                script = Script(imports=found.script.imports, setup=tuple(rows[:-1]), look=rows[-1])
+                yield msgspec.structs.replace(found, script=script)
+
+
+def _holders(tree: ast.Module, names: set[str], *, compares: bool) -> Iterator[ast.expr]:
+    """Expressions that are objects of the class, as far as one can see."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in names:
+            yield node.func.value
+        elif isinstance(node, ast.Compare) and compares and isinstance(node.left, ast.Call | ast.Attribute | ast.Name):
+            yield node.left
 
 
 def _called(call: ast.Call, entry: Function) -> str:
@@ -97,7 +131,7 @@ def _call(call: ast.Call, entry: Function, arguments: list[ast.expr]) -> ast.exp
     return ast.Call(func=func, args=arguments, keywords=[])
 
 
-def _with_call(tree: ast.Module, old: ast.Call, new: ast.expr) -> ast.AST:
+def _with_call(tree: ast.Module, old: ast.expr, new: ast.expr) -> ast.AST:
     class Replacing(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
             return new if node is old else self.generic_visit(node)

@@ -33,7 +33,7 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             return f"{look}()"
         case "masked":
             imports.add(("re", ""))
-            return f're.sub(r" at 0x[0-9a-fA-F]+", " at 0x", {look})'
+            return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'
         case _:
             return look
 
@@ -47,7 +47,8 @@ def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
 def _called(outcome: Outcome) -> str:
     """The call of a function that was given back; of nothing where none was."""
     count = min(outcome.called, 9)
-    return f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
+    given = f"({', '.join(map(str, range(1, count + 1)))})" if count >= 0 else ""
+    return ("(lambda value: value)" if outcome.decorated else "") + given
 
 
 def as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:

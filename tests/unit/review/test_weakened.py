@@ -43,7 +43,7 @@ def findings(tmp_path: Path, head_test: str | None, *, code: str = CHANGED, **mo
     if head_test is not None:
         head["tests/test_pricing.py"] = head_test
     for name, (old, new) in more.items():
-        path = {"pyproject": "pyproject.toml", "coverage": ".coveragerc"}[name]
+        path = {"pyproject": "pyproject.toml", "coverage": ".coveragerc", "tox": "tox.ini"}[name]
         base[path], head[path] = old, new
     write_tree(tmp_path / "base", base)
     write_tree(tmp_path / "head", head)
@@ -107,6 +107,14 @@ def test_settings_that_demand_less_are_findings(tmp_path: Path) -> None:
         ("weakened.limit-lowered", "pyproject.toml"),
         ("weakened.code-left-out", ".coveragerc"),
     }
+
+
+def test_another_command_for_the_tests_is_a_finding_and_another_version_of_the_runner_is_none(tmp_path: Path) -> None:
+    old = "[testenv]\ndeps =\n    pytest<8\ncommands =\n    pytest tests {posargs}\n"
+    (found,) = findings(tmp_path / "a", TEST, tox=(old, old.replace("pytest tests", "pytest tests/unit")))
+    assert (found.rule, found.severity) == ("weakened.command-changed", Severity.LOW)
+    assert found.message == "the tests were run by: pytest tests {posargs}"
+    assert findings(tmp_path / "b", TEST, tox=(old, old.replace("pytest<8", "pytest<9"))) == []
 
 
 def test_it_adds_points_and_asks_nobody_by_itself(tmp_path: Path) -> None:

@@ -201,3 +201,20 @@ def test_no_crash_is_told_where(why: str, observed: Observed) -> None:
 def test_none_that_nobody_gave_is_a_crash() -> None:
     error = {"error": ("builtins", "AttributeError"), "message": "'NoneType' object has no attribute 'group'"}
     assert len(find_hints([crash("'abc'", **error)], GAP)) == 1
+
+
+def test_a_script_that_changes_what_it_imported_is_none(tmp_path: Path) -> None:
+    tree = write_tree(
+        tmp_path,
+        {
+            "tests/test_money.py": """
+                def test_it():
+                    from shop import Money
+
+                    Money.currency = "CHF"
+                    assert Money(1).text() == "1 CHF"
+                    Money.currency = "EUR"
+            """
+        },
+    )
+    assert read_scripts(tree, ["tests/test_money.py::test_it"]) == []

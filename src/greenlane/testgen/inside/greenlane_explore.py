@@ -39,6 +39,9 @@ from greenlane_values import Describer  # type: ignore[import-not-found]  # as a
 _CALL_S = 1.0
 _WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_GIVEN = 2
+_DECORATED = frozenset(
+    {"func", "function", "fn", "f", "wrapped", "callable", "callback", "method", "decorated", "meth"}
+)
 _FUNCTIONS = (types.FunctionType, functools.partial, functools._lru_cache_wrapper)  # plain functions and their wrappers
 _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -165,9 +168,8 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
 
 def _way(progress: dict[str, Any]) -> dict[str, Any]:
     """How the look came about, beside the call."""
-    return {"called": progress.get("called", -1), "entered": progress.get("entered", False)} | (
-        {"listed": True} if progress["listed"] else {}
-    )
+    flags = {name: True for name in ("listed", "entered", "decorated") if progress.get(name)}
+    return {"called": progress.get("called", -1)} | flags
 
 
 def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -209,15 +211,28 @@ def _call(
 
 
 def _call_given(outcome: Any, progress: dict[str, Any]) -> Any:
-    """A function that was given back (a decorator's, a factory's) shows something only when it is called."""
+    """A function that was given back (a decorator's, a factory's) shows something only when it is called; one that
+    takes a function is given one, and what it makes of that is called."""
+    names = _needed(outcome)
+    if names is not None and len(names) == 1 and names[0].lower() in _DECORATED:
+        progress["decorated"] = True
+        outcome = outcome(lambda value: value)
+        if not isinstance(outcome, _FUNCTIONS):
+            return outcome
+        names = _needed(outcome)
+    if names is None or len(names) > _MAX_GIVEN:
+        return outcome
+    progress["called"] = len(names)
+    return outcome(*range(1, len(names) + 1))
+
+
+def _needed(function: Any) -> list[str] | None:
+    """The parameters that have to be given by their place."""
     try:
-        count = sum(p.default is p.empty and p.kind in _PLACES for p in inspect.signature(outcome).parameters.values())
+        params = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return outcome
-    if count > _MAX_GIVEN:
-        return outcome
-    progress["called"] = count
-    return outcome(*range(1, count + 1))
+        return None
+    return [p.name for p in params if p.default is p.empty and p.kind in _PLACES]
 
 
 @contextlib.contextmanager

@@ -114,7 +114,7 @@ def _as_text(value: Any) -> Any:
 
 
 def _masked(value: Any) -> Any:
-    return _ADDRESS.sub(" at 0x", value) if isinstance(value, str) and _ADDRESS.search(value) else None
+    return _ADDRESS.sub(" at ...", value) if isinstance(value, str) and _ADDRESS.search(value) else None
 
 
 def _kind(value: Any) -> Any:
