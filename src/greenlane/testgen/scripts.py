@@ -18,10 +18,10 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 12
-_MAX_ROWS = 3
 _MAX_STATEMENTS = 12
 _MAX_HELPER_LINES = 15
 _MAX_HELPERS = 3
@@ -95,8 +95,8 @@ class _TestFile:
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, ast.FunctionDef] = {}
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
-        members = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
-        self._of_classes = {m.name for m in members if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
+        inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
+        self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
         for node in _flat(parsed.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 self._imports |= _imported(node, package)
@@ -114,10 +114,10 @@ class _TestFile:
             return
         names = {argument.arg for argument in test.args.args}
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
-        for given in _rows(test):
+        for given in rows_of(test):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
-            setup: list[ast.stmt] = [_assignment(key, value) for key, value in bound.items()]
+            setup: list[ast.stmt] = [assignment(key, value) for key, value in bound.items()]
             for look, before in _looks(test.body, setup):
                 script = self._cut([*before], look, names - set(given), row)
                 if script is not None:
@@ -128,7 +128,7 @@ class _TestFile:
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
         kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
-        kept, look = _filled(kept, row), _filled_expression(look, row)
+        kept, look = filled(kept, row), filled_expression(look, row)
         imports: set[Import] = set()
         fixtures: set[str] = set()
         helpers: dict[str, ast.stmt] = {}
@@ -163,11 +163,6 @@ class _TestFile:
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
 
 
-def _assignment(name: str, value: ast.expr) -> ast.stmt:
-    assigned = ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=copy.deepcopy(value))
-    return ast.fix_missing_locations(assigned)
-
-
 def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         yield node
@@ -193,36 +188,6 @@ def _imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Impo
             found[alias.asname or alias.name] = (module, alias.name + renamed)
     found.pop("annotations", None)
     return found
-
-
-def _rows(test: ast.FunctionDef) -> list[dict[str, ast.expr]]:
-    """The first rows of a parametrised test, by name (of several decorators side by side); one empty row for any
-    other test, none if the parameters can't be read."""
-    found: list[dict[str, ast.expr]] = [{}]
-    for decorator in test.decorator_list:
-        called = isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.parametrize")
-        if not called or not isinstance(decorator, ast.Call) or len(decorator.args) < 2:
-            continue
-        rows = _rows_of(decorator)
-        if not rows:
-            return []
-        count = max(len(found), len(rows))
-        found = [found[n % len(found)] | rows[n % len(rows)] for n in range(count)]
-    return found
-
-
-def _rows_of(decorator: ast.Call) -> list[dict[str, ast.expr]]:
-    try:
-        given = ast.literal_eval(decorator.args[0])
-    except (ValueError, TypeError, SyntaxError):
-        return []
-    names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
-    rows, found = decorator.args[1], []
-    for item in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
-        values = item.elts if len(names) > 1 and isinstance(item, ast.Tuple | ast.List) else [item]
-        if len(values) == len(names) and not any("pytest.param" in ast.unparse(v) for v in values):
-            found.append(dict(zip(names, values, strict=True)))
-    return found[:_MAX_ROWS]
 
 
 def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
@@ -372,22 +337,3 @@ def _is_small(node: ast.stmt) -> bool:
     if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
         return False
     return (node.end_lineno or node.lineno) - node.lineno < _MAX_HELPER_LINES
-
-
-class _Filling(ast.NodeTransformer):
-    def __init__(self, row: Mapping[str, ast.expr]) -> None:
-        self._row = row
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        value = self._row.get(node.id) if isinstance(node.ctx, ast.Load) else None
-        return copy.deepcopy(value) if value is not None else node
-
-
-def _filled(nodes: Sequence[ast.stmt], row: Mapping[str, ast.expr]) -> list[ast.stmt]:
-    return [_Filling(row).visit(copy.deepcopy(node)) for node in nodes] if row else list(nodes)
-
-
-def _filled_expression(node: ast.expr, row: Mapping[str, ast.expr]) -> ast.expr:
-    filled = _Filling(row).visit(copy.deepcopy(node)) if row else node
-    assert isinstance(filled, ast.expr)
-    return filled

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -77,8 +78,13 @@ class _Swapping(ast.NodeTransformer):
         return ast.copy_location(ast.Name(id=self._owner, ctx=ast.Load()), node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        other = self._keys.get(node.value) if isinstance(node.value, str) else None
-        if other is None:
+        """A key of the table, also as a part of a text: `fish_complete`."""
+        if not isinstance(node.value, str):
+            return node
+        text = node.value
+        for key, other in self._keys.items():
+            text = re.sub(rf"(?<![^\W_]){re.escape(key)}(?![^\W_])", other.replace("\\", r"\\"), text)
+        if text == node.value:
             return node
         self.swapped.add(node.value)
-        return ast.copy_location(ast.Constant(value=other), node)
+        return ast.copy_location(ast.Constant(value=text), node)

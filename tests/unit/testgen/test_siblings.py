@@ -37,7 +37,7 @@ def test_row():
 
 @pytest.mark.parametrize(("kind", "settings"), [("json", {"rows": 1})])
 def test_run(kind, settings):
-    settings["kind"] = f"{kind}"
+    settings["kind"] = f"{kind}_rows"
     assert run(settings) == "[1]"
 
 def test_other():
@@ -58,5 +58,5 @@ def test_a_new_class_is_used_as_the_tests_use_its_sibling(tmp_path: Path) -> Non
     row, run = found["test_row"][-1].script, found["test_run"][-1].script
     assert row.text == "writer = Yaml()\nwriter.write([1])"
     assert row.imports == {("shop.writers", "Yaml")}
-    assert run.text == "settings = {'rows': 1}\nsettings['kind'] = f\"{'yaml'}\"\nrun(settings)"
+    assert run.text == "settings = {'rows': 1}\nsettings['kind'] = 'yaml_rows'\nrun(settings)"
     assert found["test_other"] == []
