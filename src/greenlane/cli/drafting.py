@@ -23,7 +23,7 @@ def draft_config(survey: Survey, *, schema_file: str | None = None) -> str:
         f"  - name: {survey.name}",
         '    paths: ["**"]            # the files that belong to this service',
         "    tier: standard           # critical, standard or internal: each has thresholds of its own",
-        f"    source_roots: [{', '.join(map(_quoted, survey.source_roots))}]",
+        f"    source_roots: [{', '.join(map(_quoted, _roots(survey)))}]",
         *_tests(survey),
         "    commands:",
         *_setup(survey),
@@ -74,6 +74,11 @@ def _tests(survey: Survey) -> list[str]:
     if survey.tests_dir is None:
         return [f"    tests_dir: tests         # {FILL_IN}: none was found"]
     return [f"    tests_dir: {survey.tests_dir.value}"]
+
+
+def _roots(survey: Survey) -> list[str]:
+    found = survey.suite.source_roots if survey.suite else ()
+    return list(dict.fromkeys((*survey.source_roots, *found)))
 
 
 def _setup(survey: Survey) -> list[str]:

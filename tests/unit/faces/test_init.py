@@ -80,11 +80,13 @@ def test_a_start_command_is_set_only_on_good_evidence(
 
 def test_how_the_tests_are_run_is_found_and_written_down(make_repo: MakeRepo, cli: CommandLine) -> None:
     project = "[project]\nname='x'\n[project.optional-dependencies]\ntest=['checks']\n"
+    project += "[tool.setuptools.packages.find]\nwhere=['lib']\n"
     tox = "[testenv]\nextras = test\ncommands =\n    python -m unittest -v {posargs}\n"
     root = make_repo({"pyproject.toml": project, "tox.ini": tox})
     text, _ = drafted(root)
-    commands = load_settings(root / "greenlane.yaml").settings.services[0].commands
-    assert (commands.setup, commands.test) == (None, "{python} -m unittest")
+    (service,) = load_settings(root / "greenlane.yaml").settings.services
+    assert (service.commands.setup, service.commands.test) == (None, "{python} -m unittest")
+    assert service.source_roots == (".", "lib")
     assert "tox.ini: extra test" in text
     cli.root = root
     (tests,) = [d for d in cli.json("doctor")["checks"] if d["name"].startswith("tests: ")]
