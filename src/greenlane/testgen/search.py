@@ -34,7 +34,7 @@ from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 4
+_ROUNDS = 5
 _ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _SEEDS = 8
