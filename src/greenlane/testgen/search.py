@@ -154,6 +154,7 @@ class Search:
                 break
             if number == _ROUND_OF_HUNT:
                 cases = await self._hunt(baseline, observed, left)
+                varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
             bases = _nearest(observed, source, left, varied)
