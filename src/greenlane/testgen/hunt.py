@@ -116,7 +116,7 @@ def slotted(case: Case) -> Template | None:
     parts, row, numbers = list(texts), list[Value](), 0
     for place in reversed(range(len(texts))):  # the last statements first
         try:
-            tree = parse_source(texts[place])
+            tree = _parsed(texts[place])
         except UnreadableSourceError:
             return None
         changed = False
@@ -156,6 +156,14 @@ def filled(template: Template, values: Sequence[Any]) -> Case | None:
     )
 
 
+def _parsed(text: str) -> ast.AST:
+    """An expression as one: a text that stands alone would be written as a docstring. Raises UnreadableSourceError."""
+    try:
+        return parse_expression(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return parse_source(text)
+
+
 def _is_writable(value: object) -> bool:
     if isinstance(value, str | bytes):
         return len(value) <= _MAX_TEXT
@@ -165,7 +173,7 @@ def _is_writable(value: object) -> bool:
 def _filled_text(part: str, values: Sequence[Value]) -> str:
     if _SLOT not in part:
         return part
-    tree: ast.AST = parse_source(part)
+    tree = _parsed(part)
     for node in [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id.startswith(_SLOT)]:
         number = node.id.removeprefix(_SLOT)
         if number.isdecimal() and int(number) < len(values):

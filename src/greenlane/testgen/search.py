@@ -34,7 +34,7 @@ from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 4
+_ROUNDS = 5
 _ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _SEEDS = 8
@@ -154,6 +154,7 @@ class Search:
                 break
             if number == _ROUND_OF_HUNT:
                 cases = await self._hunt(baseline, observed, left)
+                varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
             bases = _nearest(observed, source, left, varied)

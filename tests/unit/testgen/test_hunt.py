@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 import greenlane.testgen
@@ -156,3 +157,12 @@ class Reader:
     assert (rules.annotation, name.annotation) == ("list[dict | tuple | str]", "")
     entry = list_functions(tree, "reader.py", "reader")[1]
     assert guess_options(rules, entry)[:2] == ["[{}]", "[()]"]
+
+
+def test_a_text_that_is_a_whole_argument_is_written_as_a_plain_text() -> None:
+    case = msgspec.structs.replace(case_of("blocks", look="1"), script=None, arguments=((None, "'a'"),))
+    template = slotted(case)
+    assert template is not None
+    changed = filled(template, ["inf"])
+    assert changed is not None
+    assert changed.arguments == ((None, "'inf'"),)

@@ -35,8 +35,8 @@ from greenlane_templates import (  # type: ignore[import-not-found]
     mutants_from,
 )
 
-_MAX_TEMPLATES, _HUNTING = 6, 2
-"""So many calls are shown an input that was found, and so many are hunted with."""
+_MAX_TEMPLATES, _HUNTING = 8, 2
+"""So many calls are shown an input that was found; so many are hunted with, and those that come near something else."""
 _MAX_PENDING = 4_000
 _MAX_CORPUS = 400
 _MAX_SHOWN = 240
@@ -90,10 +90,11 @@ class Hunt:
         self._outcomes: dict[Any, str] = {}
         self._pending: collections.deque[tuple[int, tuple[Any, ...]]] = collections.deque()
         self._tried: set[Any] = set()
+        self._hunting = 0
 
     def run(self) -> list[dict[str, Any]]:
         self._choose_templates()
-        first = list(enumerate(self._templates))[:_HUNTING]
+        first = list(enumerate(self._templates))[: self._hunting]
         for number, template in first:
             for row in template.rows:
                 self._try(number, row)
@@ -128,7 +129,16 @@ class Hunt:
             asked = [_with(entry.values, own, text) for text in probes] if own is not None else []
             tries = [self._execute(entry.template, values) for values in asked] + [entry]
             told.append((-sum(self._sense(one) for one in tries if one is not None), entry.template))
-        self._templates = [self._templates[number] for _, number in sorted(told)[:_MAX_TEMPLATES]]
+        near = {entry.template: entry.lines & self._near for entry in there}
+        order = [number for _, number in sorted(told)]
+        hunting, reached = order[:_HUNTING], set[int]()
+        for number in order:
+            if number not in hunting and near[number] - reached and len(hunting) < _MAX_TEMPLATES:
+                hunting.append(number)  # another function, or another way
+            reached |= near[number] if number in hunting else set()
+        self._hunting = len(hunting)
+        rest = [number for number in order if number not in hunting]
+        self._templates = [self._templates[number] for number in [*hunting, *rest][:_MAX_TEMPLATES]]
         self._outcomes.clear()
 
     def _sense(self, entry: Entry) -> int:
