@@ -81,9 +81,13 @@ class Search:
         observed = await self._explore(baseline)
         self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
-        if self._unnoticed(candidates) and not self._is_late():
-            tried = {o.case.key for o in observed}
-            cases = self._around(candidates, tried)
+        tried = {o.case.key for o in observed}
+        for hunting in (False, True):
+            if not self._unnoticed(candidates) or self._is_late():
+                break
+            cases = await self._hunted(baseline, candidates) if hunting else self._around(candidates)
+            cases = [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
+            tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             fresh = self._candidates(more, {o.case.key for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
@@ -117,7 +121,14 @@ class Search:
     def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
         return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
 
-    def _around(self, candidates: Sequence[Observed], tried: set[str]) -> list[Case]:
+    async def _hunted(self, baseline: SuiteRun, candidates: Sequence[Observed]) -> list[Case]:
+        """Inputs from a hunt for the mutants nobody noticed, on lines that are reached by now."""
+        unnoticed = self._unnoticed(candidates)
+        lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
+        left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
+        return await self._hunt(baseline, candidates, lines, msgspec.structs.replace(self.gap, mutants=left))
+
+    def _around(self, candidates: Sequence[Observed]) -> list[Case]:
         """Variations of the calls that run the lines of mutants nobody noticed."""
         lines = {line_of(target) for target in self._unnoticed(candidates)}
         bases: dict[str, Observed] = {}
@@ -126,8 +137,7 @@ class Search:
             bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:_BASES_A_LINE]}
         chosen = list(bases.values())[:_BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
-        cases = [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
-        return [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
+        return [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
 
     # -------------------------------------------------------------- calls
 
@@ -153,7 +163,7 @@ class Search:
             if not left or self._is_late():
                 break
             if number == _ROUND_OF_HUNT:
-                cases = await self._hunt(baseline, observed, left)
+                cases = await self._hunt(baseline, observed, left, self.gap)
                 varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
@@ -200,7 +210,7 @@ class Search:
             found |= {case.key: case for case in row if case is not None and case.key not in found}
         return list(found.values())
 
-    async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+    async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
         source, files = self._source, _files_of(baseline, self._source)
         scripts: dict[str, Case] = {}
@@ -212,7 +222,7 @@ class Search:
             for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
                 if not (self._style.form == "unittest" and one.fixtures):
                     scripts.setdefault(one.script.text, script_case(function, one))
-        return await self._hunter.hunt(self._scene, source, self.gap, observed, list(scripts.values()), left, files)
+        return await self._hunter.hunt(self._scene, source, gap, observed, list(scripts.values()), left, files)
 
     def _first_round(self, calls: Sequence[CarvedCall]) -> list[Case]:
         source, cases = self._source, list[Case]()
@@ -232,7 +242,14 @@ class Search:
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
         """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
-        useful = [o for o in observed if o.case.key not in known and is_tellable(o) and o.reached]
+        lines = {mutant.line for mutant in self.gap.mutants}
+        useful = [
+            o
+            for o in observed
+            if o.case.key not in known
+            and is_tellable(o)
+            and (o.reached or lines & o.lines.get(self.gap.path, frozenset()))
+        ]
         useful.sort(key=taste, reverse=True)
         chosen: dict[str, Observed] = {}
         for most in _A_TARGET:  # a few for every target before more for any
