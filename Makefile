@@ -27,10 +27,10 @@ test: .venv/.dev
 ifdef ARGS
 	@$(BIN)/python -m pytest $(ARGS)
 else
-	@# Unit tests side by side; tests with processes, proxies and kills one after the other. Both run, whatever the first says.
+	@# Side by side, but for whole pipelines and kills, which are watched by the clock. Both run, whatever the first says.
 	@status=0; \
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit || status=$$?; \
-	$(BIN)/python -m pytest --ignore tests/unit tests || status=$$?; \
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/contract || status=$$?; \
+	$(BIN)/python -m pytest tests/acceptance tests/crash || status=$$?; \
 	exit $$status
 endif
 

@@ -6,6 +6,7 @@ import ast
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from greenlane.adapters.sandbox.process import BoundedOutput
@@ -181,6 +182,24 @@ def test_a_crash_by_the_way_is_no_behaviour_to_pin() -> None:
 
 def test_what_holds_the_date_of_the_day_is_not_pinned() -> None:
     assert not is_tellable(seen(case("10"), "'2026-11-20'", dated=True))
+
+
+def test_a_fault_on_a_line_that_was_run_before_gets_a_row_but_no_test_of_its_own() -> None:
+    open_line, fault = ("shop/pricing.py", 1), ("shop/pricing.py", 2, 0, 7)
+    closing = seen(case("60"), "5", lines=(1,))
+    noticing = msgspec.structs.replace(seen(case("10"), "0"), reached=frozenset({fault}))
+    (chosen,) = choose_tests([noticing, closing], frozenset({open_line, fault}))
+    assert [o.case.key for o in chosen.calls] == [closing.case.key, noticing.case.key]
+    assert chosen.covers == {open_line, fault}
+    assert choose_tests([noticing], frozenset({open_line, fault})) == []
+
+
+def test_two_short_calls_are_taken_before_a_long_one_that_closes_the_same() -> None:
+    calls = [seen(case("60"), "5", lines=(1,)), seen(case("10"), "0", lines=(2,))]
+    long = seen(case("10", repr("x" * 300)), "1", lines=(1, 2))
+    wanted = frozenset({("shop/pricing.py", 1), ("shop/pricing.py", 2)})
+    taken = {o.case.key for chosen in choose_tests([long, *calls], wanted) for o in chosen.calls}
+    assert taken == {o.case.key for o in calls}
 
 
 def test_the_fewest_calls_that_reach_the_lines_are_chosen() -> None:
