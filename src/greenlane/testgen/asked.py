@@ -32,7 +32,7 @@ from greenlane.testgen.given import GivenText
 from greenlane.testgen.neighbours import Style, free_path, nearest_test, read_style
 from greenlane.testgen.render import WrittenCase
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.source import project_modules
+from greenlane.testgen.source import scene_of
 from greenlane.testgen.targets import Lines
 
 _MAX_FILES = 6
@@ -173,14 +173,7 @@ def _read_gap(
     if not holding:
         return None
     style = read_style(service, tree, path, module)
-    scene = Scene(
-        service=service,
-        environment=environment,
-        tree=tree,
-        folder="" if style.folder == "." else style.folder,
-        modules=project_modules(service, tree),
-        measured=tuple(sorted(gaps)),
-    )
+    scene = scene_of(service, environment, tree, style, gaps)
     hidden = frozenset(number for name, number in origin.hidden if name == path)
     near = nearest_test(service, tree, path, module)
     task = WritingTask(

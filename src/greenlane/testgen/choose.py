@@ -39,7 +39,7 @@ def is_tellable(observed: Observed) -> bool:
             return outcome.deliberate and outcome.importable
         case "value":
             is_none = outcome.value is not None and outcome.value.text == "None"
-            return bool(outcome.changes) or not is_none or entry.returns_value
+            return bool(outcome.changes) or not is_none or entry.returns_value or outcome.warned is not None
         case "opaque":
             return bool(outcome.changes or outcome.attributes)
         case _:
@@ -129,6 +129,8 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and other.outcome.called == one.outcome.called
         and other.outcome.view == one.outcome.view
         and other.outcome.decorated == one.outcome.decorated
+        and other.outcome.warned is None
+        and one.outcome.warned is None
         and not one.outcome.entered
         and not other.outcome.changes
         and not one.outcome.changes

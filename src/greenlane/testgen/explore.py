@@ -70,6 +70,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     importable: bool = False
     deliberate: bool = False
     message: str = ""
+    warned: tuple[str, str, str] | None = None
+    """Module and name of the class of a warning that the project gave, and its text."""
     at: tuple[str, int] | None = None
     """The last line of the project on the way to the error."""
     stopped: int = -1

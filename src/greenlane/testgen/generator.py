@@ -33,7 +33,7 @@ from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
-from greenlane.testgen.source import Source, project_modules, read_file
+from greenlane.testgen.source import Source, read_file, scene_of
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
 
@@ -98,20 +98,14 @@ class TestGenerator:
         drafts: list[_Draft] = []
         dropped: list[DroppedTest] = []
         touched = dict(gaps) if changed is None else {**changed, **{p: changed.get(p, n) | n for p, n in gaps.items()}}
+        collected = frozenset(outcome.test.split("::")[0] for outcome in baseline.outcomes) or None
         for path, lines in sorted(touched.items()):
             open_lines = gaps.get(path, frozenset())
             source = await asyncio.to_thread(read_file, service, tree, path, open_lines, lines, baseline)
             if source is None or not source.entries:
                 continue
-            style = read_style(service, tree, path, source.module)
-            scene = Scene(
-                service=service,
-                environment=environment,
-                tree=tree,
-                folder="" if style.folder == "." else style.folder,
-                modules=project_modules(service, tree),
-                measured=tuple(sorted(touched)),
-            )
+            style = read_style(service, tree, path, source.module, collected)
+            scene = scene_of(service, environment, tree, style, touched)
             draft, lost = await self._write_file(scene, source, style, baseline, started)
             dropped += lost
             drafts.append(draft)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -35,12 +35,16 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     """Files are called `pricing_test.py` rather than `test_pricing.py`."""
 
 
-def read_style(service: Service, tree: Path, path: str, module: str) -> Style:
-    """The style of the test file nearest to a source file: one that imports it, or is named after it."""
+def read_style(service: Service, tree: Path, path: str, module: str, collected: Container[str] | None = None) -> Style:
+    """The style of the test file nearest to a source file: one that imports it, or is named after it. Only files that
+    the suite `collected` count, where that is known: beside another one (cases for a type checker, say) no test would
+    ever run."""
     folder = service.tests_dir.strip("/") or "."
     best: tuple[int, str, ast.Module] | None = None
     votes: dict[Form, int] = {}
     for name, parsed in _test_files(tree, folder):
+        if collected is not None and name not in collected:
+            continue
         form = _form_of(parsed)
         votes[form] = votes.get(form, 0) + 1
         score = _nearness(name, parsed, path, module)

@@ -18,7 +18,7 @@ from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_sou
 from greenlane.testgen.inputs import Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
-from greenlane.testgen.views import Import, as_written, looked_at, viewed
+from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed
 
 _MAX_MATCH = 80
 _MAX_INLINE = 70
@@ -86,6 +86,20 @@ class _Body:
         self.imports.add(("pytest", ""))
         return f"with pytest.raises({error}{f', match={pattern}' if pattern else ''}):"
 
+    def warned(self, outcome: Outcome, call: str) -> str:
+        """The look at a call; one that warns is made first, where the warning is asked for."""
+        if outcome.warned is None:
+            return call
+        _, name, message = outcome.warned
+        kind, pattern = self.write(name), _pattern(message)
+        if self.unittest:
+            head = f"self.assertWarnsRegex({kind}, {pattern})" if pattern else f"self.assertWarns({kind})"
+        else:
+            self.imports.add(("pytest", ""))
+            head = f"pytest.warns({kind}{f', match={pattern}' if pattern else ''})"
+        self.lines += [f"with {head}:", f"    result = {call}"]
+        return "result"
+
 
 def _is_rough(text: str) -> bool:
     """A number (or a flat collection of numbers) with more digits than anybody means."""
@@ -99,7 +113,9 @@ def _is_rough(text: str) -> bool:
 
 
 def _pattern(message: str) -> str:
-    line = message.splitlines()[0][:_MAX_MATCH].strip() if message.strip() else ""
+    line = message.strip().splitlines()[0].strip() if message.strip() else ""
+    if len(line) > _MAX_MATCH:
+        line = line[:_MAX_MATCH].rpartition(" ")[0] or line[:_MAX_MATCH]
     if not line:
         return ""
     escaped = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", line)
@@ -168,15 +184,16 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
 def _needed(observed: Observed) -> Iterable[Import]:
     case, outcome = observed.case, observed.outcome
     yield from case.imports
-    if case.receiver is None and case.script is None:
+    if case.receiver is None and case.script is None and not module_attribute(case):
         yield case.entry.module, case.entry.called
     described: list[Description] = [effect.value for effect in outcome.changes[:1]]
     described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
     described += [outcome.value] if outcome.value is not None else []
     for description in described:
         yield from description.imports
-    if outcome.error is not None and outcome.error[0] != "builtins":
-        yield outcome.error[0], outcome.error[1].split(".")[0]
+    for kind in (outcome.error, outcome.warned):
+        if kind is not None and kind[0] != "builtins":
+            yield kind[0], kind[1].split(".")[0]
 
 
 def _render_test(test: WrittenCase, style: Style, body: _Body) -> str:
@@ -225,6 +242,9 @@ def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequ
     target = f"{receiver}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
     if entry.kind == "property":
         return looked_at(outcome, target, body.imports)
+    if attribute := module_attribute(case):
+        body.imports.add((entry.module, ""))
+        return looked_at(outcome, attribute, body.imports)
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
     as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
     call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
@@ -249,16 +269,18 @@ def _single(observed: Observed, body: _Body) -> None:
         head = body.raises(body.write(outcome.error[1]), outcome.message)
         body.lines += [f"{head[:-1]}, {call}:", "    pass"] if outcome.entered else [head, f"    {call}"]
     elif effect is not None:
+        call = body.warned(outcome, call)
         holder = changed or receiver or ""
         shown = viewed(effect, f"{holder}.{effect.attribute}" if effect.attribute else holder, body.imports)
-        done = [f"with {call}:", "    pass"] if outcome.entered else [call]
+        done = [f"with {call}:", "    pass"] if outcome.entered else [call] if outcome.warned is None else []
         body.lines += [*done, body.equal(shown, body.write(effect.value.text))]
     elif outcome.entered:
         body.lines += [f"with {call} as inside:", *(f"    {line}" for line in _inside(outcome, body))]
     elif outcome.kind == "opaque":
-        body.lines += [f"result = {call}", *_attributes("result", outcome, body)]
+        call = body.warned(outcome, call)
+        body.lines += [*([f"result = {call}"] if call != "result" else []), *_attributes("result", outcome, body)]
     elif outcome.value is not None:
-        _assert_value(call, body.write(outcome.value.text), body)
+        _assert_value(body.warned(outcome, call), body.write(outcome.value.text), body)
 
 
 def _inside(outcome: Outcome, body: _Body) -> list[str]:
@@ -280,9 +302,9 @@ def _scripted(observed: Observed, script: Script, body: _Body) -> None:
         failing = [f"    {line}" for line in script.look.splitlines()]
         body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
         return
-    look = looked_at(outcome, script.look, body.imports)
+    look = body.warned(outcome, looked_at(outcome, script.look, body.imports))
     if outcome.kind == "opaque":
-        body.lines += [f"result = {look}", *_attributes("result", outcome, body)]
+        body.lines += [*([f"result = {look}"] if look != "result" else []), *_attributes("result", outcome, body)]
     elif outcome.value is not None:
         _assert_value(look, body.write(outcome.value.text), body)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from greenlane.domain.service_settings import Service
+from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
 from greenlane.testgen.code import (
@@ -22,6 +23,8 @@ from greenlane.testgen.code import (
 )
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
+from greenlane.testgen.neighbours import Style
+from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, open_branches
 from greenlane.testgen.uses import with_uses
 
@@ -81,6 +84,20 @@ def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tup
         for rank, entry in enumerate(entries_of(function, functions) if function else ()):
             entries[entry] = min(rank, entries.get(entry, rank))
     return tuple((rank, entry) for entry, rank in entries.items())
+
+
+def scene_of(
+    service: Service, environment: PythonEnvironment, tree: Path, style: Style, measured: Iterable[str]
+) -> Scene:
+    """The scene of tests in the folder of their neighbours. Reads folders."""
+    return Scene(
+        service=service,
+        environment=environment,
+        tree=tree,
+        folder="" if style.folder == "." else style.folder,
+        modules=project_modules(service, tree),
+        measured=tuple(sorted(measured)),
+    )
 
 
 def project_modules(service: Service, tree: Path) -> frozenset[str]:

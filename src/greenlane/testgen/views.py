@@ -4,10 +4,13 @@ iterated, `repr(...)` around what can't be written down. Pure; for `render.py`.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Outcome
+from greenlane.testgen.inputs import Case
 
 BY_FUNCTION = frozenset(
     {"__repr__", "__str__", "__len__", "__hash__", "__bool__", "__bytes__", "__int__", "__float__", "__iter__",
@@ -76,3 +79,13 @@ def as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> s
 
 def _called_itself(entry: Function, receiver: str, given: Sequence[str]) -> str:
     return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
+
+
+def module_attribute(case: Case) -> str:
+    """`shop.OLD_NAME` for a call of a module's own `__getattr__` (PEP 562), as everybody reads it; empty for others."""
+    entry, given = case.entry, [text for _, text in case.arguments]
+    if entry.name != "__getattr__" or entry.owner is not None or len(given) != 1 or case.script is not None:
+        return ""
+    node = parse_expression(given[0]).body
+    name = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+    return f"{entry.module}.{name}" if name.isidentifier() else ""

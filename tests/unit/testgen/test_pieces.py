@@ -268,6 +268,29 @@ def test_a_visible_effect_is_asserted_on_a_named_receiver() -> None:
     assert "total = [1]\n    discount(total)\n    assert total == [1, 2]" in text
 
 
+def test_a_warning_is_asked_for_where_the_call_is_made() -> None:
+    warned = ("builtins", "DeprecationWarning", "discount(total) is old; " + "use Basket " * 20)
+    text = render([seen(case("60"), "5", lines=(1,), warned=warned)])
+    assert (
+        'with pytest.warns(\n        DeprecationWarning,\n        match=r"discount\\(total\\) is old; use Basket'
+        in text
+    )
+    assert 'use"' not in text  # cut between words
+    assert "result = discount(60)\n    assert result == 5" in text
+    unit = render([seen(case("60"), "5", lines=(1,), warned=("builtins", "UserWarning", "old"))], form="unittest")
+    assert 'with self.assertWarnsRegex(UserWarning, "old"):' in unit
+
+
+def test_an_attribute_of_a_module_is_read_as_one() -> None:
+    source = "def __getattr__(name):\n    return name\n"
+    (entry,) = list_functions(ast.parse(source), "shop/__init__.py", "shop")
+    (asked,) = seed_cases(entry, [call("'OLD'")], 0, 8)
+    ran = frozenset({("shop/pricing.py", 1)})
+    text = render([msgspec.structs.replace(seen(asked, "'OLD'"), reached=ran)])
+    assert "import shop\n" in text
+    assert 'assert shop.OLD == "OLD"' in text
+
+
 @pytest.mark.parametrize(
     ("style", "expected"),
     [
@@ -292,6 +315,19 @@ def test_the_style_is_read_from_the_nearest_test(tmp_path: Path) -> None:
     )
     style = read_style(Service(name="shop"), tree, "shop/pricing.py", "shop.pricing")
     assert style == Style(form="class", imports="package", folder="tests/unit", layout=Layout(line_length=100))
+
+
+def test_only_files_that_the_suite_collects_are_neighbours(tmp_path: Path) -> None:
+    tree = write_tree(
+        tmp_path,
+        {
+            "tests/typed/test_pricing.py": "from shop.pricing import discount\n\ndef test_a(): ...\n",
+            "tests/test_other.py": "def test_b(): ...\n",
+        },
+    )
+    collected = frozenset({"tests/test_other.py"})
+    style = read_style(Service(name="shop"), tree, "shop/pricing.py", "shop.pricing", collected)
+    assert style.folder == "tests"
 
 
 def test_no_file_of_anybody_is_overwritten(tmp_path: Path) -> None:

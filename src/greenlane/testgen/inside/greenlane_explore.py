@@ -35,6 +35,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # it lies besid
     state_of,
 )
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
+from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
 _CALL_S = 1.0
 _WAIT_S = 8.0  # by the clock: a machine may be busy with other things
@@ -76,7 +77,7 @@ def _looked_at(record: dict[str, Any]) -> str:
     """What the assertions of a test written from this record would compare."""
     value = record.get("value") or {}
     changes = [[where, name, shown["text"], view] for where, name, shown, view in record.get("changes", [])][:1]
-    parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes]
+    parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes, record.get("warned")]
     if not changes:
         parts += [value.get("text"), record.get("listed"), record.get("view", "")]
         parts += [[name, shown["text"]] for name, shown in record.get("attributes", [])]
@@ -169,7 +170,8 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
 def _way(progress: dict[str, Any]) -> dict[str, Any]:
     """How the look came about, beside the call."""
     flags = {name: True for name in ("listed", "entered", "decorated") if progress.get(name)}
-    return {"called": progress.get("called", -1)} | flags
+    given = {"warned": progress["warned"]} if "warned" in progress else {}
+    return {"called": progress.get("called", -1)} | flags | given
 
 
 def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
@@ -193,7 +195,7 @@ def _prepare(case: dict[str, Any], names: dict[str, Any]) -> tuple[Any, dict[str
 def _call(
     function: Any, positional: list[Any], keywords: dict[str, Any], asynchronous: bool, progress: dict[str, Any]
 ) -> Any:
-    with _limited():
+    with _limited(), warned(_GIVEN["project"], progress):
         outcome = function(*positional, **keywords)
         if asynchronous and inspect.isawaitable(outcome):
             outcome = asyncio.run(_await(outcome))
