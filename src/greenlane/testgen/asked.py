@@ -32,7 +32,7 @@ from greenlane.testgen.given import GivenText
 from greenlane.testgen.neighbours import Style, free_path, nearest_test, read_style
 from greenlane.testgen.render import WrittenCase
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.source import scene_of
+from greenlane.testgen.source import collected_files, scene_of
 from greenlane.testgen.targets import Lines
 
 _MAX_FILES = 6
@@ -93,8 +93,9 @@ class TestAsker:
         kept: list[tuple[str, Style, tuple[Judged, ...]]] = []
         dropped: list[DroppedTest] = []
         answers: list[WritingAnswer] = []
+        collected = collected_files(baseline)
         for path in sorted(gaps, key=lambda path: (-len(gaps[path]), path))[:_MAX_FILES]:
-            gap = await asyncio.to_thread(_read_gap, service, environment, tree, path, gaps, origin)
+            gap = await asyncio.to_thread(_read_gap, service, environment, tree, path, gaps, origin, collected)
             if gap is None:
                 continue
             own, lost, given = await self._one_file(gap)
@@ -161,6 +162,7 @@ def _read_gap(
     path: str,
     gaps: Mapping[str, frozenset[int]],
     origin: Origin,
+    collected: frozenset[str] | None,
 ) -> _Gap | None:
     """What is asked about one file; None if no function of it holds an open line. Reads files."""
     try:
@@ -172,7 +174,7 @@ def _read_gap(
     holding = {function.line: function for line in gaps[path] if (function := enclosing(functions, line))}
     if not holding:
         return None
-    style = read_style(service, tree, path, module)
+    style = read_style(service, tree, path, module, collected)
     scene = scene_of(service, environment, tree, style, gaps)
     hidden = frozenset(number for name, number in origin.hidden if name == path)
     near = nearest_test(service, tree, path, module)

@@ -33,7 +33,7 @@ from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
-from greenlane.testgen.source import Source, read_file, scene_of
+from greenlane.testgen.source import Source, collected_files, read_file, scene_of
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
 from greenlane.testgen.trial import Trials
 
@@ -98,7 +98,7 @@ class TestGenerator:
         drafts: list[_Draft] = []
         dropped: list[DroppedTest] = []
         touched = dict(gaps) if changed is None else {**changed, **{p: changed.get(p, n) | n for p, n in gaps.items()}}
-        collected = frozenset(outcome.test.split("::")[0] for outcome in baseline.outcomes) or None
+        collected = collected_files(baseline)
         for path, lines in sorted(touched.items()):
             open_lines = gaps.get(path, frozenset())
             source = await asyncio.to_thread(read_file, service, tree, path, open_lines, lines, baseline)

@@ -100,6 +100,11 @@ def scene_of(
     )
 
 
+def collected_files(run: SuiteRun) -> frozenset[str] | None:
+    """The test files that a suite ran; None where it does not tell."""
+    return frozenset(outcome.test.split("::")[0] for outcome in run.outcomes) or None
+
+
 def project_modules(service: Service, tree: Path) -> frozenset[str]:
     """Top-level names that the project itself offers."""
     found = set()
