@@ -253,7 +253,7 @@ async def test_a_budget_that_is_spent_leaves_the_generator_alone_and_is_said(
         _, complete = await act(agent, reviewed(repository, head))
     assert host.bodies == []
     assert isinstance(complete, TestsComplete)
-    assert [test.name for test in complete.written] == ["test_shipping_cents_is_1290_when_country_is_in_customs"]
+    assert [test.name for test in complete.written] == ["test_shipping_cents_by_subtotal_and_country"]
     assert "model-over-budget" in complete.why.rules_fired
     assert "usd_per_pr" in complete.why.rationale
 

@@ -179,11 +179,11 @@ async def test_a_gap_is_closed_by_a_test_that_was_run_and_one_commit(
     assert repository.git("rev-parse", "fix~1") == head
     assert repository.git("diff", "--name-only", head, "fix") == "tests/test_shipping_generated.py"
     (written,) = complete.written
-    assert written.name == "test_shipping_cents_is_1290_when_country_is_in_customs"
+    assert written.name == "test_shipping_cents_by_subtotal_and_country"
     assert written.covers == ("shop/shipping.py:8",)
     text = repository.git("show", f"fix:{written.path}")
     assert "from shop.shipping import shipping_cents" in text
-    assert '"CH") == 1290' in text
+    assert '[(1000, "CH", 1290), (4900, "DE", 0), (4899, "DE", 390)]' in text  # and both sides of a limit
 
 
 async def test_a_crash_before_the_commit_or_after_it_commits_once(

@@ -226,7 +226,8 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     covers = sorted(choice.covers, key=lambda target: (is_fault(target), len(target), target))
     inside = [line_of(target) for target in covers if entry.first <= line_of(target) <= entry.last]
     line = (inside or [line_of(target) for target in covers])[0]
-    guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside else ()
+    alike = all(line in call.lines.get(source.path, frozenset()) for call in choice.calls)
+    guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside and alike else ()
     condition, condition_sentence = describe_condition(guards, *choice.calls)
     outcome, outcome_sentence = describe_outcome(observed)
     several = len(choice.calls)
