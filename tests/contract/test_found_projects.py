@@ -19,14 +19,12 @@ from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.adapters.sandbox.bubblewrap import BubblewrapSandbox
 from greenlane.adapters.sandbox.namespaces import NamespaceSandbox
-from greenlane.agents.testing import TestAgent
 from greenlane.analyzers.coverage import CoverageReport, SandboxedCoverage
 from greenlane.domain.errors import ChangeError
 from greenlane.domain.events import TestsComplete
 from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
-from greenlane.testgen import TestGenerator
-from tests.contract.test_testing_agent import Repository, act, reviewed
+from tests.contract.test_testing_agent import Repository, act, agent_with, reviewed
 from tests.support.projects import write_tree
 
 
@@ -403,15 +401,7 @@ async def run_agent(sandbox: Sandbox, folder: Path, files: dict[str, str]) -> tu
     repository.base = repository.commit("a shop in Django")
     head = repository.change(store__rates=CUSTOMS)
     settings = Settings.model_validate({"services": [{"name": "shop", **OWN}]})
-    agent = TestAgent(
-        code_host=repository.host(),
-        source=repository.host(),
-        sandbox=sandbox,
-        environments=VenvEnvironments(folder / "environments", sandbox, settings),
-        generator=TestGenerator(sandbox, settings),
-        settings=settings,
-        work_dir=folder / "work",
-    )
+    agent = agent_with(settings, repository, sandbox, folder)
     *_, complete = await act(agent, reviewed(repository, head))
     assert isinstance(complete, TestsComplete)
     return complete, repository

@@ -11,7 +11,6 @@ import pytest
 
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.sandbox import choose_sandbox
-from greenlane.agents.testing import TestAgent
 from greenlane.analyzers.coverage import SandboxedCoverage
 from greenlane.config import load_settings
 from greenlane.domain.errors import ConfigError, FinalError, InputError
@@ -23,9 +22,9 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.contract import schema
 from greenlane.suite.program import run_by_program
 from greenlane.suite.runner import SuiteRequest
-from greenlane.testgen import Generation, TestGenerator
+from greenlane.testgen import Generation
 from greenlane.testgen.program import ProgramTests
-from tests.contract.test_testing_agent import Repository, act, reviewed
+from tests.contract.test_testing_agent import Repository, act, agent_with, reviewed
 from tests.support.projects import lines_with, write_tree
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
@@ -224,15 +223,7 @@ async def test_the_agent_commits_what_the_program_wrote(sandbox: Sandbox, tmp_pa
     head = repository.commit("customs")
     repository.git("switch", "-q", "main")
     settings = Settings(services=(perl_service("sh ./program", writes=True),))
-    agent = TestAgent(
-        code_host=(git := repository.host()),
-        source=git,
-        sandbox=sandbox,
-        environments=VenvEnvironments(tmp_path / "environments", sandbox, settings),
-        generator=TestGenerator(sandbox, settings),
-        settings=settings,
-        work_dir=tmp_path / "work",
-    )
+    agent = agent_with(settings, repository, sandbox, tmp_path)
     *_, complete = await act(agent, reviewed(repository, head))
     assert isinstance(complete, TestsComplete)
     assert complete.proceed, complete.why.rationale

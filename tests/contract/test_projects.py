@@ -9,15 +9,13 @@ import pytest
 
 from greenlane.adapters.environments import VenvEnvironments
 from greenlane.adapters.sandbox import choose_sandbox
-from greenlane.agents.testing import TestAgent
 from greenlane.analyzers.coverage import CoverageReport, SandboxedCoverage
 from greenlane.domain.events import TestsComplete
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.impact import impacted_tests
-from greenlane.testgen import TestGenerator
-from tests.contract.test_testing_agent import BASE, FIXED, Repository, act, reviewed
+from tests.contract.test_testing_agent import BASE, FIXED, Repository, act, agent_with, reviewed
 from tests.support.projects import write_tree
 
 RATES = """
@@ -146,15 +144,7 @@ async def test_a_monorepo_tests_the_services_that_are_touched_and_no_other(sandb
         for name in ("shop", "billing")
     ]
     settings = Settings.model_validate({"services": services})
-    agent = TestAgent(
-        code_host=repository.host(),
-        source=repository.host(),
-        sandbox=sandbox,
-        environments=VenvEnvironments(tmp_path / "environments", sandbox, settings),
-        generator=TestGenerator(sandbox, settings),
-        settings=settings,
-        work_dir=tmp_path / "work",
-    )
+    agent = agent_with(settings, repository, sandbox, tmp_path)
     *_, complete = await act(agent, reviewed(repository, head))
     assert isinstance(complete, TestsComplete)
     assert complete.proceed, complete.why.rationale
@@ -171,15 +161,7 @@ async def test_what_was_red_before_the_change_is_told_apart_and_the_gap_is_close
     repository.base = repository.commit("red")
     head = repository.change(shop__shipping=FIXED)
     settings = Settings(services=(Service(name="shop"),))
-    agent = TestAgent(
-        code_host=repository.host(),
-        source=repository.host(),
-        sandbox=sandbox,
-        environments=VenvEnvironments(tmp_path / "environments", sandbox, settings),
-        generator=TestGenerator(sandbox, settings),
-        settings=settings,
-        work_dir=tmp_path / "work",
-    )
+    agent = agent_with(settings, repository, sandbox, tmp_path)
     *_, complete = await act(agent, reviewed(repository, head))
     assert isinstance(complete, TestsComplete)
     assert complete.proceed, complete.why.rationale
@@ -203,15 +185,7 @@ async def test_of_a_suite_that_takes_too_long_the_tests_of_the_changed_code_are_
     repository.base = repository.commit("slow")
     head = repository.change(shop__shipping=FIXED)
     settings = Settings.model_validate({"services": [{"name": "shop"}], "validation": {"test_timeout_s": 20}})
-    agent = TestAgent(
-        code_host=repository.host(),
-        source=repository.host(),
-        sandbox=sandbox,
-        environments=VenvEnvironments(tmp_path / "environments", sandbox, settings),
-        generator=TestGenerator(sandbox, settings),
-        settings=settings,
-        work_dir=tmp_path / "work",
-    )
+    agent = agent_with(settings, repository, sandbox, tmp_path)
     *_, complete = await act(agent, reviewed(repository, head))
     assert isinstance(complete, TestsComplete)
     assert complete.proceed, complete.why.rationale

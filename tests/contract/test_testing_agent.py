@@ -138,7 +138,14 @@ def make_agent(
     repository: Repository, sandbox: Sandbox, folder: Path, writer: ClaudeTestWriter | None = None, **validation: object
 ) -> TestAgent:
     settings = Settings.model_validate({"services": [{"name": "shop"}], "validation": validation})
-    git, generator = LocalGit(repository.folder), TestGenerator(sandbox, settings)
+    return agent_with(settings, repository, sandbox, folder, writer)
+
+
+def agent_with(
+    settings: Settings, repository: Repository, sandbox: Sandbox, folder: Path, writer: ClaudeTestWriter | None = None
+) -> TestAgent:
+    """The agent as it is put together for a repository with these settings; what it keeps is below `folder`."""
+    git, generator = repository.host(), TestGenerator(sandbox, settings)
     return TestAgent(
         asker=TestAsker(writer, generator, sandbox, settings) if writer else None,
         code_host=git,

@@ -5,7 +5,6 @@ Pure, and the same each time.
 from __future__ import annotations
 
 import ast
-import itertools
 import re
 from collections.abc import Iterable
 
@@ -13,6 +12,7 @@ import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Constant, Function, Param
+from greenlane.testgen.turns import in_turn
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 """Strings of different kinds, as inputs where nothing better is known."""
@@ -100,11 +100,10 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         return list(_CALLABLES)
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
     if named:
-        rows = itertools.zip_longest(*(pools[kind] for kind in named))  # one of each type in turn
-        found = [value for row in rows for value in row if value is not None]
+        found = list(in_turn(pools[kind] for kind in named))
     else:
         asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
-        mixed = [v for row in itertools.zip_longest(numbers[:4], texts[:6]) for v in row if v is not None]
+        mixed = in_turn([numbers[:4], texts[:6]])
         found = [*_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
 

@@ -50,8 +50,9 @@ def read_layout(tree: Path, near: str = "") -> Layout:
         said["magic_comma"] = formatted.get("skip-magic-trailing-comma") is not True
     if said.get("quotes", "preserve") == "preserve":
         said["quotes"] = _usual_quotes(near)
-    said["indent"] = "tab" if formatted.get("indent-style") == "tab" or _usual_indent(near) == "\t" else "space"
-    width = ruff.get("indent-width") or len(_usual_indent(near).replace("\t", "    "))
+    indent = _usual_indent(near)
+    said["indent"] = "tab" if formatted.get("indent-style") == "tab" or indent == "\t" else "space"
+    width = ruff.get("indent-width") or len(indent.replace("\t", "    "))
     said["indent_width"] = width if isinstance(width, int) and width in _WIDTHS else 4
     return Layout(**{key: value for key, value in said.items() if value is not None})
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import asyncio
-import itertools
 import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,6 +31,7 @@ from greenlane.testgen.source import Source
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
+from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
 _ROUNDS = 5
@@ -112,11 +112,12 @@ class Search:
         if not observed:
             return []
         noticing = await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S)
-        lines = {mutant.line for mutant in self.gap.mutants}
-        useful = [
-            o for o in noticing if o.reached & self.gap.faults or not lines & o.lines.get(self.gap.path, frozenset())
-        ]
+        useful = [o for o in noticing if o.reached & self.gap.faults or not self._runs_a_fault(o)]
         return useful or noticing
+
+    def _runs_a_fault(self, observed: Observed) -> bool:
+        ran = observed.lines.get(self.gap.path, frozenset())
+        return any(mutant.line in ran for mutant in self.gap.mutants)
 
     def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
         return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
@@ -196,18 +197,17 @@ class Search:
                     [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
                     for one in scripts
                 ]
-                scripts = [one for row in itertools.zip_longest(*swapped) for one in row if one is not None]
+                scripts = list(in_turn(swapped))
                 share = _MAX_SWAPPED
-            chained = [list(chain_calls(one, f, self._source.functions)) for f in fluent for one in scripts]
-            more = [one for row in itertools.zip_longest(*chained) for one in row if one is not None]
+            more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
             own: list[Case] = []
-            for one in [one for row in itertools.zip_longest(scripts[:share], more[:share]) for one in row if one]:
+            for one in in_turn([scripts[:share], more[:share]]):
                 if self._style.form == "unittest" and one.fixtures:
                     continue
                 own.append(script_case(function, one))
             rows.append(own)
-        for row in itertools.zip_longest(*rows):  # one of each line in turn
-            found |= {case.key: case for case in row if case is not None and case.key not in found}
+        for case in in_turn(rows):
+            found.setdefault(case.key, case)
         return list(found.values())
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
@@ -242,13 +242,8 @@ class Search:
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
         """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
-        lines = {mutant.line for mutant in self.gap.mutants}
         useful = [
-            o
-            for o in observed
-            if o.case.key not in known
-            and is_tellable(o)
-            and (o.reached or lines & o.lines.get(self.gap.path, frozenset()))
+            o for o in observed if o.case.key not in known and is_tellable(o) and (o.reached or self._runs_a_fault(o))
         ]
         useful.sort(key=taste, reverse=True)
         chosen: dict[str, Observed] = {}

@@ -14,6 +14,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
+from greenlane.testgen.turns import in_turn
 
 
 def vary(
@@ -174,7 +175,7 @@ def _options(params: Iterable[Param], given: Set[str | None], entry: Function) -
     left = [param for param in params if param.default is not None and param.name not in given]
     left.sort(key=lambda param: not (param.annotation or param.choices))
     rows = [[(param.name, value) for value in guess_options(param, entry)] for param in left]
-    return (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
+    return in_turn(rows)
 
 
 def _variants(text: str, entry: Function, constructors: Constructors, *, statement: bool = False) -> Iterator[str]:

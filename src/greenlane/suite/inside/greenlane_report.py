@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
+from greenlane_contexts import switch  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _ORDER = os.environ.get("GREENLANE_ORDER", "")
 _MAX_DETAIL = 2000
@@ -38,17 +39,6 @@ def _writer() -> Write:
 _write = _writer()
 
 
-def _switch(context: str) -> None:
-    try:
-        import coverage
-
-        current = coverage.Coverage.current()
-        if current is not None:
-            current.switch_context(context)
-    except Exception:  # an old coverage has no contexts: the lines are measured all the same
-        pass
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[Any]) -> None:
     if _ORDER == "reverse":
@@ -59,9 +49,9 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: Any) -> Iterator[None]:
-    _switch(item.nodeid)
+    switch(item.nodeid)
     yield
-    _switch("")
+    switch("")
 
 
 def pytest_runtest_logreport(report: Any) -> None:

@@ -12,6 +12,8 @@ import sys
 import unittest
 from typing import Any
 
+from greenlane_contexts import switch  # type: ignore[import-not-found]  # it lies beside this file inside
+
 _MAX_DETAIL = 2000
 _TREE = os.environ.get("GREENLANE_TREE", "")
 _PATH = os.environ.get("GREENLANE_REPORT", "")
@@ -42,17 +44,6 @@ def _name(test: Any) -> str:
         return str(test)
     path = os.path.relpath(file, _TREE)
     return f"{path}::{type(test).__qualname__.replace('.', '::')}::{method}"
-
-
-def _switch(context: str) -> None:
-    try:
-        import coverage
-
-        current = coverage.Coverage.current()
-        if current is not None:
-            current.switch_context(context)
-    except Exception:  # an old coverage has no contexts: the lines are measured all the same
-        pass
 
 
 def _detail(result: Any, test: Any, error: Any) -> str:
@@ -111,12 +102,12 @@ def install() -> None:
     start, stop = unittest.TestResult.startTest, unittest.TestResult.stopTest
 
     def started(self: Any, test: Any) -> None:
-        _switch(_name(test))
+        switch(_name(test))
         start(self, test)
 
     def stopped(self: Any, test: Any) -> None:
         stop(self, test)
-        _switch("")
+        switch("")
 
     _put("startTest", started)
     _put("stopTest", stopped)
