@@ -1,0 +1,167 @@
+"""Values for a parameter from its annotation, by Hypothesis' strategies: what is nested, or of the standard library.
+
+`Mapping[str, list[int]]` becomes a strategy of dicts of lists; the plain values in it are the ones given, so that the
+constants of the code stand inside a container as well. Pure, and the same each time; a type that is not known here
+(a class of the project, a type variable) gives nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from types import MappingProxyType
+from typing import TypeAlias
+from uuid import UUID
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from greenlane.suite.lines import parse_expression
+from greenlane.testgen.turns import in_turn
+
+Plain: TypeAlias = tuple[tuple[str, tuple[object, ...]], ...]
+"""(name of a plain type, values of it, most telling first)."""
+_Values: TypeAlias = st.SearchStrategy[object]
+
+_EXAMPLES, _ITEMS, _LEAVES, _MAX_TEXT, _DEPTH = 40, 2, 4, 60, 3
+_LISTS = frozenset({"list", "List", "Sequence", "Iterable", "Collection", "Container", "MutableSequence"})
+_SETS = frozenset({"set", "Set", "AbstractSet", "MutableSet"})
+_FROZEN = frozenset({"frozenset", "FrozenSet"})
+_TUPLES = frozenset({"tuple", "Tuple"})
+_DICTS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
+_OF_LIBRARY: Mapping[str, tuple[object, ...]] = MappingProxyType({
+    "date": (date(2020, 1, 31), date(2020, 2, 29), date(1999, 12, 31)),
+    "datetime": (datetime(2020, 1, 31), datetime(2020, 1, 31, tzinfo=UTC), datetime(1999, 12, 31, 23, 59, 59)),
+    "time": (time(12, 30), time(0, 0), time(23, 59, 59)),
+    "timedelta": (timedelta(days=1), timedelta(0), timedelta(seconds=90), timedelta(days=-1)),
+    "Decimal": (Decimal("1.5"), Decimal(0), Decimal(-1)),
+    "Fraction": (Fraction(1, 2), Fraction(0), Fraction(-3, 2)),
+    "UUID": (UUID(int=0), UUID("12345678-1234-5678-1234-567812345678")),
+    "complex": (1j, 0j, 1 + 2j),
+})  # fmt: skip
+"""What a person would write down of each."""
+
+
+class _UnknownTypeError(Exception):
+    """The annotation names a type that nothing is known of."""
+
+
+@functools.lru_cache(maxsize=512)
+def typed_values(annotation: str, plain: Plain) -> tuple[str, ...]:
+    """Expressions of that type, the plainest first; none where it is one of the plain types, or not known."""
+    try:
+        node = parse_expression(annotation.strip("'\"")).body
+        if not any(_is_told(part) for part in ast.walk(node)):
+            return ()
+        strategy = _strategy(node, dict(plain), 0)
+        texts = sorted(map(_written, _examples(strategy)), key=lambda text: (len(text), text))
+    except (SyntaxError, ValueError, TypeError, _UnknownTypeError):  # TypeError: a set of lists
+        return ()
+    short = [text for text in dict.fromkeys(texts) if len(text) <= _MAX_TEXT]
+    hollow = [text for text in short if re.search(r"\(\)|\[\]|\{\}|^None$|''", text)]
+    return tuple(in_turn([[text for text in short if text not in hollow], hollow]))
+
+
+def _is_told(node: ast.AST) -> bool:
+    """Whether more is said than a plain type or a list of one."""
+    if isinstance(node, ast.Subscript):
+        return _name_of(node.value) not in _LISTS | {"Optional", "Union"} or isinstance(node.slice, ast.Subscript)
+    return isinstance(node, ast.expr) and _name_of(node) in _OF_LIBRARY
+
+
+def _name_of(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _strategy(node: ast.expr, plain: Mapping[str, tuple[object, ...]], depth: int) -> _Values:
+    """Raises _UnknownTypeError."""
+    if depth > _DEPTH:
+        raise _UnknownTypeError
+    if isinstance(node, ast.Constant):
+        if isinstance(node.value, str):  # a forward reference
+            return _strategy(parse_expression(node.value).body, plain, depth + 1)
+        if node.value is None:
+            return st.none()
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _one_of((node.left, node.right), plain, depth)
+    elif isinstance(node, ast.Subscript):
+        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        return _generic(_name_of(node.value), inner, plain, depth)
+    elif name := _name_of(node):
+        values = plain.get(name) or _OF_LIBRARY.get(name)
+        return st.sampled_from(values[:_LEAVES]) if values else _generic(name, (), plain, depth)
+    raise _UnknownTypeError
+
+
+def _generic(name: str, inner: Sequence[ast.expr], plain: Mapping[str, tuple[object, ...]], depth: int) -> _Values:
+    """`name[inner]`; a container of which nothing is said holds numbers. Raises _UnknownTypeError."""
+    if name == "Literal":
+        return st.sampled_from([ast.literal_eval(part) for part in inner])
+    if name in {"Optional", "Union"}:
+        return _one_of((*inner, *([ast.Constant(value=None)] if name == "Optional" else [])), plain, depth)
+    if name in {"Annotated", "Final", "ClassVar", "Required", "NotRequired"} and inner:
+        return _strategy(inner[0], plain, depth)
+    if name in _TUPLES and inner and not _is_endless(inner):
+        return st.tuples(*(_strategy(part, plain, depth + 1) for part in inner))
+    if name in _DICTS:
+        key, value = inner if len(inner) == 2 else (ast.Name(id="str"), ast.Name(id="int"))
+        return st.dictionaries(_strategy(key, plain, depth + 1), _strategy(value, plain, depth + 1), max_size=_ITEMS)
+    item = _strategy(inner[0] if inner else ast.Name(id="int"), plain, depth + 1)
+    if name in _LISTS:
+        return st.lists(item, max_size=_ITEMS)
+    if name in _SETS | _FROZEN:
+        return (st.sets if name in _SETS else st.frozensets)(item, max_size=_ITEMS)
+    if name in _TUPLES:
+        return st.lists(item, max_size=_ITEMS).map(tuple)
+    raise _UnknownTypeError
+
+
+def _one_of(nodes: Sequence[ast.expr], plain: Mapping[str, tuple[object, ...]], depth: int) -> _Values:
+    """Any of the types that are known."""
+    known = []
+    for node in nodes:
+        try:
+            known.append(_strategy(node, plain, depth))
+        except _UnknownTypeError:
+            continue
+    if not known:
+        raise _UnknownTypeError
+    return st.one_of(known)
+
+
+def _is_endless(inner: Sequence[ast.expr]) -> bool:
+    return len(inner) == 2 and isinstance(inner[1], ast.Constant) and inner[1].value is Ellipsis
+
+
+def _examples(strategy: _Values) -> list[object]:
+    found: list[object] = []
+
+    @settings(
+        max_examples=_EXAMPLES, derandomize=True, database=None, deadline=None, phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    @given(strategy)
+    def see(value: object) -> None:
+        found.append(value)
+
+    see()
+    return found
+
+
+def _written(value: object) -> str:
+    """As an expression, without the modules' names (these are imported from); sets in an order that stays."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_written(key)}: {_written(held)}" for key, held in value.items()) + "}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_written, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, set | frozenset):
+        items = f"{{{', '.join(sorted(map(_written, value)))}}}" if value else ""
+        return (items or "set()") if isinstance(value, set) else f"frozenset({items})"
+    return repr(value).replace("datetime.", "")
