@@ -27,7 +27,7 @@ _CALLABLES = ("lambda value: value", "lambda: 'a'", "lambda *values: len(values)
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
     "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
-    "Decimal": "float", "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
+    "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
     "PathLike": "Path", "PurePath": "Path", "IO": "TextIO", "StringIO": "TextIO", "BytesIO": "BinaryIO",
     "Type": "type", "Any": "object", "bytearray": "bytes",
 }  # fmt: skip
@@ -63,13 +63,13 @@ _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
 
 
 def needs_of(text: str, entry: Function) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-    """What a guessed expression imports (of the standard library, or a class of the function's own module), and the
+    """What a guessed expression imports (of the standard library, or a class that its module knows), and the
     fixtures that it names."""
     if not _NEEDY.search(text):
         return frozenset(), frozenset()
     names = {n.id for n in ast.walk(parse_expression(text)) if isinstance(n, ast.Name)}
-    own = {name for name in names if name in entry.classes}
-    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - own} | {(entry.module, name) for name in own}
+    own = {(module, name) for name, module in entry.classes if name in names}
+    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - {name for _, name in own}} | own
     return frozenset(imports), frozenset(names & _FIXTURES)
 
 
@@ -99,7 +99,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         return list(param.choices)
     if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
         return list(_CALLABLES)
-    typed = typed_values(param.annotation, _plain_values(entry)) if param.annotation else ()
+    typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
     if named or typed:
         found = list(in_turn([typed, *(pools[kind] for kind in named)]))
@@ -110,7 +110,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _plain_values(entry: Function) -> Plain:
+def plain_values(entry: Function) -> Plain:
     """What stands inside a container: the code's own constants first."""
     texts = [c for c in entry.constants if isinstance(c, str)]
     numbers = [n for n in near_numbers(entry.constants) if isinstance(n, int)]

@@ -2,7 +2,7 @@
 
 `Mapping[str, list[int]]` becomes a strategy of dicts of lists; the plain values in it are the ones given, so that the
 constants of the code stand inside a container as well. Pure, and the same each time; a type that is not known here
-(a class of the project, a type variable) gives nothing.
+(a type variable, a class that is not among the plain ones) gives nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 from uuid import UUID
 
+import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -26,13 +27,13 @@ from greenlane.testgen.turns import in_turn
 
 Plain: TypeAlias = tuple[tuple[str, tuple[object, ...]], ...]
 """(name of a plain type, values of it, most telling first)."""
-_Values: TypeAlias = st.SearchStrategy[object]
 
 _EXAMPLES, _ITEMS, _LEAVES, _MAX_TEXT, _DEPTH = 40, 2, 4, 60, 3
 _LISTS = frozenset({"list", "List", "Sequence", "Iterable", "Collection", "Container", "MutableSequence"})
 _SETS = frozenset({"set", "Set", "AbstractSet", "MutableSet"})
 _FROZEN = frozenset({"frozenset", "FrozenSet"})
 _TUPLES = frozenset({"tuple", "Tuple"})
+_WRAPPERS = frozenset({"Annotated", "Final", "ClassVar", "Required", "NotRequired", "ReadOnly"})
 _DICTS = frozenset({"dict", "Dict", "Mapping", "MutableMapping"})
 _OF_LIBRARY: Mapping[str, tuple[object, ...]] = MappingProxyType({
     "date": (date(2020, 1, 31), date(2020, 2, 29), date(1999, 12, 31)),
@@ -47,19 +48,33 @@ _OF_LIBRARY: Mapping[str, tuple[object, ...]] = MappingProxyType({
 """What a person would write down of each."""
 
 
+_ALIKE = 8
+"""Characters by which a text may be longer than another and still be as plain."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A value that is known by its expression alone: an object of a class of the project."""
+
+    text: str
+
+
 class _UnknownTypeError(Exception):
     """The annotation names a type that nothing is known of."""
 
 
 @functools.lru_cache(maxsize=512)
-def typed_values(annotation: str, plain: Plain) -> tuple[str, ...]:
-    """Expressions of that type, the plainest first; none where it is one of the plain types, or not known."""
+def typed_values(annotation: str, plain: Plain, *, even_plain: bool = False) -> tuple[str, ...]:
+    """Expressions of that type, the plainest first; none if it is not known, or, unless `even_plain`, one of the plain
+    types or a list of one."""
     try:
         node = parse_expression(annotation.strip("'\"")).body
-        if not any(_is_told(part) for part in ast.walk(node)):
+        if not even_plain and not any(_is_told(part) for part in ast.walk(node)):
             return ()
-        strategy = _strategy(node, dict(plain), 0)
-        texts = sorted(map(_written, _examples(strategy)), key=lambda text: (len(text), text))
+        values = _Values(dict(plain))
+        parts = [values.leaves(part) for part in _parts(node)]
+        if all(parts):
+            return tuple(dict.fromkeys(in_turn([[*map(_written, leaves)] for leaves in parts])))
+        texts = sorted(map(_written, _examples(values.strategy(node, 0))), key=lambda text: len(text) // _ALIKE)
     except (SyntaxError, ValueError, TypeError, _UnknownTypeError):  # TypeError: a set of lists
         return ()
     short = [text for text in dict.fromkeys(texts) if len(text) <= _MAX_TEXT]
@@ -78,67 +93,78 @@ def _name_of(node: ast.expr) -> str:
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
-def _strategy(node: ast.expr, plain: Mapping[str, tuple[object, ...]], depth: int) -> _Values:
-    """Raises _UnknownTypeError."""
-    if depth > _DEPTH:
-        raise _UnknownTypeError
-    if isinstance(node, ast.Constant):
-        if isinstance(node.value, str):  # a forward reference
-            return _strategy(parse_expression(node.value).body, plain, depth + 1)
-        if node.value is None:
-            return st.none()
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _one_of((node.left, node.right), plain, depth)
-    elif isinstance(node, ast.Subscript):
-        inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
-        return _generic(_name_of(node.value), inner, plain, depth)
-    elif name := _name_of(node):
-        values = plain.get(name) or _OF_LIBRARY.get(name)
-        return st.sampled_from(values[:_LEAVES]) if values else _generic(name, (), plain, depth)
-    raise _UnknownTypeError
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """The types of a union, else the type itself."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return [*_parts(node.left), *_parts(node.right)]
+    if isinstance(node, ast.Subscript) and (name := _name_of(node.value)) in {"Optional", "Union"}:
+        none: list[ast.expr] = [ast.Constant(value=None)] if name == "Optional" else []
+        return [*(part for inner in _inner(node) for part in _parts(inner)), *none]
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):  # a forward reference
+        return _parts(parse_expression(node.value).body)
+    return [node]
 
 
-def _generic(name: str, inner: Sequence[ast.expr], plain: Mapping[str, tuple[object, ...]], depth: int) -> _Values:
-    """`name[inner]`; a container of which nothing is said holds numbers. Raises _UnknownTypeError."""
-    if name == "Literal":
-        return st.sampled_from([ast.literal_eval(part) for part in inner])
-    if name in {"Optional", "Union"}:
-        return _one_of((*inner, *([ast.Constant(value=None)] if name == "Optional" else [])), plain, depth)
-    if name in {"Annotated", "Final", "ClassVar", "Required", "NotRequired"} and inner:
-        return _strategy(inner[0], plain, depth)
-    if name in _TUPLES and inner and not _is_endless(inner):
-        return st.tuples(*(_strategy(part, plain, depth + 1) for part in inner))
-    if name in _DICTS:
-        key, value = inner if len(inner) == 2 else (ast.Name(id="str"), ast.Name(id="int"))
-        return st.dictionaries(_strategy(key, plain, depth + 1), _strategy(value, plain, depth + 1), max_size=_ITEMS)
-    item = _strategy(inner[0] if inner else ast.Name(id="int"), plain, depth + 1)
-    if name in _LISTS:
-        return st.lists(item, max_size=_ITEMS)
-    if name in _SETS | _FROZEN:
-        return (st.sets if name in _SETS else st.frozensets)(item, max_size=_ITEMS)
-    if name in _TUPLES:
-        return st.lists(item, max_size=_ITEMS).map(tuple)
-    raise _UnknownTypeError
+def _inner(node: ast.Subscript) -> list[ast.expr]:
+    return node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
 
 
-def _one_of(nodes: Sequence[ast.expr], plain: Mapping[str, tuple[object, ...]], depth: int) -> _Values:
-    """Any of the types that are known."""
-    known = []
-    for node in nodes:
-        try:
-            known.append(_strategy(node, plain, depth))
-        except _UnknownTypeError:
-            continue
-    if not known:
-        raise _UnknownTypeError
-    return st.one_of(known)
+class _Values:
+    """Strategies over these plain values."""
+
+    def __init__(self, plain: Mapping[str, tuple[object, ...]]) -> None:
+        self._plain = plain
+
+    def leaves(self, node: ast.expr) -> tuple[object, ...]:
+        """The values of a type that holds no other."""
+        if isinstance(node, ast.Constant) and node.value is None:
+            return (None,)
+        name = _name_of(node)
+        return (self._plain.get(name) or _OF_LIBRARY.get(name, ()))[:_LEAVES]
+
+    def strategy(self, node: ast.expr, depth: int) -> st.SearchStrategy[object]:
+        """Any of the types of a union that are known. Raises _UnknownTypeError."""
+        known = []
+        for part in _parts(node) if depth <= _DEPTH else ():
+            try:
+                known.append(self._one(part, depth))
+            except _UnknownTypeError:
+                continue
+        if not known:
+            raise _UnknownTypeError
+        return st.one_of(known)
+
+    def _one(self, node: ast.expr, depth: int) -> st.SearchStrategy[object]:
+        """A container of which nothing is said holds numbers. Raises _UnknownTypeError."""
+        if leaves := self.leaves(node):
+            return st.sampled_from(leaves)
+        inner = _inner(node) if isinstance(node, ast.Subscript) else []
+        name = _name_of(node.value if isinstance(node, ast.Subscript) else node)
+        if name == "Literal":
+            return st.sampled_from([ast.literal_eval(part) for part in inner])
+        if name in _WRAPPERS and inner:
+            return self.strategy(inner[0], depth + 1)
+        if name in _TUPLES and inner and not _is_endless(inner):
+            return st.tuples(*(self.strategy(part, depth + 1) for part in inner))
+        if name in _DICTS:
+            keys, held = inner if len(inner) == 2 else (ast.Name(id="str"), ast.Name(id="int"))
+            return st.dictionaries(self.strategy(keys, depth + 1), self.strategy(held, depth + 1), max_size=_ITEMS)
+        if name not in _LISTS | _SETS | _FROZEN | _TUPLES:
+            raise _UnknownTypeError
+        item = self.strategy(inner[0] if inner else ast.Name(id="int"), depth + 1)
+        if name in _SETS:
+            return st.sets(item, max_size=_ITEMS)
+        if name in _FROZEN:
+            return st.frozensets(item, max_size=_ITEMS)
+        lists = st.lists(item, max_size=_ITEMS)
+        return lists.map(tuple) if name in _TUPLES else lists
 
 
 def _is_endless(inner: Sequence[ast.expr]) -> bool:
     return len(inner) == 2 and isinstance(inner[1], ast.Constant) and inner[1].value is Ellipsis
 
 
-def _examples(strategy: _Values) -> list[object]:
+def _examples(strategy: st.SearchStrategy[object]) -> list[object]:
     found: list[object] = []
 
     @settings(
@@ -155,6 +181,8 @@ def _examples(strategy: _Values) -> list[object]:
 
 def _written(value: object) -> str:
     """As an expression, without the modules' names (these are imported from); sets in an order that stays."""
+    if isinstance(value, Written):
+        return value.text
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_written(key)}: {_written(held)}" for key, held in value.items()) + "}"
     if isinstance(value, list):
