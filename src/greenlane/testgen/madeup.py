@@ -27,6 +27,7 @@ from greenlane.testgen.typed import Written, typed_values
 
 _RECEIVERS = 3
 _VALUES = 6
+_HOLLOW = frozenset({"''", "' '", "b''", "[]", "{}", "()", "None"})
 _DEPTH = 2
 """An object may need objects, and these again."""
 _KIN_WORDS = frozenset({"other", "rhs", "right", "that"})
@@ -52,13 +53,19 @@ def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: C
 def _objects(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:
     """Objects of a class, made from guesses for what it demands."""
     params = [p for p in constructors.get(name, ()) if p.default is None]
-    pools = [[v.text for v in _values(param, entry, (), constructors, depth + 1)[:_RECEIVERS]] for param in params]
+    pools = [_parts_of(param, entry, constructors, depth) for param in params]
     found = []
     for row in itertools.islice(_rows(pools), 2 * _RECEIVERS):
         given = ", ".join(f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, row, strict=True))
         made = _described(f"{name}({given})", entry)
         found.append(msgspec.structs.replace(made, imports=(*made.imports, (entry.home_of(name), name))))
     return found
+
+
+def _parts_of(param: Param, entry: Function, constructors: Constructors, depth: int) -> list[str]:
+    """Values that an object is made of: those that say something first."""
+    texts = [value.text for value in _values(param, entry, (), constructors, depth + 1)]
+    return sorted(texts, key=lambda text: text in _HOLLOW)[:_RECEIVERS]
 
 
 def _described(text: str, entry: Function) -> Description:
