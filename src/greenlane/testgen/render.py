@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
 from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import parse_expression
+from greenlane.testgen.body import Body, is_rough
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed, Outcome
@@ -20,7 +19,6 @@ from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed
 
-_MAX_MATCH = 80
 _MAX_INLINE = 70
 
 
@@ -44,87 +42,6 @@ class WrittenCase(msgspec.Struct, frozen=True, kw_only=True):
         return self.chosen.calls[0].case.entry
 
 
-class _Body:
-    """The lines of one test's body, in the assertion style of the file."""
-
-    def __init__(self, style: Style, prefixes: dict[str, str]) -> None:
-        self.unittest = style.form == "unittest"
-        self.prefixes = prefixes
-        self.lines: list[str] = []
-        self.imports: set[Import] = set()
-        self.parameters: list[tuple[str, list[str]]] = []
-
-    def write(self, description_text: str) -> str:
-        """An expression with names of the tested module spelled as the file imports them."""
-        tree = parse_expression(description_text)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and self.prefixes.get(node.id):
-                node.id = f"{self.prefixes[node.id]}{node.id}"
-        return ast.unparse(tree)
-
-    def equal(self, left: str, right: str) -> str:
-        if isinstance(parse_expression(left).body, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.IfExp | ast.Lambda):
-            left = f"({left})"
-        if right in {"None", "True", "False", "NotImplemented"}:
-            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs", "NotImplemented": "assertIs"}
-            if self.unittest:
-                return f"self.{methods[right]}({left}{'' if right == 'None' else f', {right}'})"
-            return f"assert {left} is {right}"
-        if self.unittest:
-            return f"self.assertEqual({left}, {right})"
-        if _is_rough(right):
-            self.imports.add(("pytest", ""))
-            return f"assert {left} == pytest.approx({right})"
-        return f"assert {left} == {right}"
-
-    def raises(self, error: str, message: str) -> str:
-        pattern = _pattern(message)
-        if self.unittest:
-            return (
-                f"with self.assertRaisesRegex({error}, {pattern}):" if pattern else f"with self.assertRaises({error}):"
-            )
-        self.imports.add(("pytest", ""))
-        return f"with pytest.raises({error}{f', match={pattern}' if pattern else ''}):"
-
-    def warned(self, outcome: Outcome, call: str) -> str:
-        """The look at a call; one that warns is made first, where the warning is asked for."""
-        if outcome.warned is None:
-            return call
-        _, name, message = outcome.warned
-        kind, pattern = self.write(name), _pattern(message)
-        if self.unittest:
-            head = f"self.assertWarnsRegex({kind}, {pattern})" if pattern else f"self.assertWarns({kind})"
-        else:
-            self.imports.add(("pytest", ""))
-            head = f"pytest.warns({kind}{f', match={pattern}' if pattern else ''})"
-        self.lines += [f"with {head}:", f"    result = {call}"]
-        return "result"
-
-
-def _is_rough(text: str) -> bool:
-    """A number (or a flat collection of numbers) with more digits than anybody means."""
-    tree = parse_expression(text).body
-    numbers = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, float)]
-    flat = isinstance(tree, ast.Constant | ast.UnaryOp) or (
-        isinstance(tree, ast.List | ast.Tuple)
-        and all(isinstance(item, ast.Constant) and isinstance(item.value, int | float) for item in tree.elts)
-    )
-    return flat and any(len(repr(number).replace(".", "").strip("0")) > 6 for number in numbers)
-
-
-def _pattern(message: str) -> str:
-    line = message.strip().splitlines()[0].strip() if message.strip() else ""
-    if len(line) > _MAX_MATCH:
-        line = line[:_MAX_MATCH].rpartition(" ")[0] or line[:_MAX_MATCH]
-    if not line:
-        return ""
-    escaped = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", line)
-    if "\\" not in escaped:
-        return repr(escaped)
-    quote = "'" if '"' in escaped else '"'
-    return repr(escaped) if quote in escaped or escaped.endswith("\\") else f"r{quote}{escaped}{quote}"
-
-
 def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     """The whole file: a docstring that says what it is, imports, and the tests. Formatted."""
     given = [GivenLike(name=t.name, purpose=t.purpose, text=t.given) for t in tests if t.given is not None]
@@ -135,7 +52,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     for test in tests:
         prefixes, needed = _prefixes(test, style)
         imports |= needed
-        body = _Body(style, prefixes)
+        body = Body(style, prefixes)
         source = _render_test(test, style, body)
         imports |= body.imports
         title = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", test.entry.qualified) if word)
@@ -196,7 +113,7 @@ def _needed(observed: Observed) -> Iterable[Import]:
             yield kind[0], kind[1].split(".")[0]
 
 
-def _render_test(test: WrittenCase, style: Style, body: _Body) -> str:
+def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     calls = test.chosen.calls
     if calls[0].case.script is not None:
         _scripted(calls[0], calls[0].case.script, body)
@@ -229,7 +146,7 @@ def _parametrize(parameters: list[tuple[str, list[str]]]) -> str:
     return f"@pytest.mark.parametrize(({names}), [{', '.join(rows)}])"
 
 
-def _subtests(body: _Body) -> list[str]:
+def _subtests(body: Body) -> list[str]:
     names = [name for name, _ in body.parameters]
     rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in body.parameters), strict=True)]
     shown = ", ".join(f"{name}={name}" for name in names if name != "expected")
@@ -237,7 +154,7 @@ def _subtests(body: _Body) -> list[str]:
     return head + [f"        {line}" for line in body.lines]
 
 
-def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequence[str]) -> str:
+def _call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
     case, entry, outcome = observed.case, observed.case.entry, observed.outcome
     target = f"{receiver}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
     if entry.kind == "property":
@@ -255,7 +172,7 @@ def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequ
     return looked_at(seen, call, body.imports)
 
 
-def _single(observed: Observed, body: _Body) -> None:
+def _single(observed: Observed, body: Body) -> None:
     case, outcome = observed.case, observed.outcome
     receiver = body.write(case.receiver) if case.receiver else None
     arguments = [body.write(text) for _, text in case.arguments]
@@ -283,18 +200,18 @@ def _single(observed: Observed, body: _Body) -> None:
         _assert_value(body.warned(outcome, call), body.write(outcome.value.text), body)
 
 
-def _inside(outcome: Outcome, body: _Body) -> list[str]:
+def _inside(outcome: Outcome, body: Body) -> list[str]:
     """What a context manager gives."""
     if outcome.kind == "opaque" or outcome.value is None:
         return _attributes("inside", outcome, body)
     return [body.equal(viewed(outcome, "inside", body.imports), body.write(outcome.value.text))]
 
 
-def _attributes(holder: str, outcome: Outcome, body: _Body) -> list[str]:
+def _attributes(holder: str, outcome: Outcome, body: Body) -> list[str]:
     return [body.equal(f"{holder}.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
 
 
-def _scripted(observed: Observed, script: Script, body: _Body) -> None:
+def _scripted(observed: Observed, script: Script, body: Body) -> None:
     """What a test of the project does, with the look that it ends in pinned."""
     outcome = observed.outcome
     body.lines += [line for statement in script.setup for line in statement.splitlines()]
@@ -309,7 +226,7 @@ def _scripted(observed: Observed, script: Script, body: _Body) -> None:
         _assert_value(look, body.write(outcome.value.text), body)
 
 
-def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, needed: bool) -> str | None:
+def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, needed: bool) -> str | None:
     """Give the receiver a name where it is looked at later, used before, or long; and make the calls before."""
     case = observed.case
     bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
@@ -328,14 +245,14 @@ def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, nee
     return receiver
 
 
-def _assert_value(call: str, value: str, body: _Body) -> None:
+def _assert_value(call: str, value: str, body: Body) -> None:
     if len(call) + len(value) <= _MAX_INLINE or len(call) <= _MAX_INLINE:
         body.lines.append(body.equal(call, value))
     else:
         body.lines += [f"result = {call}", body.equal("result", value)]
 
 
-def _bind_argument(observed: Observed, arguments: list[str], number: int, body: _Body) -> str:
+def _bind_argument(observed: Observed, arguments: list[str], number: int, body: Body) -> str:
     """Give a changed argument a name, so that it can be looked at afterwards."""
     if arguments[number].isidentifier():
         return arguments[number]
@@ -353,7 +270,7 @@ def _variable(wanted: str, taken: Iterable[str]) -> str:
     return f"{name}_value" if name in taken or name in sys.builtin_module_names else name
 
 
-def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
+def _parametrised(calls: Sequence[Observed], body: Body) -> None:
     first = calls[0].case
     columns = [[body.write(o.case.arguments[n][1]) for o in calls] for n in range(len(first.arguments))]
     arguments = []
@@ -374,7 +291,7 @@ def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     right = "expected"
-    if any(_is_rough(value) for value in values) and not body.unittest:
+    if any(is_rough(value) for value in values) and not body.unittest:
         body.imports.add(("pytest", ""))
         right = "pytest.approx(expected)"
     body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")
