@@ -46,14 +46,19 @@ class Body:
             return f"assert {left} == pytest.approx({right})"
         return f"assert {left} == {right}"
 
-    def raises(self, error: str, message: str) -> str:
-        pattern = _pattern(message)
+    @property
+    def caught(self) -> str:
+        """The error that was raised, after it was."""
+        return "caught.exception" if self.unittest else "caught.value"
+
+    def raises(self, error: str, message: str, *, caught: bool = False) -> str:
+        """What expects an error; `caught`: it is looked at afterwards."""
+        pattern, end = _pattern(message), " as caught:" if caught else ":"
         if self.unittest:
-            return (
-                f"with self.assertRaisesRegex({error}, {pattern}):" if pattern else f"with self.assertRaises({error}):"
-            )
+            expected = f"assertRaisesRegex({error}, {pattern})" if pattern else f"assertRaises({error})"
+            return f"with self.{expected}{end}"
         self.imports.add(("pytest", ""))
-        return f"with pytest.raises({error}{f', match={pattern}' if pattern else ''}):"
+        return f"with pytest.raises({error}{f', match={pattern}' if pattern else ''}){end}"
 
     def warned(self, outcome: Outcome, call: str) -> str:
         """The look at a call; one that warns is made first, where the warning is asked for."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from greenlane.testgen.body import Body, is_rough
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
-from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Description, Script
@@ -61,7 +61,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
         imports.add(("unittest", ""))
     project = {test.entry.module.split(".")[0] for test in tests}
     paths = ", ".join(sorted({test.entry.path for test in tests}))
-    head = f'"""{MARKER} for changed lines of `{paths}` that no test ran.\n\n'
+    head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
     text = head + '"""\n\n' + _import_lines(imports, project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
@@ -86,7 +86,7 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
     entry = test.entry
     used = {pair for observed in test.chosen.calls for pair in _needed(observed)}
     own = {name for module, name in used if module == entry.module}
-    others = {pair for pair in used if pair[0] != entry.module}
+    others = {pair for pair in used if pair[0] != entry.module and pair[1] not in own}  # one name, one import
     others |= {pair for o in test.chosen.calls if o.case.script for pair in o.case.script.imports}
     package, _, last = entry.module.rpartition(".")
     if not own:
@@ -103,7 +103,7 @@ def _needed(observed: Observed) -> Iterable[Import]:
     yield from case.imports
     if case.receiver is None and case.script is None and not module_attribute(case):
         yield case.entry.module, case.entry.called
-    described: list[Description] = [effect.value for effect in outcome.changes[:1]]
+    described: list[Description] = [effect.value for effect in (*outcome.changes[:1], *outcome.more)]
     described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
     described += [outcome.value] if outcome.value is not None else []
     for description in described:
@@ -154,50 +154,92 @@ def _subtests(body: Body) -> list[str]:
     return head + [f"        {line}" for line in body.lines]
 
 
-def _call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
+def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
     case, entry, outcome = observed.case, observed.case.entry, observed.outcome
     target = f"{receiver}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
     if entry.kind == "property":
-        return looked_at(outcome, target, body.imports)
+        return target
     if attribute := module_attribute(case):
         body.imports.add((entry.module, ""))
-        return looked_at(outcome, attribute, body.imports)
+        return attribute
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
     as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
     call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
+    return call
+
+
+def _call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
+    """The call with what one does to see something of what it gives; as it is where something else is looked at."""
+    outcome, call = observed.outcome, _raw_call(observed, body, receiver, arguments)
+    if _is_result_seen(outcome):
+        return call
     seen = msgspec.structs.replace(outcome, view="") if outcome.changes or outcome.entered else outcome
     return looked_at(seen, call, body.imports)
 
 
 def _single(observed: Observed, body: Body) -> None:
     case, outcome = observed.case, observed.outcome
+    looks = [*(outcome.changes[:1] if outcome.kind != "raises" else ()), *outcome.more]
     receiver = body.write(case.receiver) if case.receiver else None
+    receiver = _bind_receiver(observed, receiver, body, needed=any(look.where == "receiver" for look in looks))
     arguments = [body.write(text) for _, text in case.arguments]
-    effect = outcome.changes[0] if outcome.changes and outcome.kind != "raises" else None
-    receiver = _bind_receiver(observed, receiver, body, needed=effect is not None)
-    changed = ""
-    if effect is not None and effect.where.startswith("#") and effect.where[1:].isdecimal():
-        changed = _bind_argument(observed, arguments, int(effect.where[1:]), body)
-    call = _call(observed, body, receiver, arguments)
+    holders = {"receiver": receiver or "", "result": "result", "error": body.caught}
+    for where in dict.fromkeys(look.where for look in looks if look.where.startswith("#")):
+        if where[1:].isdecimal():
+            holders[where] = _bind_argument(observed, arguments, int(where[1:]), body)
     if outcome.kind == "raises" and outcome.error is not None:
-        head = body.raises(body.write(outcome.error[1]), outcome.message)
-        body.lines += [f"{head[:-1]}, {call}:", "    pass"] if outcome.entered else [head, f"    {call}"]
-    elif effect is not None:
-        call = body.warned(outcome, call)
-        holder = changed or receiver or ""
-        shown = viewed(effect, f"{holder}.{effect.attribute}" if effect.attribute else holder, body.imports)
-        done = [f"with {call}:", "    pass"] if outcome.entered else [call] if outcome.warned is None else []
-        body.lines += [*done, body.equal(shown, body.write(effect.value.text))]
+        _raising(outcome, [_call(observed, body, receiver, arguments)], body)
+    elif outcome.changes:
+        call = body.warned(outcome, _call(observed, body, receiver, arguments))
+        if outcome.entered:
+            body.lines += [f"with {call}:", "    pass"]
+        elif outcome.warned is None:
+            body.lines.append(f"result = {call}" if _is_result_seen(outcome) else call)
+        body.lines.append(_seen(outcome.changes[0], holders, body))
     elif outcome.entered:
+        call = _call(observed, body, receiver, arguments)
         body.lines += [f"with {call} as inside:", *(f"    {line}" for line in _inside(outcome, body))]
-    elif outcome.kind == "opaque":
-        call = body.warned(outcome, call)
-        body.lines += [*([f"result = {call}"] if call != "result" else []), *_attributes("result", outcome, body)]
+    else:
+        _giving(outcome, _raw_call(observed, body, receiver, arguments), body)
+    body.lines += [_seen(look, holders, body) for look in outcome.more]
+
+
+def _raising(outcome: Outcome, call: Sequence[str], body: Body) -> None:
+    """The lines that raise the error, below what expects it; a context manager's are entered."""
+    assert outcome.error is not None
+    head = body.raises(body.write(outcome.error[1]), outcome.message, caught=bool(outcome.more))
+    if outcome.entered:
+        body.lines += [f"{head[:-1]}, {call[0]}:", "    pass"]
+    else:
+        body.lines += [head, *(f"    {line}" for line in call)]
+
+
+def _giving(outcome: Outcome, call: str, body: Body) -> None:
+    """A call, or the look of a script, with what it gives pinned."""
+    if _is_result_seen(outcome):
+        bound = body.warned(outcome, call)
+        body.lines += [f"result = {bound}"] if bound != "result" else []
+        look = looked_at(outcome, "result", body.imports)
+    else:
+        look = body.warned(outcome, looked_at(outcome, call, body.imports))
+    if outcome.kind == "opaque":
+        body.lines += [*([f"result = {look}"] if look != "result" else []), *_attributes("result", outcome, body)]
     elif outcome.value is not None:
-        _assert_value(body.warned(outcome, call), body.write(outcome.value.text), body)
+        _assert_value(look, body.write(outcome.value.text), body)
+
+
+def _is_result_seen(outcome: Outcome) -> bool:
+    """Whether what was given is looked at once more, and so needs a name."""
+    return any(look.where == "result" for look in outcome.more)
+
+
+def _seen(look: Effect, holders: Mapping[str, str], body: Body) -> str:
+    holder = holders.get(look.where, look.where)
+    shown = viewed(look, f"{holder}.{look.attribute}" if look.attribute else holder, body.imports)
+    return body.equal(shown, body.write(look.value.text))
 
 
 def _inside(outcome: Outcome, body: Body) -> list[str]:
@@ -216,14 +258,11 @@ def _scripted(observed: Observed, script: Script, body: Body) -> None:
     outcome = observed.outcome
     body.lines += [line for statement in script.setup for line in statement.splitlines()]
     if outcome.kind == "raises" and outcome.error is not None:
-        failing = [f"    {line}" for line in script.look.splitlines()]
-        body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
-        return
-    look = body.warned(outcome, looked_at(outcome, script.look, body.imports))
-    if outcome.kind == "opaque":
-        body.lines += [*([f"result = {look}"] if look != "result" else []), *_attributes("result", outcome, body)]
-    elif outcome.value is not None:
-        _assert_value(look, body.write(outcome.value.text), body)
+        _raising(outcome, script.look.splitlines(), body)
+    else:
+        _giving(outcome, script.look, body)
+    holders = {"result": "result", "error": body.caught}
+    body.lines += [_seen(look, holders, body) for look in outcome.more]
 
 
 def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, needed: bool) -> str | None:
