@@ -66,7 +66,7 @@ def read_file(
         module=module,
         tree=parsed,
         gap=gap,
-        entries=_entries(functions, lines | {start for start, _ in gap.branches}),
+        entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
         constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | _constructors(parsed),
     )
@@ -77,7 +77,8 @@ def _constructors(parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
     return {name: with_uses(params, classes[name]) for name, params in list_constructors(parsed).items()}
 
 
-def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+    """The functions to call so that these lines are run, with their rank, best first."""
     entries: dict[Function, int] = {}
     for line in sorted(lines):
         function = enclosing(functions, line)
