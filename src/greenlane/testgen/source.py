@@ -69,7 +69,7 @@ def read_file(
         module=module,
         tree=parsed,
         gap=gap,
-        entries=_entries(functions, lines | {start for start, _ in gap.branches}),
+        entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
         constructors={
             **known_classes.constructors,
@@ -97,7 +97,8 @@ def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.
     return None
 
 
-def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+    """The functions to call so that these lines are run, with their rank, best first."""
     entries: dict[Function, int] = {}
     for line in sorted(lines):
         function = enclosing(functions, line)
