@@ -37,9 +37,7 @@ TESTS = """
 
 
 async def test_a_fault_is_noticed_by_a_failing_subtest_too(tmp_path: Path) -> None:
-    tree = write_tree(
-        tmp_path / "tree", {"shop/__init__.py": "", "shop/sums.py": SOURCE, "tests/test_sums.py": TESTS}
-    )
+    tree = write_tree(tmp_path / "tree", {"shop/__init__.py": "", "shop/sums.py": SOURCE, "tests/test_sums.py": TESTS})
     service = Service(name="shop")
     prefixes = tuple(dict.fromkeys(Path(p) for p in (sys.prefix, sys.base_prefix)))
     scene = Scene(
