@@ -25,6 +25,12 @@ _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
 _ENUMS = ("Enum", "Flag")
+_SPECIAL = frozenset(
+    {"__init__", "__call__", "__iter__", "__getitem__", "__contains__", "__len__", "__bool__", "__repr__", "__str__",
+     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__add__", "__sub__", "__mul__", "__or__",
+     "__and__", "__format__"}
+)  # fmt: skip
+"""Methods that are called by a sign or by a function of the language."""
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +62,9 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
     calls: frozenset[str]
+    asks: frozenset[str] = frozenset()
+    """Names that say what it asks of a value: of attributes, also as texts (`hasattr(x, "close")`), and of what it
+    calls."""
     kinds: tuple[str, ...] = ()
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
@@ -191,6 +200,7 @@ def _describe(
         constants=_constants(node, constants),
         keys=_keys(node),
         calls=frozenset(_called(node)),
+        asks=frozenset(_asked(node)),
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
@@ -336,6 +346,15 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _asked(node: FunctionNode) -> Iterator[str]:
+    yield from _called(node)
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            yield part.value
+
+
 def _called(node: FunctionNode) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
@@ -352,7 +371,7 @@ def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
 
 def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Function, ...]:
     """Functions whose call can reach `function`, the one that a careful colleague would call first: itself if it is
-    public, else the public ones of its module that call it."""
+    public, else the public ones of its module that call it, operators and the like and the making of an object last."""
     callers: list[Function] = []
     level = [function]
     for _ in range(_CALLER_LEVELS):
@@ -360,4 +379,5 @@ def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Fun
         level = [f for f in functions if f.calls & names and f not in callers and f != function]
         callers += level
     public = [f for f in callers if not f.private and not f.name.startswith("__")]
-    return tuple([*public, function] if function.private else [function, *public])
+    special = [f for f in callers if f.name in _SPECIAL]
+    return tuple([*public, *special, function] if function.private else [function, *public])
