@@ -1,7 +1,7 @@
 """Functions to give to code that calls them, or looks at how they are made. Pure. Called by `guesses.py`.
 
-`getattr(func, "__wrapped__", None)` or `inspect.iscoroutinefunction(func)` tell kinds of callables apart: where code asks
-for something that only some have, one that has it is worth a try.
+`getattr(func, "__wrapped__", None)` or `inspect.iscoroutinefunction(func)` tell kinds of callables apart: where code
+asks for something that only some have, one that has it is worth a try.
 """
 
 from __future__ import annotations
