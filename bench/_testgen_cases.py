@@ -79,6 +79,7 @@ PROJECTS = (
     Project(repository="astanin/python-tabulate", package="tabulate", tests="test"),
     Project(repository="jd/tenacity", package="tenacity"),
     Project(repository="hukkin/tomli", package="src/tomli"),
+    Project(repository="bottlepy/bottle", package="bottle.py", tests="test"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -138,7 +139,7 @@ def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
     changed = {
         f.path: frozenset(line.number for line in f.added)
         for f in diff.files
-        if f.added and f.path.startswith(f"{project.package}/")
+        if f.added and (f.path == project.package or f.path.startswith(f"{project.package}/"))
     }
     lines, _ = read_statements(withheld, changed)
     present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))
@@ -155,7 +156,9 @@ def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
     depends on the machine, so such are no yardstick."""
     for case in merged_changes(project.repository, clone, last=last, wanted=last):
         paths = [p for p in changed_paths(clone, case.base, case.head) if p.endswith(".py")]
-        source = [p for p in paths if p.startswith(f"{project.package}/") and not is_test_file(p)]
+        source = [
+            p for p in paths if (p == project.package or p.startswith(f"{project.package}/")) and not is_test_file(p)
+        ]
         tests = [p for p in paths if p.startswith(f"{project.tests}/") and is_test_file(p)]
         if not tests or not 1 <= len(source) <= MAX_FILES:
             continue
