@@ -23,8 +23,14 @@ Constant: TypeAlias = int | float | str | bytes | None
 _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
-_MAX_OBSERVERS, _MAX_BASES = 6, 5
+_MAX_OBSERVERS = 6
 _ENUMS = ("Enum", "Flag")
+_SPECIAL = frozenset(
+    {"__init__", "__call__", "__iter__", "__getitem__", "__contains__", "__len__", "__bool__", "__repr__", "__str__",
+     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__add__", "__sub__", "__mul__", "__or__",
+     "__and__", "__format__"}
+)  # fmt: skip
+"""Methods that are called by a sign or by a function of the language."""
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +62,9 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...]
     """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
     calls: frozenset[str]
+    asks: frozenset[str] = frozenset()
+    """Names that say what it asks of a value: of attributes, also as texts (`hasattr(x, "close")`), and of what it
+    calls."""
     kinds: tuple[str, ...] = ()
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
@@ -144,41 +153,6 @@ def _is_observer(function: Function) -> bool:
     return public and nothing and function.returns_value and not function.asynchronous
 
 
-def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
-    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
-    own and those of its bases in the module."""
-    enums = enumerations(tree)
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
-
-
-def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
-    """(what the class takes, whether an `__init__` says so)."""
-    node = classes.get(name)
-    if node is None or depth > _MAX_BASES:
-        return (), False
-    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-    if init:
-        return _params(init.args)[1:], True
-    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
-    inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
-    own = tuple(
-        Param(
-            name=field.target.id,
-            annotation=ast.unparse(field.annotation),
-            default=ast.unparse(field.value) if field.value is not None else None,
-        )
-        for field in node.body
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not _is_of_class(field)
-    )
-    names = {param.name for param in own}
-    return (inherited if said else (*(param for param in inherited if param.name not in names), *own)), said
-
-
-def _is_of_class(field: ast.AnnAssign) -> bool:
-    return "ClassVar" in ast.unparse(field.annotation)
-
-
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of a body and of the `if`/`try` blocks directly in it."""
     for node in body:
@@ -193,7 +167,7 @@ def _describe(
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
-    params = _params(node.args)
+    params = params_of(node.args)
     return Function(
         path=path,
         module=module,
@@ -209,6 +183,7 @@ def _describe(
         constants=_constants(node, constants),
         keys=_keys(node),
         calls=frozenset(_called(node)),
+        asks=frozenset(_asked(node)),
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
@@ -272,7 +247,7 @@ def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
     return "method"
 
 
-def _params(arguments: ast.arguments) -> tuple[Param, ...]:
+def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
     plain = [*arguments.posonlyargs, *arguments.args]
     missing = [None] * (len(plain) - len(arguments.defaults))
     pairs: list[tuple[ast.arg, ast.expr | None, bool]] = [
@@ -354,6 +329,15 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _asked(node: FunctionNode) -> Iterator[str]:
+    yield from _called(node)
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            yield part.value
+
+
 def _called(node: FunctionNode) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
@@ -370,7 +354,7 @@ def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
 
 def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Function, ...]:
     """Functions whose call can reach `function`, the one that a careful colleague would call first: itself if it is
-    public, else the public ones of its module that call it."""
+    public, else the public ones of its module that call it, operators and the like and the making of an object last."""
     callers: list[Function] = []
     level = [function]
     for _ in range(_CALLER_LEVELS):
@@ -378,4 +362,5 @@ def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Fun
         level = [f for f in functions if f.calls & names and f not in callers and f != function]
         callers += level
     public = [f for f in callers if not f.private and not f.name.startswith("__")]
-    return tuple([*public, function] if function.private else [function, *public])
+    special = [f for f in callers if f.name in _SPECIAL]
+    return tuple([*public, *special, function] if function.private else [function, *public])

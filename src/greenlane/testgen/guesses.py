@@ -11,6 +11,8 @@ from collections.abc import Iterable
 import msgspec
 
 from greenlane.suite.lines import parse_expression
+from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
+from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Plain, typed_values
@@ -22,8 +24,6 @@ _FLOATS = (0.0, 0.5, -1.5)
 _CALLED = frozenset(
     {"func", "function", "fn", "f", "callback", "callable", "predicate", "decorated", "handler", "factory", "wrapped"}
 )
-_CALLABLES = ("lambda value: value", "lambda: 'a'", "lambda *values: len(values)", "bool", "str")
-"""What a parameter may be given that is said, by its name or its annotation, to be called."""
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
     "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
@@ -57,6 +57,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
+    **CALLABLES_NEED,
 }  # fmt: skip
 _FIXTURES = frozenset({"tmp_path"})
 _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
@@ -98,7 +99,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     if param.choices:
         return list(param.choices)
     if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
-        return list(_CALLABLES)
+        return callables_for(entry.asks)
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
     if named or typed:

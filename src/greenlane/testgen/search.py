@@ -20,8 +20,9 @@ from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
+from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
@@ -250,8 +251,9 @@ class Search:
         for rank, entry in entries:
             own = _calls_of([entry], calls)
             siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
-            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
-            seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
+            made = self._constructed(entry, calls)
+            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made)
+            seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
             seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
@@ -259,6 +261,11 @@ class Search:
             ]
             cases += [*seeds, *variations][: max(share, len(seeds))]
         return cases
+
+    def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
+        """Objects of a method's class from what tests gave to its `__init__`."""
+        inits = [f for f in self._source.functions if f.kind == "init" and f.owner == entry.owner]
+        return [receiver for init in inits for receiver in constructed(_calls_of([init], calls), init, entry)]
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
         """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant

@@ -12,13 +12,12 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
-from greenlane.testgen.classes import imported_classes, with_classes
+from greenlane.testgen.classes import imported_classes, list_constructors, with_classes
 from greenlane.testgen.code import (
     Function,
     Param,
     enclosing,
     entries_of,
-    list_constructors,
     list_functions,
     module_name,
 )
