@@ -126,6 +126,14 @@ PROJECTS = (
     Project(repository="scrapy/itemadapter", package="itemadapter"),
     Project(repository="seperman/deepdiff", package="deepdiff"),
     Project(repository="wireservice/agate", package="agate"),
+    Project(repository="agronholm/typeguard", package="src/typeguard"),
+    Project(repository="dateutil/dateutil", package="src/dateutil"),
+    Project(repository="jaraco/tempora", package="tempora"),
+    Project(repository="marshmallow-code/apispec", package="src/apispec"),
+    Project(repository="matthewwithanm/python-markdownify", package="markdownify"),
+    Project(repository="python-hyper/hyperlink", package="src/hyperlink", tests="src/hyperlink/test"),
+    Project(repository="scrapy/parsel", package="parsel"),
+    Project(repository="Textualize/rich", package="rich"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
