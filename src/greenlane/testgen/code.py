@@ -28,6 +28,12 @@ _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
 _ENUMS = ("Enum", "Flag")
+_SPECIAL = frozenset(
+    {"__init__", "__call__", "__iter__", "__getitem__", "__contains__", "__len__", "__bool__", "__repr__", "__str__",
+     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__add__", "__sub__", "__mul__", "__or__",
+     "__and__", "__format__"}
+)  # fmt: skip
+"""Methods that are called by a sign or by a function of the language."""
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,14 +67,17 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     held: Held = ()
     """What may stand under keys that are looked up."""
     calls: frozenset[str]
+    asks: frozenset[str] = frozenset()
+    """Names that say what it asks of a value: of attributes, also as texts (`hasattr(x, "close")`), and of what it
+    calls."""
     kinds: tuple[str, ...] = ()
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
-    classes: frozenset[str] = frozenset()
-    """Names of the classes of its module."""
+    classes: tuple[tuple[str, str], ...] = ()
+    """(name, module that defines it) of the classes that its module knows."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""
@@ -81,6 +90,10 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def qualified(self) -> str:
         return f"{self.owner}.{self.name}" if self.owner else self.name
+
+    def home_of(self, name: str) -> str:
+        """The module from which a class that its module knows is imported; its own module for any other name."""
+        return dict(self.classes).get(name, self.module)
 
     @property
     def private(self) -> bool:
@@ -114,13 +127,13 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
                 f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
                 for f in described
             ]
-    enums = _enumerations(tree)
-    classes = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
-    return tuple(msgspec.structs.replace(f, params=_with_choices(f.params, enums), classes=classes) for f in found)
+    enums = enumerations(tree)
+    classes = tuple((node.name, module) for node in tree.body if isinstance(node, ast.ClassDef))
+    return tuple(msgspec.structs.replace(f, params=with_choices(f.params, enums), classes=classes) for f in found)
 
 
-def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
-    """The members of the module's enumerations."""
+def enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """The members of the module's enumerations, by their names."""
     found = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith(_ENUMS) for base in node.bases):
@@ -129,12 +142,13 @@ def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+def with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+    """The parameters, those that hold a member of an enumeration with its members."""
     if not enums:
         return params
     told = [(p, (p.default or "").split(".")[0], re.split(r"\W+", p.annotation)) for p in params]
     return tuple(
-        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), ()))
+        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), p.choices))
         for p, default, words in told
     )
 
@@ -143,28 +157,6 @@ def _is_observer(function: Function) -> bool:
     nothing = all(param.default is not None for param in function.params)
     public = function.kind == "method" and not function.name.startswith("_")
     return public and nothing and function.returns_value and not function.asynchronous
-
-
-def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
-    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass."""
-    found = {}
-    enums = _enumerations(tree)
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-        fields = [
-            Param(
-                name=field.target.id,
-                annotation=ast.unparse(field.annotation),
-                default=ast.unparse(field.value) if field.value is not None else None,
-            )
-            for field in node.body
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        ]
-        if node.name not in enums:
-            found[node.name] = _with_choices(_params(init.args)[1:] if init else tuple(fields), enums)
-    return found
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -181,7 +173,7 @@ def _describe(
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
-    params = _params(node.args)
+    params = params_of(node.args)
     return Function(
         path=path,
         module=module,
@@ -198,6 +190,7 @@ def _describe(
         keys=_keys(node),
         held=held_by_keys(node, constants),
         calls=frozenset(_called(node)),
+        asks=frozenset(_asked(node)),
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
@@ -261,7 +254,7 @@ def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
     return "method"
 
 
-def _params(arguments: ast.arguments) -> tuple[Param, ...]:
+def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
     plain = [*arguments.posonlyargs, *arguments.args]
     missing = [None] * (len(plain) - len(arguments.defaults))
     pairs: list[tuple[ast.arg, ast.expr | None, bool]] = [
@@ -349,6 +342,15 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _asked(node: FunctionNode) -> Iterator[str]:
+    yield from _called(node)
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            yield part.value
+
+
 def _called(node: FunctionNode) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
@@ -380,7 +382,7 @@ def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
 
 def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Function, ...]:
     """Functions whose call can reach `function`, the one that a careful colleague would call first: itself if it is
-    public, else the public ones of its module that call it."""
+    public, else the public ones of its module that call it, operators and the like and the making of an object last."""
     callers: list[Function] = []
     level = [function]
     for _ in range(_CALLER_LEVELS):
@@ -388,4 +390,5 @@ def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Fun
         level = [f for f in functions if f.calls & names and f not in callers and f != function]
         callers += level
     public = [f for f in callers if not f.private and not f.name.startswith("__")]
-    return tuple([*public, function] if function.private else [function, *public])
+    special = [f for f in callers if f.name in _SPECIAL]
+    return tuple([*public, *special, function] if function.private else [function, *public])

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
@@ -153,7 +154,7 @@ def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
                 yield msgspec.structs.replace(
                     case,
                     arguments=(*case.arguments[:number], made, *case.arguments[number + 1 :]),
-                    imports=case.imports | {(case.entry.module, kind)},
+                    imports=case.imports | {(case.entry.home_of(kind), kind)},
                     carved=False,
                     steps=case.steps + 1,
                 )
@@ -208,7 +209,7 @@ def _is_strange(node: ast.AST) -> bool:
 def _is_place(node: ast.AST) -> bool:
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
-    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call)
+    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call | ast.Lambda)
 
 
 def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
@@ -227,6 +228,9 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         return
     if isinstance(node, ast.Call):
         yield from _with_parts(node, entry, constructors)
+        return
+    if isinstance(node, ast.Lambda):
+        yield from (parse_expression(other).body for other in callables_for(entry.asks))
         return
     if isinstance(node, ast.Constant | ast.UnaryOp):
         yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
