@@ -187,12 +187,22 @@ def _be_child(reader: int, writer: int, work: Any) -> None:
 
 
 def _protocol(item: Any) -> bool:
-    """Run one test with its fixtures; whether it passed. Nothing is reported to the session."""
+    """Run one test with its fixtures; whether it passed, its subtests included. It is not reported to the session."""
     from _pytest.runner import runtestprotocol
 
     item.session._setupstate.teardown_exact(None)
+    _failed_parts.clear()
     reports = runtestprotocol(item, log=False, nextitem=None)
-    return not any(report.failed for report in reports)
+    return not _failed_parts and not any(report.failed for report in reports)
+
+
+_failed_parts: list[str] = []
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    """A subtest reports on its own, while the test that holds it passes."""
+    if report.failed:
+        _failed_parts.append(report.nodeid)
 
 
 def _time_all(items: list[Any], say: Any) -> None:
