@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -188,8 +189,11 @@ def taste(observed: Observed) -> tuple[float, ...]:
 
 def _plainness(observed: Observed) -> float:
     """Inputs that a person would write rather than odd ones; where only the odd one gets there, it is taken."""
-    odd = sum(text in {"None", "''", "' '"} or "xxxx" in text for _, text in observed.case.arguments)
-    return -odd
+    return -sum(text == "None" or _HOLLOW.search(text) is not None for _, text in observed.case.arguments)
+
+
+_HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")
+"""An empty text, also within a value, or a long one of nothing."""
 
 
 def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:

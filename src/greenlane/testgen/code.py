@@ -23,7 +23,7 @@ Constant: TypeAlias = int | float | str | bytes | None
 _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
-_MAX_OBSERVERS = 6
+_MAX_OBSERVERS, _MAX_BASES = 6, 5
 _ENUMS = ("Enum", "Flag")
 
 
@@ -62,8 +62,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
-    classes: frozenset[str] = frozenset()
-    """Names of the classes of its module."""
+    classes: tuple[tuple[str, str], ...] = ()
+    """(name, module that defines it) of the classes that its module knows."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""
@@ -76,6 +76,10 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def qualified(self) -> str:
         return f"{self.owner}.{self.name}" if self.owner else self.name
+
+    def home_of(self, name: str) -> str:
+        """The module from which a class that its module knows is imported; its own module for any other name."""
+        return dict(self.classes).get(name, self.module)
 
     @property
     def private(self) -> bool:
@@ -108,13 +112,13 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
                 f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
                 for f in described
             ]
-    enums = _enumerations(tree)
-    classes = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
-    return tuple(msgspec.structs.replace(f, params=_with_choices(f.params, enums), classes=classes) for f in found)
+    enums = enumerations(tree)
+    classes = tuple((node.name, module) for node in tree.body if isinstance(node, ast.ClassDef))
+    return tuple(msgspec.structs.replace(f, params=with_choices(f.params, enums), classes=classes) for f in found)
 
 
-def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
-    """The members of the module's enumerations."""
+def enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """The members of the module's enumerations, by their names."""
     found = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith(_ENUMS) for base in node.bases):
@@ -123,12 +127,13 @@ def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+def with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+    """The parameters, those that hold a member of an enumeration with its members."""
     if not enums:
         return params
     told = [(p, (p.default or "").split(".")[0], re.split(r"\W+", p.annotation)) for p in params]
     return tuple(
-        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), ()))
+        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), p.choices))
         for p, default, words in told
     )
 
@@ -140,25 +145,38 @@ def _is_observer(function: Function) -> bool:
 
 
 def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
-    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass."""
-    found = {}
-    enums = _enumerations(tree)
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-        fields = [
-            Param(
-                name=field.target.id,
-                annotation=ast.unparse(field.annotation),
-                default=ast.unparse(field.value) if field.value is not None else None,
-            )
-            for field in node.body
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        ]
-        if node.name not in enums:
-            found[node.name] = _with_choices(_params(init.args)[1:] if init else tuple(fields), enums)
-    return found
+    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
+    own and those of its bases in the module."""
+    enums = enumerations(tree)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
+
+
+def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
+    """(what the class takes, whether an `__init__` says so)."""
+    node = classes.get(name)
+    if node is None or depth > _MAX_BASES:
+        return (), False
+    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
+    if init:
+        return _params(init.args)[1:], True
+    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
+    inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
+    own = tuple(
+        Param(
+            name=field.target.id,
+            annotation=ast.unparse(field.annotation),
+            default=ast.unparse(field.value) if field.value is not None else None,
+        )
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not _is_of_class(field)
+    )
+    names = {param.name for param in own}
+    return (inherited if said else (*(param for param in inherited if param.name not in names), *own)), said
+
+
+def _is_of_class(field: ast.AnnAssign) -> bool:
+    return "ClassVar" in ast.unparse(field.annotation)
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:

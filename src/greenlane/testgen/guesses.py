@@ -13,6 +13,7 @@ import msgspec
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.typed import Plain, typed_values
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 """Strings of different kinds, as inputs where nothing better is known."""
@@ -26,7 +27,7 @@ _CALLABLES = ("lambda value: value", "lambda: 'a'", "lambda *values: len(values)
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
     "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
-    "Decimal": "float", "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
+    "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
     "PathLike": "Path", "PurePath": "Path", "IO": "TextIO", "StringIO": "TextIO", "BytesIO": "BinaryIO",
     "Type": "type", "Any": "object", "bytearray": "bytes",
 }  # fmt: skip
@@ -62,13 +63,13 @@ _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
 
 
 def needs_of(text: str, entry: Function) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-    """What a guessed expression imports (of the standard library, or a class of the function's own module), and the
+    """What a guessed expression imports (of the standard library, or a class that its module knows), and the
     fixtures that it names."""
     if not _NEEDY.search(text):
         return frozenset(), frozenset()
     names = {n.id for n in ast.walk(parse_expression(text)) if isinstance(n, ast.Name)}
-    own = {name for name in names if name in entry.classes}
-    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - own} | {(entry.module, name) for name in own}
+    own = {(module, name) for name, module in entry.classes if name in names}
+    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - {name for _, name in own}} | own
     return frozenset(imports), frozenset(names & _FIXTURES)
 
 
@@ -98,14 +99,31 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         return list(param.choices)
     if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
         return list(_CALLABLES)
+    typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
-    if named:
-        found = list(in_turn(pools[kind] for kind in named))
+    if named or typed:
+        found = list(in_turn([typed, *(pools[kind] for kind in named)]))
     else:
         asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
         mixed = in_turn([numbers[:4], texts[:6]])
         found = [*_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
+
+
+def plain_values(entry: Function) -> Plain:
+    """What stands inside a container: the code's own constants first."""
+    texts = [c for c in entry.constants if isinstance(c, str)]
+    numbers = [n for n in near_numbers(entry.constants) if isinstance(n, int)]
+    return (
+        ("str", (*texts[:2], "a", "b", "")),
+        ("int", (*numbers[:2], 1, 2, 0, -1)),
+        ("float", (0.5, 0.0, -1.5)),
+        ("bool", (True, False)),
+        ("bytes", (b"abc", b"")),
+        ("Any", (1, "a", None)),
+        ("object", (1, "a", None)),
+        ("Hashable", ("a", 1)),
+    )
 
 
 def _by_name(name: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -12,6 +12,7 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
     Function,
     Param,
@@ -51,7 +52,8 @@ def read_file(
         parsed, known = parse_source(text), branches_of(text)
     except (UnreadableSourceError, UnicodeDecodeError, OSError):
         return None
-    module = module_name(path, import_roots(service, tree))
+    roots = import_roots(service, tree)
+    module = module_name(path, roots)
     gap = Gap(
         path=path,
         lines=lines,
@@ -60,7 +62,8 @@ def read_file(
         known=known,
         changed=changed | lines,
     )
-    functions = list_functions(parsed, path, module)
+    known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
+    functions = with_classes(list_functions(parsed, path, module), known_classes)
     return Source(
         path=path,
         module=module,
@@ -68,13 +71,30 @@ def read_file(
         gap=gap,
         entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | _constructors(parsed),
+        constructors={
+            **known_classes.constructors,
+            **{f.name: f.params for f in functions if not f.name.startswith("__")},
+            **_constructors(parsed),
+        },
     )
 
 
 def _constructors(parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
     classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
     return {name: with_uses(params, classes[name]) for name, params in list_constructors(parsed).items()}
+
+
+def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.Module] | None:
+    """The project's module of that name: its path, and parsed; None if it has none, or it can't be read."""
+    below = PurePosixPath(*name.split("."))
+    for root in roots:
+        for path in (tree / root / f"{below}.py", tree / root / below / "__init__.py"):
+            try:
+                if path.is_file() and path.resolve().is_relative_to(tree.resolve()):
+                    return path.as_posix(), parse_source(path.read_text(encoding="utf-8-sig"))
+            except (UnreadableSourceError, UnicodeDecodeError, OSError):
+                return None
+    return None
 
 
 def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:

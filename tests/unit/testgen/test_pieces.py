@@ -81,9 +81,7 @@ def seen(case: Case, text: str | None = "0", *, lines: tuple[int, ...] = (), **c
     return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)}, reached=ran)
 
 
-ERROR = Outcome(
-    case=0, kind="raises", error=("builtins", "ValueError"), importable=True, deliberate=True, message="no"
-)
+ERROR = Outcome(case=0, kind="raises", error=("builtins", "ValueError"), importable=True, deliberate=True, message="no")
 
 
 def case(*texts: str, name: str = "discount", **keywords: str) -> Case:

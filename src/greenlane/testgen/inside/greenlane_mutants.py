@@ -34,6 +34,8 @@ _CLOCK = 4.0
 """A child may use a second and 8 times what its tests took, of processor time; by the clock 4 times that."""
 _MAX_FAILING = 400
 _FUTURE = __future__.annotations.compiler_flag
+_subtests: list[Any] = []
+"""Reports of the subtests of the test that runs."""
 
 
 class _Child:
@@ -187,22 +189,14 @@ def _be_child(reader: int, writer: int, work: Any) -> None:
 
 
 def _protocol(item: Any) -> bool:
-    """Run one test with its fixtures; whether it passed, its subtests included. It is not reported to the session."""
+    """Run one test with its fixtures; whether it passed. Nothing is reported to the session, except by subtests, which
+    report themselves: where one fails, the test counts as passed until its own report is written."""
     from _pytest.runner import runtestprotocol
 
     item.session._setupstate.teardown_exact(None)
-    _failed_parts.clear()
+    _subtests.clear()
     reports = runtestprotocol(item, log=False, nextitem=None)
-    return not _failed_parts and not any(report.failed for report in reports)
-
-
-_failed_parts: list[str] = []
-
-
-def pytest_runtest_logreport(report: Any) -> None:
-    """A subtest reports on its own, while the test that holds it passes."""
-    if report.failed:
-        _failed_parts.append(report.nodeid)
+    return not any(report.failed for report in (*reports, *_subtests))
 
 
 def _time_all(items: list[Any], say: Any) -> None:
@@ -316,3 +310,7 @@ def pytest_runtestloop(session: Any) -> bool:
     session.config.option.tbstyle = "no"  # nobody reads why a mutant was noticed
     Trial(session).run()
     return True
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    _subtests.append(report)
