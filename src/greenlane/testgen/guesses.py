@@ -15,6 +15,7 @@ from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uses import STAND_IN
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 """Strings of different kinds, as inputs where nothing better is known."""
@@ -56,7 +57,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
-    **CALLABLES_NEED,
+    STAND_IN: ("unittest.mock", STAND_IN), **CALLABLES_NEED,
 }  # fmt: skip
 _FIXTURES = frozenset({"tmp_path"})
 _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
@@ -94,6 +95,12 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "type": ["int", "str", "dict"],
         "object": ["1", "'abc'", "None", "[1, 2, 3]"],
         "Pattern": ["re.compile('a')"],
+        "datetime": ["datetime(2020, 1, 31, 12, 30)", "datetime(2020, 1, 31, 12, 30, tzinfo=timezone.utc)"],
+        "date": ["date(2020, 1, 31)", "date(2021, 2, 28)"],
+        "time": ["time(12, 30)", "time(0, 0)"],
+        "timedelta": ["timedelta(hours=1)", "timedelta(0)", "timedelta(days=-1)"],
+        "tzinfo": ["timezone.utc"],
+        STAND_IN: [f"{STAND_IN}()"],
     }
     if param.choices:
         return list(param.choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_sour
 from greenlane.suite.runner import SuiteRun, import_roots
 from greenlane.testgen.code import (
     Function,
+    FunctionNode,
     Param,
     enclosing,
     entries_of,
@@ -26,7 +28,10 @@ from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, open_branches
-from greenlane.testgen.uses import with_uses
+from greenlane.testgen.uses import Members, members_of, with_uses
+
+_MAX_AROUND, _MAX_BYTES = 60, 400_000
+"""Files that may import the changed one, and how large each may be."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +65,8 @@ def read_file(
         known=known,
         changed=changed | lines,
     )
-    functions = list_functions(parsed, path, module)
+    members = members_of(parsed)
+    functions = _told(list_functions(parsed, path, module), parsed, members)
     return Source(
         path=path,
         module=module,
@@ -68,13 +74,46 @@ def read_file(
         gap=gap,
         entries=_entries(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors={f.name: f.params for f in functions if not f.name.startswith("__")} | _constructors(parsed),
+        constructors=_of_importers(tree, path) | _callables(functions) | _constructors(parsed, members),
     )
 
 
-def _constructors(parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
+def _callables(functions: Iterable[Function]) -> dict[str, tuple[Param, ...]]:
+    return {f.name: f.params for f in functions if not f.name.startswith("__")}
+
+
+def _of_importers(tree: Path, path: str) -> dict[str, tuple[Param, ...]]:
+    """What the functions and classes of the files around take that import this one: a test of a private module calls
+    those. Reads files."""
+    file = tree / path
+    name = file.parent.name if file.stem == "__init__" else file.stem
+    imports = re.compile(rf"^\s*(?:from|import)\b.*\b{re.escape(name)}\b", re.MULTILINE)
+    around = sorted([*file.parent.glob("*.py"), *file.parent.parent.glob("*.py")])[:_MAX_AROUND]
+    found: dict[str, tuple[Param, ...]] = {}
+    for other in around:
+        try:
+            if other == file or other.is_symlink() or other.stat().st_size > _MAX_BYTES:
+                continue
+            text = other.read_text(encoding="utf-8-sig")
+            if not imports.search(text):
+                continue
+            parsed = parse_source(text)
+        except (UnreadableSourceError, UnicodeDecodeError, OSError):
+            continue
+        members = members_of(parsed)
+        found = _callables(list_functions(parsed, "", "")) | _constructors(parsed, members) | found
+    return found
+
+
+def _constructors(parsed: ast.Module, members: Members) -> dict[str, tuple[Param, ...]]:
     classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
-    return {name: with_uses(params, classes[name]) for name, params in list_constructors(parsed).items()}
+    return {name: with_uses(params, classes[name], members) for name, params in list_constructors(parsed).items()}
+
+
+def _told(functions: Iterable[Function], parsed: ast.Module, members: Members) -> tuple[Function, ...]:
+    """The functions with what their code tells of parameters without annotation."""
+    nodes = {node.lineno: node for node in ast.walk(parsed) if isinstance(node, FunctionNode)}
+    return tuple(msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
 
 
 def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:

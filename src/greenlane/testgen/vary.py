@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from types import MappingProxyType
 
 import msgspec
@@ -254,13 +254,23 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called, ())
-    for name, value in _options(params[len(node.args) :], given, entry):
+    for name, value in in_turn([_as_its_like(params, node), _options(params[len(node.args) :], given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:
         yield ast.Call(func=node.func, args=node.args, keywords=[k for k in node.keywords if k is not keyword])
     if node.args and params:
         yield ast.Call(func=node.func, args=node.args[:-1], keywords=node.keywords)
+
+
+def _as_its_like(params: Sequence[Param], node: ast.Call) -> Iterator[tuple[str, str]]:
+    """For options that were left out, of which nothing is known, what the call gives to another: `lock=lambda self:
+    self` stands beside a new option `condition`."""
+    given = {keyword.arg for keyword in node.keywords}
+    left = [p for p in params[len(node.args) :] if p.default == "None" and not p.annotation and p.name not in given]
+    for keyword in node.keywords:
+        if keyword.arg is not None and not isinstance(keyword.value, ast.Constant):
+            yield from ((param.name, ast.unparse(keyword.value)) for param in left)
 
 
 def _constant(value: object) -> ast.expr:
