@@ -49,6 +49,8 @@ class TestFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Why it failed under another hash seed, time zone or order; empty: it passed each time."""
     new_lines: int | None = None
     """Changed lines and branches that it runs and that no test ran before."""
+    new_faults: int | None = None
+    """Faults put into changed lines that make it fail and that no test noticed before."""
     noticed: int | None = None
     """Faults put into changed lines that make it fail."""
     noticeable: int | None = None
@@ -90,7 +92,11 @@ def assess_test(facts: TestFacts, *, fixture_validation: bool = True) -> TestVer
             facts.failure_again == "",
             f"it fails under another hash seed, time zone or order: {_short(facts.failure_again)}",
         ),
-        ("covers", (facts.new_lines or 0) > 0, "it covers no changed line that was not covered before"),
+        (
+            "covers",
+            (facts.new_lines or 0) > 0 or (facts.new_faults or 0) > 0,
+            "it covers no changed line that was not covered before, and notices no fault that no test noticed",
+        ),
         (
             "notices",
             facts.noticeable is not None and (facts.noticeable == 0 or (facts.noticed or 0) > 0),

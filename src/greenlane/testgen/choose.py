@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from greenlane.testgen.explore import Observed
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.looks import bare, sharpened, steady_looks
 from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
 MAX_PARAMETERS = 6
@@ -14,7 +16,8 @@ FEW_PARAMETERS = 3
 """Inputs of one parametrised test: enough to pin a boundary from both sides, few enough to read; more than a few only
 where each notices a fault that the others do not."""
 
-
+_MOST_FOR_FAULTS = 6
+"""Tests that run no open line, and are there for faults that no test notices."""
 _EASY = 100
 """Characters of a call with its setup that are read at a glance."""
 _A_LOT = 300
@@ -62,7 +65,10 @@ def choose_tests(observed: Sequence[Observed], wanted: Targets, *, most: int = 9
             break
         picked.append((best, reached(best, left)))
         left -= picked[-1][1]
-    return _grouped(_without_repetition(picked, wanted), useful, observed, wanted)[:most]
+    needed = _without_repetition(picked, wanted)
+    calls = sharpened([one for one, _ in needed], wanted)
+    taken = [(call, targets) for call, (_, targets) in zip(calls, needed, strict=True)]
+    return _grouped(taken, useful, observed, wanted)[:most]
 
 
 def _cost(observed: Observed) -> float:
@@ -84,20 +90,45 @@ def _grouped(
             groups.append([one])
         else:
             group.append(one)
-    _add_rows(groups, observed, wanted)
-    chosen = []
+    plain = [bare(o) for o in observed]
+    _add_rows(groups, plain, wanted)
+    for _ in range(_MOST_FOR_FAULTS):
+        one_more = _for_faults(groups, observed, wanted)
+        if one_more is None:
+            break
+        groups.append([one_more])
+        _add_rows(groups, plain, wanted)
+    rest, chosen = [bare(o) for o in useful], []
     for group in groups:
         calls = [o for o, _ in group]
         covers: Targets = frozenset(target for _, targets in group for target in targets)
-        chosen.append(Chosen(calls=(*calls, *_siblings(calls, useful, wanted)), covers=covers))
+        chosen.append(Chosen(calls=(*calls, *_siblings(calls, rest, wanted)), covers=covers))
     return chosen
+
+
+def _unnoticed(groups: list[list[tuple[Observed, Targets]]], wanted: Targets) -> Targets:
+    faults = frozenset(target for target in wanted if is_fault(target))
+    return faults - {target for group in groups for one, _ in group for target in one.reached}
+
+
+def _for_faults(
+    groups: list[list[tuple[Observed, Targets]]], observed: Sequence[Observed], wanted: Targets
+) -> tuple[Observed, Targets] | None:
+    """The call that notices most of the faults that are left, as a test of its own: a changed line may have been run
+    before, and nothing been asserted of it."""
+    left = _unnoticed(groups, wanted)
+    told = [o for o in observed if o.reached & left and is_tellable(o)]
+    if not told:
+        return None
+    best = max(told, key=lambda o: (len(o.reached & left) / _cost(o), *taste(o)))
+    (call,) = sharpened([best], left)
+    return call, call.reached & left
 
 
 def _add_rows(groups: list[list[tuple[Observed, Targets]]], observed: Sequence[Observed], wanted: Targets) -> None:
     """Rows for faults that the groups do not notice yet. Such a call may run no open line: as a row of a test that
     runs one it holds a changed line that was run before, but of which nothing was asserted."""
-    left = {target for target in wanted if is_fault(target)}
-    left -= {target for group in groups for one, _ in group for target in one.reached}
+    left = set(_unnoticed(groups, wanted))
     told = [o for o in observed if is_tellable(o) and o.reached & left]
     while left:
         fitting = [
@@ -134,6 +165,8 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and not one.outcome.entered
         and not other.outcome.changes
         and not one.outcome.changes
+        and not other.outcome.more
+        and not one.outcome.more
     )
 
 
@@ -154,8 +187,11 @@ def taste(observed: Observed) -> tuple[float, ...]:
 
 def _plainness(observed: Observed) -> float:
     """Inputs that a person would write rather than odd ones; where only the odd one gets there, it is taken."""
-    odd = sum(text in {"None", "''", "' '"} or "xxxx" in text for _, text in observed.case.arguments)
-    return -odd
+    return -sum(text == "None" or _HOLLOW.search(text) is not None for _, text in observed.case.arguments)
+
+
+_HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")
+"""An empty text, also within a value, or a long one of nothing."""
 
 
 def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:
@@ -192,15 +228,16 @@ def _without_repetition(picked: list[tuple[Observed, Targets]], wanted: Targets)
     return kept
 
 
-def differing(first: Iterable[Observed], again: Iterable[Observed]) -> set[str]:
-    """Keys of the cases whose outcome changed from one run to another, or that did not come back."""
-    before: Mapping[str, Observed] = {o.case.key: o for o in first}
-    after = {o.case.key: o.outcome for o in again}
-    unlike = set()
-    for key, observed in before.items():
-        second = after.get(key)
-        if second is None or msgspec.structs.replace(second, case=0) != msgspec.structs.replace(
-            observed.outcome, case=0
-        ):
-            unlike.add(key)
-    return unlike
+def steady(first: Iterable[Observed], again: Iterable[Observed]) -> list[Observed]:
+    """The calls that showed the same when they were made again; without the further looks that did not."""
+    after = {o.case.key: o for o in again}
+    found = []
+    for one in first:
+        second = after.get(one.case.key)
+        if second is not None and _first_look(one) == _first_look(second):
+            found.append(steady_looks(one, second))
+    return found
+
+
+def _first_look(observed: Observed) -> Outcome:
+    return msgspec.structs.replace(observed.outcome, case=0, more=())

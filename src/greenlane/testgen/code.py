@@ -40,6 +40,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
     default: str | None = None
     keyword_only: bool = False
+    told: str = ""
+    """Kinds that its use suggests, where there is no annotation."""
     choices: tuple[str, ...] = ()
     """The members of the enumeration that it is of, where that stands in the same module."""
 
@@ -71,8 +73,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
-    classes: frozenset[str] = frozenset()
-    """Names of the classes of its module."""
+    classes: tuple[tuple[str, str], ...] = ()
+    """(name, module that defines it) of the classes that its module knows."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""
@@ -85,6 +87,10 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def qualified(self) -> str:
         return f"{self.owner}.{self.name}" if self.owner else self.name
+
+    def home_of(self, name: str) -> str:
+        """The module from which a class that its module knows is imported; its own module for any other name."""
+        return dict(self.classes).get(name, self.module)
 
     @property
     def private(self) -> bool:
@@ -117,13 +123,13 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
                 f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
                 for f in described
             ]
-    enums = _enumerations(tree)
-    classes = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
-    return tuple(msgspec.structs.replace(f, params=_with_choices(f.params, enums), classes=classes) for f in found)
+    enums = enumerations(tree)
+    classes = tuple((node.name, module) for node in tree.body if isinstance(node, ast.ClassDef))
+    return tuple(msgspec.structs.replace(f, params=with_choices(f.params, enums), classes=classes) for f in found)
 
 
-def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
-    """The members of the module's enumerations."""
+def enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """The members of the module's enumerations, by their names."""
     found = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith(_ENUMS) for base in node.bases):
@@ -132,12 +138,13 @@ def _enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def _with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+def with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
+    """The parameters, those that hold a member of an enumeration with its members."""
     if not enums:
         return params
     told = [(p, (p.default or "").split(".")[0], re.split(r"\W+", p.annotation)) for p in params]
     return tuple(
-        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), ()))
+        msgspec.structs.replace(p, choices=next((e for n, e in enums.items() if n == default or n in words), p.choices))
         for p, default, words in told
     )
 
@@ -146,28 +153,6 @@ def _is_observer(function: Function) -> bool:
     nothing = all(param.default is not None for param in function.params)
     public = function.kind == "method" and not function.name.startswith("_")
     return public and nothing and function.returns_value and not function.asynchronous
-
-
-def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
-    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass."""
-    found = {}
-    enums = _enumerations(tree)
-    for node in tree.body:
-        if not isinstance(node, ast.ClassDef):
-            continue
-        init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-        fields = [
-            Param(
-                name=field.target.id,
-                annotation=ast.unparse(field.annotation),
-                default=ast.unparse(field.value) if field.value is not None else None,
-            )
-            for field in node.body
-            if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        ]
-        if node.name not in enums:
-            found[node.name] = _with_choices(_params(init.args)[1:] if init else tuple(fields), enums)
-    return found
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -184,7 +169,7 @@ def _describe(
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
-    params = _params(node.args)
+    params = params_of(node.args)
     return Function(
         path=path,
         module=module,
@@ -264,7 +249,7 @@ def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
     return "method"
 
 
-def _params(arguments: ast.arguments) -> tuple[Param, ...]:
+def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
     plain = [*arguments.posonlyargs, *arguments.args]
     missing = [None] * (len(plain) - len(arguments.defaults))
     pairs: list[tuple[ast.arg, ast.expr | None, bool]] = [

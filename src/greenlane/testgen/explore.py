@@ -8,7 +8,7 @@ decoded into typed, bounded structs; nothing in them is run or written anywhere 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,12 +40,18 @@ class Attribute(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Effect(msgspec.Struct, frozen=True, array_like=True):
-    """A visible change: of the `receiver` or the argument `#n`, in an attribute (or as a whole: '')."""
+    """A visible change: of the `receiver` or the argument `#n`, in an attribute (or as a whole: ''). As a further look
+    also at the `result` or the `error`."""
 
     where: str
     attribute: str
     value: Description
     view: View = ""
+
+    @property
+    def key(self) -> str:
+        """As the sandbox names a look at it."""
+        return f"{self.where}.{self.attribute}.{self.view}"
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +72,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     dated: bool = False
     attributes: tuple[Attribute, ...] = ()
     changes: tuple[Effect, ...] = ()
+    more: tuple[Effect, ...] = ()
+    """What else could be looked at; a test does so where that notices a fault (`looks.py`)."""
     error: tuple[str, str] | None = None
     importable: bool = False
     deliberate: bool = False
@@ -85,6 +93,8 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     lines: Mapping[str, frozenset[int]]
     reached: Targets = frozenset()
+    by_look: tuple[Targets, ...] = ()
+    """Of the mutants in `reached`, those that are noticed by the first look, then by each of `outcome.more`."""
 
 
 class Explorer:
@@ -149,14 +159,19 @@ class Explorer:
             every=True,
             seconds=seconds,
         )
-        noticed: dict[int, set[Target]] = {}
+        noticed: dict[int, dict[str, set[Target]]] = {}
         for mutant, tried in trial.tried.items():
             for name in tried.tests:
-                noticed.setdefault(ids[name], set()).add(gap.fault(mutant))
-        return [
-            msgspec.structs.replace(o, reached=o.reached | noticed.get(number, set()))
-            for number, o in enumerate(observed)
-        ]
+                for look in tried.looks.get(name) or ("",):
+                    noticed.setdefault(ids[name], {}).setdefault(look, set()).add(gap.fault(mutant))
+        return [with_noticed(o, noticed.get(number, {})) for number, o in enumerate(observed)]
+
+
+def with_noticed(observed: Observed, noticed: Mapping[str, Set[Target]]) -> Observed:
+    """With the mutants that a call notices, by the look that sees them (the first look by an empty text)."""
+    keys = ["", *(look.key for look in observed.outcome.more)]
+    by_look = tuple(frozenset(noticed.get(key, ())) for key in keys)
+    return msgspec.structs.replace(observed, reached=observed.reached.union(*by_look), by_look=by_look)
 
 
 class _Probe:
@@ -263,7 +278,7 @@ def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap
         name = probe.test_id(outcome.case)
         found[outcome.case] = Observed(
             case=_up_to(cases[outcome.case], outcome.stopped),
-            outcome=outcome,
+            outcome=msgspec.structs.replace(outcome, more=tuple(m for m in outcome.more if _is_sound_look(m, scene))),
             lines={path: frozenset(numbers) for path, numbers in ran.get(name, {}).items()},
             reached=reached.get(name, frozenset()),
         )
@@ -277,6 +292,14 @@ def _up_to(case: Case, stopped: int) -> Case:
         return case
     cut = msgspec.structs.replace(script, setup=script.setup[:stopped], look=script.setup[stopped])
     return msgspec.structs.replace(case, script=cut)
+
+
+def _is_sound_look(look: Effect, scene: Scene) -> bool:
+    return (
+        (not look.attribute or look.attribute.isidentifier())
+        and is_harmless(look.value)
+        and _may_import(look.value, scene)
+    )
 
 
 def _is_sound(outcome: Outcome, scene: Scene) -> bool:

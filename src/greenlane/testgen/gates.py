@@ -105,6 +105,8 @@ class Gatekeeper:
             passing = [t for t in sound if not facts[t.name].failure and not facts[t.name].failure_again]
             mutants = gap.mutants if gap is not None else await asyncio.to_thread(_mutants, scene, open_lines)
             noticed = await self._try_mutants(scene, path, passing, content, mutants, first, facts)
+            for name in noticed if gap is not None else ():  # those of a gap are the ones that nobody notices yet
+                facts[name] = msgspec.structs.replace(facts[name], new_faults=len(noticed[name]))
         return [
             Judged(
                 test=test,

@@ -15,6 +15,7 @@ from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.typed import Plain, typed_values
 from greenlane.testgen.uses import STAND_IN
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
@@ -27,7 +28,7 @@ _CALLED = frozenset(
 _KINDS = {
     "Sequence": "list", "Iterable": "list", "Iterator": "list", "Collection": "list", "List": "list",
     "Mapping": "dict", "MutableMapping": "dict", "Dict": "dict", "Set": "set", "frozenset": "set", "Tuple": "tuple",
-    "Decimal": "float", "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
+    "Number": "float", "SupportsFloat": "float", "AnyStr": "str",
     "PathLike": "Path", "PurePath": "Path", "IO": "TextIO", "StringIO": "TextIO", "BytesIO": "BinaryIO",
     "Type": "type", "Any": "object", "bytearray": "bytes",
 }  # fmt: skip
@@ -35,6 +36,7 @@ _KINDS = {
 
 _STREAMS = ("StringIO('a,b\\n1,2\\n')", "StringIO('')", "BytesIO(b'abc')")
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
+_OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
 """One of each kind, where nothing is known."""
 _BY_NAME = (
@@ -64,13 +66,13 @@ _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
 
 
 def needs_of(text: str, entry: Function) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-    """What a guessed expression imports (of the standard library, or a class of the function's own module), and the
+    """What a guessed expression imports (of the standard library, or a class that its module knows), and the
     fixtures that it names."""
     if not _NEEDY.search(text):
         return frozenset(), frozenset()
     names = {n.id for n in ast.walk(parse_expression(text)) if isinstance(n, ast.Name)}
-    own = {name for name in names if name in entry.classes}
-    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - own} | {(entry.module, name) for name in own}
+    own = {(module, name) for name, module in entry.classes if name in names}
+    imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - {name for _, name in own}} | own
     return frozenset(imports), frozenset(names & _FIXTURES)
 
 
@@ -84,7 +86,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "str": [*texts, *map(repr, TEXTS)],
         "bool": ["True", "False"],
         "bytes": ["b''", "b'abc'"],
-        "list": _lists(param.annotation),
+        "list": _lists(param.annotation or param.told),
         "tuple": ["()", "(1, 2)"],
         "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}", "{'a': {'b': 1}}", "{'a': {'c': 2}}"],
         "set": ["set()", "{1, 2}"],
@@ -95,25 +97,39 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "type": ["int", "str", "dict"],
         "object": ["1", "'abc'", "None", "[1, 2, 3]"],
         "Pattern": ["re.compile('a')"],
-        "datetime": ["datetime(2020, 1, 31, 12, 30)", "datetime(2020, 1, 31, 12, 30, tzinfo=timezone.utc)"],
-        "date": ["date(2020, 1, 31)", "date(2021, 2, 28)"],
-        "time": ["time(12, 30)", "time(0, 0)"],
-        "timedelta": ["timedelta(hours=1)", "timedelta(0)", "timedelta(days=-1)"],
-        "tzinfo": ["timezone.utc"],
         STAND_IN: [f"{STAND_IN}()"],
     }
     if param.choices:
         return list(param.choices)
     if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
         return callables_for(entry.asks)
+    typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
-    if named:
-        found = list(in_turn(pools[kind] for kind in named))
+    if named or typed:
+        found = list(in_turn([typed, *(pools[kind] for kind in named)]))
     else:
+        told = [typed_values(kind, plain_values(entry)) or pools.get(kind, ()) for kind in kinds_of(param.told)]
+        used = in_turn(values[:_OF_A_KIND] for values in told)
         asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
         mixed = in_turn([numbers[:4], texts[:6]])
-        found = [*_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
+        found = [*used, *_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
+
+
+def plain_values(entry: Function) -> Plain:
+    """What stands inside a container: the code's own constants first."""
+    texts = [c for c in entry.constants if isinstance(c, str)]
+    numbers = [n for n in near_numbers(entry.constants) if isinstance(n, int)]
+    return (
+        ("str", (*texts[:2], "a", "b", "")),
+        ("int", (*numbers[:2], 1, 2, 0, -1)),
+        ("float", (0.5, 0.0, -1.5)),
+        ("bool", (True, False)),
+        ("bytes", (b"abc", b"")),
+        ("Any", (1, "a", None)),
+        ("object", (1, "a", None)),
+        ("Hashable", ("a", 1)),
+    )
 
 
 def _by_name(name: str) -> tuple[str, ...]:

@@ -8,9 +8,11 @@ import ast
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import guess_values, needs_of
+from greenlane.testgen.guesses import guess_values, needs_of, plain_values
 from greenlane.testgen.inputs import (
     CarvedCall,
     Case,
@@ -21,9 +23,13 @@ from greenlane.testgen.inputs import (
     is_harmless,
     steps_of,
 )
+from greenlane.testgen.typed import Written, typed_values
 
 _RECEIVERS = 3
 _VALUES = 6
+_HOLLOW = frozenset({"''", "' '", "b''", "[]", "{}", "()", "None"})
+_DEPTH = 2
+"""An object may need objects, and these again."""
 _KIN_WORDS = frozenset({"other", "rhs", "right", "that"})
 """What the second operand of an operator is called."""
 
@@ -47,17 +53,27 @@ def made_receivers(
     return list(made) or [Receiver(one) for one in _objects(entry.owner, entry, constructors)]
 
 
-def _objects(name: str, entry: Function, constructors: Constructors) -> list[Description]:
+def _objects(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:
     """Objects of a class, made from guesses for what it demands."""
     params = [p for p in constructors.get(name, ()) if p.default is None]
-    pools = [guess_values(param, entry)[:_RECEIVERS] for param in params]
+    pools = [_parts_of(param, entry, constructors, depth) for param in params]
     found = []
     for row in itertools.islice(_rows(pools), 2 * _RECEIVERS):
         given = ", ".join(f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, row, strict=True))
-        text = f"{name}({given})"
-        imports, fixtures = needs_of(text, entry)
-        found.append(Description(text, (*sorted(imports), (entry.module, name)), tuple(sorted(fixtures))))
+        made = _described(f"{name}({given})", entry)
+        found.append(msgspec.structs.replace(made, imports=(*made.imports, (entry.home_of(name), name))))
     return found
+
+
+def _parts_of(param: Param, entry: Function, constructors: Constructors, depth: int) -> list[str]:
+    """Values that an object is made of: those that say something first."""
+    texts = [value.text for value in _values(param, entry, (), constructors, depth + 1)]
+    return sorted(texts, key=lambda text: text in _HOLLOW)[:_RECEIVERS]
+
+
+def _described(text: str, entry: Function) -> Description:
+    imports, fixtures = needs_of(text, entry)
+    return Description(text, tuple(sorted(imports)), tuple(sorted(fixtures)))
 
 
 def made_up_calls(
@@ -109,11 +125,17 @@ def _rows(pools: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
     yield from (row for row in itertools.product(*pools) if row not in seen)
 
 
-def _values(param: Param, entry: Function, kin: Sequence[Description], constructors: Constructors) -> list[Description]:
-    """Values for a parameter, objects of the project's classes included."""
-    found = [Description(text, *map(tuple, needs_of(text, entry))) for text in guess_values(param, entry)[:_VALUES]]  # type: ignore[arg-type]  # pairs and names
-    named = [c for c in constructors if c[:1].isupper() and c in _words(param.annotation)]
-    objects = [made for name in named for made in _objects(name, entry, constructors)]
+def _values(
+    param: Param, entry: Function, kin: Sequence[Description], constructors: Constructors, depth: int = 0
+) -> list[Description]:
+    """Values for a parameter, objects of the project's classes included, also inside of containers."""
+    found = [_described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
+    words = _words(param.annotation or param.told) if depth <= _DEPTH else set[str]()
+    named = [c for c in constructors if c[:1].isupper() and c in words]
+    made = {name: _objects(name, entry, constructors, depth) for name in named}
+    held = tuple((name, tuple(Written(one.text) for one in objects)) for name, objects in made.items() if objects)
+    nested = typed_values(param.annotation, (*plain_values(entry), *held), even_plain=True) if held else ()
+    objects = [_described(text, entry) for text in nested] or [one for objects in made.values() for one in objects]
     own = param.name in _KIN_WORDS or (entry.owner is not None and {entry.owner, "Self"} & _words(param.annotation))
     if named and not own:
         return [*objects, *found][:_VALUES]

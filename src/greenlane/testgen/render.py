@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import parse_expression
+from greenlane.testgen.body import Body, is_rough
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
-from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Description, Script
@@ -20,7 +19,6 @@ from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed
 
-_MAX_MATCH = 80
 _MAX_INLINE = 70
 
 
@@ -44,87 +42,6 @@ class WrittenCase(msgspec.Struct, frozen=True, kw_only=True):
         return self.chosen.calls[0].case.entry
 
 
-class _Body:
-    """The lines of one test's body, in the assertion style of the file."""
-
-    def __init__(self, style: Style, prefixes: dict[str, str]) -> None:
-        self.unittest = style.form == "unittest"
-        self.prefixes = prefixes
-        self.lines: list[str] = []
-        self.imports: set[Import] = set()
-        self.parameters: list[tuple[str, list[str]]] = []
-
-    def write(self, description_text: str) -> str:
-        """An expression with names of the tested module spelled as the file imports them."""
-        tree = parse_expression(description_text)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Name) and self.prefixes.get(node.id):
-                node.id = f"{self.prefixes[node.id]}{node.id}"
-        return ast.unparse(tree)
-
-    def equal(self, left: str, right: str) -> str:
-        if isinstance(parse_expression(left).body, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.IfExp | ast.Lambda):
-            left = f"({left})"
-        if right in {"None", "True", "False", "NotImplemented"}:
-            methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs", "NotImplemented": "assertIs"}
-            if self.unittest:
-                return f"self.{methods[right]}({left}{'' if right == 'None' else f', {right}'})"
-            return f"assert {left} is {right}"
-        if self.unittest:
-            return f"self.assertEqual({left}, {right})"
-        if _is_rough(right):
-            self.imports.add(("pytest", ""))
-            return f"assert {left} == pytest.approx({right})"
-        return f"assert {left} == {right}"
-
-    def raises(self, error: str, message: str) -> str:
-        pattern = _pattern(message)
-        if self.unittest:
-            return (
-                f"with self.assertRaisesRegex({error}, {pattern}):" if pattern else f"with self.assertRaises({error}):"
-            )
-        self.imports.add(("pytest", ""))
-        return f"with pytest.raises({error}{f', match={pattern}' if pattern else ''}):"
-
-    def warned(self, outcome: Outcome, call: str) -> str:
-        """The look at a call; one that warns is made first, where the warning is asked for."""
-        if outcome.warned is None:
-            return call
-        _, name, message = outcome.warned
-        kind, pattern = self.write(name), _pattern(message)
-        if self.unittest:
-            head = f"self.assertWarnsRegex({kind}, {pattern})" if pattern else f"self.assertWarns({kind})"
-        else:
-            self.imports.add(("pytest", ""))
-            head = f"pytest.warns({kind}{f', match={pattern}' if pattern else ''})"
-        self.lines += [f"with {head}:", f"    result = {call}"]
-        return "result"
-
-
-def _is_rough(text: str) -> bool:
-    """A number (or a flat collection of numbers) with more digits than anybody means."""
-    tree = parse_expression(text).body
-    numbers = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, float)]
-    flat = isinstance(tree, ast.Constant | ast.UnaryOp) or (
-        isinstance(tree, ast.List | ast.Tuple)
-        and all(isinstance(item, ast.Constant) and isinstance(item.value, int | float) for item in tree.elts)
-    )
-    return flat and any(len(repr(number).replace(".", "").strip("0")) > 6 for number in numbers)
-
-
-def _pattern(message: str) -> str:
-    line = message.strip().splitlines()[0].strip() if message.strip() else ""
-    if len(line) > _MAX_MATCH:
-        line = line[:_MAX_MATCH].rpartition(" ")[0] or line[:_MAX_MATCH]
-    if not line:
-        return ""
-    escaped = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", line)
-    if "\\" not in escaped:
-        return repr(escaped)
-    quote = "'" if '"' in escaped else '"'
-    return repr(escaped) if quote in escaped or escaped.endswith("\\") else f"r{quote}{escaped}{quote}"
-
-
 def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     """The whole file: a docstring that says what it is, imports, and the tests. Formatted."""
     given = [GivenLike(name=t.name, purpose=t.purpose, text=t.given) for t in tests if t.given is not None]
@@ -135,7 +52,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     for test in tests:
         prefixes, needed = _prefixes(test, style)
         imports |= needed
-        body = _Body(style, prefixes)
+        body = Body(style, prefixes)
         source = _render_test(test, style, body)
         imports |= body.imports
         title = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", test.entry.qualified) if word)
@@ -144,7 +61,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
         imports.add(("unittest", ""))
     project = {test.entry.module.split(".")[0] for test in tests}
     paths = ", ".join(sorted({test.entry.path for test in tests}))
-    head = f'"""{MARKER} for changed lines of `{paths}` that no test ran.\n\n'
+    head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
     text = head + '"""\n\n' + _import_lines(imports, project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
@@ -169,7 +86,7 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
     entry = test.entry
     used = {pair for observed in test.chosen.calls for pair in _needed(observed)}
     own = {name for module, name in used if module == entry.module}
-    others = {pair for pair in used if pair[0] != entry.module}
+    others = {pair for pair in used if pair[0] != entry.module and pair[1] not in own}  # one name, one import
     others |= {pair for o in test.chosen.calls if o.case.script for pair in o.case.script.imports}
     package, _, last = entry.module.rpartition(".")
     if not own:
@@ -186,7 +103,7 @@ def _needed(observed: Observed) -> Iterable[Import]:
     yield from case.imports
     if case.receiver is None and case.script is None and not module_attribute(case):
         yield case.entry.module, case.entry.called
-    described: list[Description] = [effect.value for effect in outcome.changes[:1]]
+    described: list[Description] = [effect.value for effect in (*outcome.changes[:1], *outcome.more)]
     described += [attribute.value for attribute in outcome.attributes] if outcome.kind == "opaque" else []
     described += [outcome.value] if outcome.value is not None else []
     for description in described:
@@ -196,7 +113,7 @@ def _needed(observed: Observed) -> Iterable[Import]:
             yield kind[0], kind[1].split(".")[0]
 
 
-def _render_test(test: WrittenCase, style: Style, body: _Body) -> str:
+def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     calls = test.chosen.calls
     if calls[0].case.script is not None:
         _scripted(calls[0], calls[0].case.script, body)
@@ -229,7 +146,7 @@ def _parametrize(parameters: list[tuple[str, list[str]]]) -> str:
     return f"@pytest.mark.parametrize(({names}), [{', '.join(rows)}])"
 
 
-def _subtests(body: _Body) -> list[str]:
+def _subtests(body: Body) -> list[str]:
     names = [name for name, _ in body.parameters]
     rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in body.parameters), strict=True)]
     shown = ", ".join(f"{name}={name}" for name in names if name != "expected")
@@ -237,79 +154,118 @@ def _subtests(body: _Body) -> list[str]:
     return head + [f"        {line}" for line in body.lines]
 
 
-def _call(observed: Observed, body: _Body, receiver: str | None, arguments: Sequence[str]) -> str:
+def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
     case, entry, outcome = observed.case, observed.case.entry, observed.outcome
     target = f"{receiver}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
     if entry.kind == "property":
-        return looked_at(outcome, target, body.imports)
+        return target
     if attribute := module_attribute(case):
         body.imports.add((entry.module, ""))
-        return looked_at(outcome, attribute, body.imports)
+        return attribute
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
     as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
     call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
+    return call
+
+
+def _call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
+    """The call with what one does to see something of what it gives; as it is where something else is looked at."""
+    outcome, call = observed.outcome, _raw_call(observed, body, receiver, arguments)
+    if _is_result_seen(outcome):
+        return call
     seen = msgspec.structs.replace(outcome, view="") if outcome.changes or outcome.entered else outcome
     return looked_at(seen, call, body.imports)
 
 
-def _single(observed: Observed, body: _Body) -> None:
+def _single(observed: Observed, body: Body) -> None:
     case, outcome = observed.case, observed.outcome
+    looks = [*(outcome.changes[:1] if outcome.kind != "raises" else ()), *outcome.more]
     receiver = body.write(case.receiver) if case.receiver else None
+    receiver = _bind_receiver(observed, receiver, body, needed=any(look.where == "receiver" for look in looks))
     arguments = [body.write(text) for _, text in case.arguments]
-    effect = outcome.changes[0] if outcome.changes and outcome.kind != "raises" else None
-    receiver = _bind_receiver(observed, receiver, body, needed=effect is not None)
-    changed = ""
-    if effect is not None and effect.where.startswith("#") and effect.where[1:].isdecimal():
-        changed = _bind_argument(observed, arguments, int(effect.where[1:]), body)
-    call = _call(observed, body, receiver, arguments)
+    holders = {"receiver": receiver or "", "result": "result", "error": body.caught}
+    for where in dict.fromkeys(look.where for look in looks if look.where.startswith("#")):
+        if where[1:].isdecimal():
+            holders[where] = _bind_argument(observed, arguments, int(where[1:]), body)
     if outcome.kind == "raises" and outcome.error is not None:
-        head = body.raises(body.write(outcome.error[1]), outcome.message)
-        body.lines += [f"{head[:-1]}, {call}:", "    pass"] if outcome.entered else [head, f"    {call}"]
-    elif effect is not None:
-        call = body.warned(outcome, call)
-        holder = changed or receiver or ""
-        shown = viewed(effect, f"{holder}.{effect.attribute}" if effect.attribute else holder, body.imports)
-        done = [f"with {call}:", "    pass"] if outcome.entered else [call] if outcome.warned is None else []
-        body.lines += [*done, body.equal(shown, body.write(effect.value.text))]
+        _raising(outcome, [_call(observed, body, receiver, arguments)], body)
+    elif outcome.changes:
+        call = body.warned(outcome, _call(observed, body, receiver, arguments))
+        if outcome.entered:
+            body.lines += [f"with {call}:", "    pass"]
+        elif outcome.warned is None:
+            body.lines.append(f"result = {call}" if _is_result_seen(outcome) else call)
+        body.lines.append(_seen(outcome.changes[0], holders, body))
     elif outcome.entered:
+        call = _call(observed, body, receiver, arguments)
         body.lines += [f"with {call} as inside:", *(f"    {line}" for line in _inside(outcome, body))]
-    elif outcome.kind == "opaque":
-        call = body.warned(outcome, call)
-        body.lines += [*([f"result = {call}"] if call != "result" else []), *_attributes("result", outcome, body)]
-    elif outcome.value is not None:
-        _assert_value(body.warned(outcome, call), body.write(outcome.value.text), body)
+    else:
+        _giving(outcome, _raw_call(observed, body, receiver, arguments), body)
+    body.lines += [_seen(look, holders, body) for look in outcome.more]
 
 
-def _inside(outcome: Outcome, body: _Body) -> list[str]:
-    """What a context manager gives."""
-    if outcome.kind == "opaque" or outcome.value is None:
-        return _attributes("inside", outcome, body)
-    return [body.equal(viewed(outcome, "inside", body.imports), body.write(outcome.value.text))]
+def _raising(outcome: Outcome, call: Sequence[str], body: Body) -> None:
+    """The lines that raise the error, below what expects it; a context manager's are entered."""
+    assert outcome.error is not None
+    head = body.raises(body.write(outcome.error[1]), outcome.message, caught=bool(outcome.more))
+    if outcome.entered:
+        body.lines += [f"{head[:-1]}, {call[0]}:", "    pass"]
+    else:
+        body.lines += [head, *(f"    {line}" for line in call)]
 
 
-def _attributes(holder: str, outcome: Outcome, body: _Body) -> list[str]:
-    return [body.equal(f"{holder}.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
-
-
-def _scripted(observed: Observed, script: Script, body: _Body) -> None:
-    """What a test of the project does, with the look that it ends in pinned."""
-    outcome = observed.outcome
-    body.lines += [line for statement in script.setup for line in statement.splitlines()]
-    if outcome.kind == "raises" and outcome.error is not None:
-        failing = [f"    {line}" for line in script.look.splitlines()]
-        body.lines += [body.raises(body.write(outcome.error[1]), outcome.message), *failing]
-        return
-    look = body.warned(outcome, looked_at(outcome, script.look, body.imports))
+def _giving(outcome: Outcome, call: str, body: Body) -> None:
+    """A call, or the look of a script, with what it gives pinned."""
+    if _is_result_seen(outcome):
+        bound = body.warned(outcome, call)
+        body.lines += [f"result = {bound}"] if bound != "result" else []
+        look = looked_at(outcome, "result", body.imports)
+    else:
+        look = body.warned(outcome, looked_at(outcome, call, body.imports))
     if outcome.kind == "opaque":
         body.lines += [*([f"result = {look}"] if look != "result" else []), *_attributes("result", outcome, body)]
     elif outcome.value is not None:
         _assert_value(look, body.write(outcome.value.text), body)
 
 
-def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, needed: bool) -> str | None:
+def _is_result_seen(outcome: Outcome) -> bool:
+    """Whether what was given is looked at once more, and so needs a name."""
+    return any(look.where == "result" for look in outcome.more)
+
+
+def _seen(look: Effect, holders: Mapping[str, str], body: Body) -> str:
+    holder = holders.get(look.where, look.where)
+    shown = viewed(look, f"{holder}.{look.attribute}" if look.attribute else holder, body.imports)
+    return body.equal(shown, body.write(look.value.text))
+
+
+def _inside(outcome: Outcome, body: Body) -> list[str]:
+    """What a context manager gives."""
+    if outcome.kind == "opaque" or outcome.value is None:
+        return _attributes("inside", outcome, body)
+    return [body.equal(viewed(outcome, "inside", body.imports), body.write(outcome.value.text))]
+
+
+def _attributes(holder: str, outcome: Outcome, body: Body) -> list[str]:
+    return [body.equal(f"{holder}.{a.name}", body.write(a.value.text)) for a in outcome.attributes]
+
+
+def _scripted(observed: Observed, script: Script, body: Body) -> None:
+    """What a test of the project does, with the look that it ends in pinned."""
+    outcome = observed.outcome
+    body.lines += [line for statement in script.setup for line in statement.splitlines()]
+    if outcome.kind == "raises" and outcome.error is not None:
+        _raising(outcome, script.look.splitlines(), body)
+    else:
+        _giving(outcome, script.look, body)
+    holders = {"result": "result", "error": body.caught}
+    body.lines += [_seen(look, holders, body) for look in outcome.more]
+
+
+def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, needed: bool) -> str | None:
     """Give the receiver a name where it is looked at later, used before, or long; and make the calls before."""
     case = observed.case
     bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
@@ -328,14 +284,14 @@ def _bind_receiver(observed: Observed, receiver: str | None, body: _Body, *, nee
     return receiver
 
 
-def _assert_value(call: str, value: str, body: _Body) -> None:
+def _assert_value(call: str, value: str, body: Body) -> None:
     if len(call) + len(value) <= _MAX_INLINE or len(call) <= _MAX_INLINE:
         body.lines.append(body.equal(call, value))
     else:
         body.lines += [f"result = {call}", body.equal("result", value)]
 
 
-def _bind_argument(observed: Observed, arguments: list[str], number: int, body: _Body) -> str:
+def _bind_argument(observed: Observed, arguments: list[str], number: int, body: Body) -> str:
     """Give a changed argument a name, so that it can be looked at afterwards."""
     if arguments[number].isidentifier():
         return arguments[number]
@@ -353,7 +309,7 @@ def _variable(wanted: str, taken: Iterable[str]) -> str:
     return f"{name}_value" if name in taken or name in sys.builtin_module_names else name
 
 
-def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
+def _parametrised(calls: Sequence[Observed], body: Body) -> None:
     first = calls[0].case
     columns = [[body.write(o.case.arguments[n][1]) for o in calls] for n in range(len(first.arguments))]
     arguments = []
@@ -374,7 +330,7 @@ def _parametrised(calls: Sequence[Observed], body: _Body) -> None:
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     right = "expected"
-    if any(_is_rough(value) for value in values) and not body.unittest:
+    if any(is_rough(value) for value in values) and not body.unittest:
         body.imports.add(("pytest", ""))
         right = "pytest.approx(expected)"
     body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")

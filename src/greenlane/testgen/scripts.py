@@ -17,6 +17,7 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 
@@ -94,6 +95,7 @@ class _TestFile:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, ast.FunctionDef] = {}
+        self._givers = Givers(parsed)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
         self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
@@ -112,19 +114,20 @@ class _TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
             return
-        names = {argument.arg for argument in test.args.args}
+        rows = rows_of(test)
+        inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
-        for given in rows_of(test):
+        for given in rows:
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
-            setup: list[ast.stmt] = [assignment(key, value) for key, value in bound.items()]
-            for look, before in _looks(test.body, setup):
-                script = self._cut([*before], look, names - set(given), row)
+            setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
+            for look, before in _looks(inlined.body, setup):
+                script = self._cut([*before], look, inlined.arguments, row)
                 if script is not None:
                     yield script
 
     def _cut(
-        self, setup: list[ast.stmt], look: ast.expr, arguments: set[str], row: Mapping[str, ast.expr]
+        self, setup: list[ast.stmt], look: ast.expr, arguments: Set[str], row: Mapping[str, ast.expr]
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
         kept, look = _direct(_slice(setup, look, self._imports.keys()), look)

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from greenlane.suite.runner import SuiteRun
-from greenlane.testgen.choose import differing, is_tellable, reached, taste
+from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.guards import Guard, guards_of
@@ -28,9 +28,9 @@ from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.siblings import siblings_of, swap_classes
-from greenlane.testgen.source import Source
+from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.swap import chain_calls, swap_calls
-from greenlane.testgen.targets import Gap, Target, Targets, line_of
+from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
@@ -73,6 +73,7 @@ class Search:
         self._explorer, self._trials, self._hunter = explorer, trials, hunter
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._pool: Pool = {}
+        self._calls: list[CarvedCall] = []
         self.hints: tuple[Hint, ...] = ()
         self.gap: Gap = source.gap
 
@@ -86,7 +87,10 @@ class Search:
         for hunting in (False, True):
             if not self._unnoticed(candidates) or self._is_late():
                 break
-            cases = await self._hunted(baseline, candidates) if hunting else self._around(candidates)
+            if hunting:
+                cases = await self._hunted(baseline, candidates)
+            else:
+                cases = [*await self._for_faults(baseline, candidates), *self._around(candidates)]
             cases = [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
@@ -117,8 +121,12 @@ class Search:
         return useful or noticing
 
     def _runs_a_fault(self, observed: Observed) -> bool:
+        return bool(self._faulty_lines(observed))
+
+    def _faulty_lines(self, observed: Observed) -> Lines:
+        """The lines it ran that have a mutant which existing tests do not notice."""
         ran = observed.lines.get(self.gap.path, frozenset())
-        return any(mutant.line in ran for mutant in self.gap.mutants)
+        return frozenset((self.gap.path, mutant.line) for mutant in self.gap.mutants if mutant.line in ran)
 
     def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
         return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
@@ -129,6 +137,14 @@ class Search:
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
         return await self._hunt(baseline, candidates, lines, msgspec.structs.replace(self.gap, mutants=left))
+
+    async def _for_faults(self, baseline: SuiteRun, candidates: Sequence[Observed]) -> list[Case]:
+        """Calls of functions that have no open line, but mutants that nobody noticed; and what tests do around them."""
+        unnoticed = {line_of(target) for target in self._unnoticed(candidates)}
+        known = {function for _, function in self._source.entries}
+        entries = [(r, f) for r, f in entries_at(self._source.functions, unnoticed) if f not in known]
+        scripts = await self._scripts(baseline, sorted(unnoticed), _FEWEST_SCRIPTS)
+        return [*scripts[: _CASES_A_ROUND // 4], *self._first_round(entries, _CASES_A_ROUND // 2)]
 
     def _around(self, candidates: Sequence[Observed]) -> list[Case]:
         """Variations of the calls that run the lines of mutants nobody noticed."""
@@ -148,10 +164,14 @@ class Search:
         functions = [function for _, function in source.entries]
         owners = {function.owner for function in functions} - {None}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
-        calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
-        self._pool = pool_of(functions, calls)
-        scripts = (await self._scripts(baseline))[:_SCRIPTS_A_ROUND]
-        cases = [*self._first_round(calls)[: _CASES_A_ROUND - len(scripts)], *scripts]
+        faulty = (f for _, f in entries_at(source.functions, [mutant.line for mutant in self.gap.mutants]))
+        functions = list(dict.fromkeys([*functions, *faulty]))
+        self._calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
+        self._pool = pool_of(functions, self._calls)
+        lines = sorted({line_of(target) for target in self.gap.covering})
+        scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
+        scripts = scripts[:_SCRIPTS_A_ROUND]
+        cases = [*self._first_round(source.entries, _CASES_A_ROUND)[: _CASES_A_ROUND - len(scripts)], *scripts]
         observed: list[Observed] = []
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
@@ -176,10 +196,9 @@ class Search:
             ]
         return observed
 
-    async def _scripts(self, baseline: SuiteRun) -> list[Case]:
-        """What existing tests do around the open lines, a script for each look."""
+    async def _scripts(self, baseline: SuiteRun, lines: Sequence[int], share: int) -> list[Case]:
+        """What existing tests do around these lines, a script for each look, so many for each line."""
         found: dict[str, Case] = {}
-        lines = sorted({line_of(target) for target in self.gap.covering})
         ran = baseline.contexts.get(self.gap.path, {})
         open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
         fluent = [f for f in self._source.functions if f.fluent and f in open_in and not _was_run(f, ran)]
@@ -191,7 +210,7 @@ class Search:
                 continue
             tests = _tests_before(line, function, self._source, baseline)
             scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
-            share = max(_MAX_SCRIPTS // len(lines), _FEWEST_SCRIPTS)
+            most = share
             if not _was_run(function, ran):
                 tree = self._source.tree
                 swapped = [
@@ -199,10 +218,10 @@ class Search:
                     for one in scripts
                 ]
                 scripts = list(in_turn(swapped))
-                share = _MAX_SWAPPED
+                most = _MAX_SWAPPED
             more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
             own: list[Case] = []
-            for one in in_turn([scripts[:share], more[:share]]):
+            for one in in_turn([scripts[:most], more[:most]]):
                 if self._style.form == "unittest" and one.fixtures:
                     continue
                 own.append(script_case(function, one))
@@ -225,10 +244,11 @@ class Search:
                     scripts.setdefault(one.script.text, script_case(function, one))
         return await self._hunter.hunt(self._scene, source, gap, observed, list(scripts.values()), left, files)
 
-    def _first_round(self, calls: Sequence[CarvedCall]) -> list[Case]:
-        source, cases = self._source, list[Case]()
-        share = _CASES_A_ROUND // max(len(source.entries), 1)
-        for rank, entry in source.entries:
+    def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
+        """The calls that tests make of these functions, or made-up ones, each with its variations."""
+        source, calls, cases = self._source, self._calls, list[Case]()
+        share = most // max(len(entries), 1)
+        for rank, entry in entries:
             own = _calls_of([entry], calls)
             siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
             made = self._constructed(entry, calls)
@@ -248,7 +268,8 @@ class Search:
         return [receiver for init in inits for receiver in constructed(_calls_of([init], calls), init, entry)]
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
-        """Calls that a test could be made of: the best for each open line and branch, in the order they were seen."""
+        """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant
+        that is open, in the order they were seen."""
         useful = [
             o for o in observed if o.case.key not in known and is_tellable(o) and (o.reached or self._runs_a_fault(o))
         ]
@@ -257,10 +278,11 @@ class Search:
         for most in _A_TARGET:  # a few for every target before more for any
             counts: dict[Target, int] = {}
             for one in useful:
-                wanted = [t for t in reached(one, self.gap.covering) if counts.get(t, 0) < most]
+                near = reached(one, self.gap.covering) | self._faulty_lines(one)
+                wanted = [target for target in near if counts.get(target, 0) < most]
                 if wanted and len(chosen) < _CANDIDATES:
                     chosen[one.case.key] = one
-                    for target in one.reached:
+                    for target in near:
                         counts[target] = counts.get(target, 0) + 1
         for one in useful:  # then whatever there is room for
             if len(chosen) >= _CANDIDATES:
@@ -271,8 +293,7 @@ class Search:
     async def _steady(self, candidates: list[Observed]) -> list[Observed]:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
-        unlike = differing(candidates, again)
-        return [o for o in candidates if o.case.key not in unlike]
+        return steady(candidates, again)
 
 
 def _tests_before(

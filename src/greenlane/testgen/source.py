@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
@@ -13,25 +12,21 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
     Function,
-    FunctionNode,
-    Param,
     enclosing,
     entries_of,
-    list_constructors,
     list_functions,
     module_name,
 )
+from greenlane.testgen.importers import offered_around, offered_by
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, open_branches
-from greenlane.testgen.uses import Members, members_of, with_uses
-
-_MAX_AROUND, _MAX_BYTES = 60, 400_000
-"""Files that may import the changed one, and how large each may be."""
+from greenlane.testgen.uses import told_by_uses
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +51,8 @@ def read_file(
         parsed, known = parse_source(text), branches_of(text)
     except (UnreadableSourceError, UnicodeDecodeError, OSError):
         return None
-    module = module_name(path, import_roots(service, tree))
+    roots = import_roots(service, tree)
+    module = module_name(path, roots)
     gap = Gap(
         path=path,
         lines=lines,
@@ -65,58 +61,34 @@ def read_file(
         known=known,
         changed=changed | lines,
     )
-    members = members_of(parsed)
-    functions = _told(list_functions(parsed, path, module), parsed, members)
+    known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
+    functions = with_classes(told_by_uses(list_functions(parsed, path, module), parsed), known_classes)
     return Source(
         path=path,
         module=module,
         tree=parsed,
         gap=gap,
-        entries=_entries(functions, lines | {start for start, _ in gap.branches}),
+        entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors=_of_importers(tree, path) | _callables(functions) | _constructors(parsed, members),
+        constructors={**offered_around(tree, path), **known_classes.constructors, **offered_by(functions, parsed)},
     )
 
 
-def _callables(functions: Iterable[Function]) -> dict[str, tuple[Param, ...]]:
-    return {f.name: f.params for f in functions if not f.name.startswith("__")}
+def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.Module] | None:
+    """The project's module of that name: its path, and parsed; None if it has none, or it can't be read."""
+    below = PurePosixPath(*name.split("."))
+    for root in roots:
+        for path in (tree / root / f"{below}.py", tree / root / below / "__init__.py"):
+            try:
+                if path.is_file() and path.resolve().is_relative_to(tree.resolve()):
+                    return path.as_posix(), parse_source(path.read_text(encoding="utf-8-sig"))
+            except (UnreadableSourceError, UnicodeDecodeError, OSError):
+                return None
+    return None
 
 
-def _of_importers(tree: Path, path: str) -> dict[str, tuple[Param, ...]]:
-    """What the functions and classes of the files around take that import this one: a test of a private module calls
-    those. Reads files."""
-    file = tree / path
-    name = file.parent.name if file.stem == "__init__" else file.stem
-    imports = re.compile(rf"^\s*(?:from|import)\b.*\b{re.escape(name)}\b", re.MULTILINE)
-    around = sorted([*file.parent.glob("*.py"), *file.parent.parent.glob("*.py")])[:_MAX_AROUND]
-    found: dict[str, tuple[Param, ...]] = {}
-    for other in around:
-        try:
-            if other == file or other.is_symlink() or other.stat().st_size > _MAX_BYTES:
-                continue
-            text = other.read_text(encoding="utf-8-sig")
-            if not imports.search(text):
-                continue
-            parsed = parse_source(text)
-        except (UnreadableSourceError, UnicodeDecodeError, OSError):
-            continue
-        members = members_of(parsed)
-        found = _callables(list_functions(parsed, "", "")) | _constructors(parsed, members) | found
-    return found
-
-
-def _constructors(parsed: ast.Module, members: Members) -> dict[str, tuple[Param, ...]]:
-    classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
-    return {name: with_uses(params, classes[name], members) for name, params in list_constructors(parsed).items()}
-
-
-def _told(functions: Iterable[Function], parsed: ast.Module, members: Members) -> tuple[Function, ...]:
-    """The functions with what their code tells of parameters without annotation."""
-    nodes = {node.lineno: node for node in ast.walk(parsed) if isinstance(node, FunctionNode)}
-    return tuple(msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
-
-
-def _entries(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
+    """The functions to call so that these lines are run, with their rank, best first."""
     entries: dict[Function, int] = {}
     for line in sorted(lines):
         function = enclosing(functions, line)

@@ -26,6 +26,8 @@ class Tried(msgspec.Struct, frozen=True, kw_only=True):
     mutant: int
     kind: Literal["baseline", "killed", "alive", "absent", "timeout"]
     tests: tuple[str, ...] = ()
+    looks: Mapping[str, tuple[str, ...]] = {}
+    """Of a test that makes a proposed call: which looks at it see something else (`looks.py` names them)."""
     ms: float = 0.0
 
     @property

@@ -10,11 +10,11 @@ import ast
 import datetime
 import io
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
-from greenlane.testgen.code import FunctionNode, Param
+from greenlane.testgen.code import Function, FunctionNode, Param
 
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type"})
 _KINDS: tuple[tuple[str, type], ...] = (
@@ -43,24 +43,28 @@ def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, memb
     if all(param.annotation for param in params):
         return tuple(params)
     read = _attributes_read(holder)
-    return tuple(
-        msgspec.structs.replace(param, annotation=told)
-        if not param.annotation and (told := _told(param, holder, read, members))
-        else param
-        for param in params
-    )
+    return tuple(param if param.annotation else _with_use(param, holder, read, members) for param in params)
 
 
-def _told(param: Param, holder: ast.ClassDef | FunctionNode, read: Mapping[str, Set[str]], members: Members) -> str:
+def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Function, ...]:
+    """The functions with what their code tells of parameters without annotation."""
+    members = members_of(parsed)
+    nodes = {node.lineno: node for node in ast.walk(parsed) if isinstance(node, FunctionNode)}
+    return tuple(msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
+
+
+def _with_use(
+    param: Param, holder: ast.ClassDef | FunctionNode, read: Mapping[str, Set[str]], members: Members
+) -> Param:
     items = _kinds_of_items(param.name, holder)
     if items:
-        return f"list[{' | '.join(items)}]"
+        return msgspec.structs.replace(param, annotation=f"list[{' | '.join(items)}]")
     asked = {attribute for name in _names_of(param.name, holder) for attribute in read.get(name, ())}
     if not asked:
-        return ""
+        return param
     own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
     kinds = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
-    return " | ".join([*own, *kinds][:_MOST_KINDS]) or STAND_IN
+    return msgspec.structs.replace(param, told=" | ".join([*own, *kinds][:_MOST_KINDS]) or STAND_IN)
 
 
 def _attributes_read(holder: ast.AST) -> dict[str, set[str]]:
@@ -90,7 +94,7 @@ def _names_of(name: str, holder: ast.ClassDef | FunctionNode) -> set[str]:
     return {
         ast.unparse(part.targets[0])
         for part in ast.walk(init)
-        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Name) and part.value.id == name
+        if isinstance(part, ast.Assign) and _is_from(part.value, name)
     }
 
 

@@ -154,7 +154,7 @@ def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
                 yield msgspec.structs.replace(
                     case,
                     arguments=(*case.arguments[:number], made, *case.arguments[number + 1 :]),
-                    imports=case.imports | {(case.entry.module, kind)},
+                    imports=case.imports | {(case.entry.home_of(kind), kind)},
                     carved=False,
                     steps=case.steps + 1,
                 )

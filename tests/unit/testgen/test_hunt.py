@@ -15,7 +15,8 @@ import pytest
 
 import greenlane.testgen
 from greenlane.suite.lines import parse_source
-from greenlane.testgen.code import list_constructors, list_functions
+from greenlane.testgen.classes import list_constructors
+from greenlane.testgen.code import list_functions
 from greenlane.testgen.guesses import guess_options
 from greenlane.testgen.hunt import filled, list_texts, slotted
 from greenlane.testgen.inputs import Case, Script

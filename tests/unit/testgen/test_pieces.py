@@ -12,7 +12,7 @@ import pytest
 from greenlane.adapters.sandbox.process import BoundedOutput
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import changed_statements, executable_lines
-from greenlane.testgen.choose import choose_tests, differing, is_tellable
+from greenlane.testgen.choose import choose_tests, is_tellable, steady
 from greenlane.testgen.code import Function, enclosing, entries_of, list_functions, module_name
 from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.guards import guards_of
@@ -79,6 +79,9 @@ def seen(case: Case, text: str | None = "0", *, lines: tuple[int, ...] = (), **c
     outcome = Outcome(**(given | changes))  # type: ignore[arg-type]  # fields by name
     ran = frozenset(("shop/pricing.py", line) for line in lines)
     return Observed(case=case, outcome=outcome, lines={"shop/pricing.py": frozenset(lines)}, reached=ran)
+
+
+ERROR = Outcome(case=0, kind="raises", error=("builtins", "ValueError"), importable=True, deliberate=True, message="no")
 
 
 def case(*texts: str, name: str = "discount", **keywords: str) -> Case:
@@ -184,14 +187,16 @@ def test_what_holds_the_date_of_the_day_is_not_pinned() -> None:
     assert not is_tellable(seen(case("10"), "'2026-11-20'", dated=True))
 
 
-def test_a_fault_on_a_line_that_was_run_before_gets_a_row_but_no_test_of_its_own() -> None:
+def test_a_fault_on_a_line_that_was_run_before_gets_a_row_where_one_fits_else_a_test() -> None:
     open_line, fault = ("shop/pricing.py", 1), ("shop/pricing.py", 2, 0, 7)
     closing = seen(case("60"), "5", lines=(1,))
     noticing = msgspec.structs.replace(seen(case("10"), "0"), reached=frozenset({fault}))
     (chosen,) = choose_tests([noticing, closing], frozenset({open_line, fault}))
     assert [o.case.key for o in chosen.calls] == [closing.case.key, noticing.case.key]
     assert chosen.covers == {open_line, fault}
-    assert choose_tests([noticing], frozenset({open_line, fault})) == []
+    raising = msgspec.structs.replace(noticing, outcome=ERROR)
+    (closes, holds) = choose_tests([raising, closing], frozenset({open_line, fault}))
+    assert (closes.covers, holds.covers) == ({open_line}, {fault})
 
 
 def test_two_short_calls_are_taken_before_a_long_one_that_closes_the_same() -> None:
@@ -217,7 +222,7 @@ def test_inputs_of_one_behaviour_become_parameters() -> None:
 def test_an_outcome_that_changes_from_run_to_run_is_found() -> None:
     first = [seen(case("1"), "1"), seen(case("2"), "2"), seen(case("3"), "3")]
     again = [seen(case("1"), "1"), seen(case("2"), "9")]
-    assert differing(first, again) == {case("2").key, case("3").key}
+    assert steady(first, again) == first[:1]
 
 
 # ------------------------------------------------------------------ words

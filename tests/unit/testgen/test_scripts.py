@@ -28,6 +28,7 @@ def average(amounts, rounded=False):
 """
 (AVERAGE,) = list_functions(ast.parse(SOURCE), "shop/money.py", "shop.money")
 TESTS = """
+import unittest
 import pytest
 
 from shop import money as m
@@ -37,8 +38,22 @@ LIMIT = 30
 
 
 @pytest.fixture
-def till():
-    return object()
+def till(opened):
+    yield object()
+    opened.close()
+
+
+@pytest.fixture
+def opened():
+    'One that others need.'
+    amounts = [10]
+    return m.Till(amounts, limit=LIMIT)
+
+
+@pytest.fixture(name="full")
+def make_full(opened, tmp_path):
+    opened.fill(tmp_path)
+    yield opened.amounts()
 
 
 def prices(count):
@@ -64,6 +79,31 @@ def test_of_rows(given, expected):
 
 def test_of_a_fixture_of_this_file(till):
     assert m.average([till.count]) == 1
+
+
+def test_of_given_amounts(full):
+    assert m.average(full) == 10
+
+
+class TestTill(unittest.TestCase):
+    rounded = True
+
+    def setUp(self):
+        super().setUp()
+        self.amounts = [3]
+
+    def test_on_self(self):
+        self.amounts.append(4)
+        self.assertEqual(m.average(self.amounts, self.rounded), 3)
+
+
+class TestOther(unittest.TestCase):
+    def setUp(self):
+        self.file = open("a")
+        self.addCleanup(self.file.close)
+
+    def test_that_cleans_up(self):
+        self.assertEqual(m.average(self.file), 3)
 
 
 def test_that_raises():
@@ -112,6 +152,19 @@ def test_a_row_of_a_parametrised_test_is_filled_in(tree: Path) -> None:
 
 def test_what_only_this_file_has_is_left_alone(tree: Path) -> None:
     assert scripts(tree, "test_of_a_fixture_of_this_file") == []
+
+
+def test_fixtures_of_this_file_are_written_out_with_those_that_they_need(tree: Path) -> None:
+    found = look_at(tree, "test_of_given_amounts", "m.average(full)")
+    made = ("amounts = [10]", "opened = m.Till(amounts, limit=LIMIT)", "opened.fill(tmp_path)")
+    assert found.script.setup == ("LIMIT = 30", *made, "full = opened.amounts()")
+    assert found.fixtures == {"tmp_path"}
+
+
+def test_what_stands_on_self_gets_a_plain_name_unless_it_is_cleaned_up(tree: Path) -> None:
+    found = look_at(tree, "TestTill::test_on_self", "m.average(amounts, rounded)")
+    assert found.script.setup == ("rounded = True", "amounts = [3]", "amounts.append(4)")
+    assert scripts(tree, "TestOther::test_that_cleans_up") == []
 
 
 def test_a_look_inside_raises_is_a_look(tree: Path) -> None:

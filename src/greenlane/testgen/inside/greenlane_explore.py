@@ -22,7 +22,13 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-from greenlane_looks import (  # type: ignore[import-not-found]  # it lies beside this file inside
+from greenlane_further import (  # type: ignore[import-not-found]  # it lies beside this file inside
+    expectation,
+    further_looks,
+    own_attributes,
+    unlike,
+)
+from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     MAX_LISTED,
     Listed,
     changes_of,
@@ -49,9 +55,11 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _raises: dict[str, set[int]] = {}
-SEEN: dict[int, str] = {}
-EXPECTED: dict[int, str] = {}
+SEEN: dict[int, dict[str, Any]] = {}
+EXPECTED: dict[int, dict[str, Any]] = {}
 """While mutants are tried: what a test would look at of each call, as it is now and as it is without a fault."""
+UNLIKE: list[str] = []
+"""The looks at the last call that see something else than expected."""
 
 
 class CallTimeout(BaseException):
@@ -66,22 +74,12 @@ def cases(group: int) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     record = {"case": case["id"], **_observe(case, fixtures)}
     if "mutants" in _GIVEN:
-        SEEN[case["id"]] = _looked_at(record)
-        assert EXPECTED.get(case["id"], SEEN[case["id"]]) == SEEN[case["id"]]
+        SEEN[case["id"]] = expectation(record)
+        UNLIKE[:] = unlike(EXPECTED.get(case["id"], SEEN[case["id"]]), record)
+        assert not UNLIKE
         return
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
         file.write(json.dumps(record) + "\n")
-
-
-def _looked_at(record: dict[str, Any]) -> str:
-    """What the assertions of a test written from this record would compare."""
-    value = record.get("value") or {}
-    changes = [[where, name, shown["text"], view] for where, name, shown, view in record.get("changes", [])][:1]
-    parts = [record["kind"], record.get("error"), record.get("message", "")[:80], changes, record.get("warned")]
-    if not changes:
-        parts += [value.get("text"), record.get("listed"), record.get("view", "")]
-        parts += [[name, shown["text"]] for name, shown in record.get("attributes", [])]
-    return json.dumps(parts)
 
 
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
@@ -108,7 +106,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error) | _way(progress)
+        return _describe_error(error, describer) | _way(progress)
     finally:
         left = remove_new(files)
     if left:
@@ -118,6 +116,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     record["changes"] = changes_of(before, after)
     if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
         record["changes"] = _answered_otherwise(case, names, describer)
+    record["more"] = further_looks(record, outcome, describer, _GIVEN["project"])
     return record
 
 
@@ -162,8 +161,9 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error) | _way(progress) | {"stopped": place if place < len(setup) else -1}
+        return _describe_error(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
+    shown["more"] = further_looks(shown, outcome, describer, _GIVEN["project"])
     return shown
 
 
@@ -260,7 +260,7 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _describe_error(error: Exception) -> dict[str, Any]:
+def _describe_error(error: Exception, describer: Describer) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
@@ -274,6 +274,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "message": str(error)[:200],
         "dated": is_dated(str(error)) or " at 0x" in str(error),
         "deliberate": deliberate,
+        "more": own_attributes("error", error, describer, _GIVEN["project"]),
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 

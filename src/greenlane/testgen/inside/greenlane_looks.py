@@ -139,10 +139,17 @@ def _attributes(value: Any, describer: Describer) -> list[Any]:
     for name, item in sorted(vars(value).items() if hasattr(value, "__dict__") else ()):
         if name.startswith("_") or isinstance(value, _KINDS_OF_CODE):
             continue
-        shown = describer.describe(item) if isinstance(item, (*_SIMPLE, list, tuple, dict, set)) else None
-        if shown is not None and len(shown["text"]) <= _MAX_ATTRIBUTE and not is_dated(shown["text"]):
+        shown = described_attribute(item, describer)
+        if shown is not None:
             found.append([name, shown])
     return found[:_MAX_ATTRIBUTES]
+
+
+def described_attribute(item: Any, describer: Describer) -> dict[str, Any] | None:
+    """What an attribute holds, if it is plain and short enough to be compared with."""
+    shown = describer.describe(item) if isinstance(item, (*_SIMPLE, list, tuple, dict, set)) else None
+    fits = shown is not None and len(shown["text"]) <= _MAX_ATTRIBUTE and not is_dated(shown["text"])
+    return dict(shown) if fits and shown is not None else None
 
 
 def _faithful(value: Any, describer: Describer) -> dict[str, Any] | None:
@@ -197,7 +204,7 @@ def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[st
     if not wholly or is_stream(value):
         return found
     with quietly():
-        for name, item in sorted(_members(type(value)).items()):
+        for name, item in sorted(members_of(type(value)).items()):
             if isinstance(item, property):
                 with contextlib.suppress(Exception):
                     found[name, ""] = _faithful(getattr(value, name), describer)
@@ -215,7 +222,7 @@ def _text_in(path: pathlib.Path, describer: Describer) -> Any:
         return None
 
 
-def _members(kind: type) -> dict[str, Any]:
+def members_of(kind: type) -> dict[str, Any]:
     """The public members of a class and its bases, as they stand in it."""
     return {n: i for base in reversed(kind.__mro__) for n, i in vars(base).items() if not n.startswith("_")}
 

@@ -7,7 +7,8 @@ reach it, and says which failed. Nothing is imported anew, so a mutant costs mil
 Reads `$GREENLANE_INPUT`: `{"mutants": [{"id", "path", "module", "line", "chain", "source", "tests": [node id, ...]}],
 "every": bool, "seconds": number}`; `every` asks for all failing tests of a mutant, else its first ends it. Writes
 `$GREENLANE_OUTPUT`, a JSON line a mutant: `{"mutant", "kind": "killed" | "alive" | "absent" | "timeout", "tests",
-"ms"}`, and first `{"mutant": -1, "kind": "baseline", "tests": those that fail without any fault}`.
+"looks", "ms"}` (`looks`: of a test that makes a proposed call, which looks at it see something else), and first
+`{"mutant": -1, "kind": "baseline", "tests": those that fail without any fault}`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _CLOCK = 4.0
 """A child may use a second and 8 times what its tests took, of processor time; by the clock 4 times that."""
 _MAX_FAILING = 400
 _FUTURE = __future__.annotations.compiler_flag
+_subtests: list[Any] = []
+"""Reports of the subtests of the test that runs."""
 
 
 class _Child:
@@ -155,12 +158,14 @@ class Trial:
         _, status = os.waitpid(child.pid, 0)
         if child.mutant < 0:
             return
-        failed = [line for line in child.text.decode("utf-8", "replace").splitlines() if line in self._items]
+        told = _read_failed(child.text.decode("utf-8", "replace"))
+        failed = [test for test in told if test in self._items][:_MAX_FAILING]
         timed_out = timed_out or (os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGVTALRM)
         died = not timed_out and status != 0
         kind = "timeout" if timed_out else "killed" if failed or died else "alive"
         ms = (time.monotonic() - child.started) * 1000
-        self._write({"mutant": child.mutant, "kind": kind, "tests": failed[:_MAX_FAILING], "ms": round(ms, 1)})
+        looks = {test: told[test] for test in failed if told[test]}
+        self._write({"mutant": child.mutant, "kind": kind, "tests": failed, "looks": looks, "ms": round(ms, 1)})
 
     def _write(self, record: dict[str, Any]) -> None:
         self._output.write(json.dumps(record) + "\n")
@@ -184,12 +189,14 @@ def _be_child(reader: int, writer: int, work: Any) -> None:
 
 
 def _protocol(item: Any) -> bool:
-    """Run one test with its fixtures; whether it passed. Nothing is reported to the session."""
+    """Run one test with its fixtures; whether it passed. Nothing is reported to the session, except by subtests, which
+    report themselves: where one fails, the test counts as passed until its own report is written."""
     from _pytest.runner import runtestprotocol
 
     item.session._setupstate.teardown_exact(None)
+    _subtests.clear()
     reports = runtestprotocol(item, log=False, nextitem=None)
-    return not any(report.failed for report in reports)
+    return not any(report.failed for report in (*reports, *_subtests))
 
 
 def _time_all(items: list[Any], say: Any) -> None:
@@ -204,11 +211,26 @@ def _time_all(items: list[Any], say: Any) -> None:
 
 
 def _run_all(items: list[Any], say: Any, every: bool) -> None:
+    explored = _explored()
     for item in items:
+        if explored is not None:
+            explored.UNLIKE.clear()
         if not _protocol(item):
-            say(item.nodeid)
+            say(json.dumps([item.nodeid, explored.UNLIKE if explored is not None else []]))
             if not every:
                 return
+
+
+def _read_failed(text: str) -> dict[str, list[str]]:
+    """By a test that failed the looks that saw something else; what a killed child only began to say is left out."""
+    found = {}
+    for line in text.splitlines():
+        try:
+            test, looks = json.loads(line)
+        except ValueError:
+            continue
+        found[test] = looks
+    return found
 
 
 def _explored() -> Any:
@@ -288,3 +310,7 @@ def pytest_runtestloop(session: Any) -> bool:
     session.config.option.tbstyle = "no"  # nobody reads why a mutant was noticed
     Trial(session).run()
     return True
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    _subtests.append(report)

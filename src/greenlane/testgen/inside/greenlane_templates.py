@@ -11,10 +11,10 @@ from greenlane_compared import Comparison, comparisons_of  # type: ignore[import
 from greenlane_explore import (  # type: ignore[import-not-found]  # they lie beside this file inside
     _call,
     _limited,
-    _looked_at,
     _observe,
     _prepare,
 )
+from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
 
 MAX_TIMEOUTS = 3
@@ -82,7 +82,7 @@ class Template:
     def outcome(self, values: tuple[Any, ...]) -> str:
         """What the assertions of a test would look at."""
         slots = {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
-        return str(_looked_at(_observe(self._given, self._fixtures | slots)))
+        return str(looked_at(_observe(self._given, self._fixtures | slots)))
 
 
 class Entry:

@@ -1,0 +1,133 @@
+"""What the classes of a changed module take, and those of the project that it imports, so that objects of them can be
+made for its functions. Pure, but for the modules that `read` gives.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+import msgspec
+
+from greenlane.testgen.code import Function, Param, enumerations, params_of, with_choices
+
+ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
+"""By a dotted name, the path and the tree of the project's module; None if the project has none."""
+_MAX_HOPS = 3
+"""A package's `__init__` may pass on what another passes on."""
+_MAX_CLASSES, _MAX_BASES = 40, 5
+
+
+class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
+    """By the name under which the module knows them: what classes take, the members of enumerations, and
+    (name, module) where each is defined."""
+
+    constructors: Mapping[str, tuple[Param, ...]]
+    choices: Mapping[str, tuple[str, ...]]
+    homes: tuple[tuple[str, str], ...]
+
+
+def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
+    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
+    own and those of its bases in the module."""
+    enums = enumerations(tree)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
+
+
+def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
+    """(what the class takes, whether an `__init__` says so)."""
+    node = classes.get(name)
+    if node is None or depth > _MAX_BASES:
+        return (), False
+    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
+    if init:
+        return params_of(init.args)[1:], True
+    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
+    inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
+    own = tuple(
+        Param(
+            name=field.target.id,
+            annotation=ast.unparse(field.annotation),
+            default=ast.unparse(field.value) if field.value is not None else None,
+        )
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not _is_of_class(field)
+    )
+    names = {param.name for param in own}
+    return (inherited if said else (*(param for param in inherited if param.name not in names), *own)), said
+
+
+def _is_of_class(field: ast.AnnAssign) -> bool:
+    return "ClassVar" in ast.unparse(field.annotation)
+
+
+def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule) -> KnownClasses:
+    """Those that `from ... import Name` names anywhere in the module, under `if TYPE_CHECKING:` as well, and those
+    that objects of them are made of."""
+    constructors: dict[str, tuple[Param, ...]] = {}
+    choices: dict[str, tuple[str, ...]] = {}
+    homes: dict[str, str] = {}
+    own = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
+    asked = [(source, name) for name, source in _imported(tree, _package(module, path)).items() if name not in own]
+    for source, name in asked:  # which grows by what they need
+        found = _find(source, name, read, 0) if name not in homes and len(homes) < _MAX_CLASSES else None
+        if found is None:
+            continue
+        homes[name], where, parsed = found
+        if members := enumerations(parsed).get(name):
+            choices[name] = members
+            continue
+        constructors[name] = list_constructors(parsed).get(name, ())
+        near = _imported(parsed, _package(homes[name], where))
+        words = {word for param in constructors[name] for word in re.findall(r"\b[A-Z]\w*", param.annotation)}
+        asked += [(near.get(word, homes[name]), word) for word in sorted(words - own)]
+    return KnownClasses(constructors=constructors, choices=choices, homes=tuple(homes.items()))
+
+
+def with_classes(functions: Iterable[Function], known: KnownClasses) -> tuple[Function, ...]:
+    """The functions, knowing these classes as well as those of their own module."""
+    return tuple(
+        msgspec.structs.replace(
+            f,
+            params=with_choices(f.params, known.choices),
+            classes=tuple((dict(known.homes) | dict(f.classes)).items()),
+        )
+        for f in functions
+    )
+
+
+def _package(module: str, path: str) -> str:
+    return module if path.endswith("__init__.py") else module.rpartition(".")[0]
+
+
+def _imported(tree: ast.Module, package: str) -> dict[str, str]:
+    """By the name of what looks like a class, the module that it is imported from."""
+    return {
+        alias.name: _absolute(node, package)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if alias.name[:1].isupper() and alias.asname in {None, alias.name}
+    }
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    above = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def _find(source: str, name: str, read: ReadModule, hops: int) -> tuple[str, str, ast.Module] | None:
+    """(module, path, tree) of the module that defines the class."""
+    found = read(source) if source and hops <= _MAX_HOPS else None
+    if found is None:
+        return None
+    path, tree = found
+    if any(isinstance(node, ast.ClassDef) and node.name == name for node in tree.body):
+        return source, path, tree
+    passed_on = _imported(tree, _package(source, path)).get(name)
+    return _find(passed_on, name, read, hops + 1) if passed_on else None

@@ -1,0 +1,183 @@
+"""What a test is given by its own file, written out as statements: fixtures that no other file can name, what `setUp`
+puts on `self`, and constants of its class. Pure; for `scripts.py`.
+
+    @pytest.fixture
+    def signer():                       signer = Signer("key")
+        return Signer("key")
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+from collections.abc import Iterable, Iterator, Sequence, Set
+
+import msgspec
+
+_SETUPS = ("setUp", "setup_method", "setup")
+_TEARDOWNS = frozenset({"tearDown", "teardown_method", "teardown"})
+_MAX_BODY = 8
+_MAX_DEEP = 4
+_SELF = "self"
+
+
+class Inlined(msgspec.Struct, frozen=True):
+    """A test as if it made itself what its file gives it: `setup` comes first; `arguments` are given from elsewhere."""
+
+    setup: tuple[ast.stmt, ...]
+    body: tuple[ast.stmt, ...]
+    arguments: frozenset[str]
+
+
+class Givers:
+    """The fixtures and classes of one test file."""
+
+    def __init__(self, parsed: ast.Module) -> None:
+        self._classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+        self._fixtures = _fixtures_of(parsed.body)
+        self._top = {name for node in parsed.body for name in _bound_at_top(node)}
+
+    def inline(self, test: ast.FunctionDef, owner: str, rows: Set[str] = frozenset()) -> Inlined:
+        """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives."""
+        body, first = list(test.body), list[ast.stmt]()
+        arguments = {argument.arg for argument in test.args.args} - rows
+        if owner in self._classes and _SELF in arguments:
+            first, body = _without_self(self._classes[owner], body, self._top | arguments | rows)
+        own = _fixtures_of(self._classes[owner].body) if owner in self._classes else {}
+        setup: list[ast.stmt] = []
+        taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
+        left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
+        return Inlined((*setup, *first), tuple(body), frozenset(left))
+
+    def _expand(
+        self,
+        names: Iterable[str],
+        fixtures: dict[str, ast.FunctionDef],
+        setup: list[ast.stmt],
+        taken: set[str],
+        deep: int,
+    ) -> set[str]:
+        """Puts the statements of these fixtures, and of those that they need, into `setup`; gives the names left."""
+        left: set[str] = set()
+        made = {name for node in setup for name in _stored(node)}
+        for name in names:
+            statements = _statements(fixtures[name], name, taken) if name in fixtures and deep else None
+            if statements is None:
+                left |= {name} - made
+                continue
+            needed = [argument.arg for argument in fixtures[name].args.args if argument.arg not in {_SELF, *made}]
+            left |= self._expand(needed, fixtures, setup, taken, deep - 1)
+            setup += statements
+            taken |= {bound for node in statements for bound in _stored(node)}
+            made |= {bound for node in setup for bound in _stored(node)}
+        return left
+
+
+def _fixtures_of(body: Sequence[ast.stmt]) -> dict[str, ast.FunctionDef]:
+    """Fixtures without parameters of their own, by the name under which a test takes them."""
+    found = {}
+    for node in body:
+        for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            given = {k.arg: k.value for k in decorator.keywords} if isinstance(decorator, ast.Call) else {}
+            if ast.unparse(called).split(".")[-1] == "fixture" and not given.keys() & {"params", "autouse"}:
+                name = given.get("name")
+                assert isinstance(node, ast.FunctionDef)
+                found[name.value if isinstance(name, ast.Constant) else node.name] = node
+    return {name: node for name, node in found.items() if isinstance(name, str)}
+
+
+def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[ast.stmt] | None:
+    """What the fixture does, ending in `name = ...`; None if it cleans up after itself, or decides, or uses `self`."""
+    body = [node for node in fixture.body if not _is_docstring(node)]
+    last = body[-1] if body else None
+    given = last.value if isinstance(last, ast.Return | ast.Expr) else None
+    if isinstance(last, ast.Expr):  # nothing comes after the `yield`
+        given = given.value if isinstance(given, ast.Yield) else None
+    if given is None or len(body) > _MAX_BODY or any(n for node in body[:-1] for n in ast.walk(node) if _is_way(n)):
+        return None
+    before = [copy.deepcopy(node) for node in body[:-1]]
+    bound = {stored for node in before for stored in _stored(node)} - {name}
+    loaded = {n.id for node in body for n in ast.walk(node) if isinstance(n, ast.Name)}
+    if bound & taken or loaded & {_SELF, "request", "cls"}:
+        return None
+    if isinstance(given, ast.Name) and given.id == name:
+        return before
+    return [*before, _assigned(name, given)]
+
+
+def _without_self(
+    owner: ast.ClassDef, body: Sequence[ast.stmt], taken: Set[str]
+) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """What the class's `setUp` and constants give, and the test's body, with plain names for what they put on `self`;
+    nothing changed where that is not all that `self` is used for."""
+    members = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
+    setup = next((members[name] for name in _SETUPS if name in members), None)
+    if members.keys() & _TEARDOWNS:
+        return [], list(body)
+    constants = [node for node in owner.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
+    body_of_setup = setup.body if setup is not None else []
+    done = [n for n in body_of_setup if not _is_docstring(n) and not ast.unparse(n).startswith("super(")]
+    names = {n.attr for node in done for n in ast.walk(node) if isinstance(n, ast.Attribute) and _is_put(n)}
+    names |= {name for node in constants for name in _stored(node)}
+    locals_ = {name for node in (*body, *done) for name in _names_of(node)}
+    plain = _Plain(names - set(dir(builtins)) - taken - locals_)
+    first = [plain.visit(copy.deepcopy(node)) for node in (*constants, *done)]
+    if any(_uses_self(node) for node in first):
+        return [], list(body)
+    return first, [plain.visit(copy.deepcopy(node)) for node in body]
+
+
+class _Plain(ast.NodeTransformer):
+    """`self.name` as `name`."""
+
+    def __init__(self, names: Set[str]) -> None:
+        self._names = names
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if _is_own(node) and node.attr in self._names:
+            return ast.copy_location(ast.Name(id=node.attr, ctx=node.ctx), node)
+        return self.generic_visit(node)
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id == _SELF
+
+
+def _is_put(node: ast.Attribute) -> bool:
+    return _is_own(node) and isinstance(node.ctx, ast.Store)
+
+
+def _uses_self(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == _SELF for n in ast.walk(node))
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _is_way(node: ast.AST) -> bool:
+    return isinstance(node, ast.Return | ast.Yield | ast.YieldFrom | ast.Await)
+
+
+def _stored(node: ast.AST) -> Iterator[str]:
+    yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+
+
+def _names_of(node: ast.AST) -> Iterator[str]:
+    yield from (n.id for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
+def _bound_at_top(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        yield from _stored(node)
+
+
+def _assigned(name: str, value: ast.expr) -> ast.stmt:
+    assigned = ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=copy.deepcopy(value))
+    return ast.fix_missing_locations(assigned)

@@ -1,0 +1,95 @@
+"""Runs inside the sandbox: what a test can look at beside the first thing that a call shows, and which of it a fault
+alters.
+
+A look is `[where, attribute, description, view]`; `where` is the `result`, the `error`, the `receiver` or an argument
+(`#n`). The first look is what a test asserts anyway; a further one is written only where it notices a fault.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+from typing import Any
+
+from greenlane_looks import (  # type: ignore[import-not-found]  # it lies beside this file inside
+    described_attribute,
+    members_of,
+    quietly,
+)
+from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
+
+_MAX_LOOKS = 12
+_UNSEEN = ("listed", "entered", "decorated")
+
+
+def further_looks(record: dict[str, Any], outcome: Any, describer: Describer, project: str) -> list[Any]:
+    """What else there is to see after a call that gave something: other changes, the value where a change is looked at
+    first, and the attributes of an object of the project's own."""
+    changes = record.get("changes", [])
+    looks = list(changes[1:])
+    if record.get("called", -1) >= 0 or any(record.get(flag) for flag in _UNSEEN):
+        return looks[:_MAX_LOOKS]
+    if changes and record["kind"] == "value" and record["value"]["text"] != "None":
+        looks.append(["result", "", record["value"], record.get("view", "")])
+    shown = set() if changes else {name for name, _ in record.get("attributes", [])}
+    looks += [look for look in own_attributes("result", outcome, describer, project) if look[1] not in shown]
+    return looks[:_MAX_LOOKS]
+
+
+def own_attributes(where: str, value: Any, describer: Describer, project: str) -> list[Any]:
+    """Public attributes and properties of an object whose class is the project's."""
+    kind = type(value)
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    if not file.startswith(project + os.sep):
+        return []
+    names = [name for name in getattr(value, "__dict__", {}) if not name.startswith("_")]
+    names += [name for name, member in members_of(kind).items() if isinstance(member, property)]
+    found = []
+    with quietly():
+        for name in sorted(set(names)):
+            with contextlib.suppress(Exception):  # a property that is of no use now
+                shown = described_attribute(getattr(value, name), describer)
+                found += [[where, name, shown, ""]] if shown is not None else []
+    return found[:_MAX_LOOKS]
+
+
+def expectation(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What a test written from this record would compare: `first` without a further look, `more` with one."""
+    looks = _looks(record)
+    changes = [_key(change) for change in record.get("changes", [])][:1]
+    attributes = [f"result.{name}." for name, _ in record.get("attributes", [])]
+    first = ["", *(changes or ["value", *attributes])]
+    more = [_key(look) for look in record.get("more", [])]
+    return {"first": {key: looks[key] for key in first}, "more": {key: looks[key] for key in more if key not in first}}
+
+
+def unlike(expected: dict[str, dict[str, Any]], record: dict[str, Any]) -> list[str]:
+    """The further looks that see something else than expected; an empty text stands for the first look."""
+    looks = _looks(record)
+    altered = [key for key, text in expected["more"].items() if looks.get(key) != text]
+    return [""] * any(looks.get(key) != text for key, text in expected["first"].items()) + altered
+
+
+def looked_at(record: dict[str, Any]) -> str:
+    """All looks as one text."""
+    return json.dumps(expectation(record))
+
+
+def _looks(record: dict[str, Any]) -> dict[str, Any]:
+    gave = record["kind"] in ("value", "opaque")
+    value = record.get("value") or {}
+    head = ["gives" if gave else record["kind"], record.get("error"), record.get("message", "")[:80]]
+    looks: dict[str, Any] = {"": [*head, record.get("warned")]}
+    looks["value"] = [record["kind"], value.get("text"), record.get("listed"), record.get("view", "")]
+    for look in (*record.get("more", []), *record.get("changes", [])):
+        looks[_key(look)] = look[2]["text"]
+    for name, shown in record.get("attributes", []):
+        looks[f"result.{name}."] = shown["text"]
+    return looks
+
+
+def _key(look: Any) -> str:
+    where, attribute, _, view = look
+    return f"{where}.{attribute}.{view}"

@@ -1,0 +1,81 @@
+"""Objects of the project's own classes: found where they are defined, and made of what they demand."""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+
+from greenlane.testgen.classes import imported_classes, list_constructors, with_classes
+from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.madeup import made_up_calls
+
+MODULES = {
+    "shop": ("shop/__init__.py", "from .models import Order"),
+    "shop.kinds": ("shop/kinds.py", "import enum\nclass Tier(enum.Enum):\n    BASIC = 1\n    GOLD = 2\n"),
+    "shop.models": (
+        "shop/models.py",
+        """
+        from shop.kinds import Tier
+
+        @dataclass
+        class Row:
+            shown: ClassVar[int] = 1
+            name: str
+
+        @dataclass
+        class Line(Row):
+            price: Decimal
+
+        @dataclass
+        class Order:
+            lines: list[Line]
+            tier: Tier = Tier.BASIC
+        """,
+    ),
+    "shop.ring": ("shop/ring.py", "from shop.ring import Lost"),
+}
+SOURCE = """
+if TYPE_CHECKING:
+    from . import Order
+    from .ring import Lost
+    from elsewhere import Foreign
+
+def fee(orders: Sequence[Order], *, lost: Lost | None = None):
+    return 1
+"""
+
+
+def read(name: str) -> tuple[str, ast.Module] | None:
+    if name not in MODULES:
+        return None
+    path, text = MODULES[name]
+    return path, ast.parse(textwrap.dedent(text))
+
+
+KNOWN = imported_classes(ast.parse(SOURCE), "shop/fees.py", "shop.fees", read)
+
+
+def the_function() -> Function:
+    (function,) = with_classes(list_functions(ast.parse(SOURCE), "shop/fees.py", "shop.fees"), KNOWN)
+    return function
+
+
+def test_classes_are_found_through_packages_and_what_they_are_made_of_with_them() -> None:
+    assert dict(KNOWN.homes) == {"Order": "shop.models", "Line": "shop.models", "Tier": "shop.kinds"}
+    assert KNOWN.choices == {"Tier": ("Tier.BASIC", "Tier.GOLD")}
+    assert [param.name for param in KNOWN.constructors["Line"]] == ["name", "price"]
+
+
+def test_an_object_stands_inside_the_container_that_is_asked_for_and_is_imported_from_its_home() -> None:
+    cases: list[Case] = made_up_calls(the_function(), 0, 10, (), KNOWN.constructors)
+    (_, text), *_ = cases[0].arguments
+    assert text == "[Order([Line('a', Decimal('1.5'))])]"
+    assert cases[0].imports == {("shop.models", "Order"), ("shop.models", "Line"), ("decimal", "Decimal")}
+
+
+def test_an_init_says_what_its_subclasses_take() -> None:
+    tree = ast.parse(
+        "class Base:\n    def __init__(self, size): ...\nclass Sub(Base):\n    note: str\nclass Loop(Loop): ...\n"
+    )
+    assert [[p.name for p in params] for params in list_constructors(tree).values()] == [["size"], ["size"], []]
