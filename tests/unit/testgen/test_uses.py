@@ -19,7 +19,7 @@ class Shelf:
 
 class Room:
     def __init__(self, shelf, door=None):
-        self.shelf, self.door = shelf, door
+        self.shelf = shelf
         self.lock = door or None
     def tidy(self):
         self.shelf.put(1)
