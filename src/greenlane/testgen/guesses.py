@@ -62,6 +62,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     STAND_IN: ("unittest.mock", STAND_IN), **CALLABLES_NEED,
 }  # fmt: skip
 _FIXTURES = frozenset({"tmp_path"})
+_WORDS = re.compile(r"\w+")
 _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
 
 
@@ -74,6 +75,12 @@ def needs_of(text: str, entry: Function) -> tuple[frozenset[tuple[str, str]], fr
     own = {(module, name) for name, module in entry.classes if name in names}
     imports = {_KNOWN[name] for name in (names & _KNOWN.keys()) - {name for _, name in own}} | own
     return frozenset(imports), frozenset(names & _FIXTURES)
+
+
+def imports_for(text: str, before: str) -> frozenset[tuple[str, str]]:
+    """What a statement imports for names that were not in a script `before`."""
+    fresh = set(_NEEDY.findall(text)) - set(_WORDS.findall(before))
+    return frozenset(_KNOWN[name] for name in fresh & _KNOWN.keys())
 
 
 def guess_values(param: Param, entry: Function) -> list[str]:
@@ -188,7 +195,9 @@ def guess_options(param: Param, entry: Function) -> list[str]:
         return ["False" if default == "True" else "True"]
     kind = _literal_kind(default)
     typed = param if param.annotation or not kind else msgspec.structs.replace(param, annotation=kind)
-    return [value for value in guess_values(typed, entry) if value != default][:8]
+    values = [value for value in guess_values(typed, entry) if value != default][:8]
+    unknown = default == "None" and not (param.annotation or param.told or param.choices or _by_name(param.name))
+    return [*values[:_OF_A_KIND], f"{STAND_IN}()", *values[_OF_A_KIND:]] if unknown else values
 
 
 def _literal_kind(text: str) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
+from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.turns import in_turn
 
@@ -69,7 +69,8 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
     def changed(place: int, text: str | None) -> Script:
         rows = [row if number != place else text for number, row in enumerate(texts)]
         setup = tuple(row for row in reversed(rows[1:]) if row is not None)
-        return msgspec.structs.replace(script, look=rows[0] or script.look, setup=setup)
+        imports = script.imports | imports_for(text or "", script.text)
+        return msgspec.structs.replace(script, look=rows[0] or script.look, setup=setup, imports=imports)
 
     plain = (changed(n, None) for n, text in enumerate(texts) if n and _is_call(text))
     varied = (
