@@ -104,6 +104,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "type": ["int", "str", "dict"],
         "object": ["1", "'abc'", "None", "[1, 2, 3]"],
         "Pattern": ["re.compile('a')"],
+        "Callable": callables_for(entry.asks),
         STAND_IN: [f"{STAND_IN}()"],
     }
     if param.choices:
@@ -192,7 +193,9 @@ def guess_options(param: Param, entry: Function) -> list[str]:
     """Expressions for an optional parameter, other than its default."""
     default = param.default or ""
     if default in {"True", "False"}:
-        return ["False" if default == "True" else "True"]
+        other = ["False" if default == "True" else "True"]
+        told = [value for value in guess_values(param, entry) if value not in {"True", "False"}] if param.told else []
+        return [*other, *told[: 2 * _OF_A_KIND]]
     kind = _literal_kind(default)
     typed = param if param.annotation or not kind else msgspec.structs.replace(param, annotation=kind)
     values = [value for value in guess_values(typed, entry) if value != default][:8]

@@ -16,7 +16,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
 
-_PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type"})
+_PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
 _KINDS: tuple[tuple[str, type], ...] = (
     ("str", str), ("dict", dict), ("list", list), ("set", set), ("bytes", bytes), ("datetime", datetime.datetime),
     ("timedelta", datetime.timedelta), ("Path", pathlib.Path), ("TextIO", io.StringIO), ("tuple", tuple),
@@ -59,12 +59,30 @@ def _with_use(
     items = _kinds_of_items(param.name, holder)
     if items:
         return msgspec.structs.replace(param, annotation=f"list[{' | '.join(items)}]")
-    asked = {attribute for name in _names_of(param.name, holder) for attribute in read.get(name, ())}
-    if not asked:
-        return param
-    own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
-    kinds = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
-    return msgspec.structs.replace(param, told=" | ".join([*own, *kinds][:_MOST_KINDS]) or STAND_IN)
+    names = _names_of(param.name, holder)
+    asked = {attribute for name in names for attribute in read.get(name, ())}
+    kinds = list(_kinds_by_sign(names, holder))
+    if asked:
+        own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
+        fitting = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
+        kinds += [*own, *fitting][:_MOST_KINDS] or [STAND_IN]
+    return msgspec.structs.replace(param, told=" | ".join(dict.fromkeys(kinds))) if kinds else param
+
+
+def _kinds_by_sign(names: Set[str], holder: ast.AST) -> Iterator[str]:
+    """What is told by a call of it, a search in it, or a question for its kind."""
+    for node in ast.walk(holder) if names else ():
+        if isinstance(node, ast.Call) and _is_one(node.func, names):
+            yield "Callable"
+        elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) == "isinstance":
+            asked = node.args[1] if _is_one(node.args[0], names) else ast.Tuple(elts=[])
+            yield from (n.id for n in ast.walk(asked) if isinstance(n, ast.Name) and n.id in _PLAIN)
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            yield from ["list"] if _is_one(node.comparators[0], names) else []
+
+
+def _is_one(node: ast.expr, names: Set[str]) -> bool:
+    return _is_short(node) and ast.unparse(node) in names
 
 
 def _attributes_read(holder: ast.AST) -> dict[str, set[str]]:

@@ -260,8 +260,20 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:
         yield ast.Call(func=node.func, args=node.args, keywords=[k for k in node.keywords if k is not keyword])
+        for value in _of_another_kind(keyword, entry, constructors):
+            part = ast.keyword(arg=keyword.arg, value=parse_expression(value).body)
+            others = [part if k is keyword else k for k in node.keywords]
+            yield ast.Call(func=node.func, args=node.args, keywords=others)
     if node.args and params:
         yield ast.Call(func=node.func, args=node.args[:-1], keywords=node.keywords)
+
+
+def _of_another_kind(keyword: ast.keyword, entry: Function, constructors: Constructors) -> list[str]:
+    """Values of the kinds that the code tells apart of what is given by this name, wherever it ends up."""
+    named = (param for params in constructors.values() for param in params if param.name == keyword.arg and param.told)
+    param = next(named, None)
+    before = ast.unparse(keyword.value)
+    return [value for value in guess_options(param, entry) if value != before] if param is not None else []
 
 
 def _as_its_like(params: Sequence[Param], node: ast.Call) -> Iterator[tuple[str, str]]:
