@@ -135,7 +135,12 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     first = ["self"] if style.form != "function" else []
     names = [] if body.unittest else [name for name, _ in body.parameters]
     signature = ", ".join([*first, *fixtures, *names])
-    lines = [f"def {test.name}({signature}):", f'    """{_docstring(test.purpose)}"""']
+    script = calls[0].case.script
+    marks = script.marks if script is not None else None
+    head = [f"@{mark}" for mark in marks or ()]
+    body.imports |= {("pytest", "")} if head else set()
+    head.append(f"{'def' if marks is None else 'async def'} {test.name}({signature}):")
+    lines = [*head, f'    """{_docstring(test.purpose)}"""']
     if body.parameters and body.unittest:
         lines += [f"    {line}" for line in _subtests(body)]
     else:

@@ -6,10 +6,12 @@ import ast
 import copy
 from collections.abc import Mapping, Sequence
 
+from greenlane.testgen.code import FunctionNode
+
 _MAX_ROWS = 3
 
 
-def rows_of(test: ast.FunctionDef) -> list[dict[str, ast.expr]]:
+def rows_of(test: FunctionNode) -> list[dict[str, ast.expr]]:
     """The first rows of a parametrised test, by name (of several decorators side by side); one empty row for any
     other test, none if the parameters can't be read."""
     found: list[dict[str, ast.expr]] = [{}]

@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
+from typing import TypeGuard
 
 import msgspec
 
@@ -26,6 +28,10 @@ _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPER_LINES = 15
 _MAX_HELPERS = 3
+_LOOP_MARK = re.compile(r"pytest\.mark\.(asyncio|anyio)(\([\w =,.'\"]*\))?")
+_TOUCHING = (
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+)  # fmt: skip
 _SELF_LOOKS = {
     "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
     "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
@@ -94,7 +100,8 @@ class _TestFile:
     def __init__(self, parsed: ast.Module, package: str) -> None:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
-        self._tests: dict[str, ast.FunctionDef] = {}
+        self._tests: dict[str, FunctionNode] = {}
+        self._marks = _loop_marks([n.value for n in parsed.body if _is_marks(n)])
         self._givers = Givers(parsed)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
@@ -106,14 +113,17 @@ class _TestFile:
                 self._helpers[node.name] = node
                 members = node.body if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
-                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, ast.FunctionDef)}
+                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, FunctionNode)}
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._helpers[node.targets[0].id] = node
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
         test = self._tests.get(name)
-        if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
+        if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
+        marks = None
+        if isinstance(test, ast.AsyncFunctionDef):
+            marks = tuple(dict.fromkeys((*_loop_marks(test.decorator_list), *self._marks)))
         rows = rows_of(test)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
@@ -124,7 +134,7 @@ class _TestFile:
             for look, before in _looks(inlined.body, setup):
                 script = self._cut([*before], look, inlined.arguments, row)
                 if script is not None:
-                    yield script
+                    yield _in_loop(script, marks)
 
     def _cut(
         self, setup: list[ast.stmt], look: ast.expr, arguments: Set[str], row: Mapping[str, ast.expr]
@@ -164,6 +174,24 @@ class _TestFile:
             return None
         script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
+
+
+def _is_marks(node: ast.stmt) -> TypeGuard[ast.Assign]:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
+
+
+def _loop_marks(given: Iterable[ast.expr]) -> tuple[str, ...]:
+    """Of decorators, or of `pytestmark`, those that say how a test's event loop is run."""
+    flat = [part for node in given for part in (node.elts if isinstance(node, ast.List | ast.Tuple) else [node])]
+    return tuple(text for text in map(ast.unparse, flat) if _LOOP_MARK.fullmatch(text))
+
+
+def _in_loop(found: FoundScript, marks: tuple[str, ...] | None) -> FoundScript:
+    """A script of a test that awaits, unless it awaits nothing itself and needs no fixture, which may."""
+    texts = " ".join((*found.script.setup, found.script.look))
+    if marks is None or not (found.fixtures or re.search(r"\b(await|async)\b", texts)):
+        return found
+    return msgspec.structs.replace(found, script=msgspec.structs.replace(found.script, marks=marks))
 
 
 def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
@@ -209,7 +237,7 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             yield from _looks(node.body, inner)
         else:
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if isinstance(value, ast.Call):
+            if isinstance(value.value if isinstance(value, ast.Await) else value, ast.Call) and value is not None:
                 yield value, setup
             cleaned = _without_asserts(node)
             if cleaned is not None:
@@ -259,12 +287,14 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
     kept: list[ast.stmt] = []
     for node in reversed(setup):
         bound = set(_bound(node))
-        touches = isinstance(node, ast.Expr | ast.Assign | ast.AugAssign | ast.Delete | ast.With | ast.For | ast.Try)
+        touches = isinstance(node, _TOUCHING)
         holders = (
             {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):  # `fill(row)`: it is made for what it does
-            holders |= {a.id for a in node.value.args if isinstance(a, ast.Name)}
+        called = node.value.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) else node
+        called = called.value if isinstance(called, ast.Expr) else called
+        if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
+            holders |= {a.id for a in called.args if isinstance(a, ast.Name)}
         if bound & needed or (holders - imported) & needed:
             kept.insert(0, node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
@@ -291,7 +321,7 @@ def _altered(node: ast.stmt) -> Iterator[str]:
 
 
 def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Await):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
 
@@ -329,7 +359,7 @@ def _loaded(node: ast.AST) -> list[str]:
 
 
 def _is_inner(node: ast.AST) -> bool:
-    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try)
+    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try | ast.AsyncFor | ast.AsyncWith)
 
 
 def _arguments(node: ast.arguments) -> list[ast.arg]:
