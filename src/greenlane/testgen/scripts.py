@@ -114,7 +114,10 @@ class _TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
             return
-        rows = rows_of(test)
+        holder = self._helpers.get(name.rpartition("::")[0])
+        around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
+        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in rows:

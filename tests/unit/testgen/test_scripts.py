@@ -271,3 +271,22 @@ def test_a_script_that_changes_what_it_imported_is_none(tmp_path: Path) -> None:
         },
     )
     assert read_scripts(tree, ["tests/test_money.py::test_it"]) == []
+
+
+def test_rows_are_read_wherever_they_stand(tmp_path: Path) -> None:
+    text = """
+import pytest
+from shop.money import average
+
+ROWS = [pytest.param([1], id="one"), pytest.param([2], marks=pytest.mark.skip), [3]]
+parametrize = pytest.mark.parametrize
+
+@parametrize("given", ROWS)
+class TestAverage:
+    @parametrize("rounded,expected", [(True, 1)])
+    def test_average(self, given, rounded, expected):
+        assert average(given, rounded=rounded) == expected
+"""
+    write_tree(tmp_path, {"tests/test_more.py": text})
+    found = read_scripts(tmp_path, ["tests/test_more.py::TestAverage::test_average"])
+    assert [one.script.look for one in found] == ["average([1], rounded=True)", "average([3], rounded=True)"]

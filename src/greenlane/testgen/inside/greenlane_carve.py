@@ -152,7 +152,11 @@ class Carver:
         """Fixtures of this test that a test in another file of the same folder can name, too."""
         usable = {}
         definitions = getattr(getattr(self.item, "_fixtureinfo", None), "name2fixturedefs", {})
+        rows = getattr(getattr(self.item, "callspec", None), "params", {})
+        offered = getattr(getattr(self.item.session, "_fixturemanager", None), "_arg2fixturedefs", {})
         for name, value in (getattr(self.item, "funcargs", None) or {}).items():
+            if name in rows and name not in offered:
+                continue  # a value of a parametrised test is given to it alone
             found = definitions.get(name)
             base = getattr(found[-1], "baseid", "") if found else "?"
             shared = not base.endswith(".py") and "::" not in base and base != "?"
