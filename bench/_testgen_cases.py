@@ -191,9 +191,7 @@ def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
             (withheld / path).write_bytes((base / path).read_bytes())
     diff = read_diff(git, case.base, case.head)
     changed = {
-        f.path: frozenset(line.number for line in f.added)
-        for f in diff.files
-        if f.added and project.ships(f.path)
+        f.path: frozenset(line.number for line in f.added) for f in diff.files if f.added and project.ships(f.path)
     }
     lines, _ = read_statements(withheld, changed)
     present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))

@@ -174,8 +174,10 @@ _ITEMS = {"dict": "{}", "tuple": "()", "type": "int", "list": "[]", "set": "set(
 
 
 def _records(entry: Function) -> list[str]:
-    """Dicts with the keys that the function looks up."""
-    return ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+    """Dicts with the keys that the function looks up, and with what it asks for under one of them."""
+    whole = ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+    telling = in_turn([f"{{{key!r}: {value}}}" for value in values] for key, values in entry.held)
+    return [whole[0], *telling, whole[1]]
 
 
 def near_numbers(constants: Iterable[Constant]) -> list[int | float]:

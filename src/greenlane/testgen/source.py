@@ -19,6 +19,7 @@ from greenlane.testgen.code import (
     entries_of,
     list_functions,
     module_name,
+    with_words_of,
 )
 from greenlane.testgen.importers import offered_around, offered_by
 from greenlane.testgen.inputs import Constructors
@@ -90,11 +91,13 @@ def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.
 def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
     """The functions to call so that these lines are run, with their rank, best first."""
     entries: dict[Function, int] = {}
+    led_to: dict[Function, dict[Function, None]] = {}
     for line in sorted(lines):
         function = enclosing(functions, line)
         for rank, entry in enumerate(entries_of(function, functions) if function else ()):
             entries[entry] = min(rank, entries.get(entry, rank))
-    return tuple((rank, entry) for entry, rank in entries.items())
+            led_to.setdefault(entry, {}).update({function: None} if function else {})
+    return tuple((rank, with_words_of(entry, led_to[entry])) for entry, rank in entries.items())
 
 
 def scene_of(

@@ -298,7 +298,7 @@ def _strange_numbers(entry: Function) -> list[object]:
     return [float("nan"), float("inf"), float("-inf")] if entry.calls & _FLOAT_CALLS else []
 
 
-_FROM_POOL = 8
+_FROM_POOL, _NAMED = 8, 2
 _FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
 
 
@@ -353,12 +353,23 @@ def _other_constants(value: object, entry: Function) -> list[object]:
 
 
 def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
-    present = {key.value for key in node.keys if isinstance(key, ast.Constant)}
-    for key in entry.keys:
-        if key in present:
-            continue
-        for value in (*[c for c in entry.constants if c not in entry.keys][:4], 1, "a", True):
-            yield ast.Dict(keys=[*node.keys, _constant(key)], values=[*node.values, _constant(value)])
+    """With another value where the code tells what it asks for, with one key more, or one less."""
+    held = {key: [parse_expression(text).body for text in values] for key, values in entry.held}
+    places = [(n, key.value) for n, key in enumerate(node.keys) if isinstance(key, ast.Constant)]
+    yield from in_turn(
+        [ast.Dict(keys=node.keys, values=[*node.values[:n], value, *node.values[n + 1 :]]) for value in held[key]]
+        for n, key in places
+        if key in held
+    )
+    present = {key for _, key in places}
+    plain = [_constant(value) for value in ([c for c in entry.constants if c not in entry.keys][:4], 1, "a", True)]
+    texts = [n.value for value in node.values for n in ast.walk(value) if isinstance(n, ast.Constant)]
+    named = [text for text in dict.fromkeys(texts) if isinstance(text, str) and text.isidentifier()][:_NAMED]
+    yield from in_turn(
+        [ast.Dict(keys=[*node.keys, _constant(key)], values=[*node.values, value]) for value in held.get(key, plain)]
+        for key in dict.fromkeys([*entry.keys, *(named if entry.held else ())])  # what is named inside may be asked for
+        if key not in present
+    )
     for number in range(len(node.keys)):
         keys, values = list(node.keys), list(node.values)
         del keys[number], values[number]
