@@ -19,6 +19,8 @@ import pytest
 from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _MAX_CALLS = 40
+_MAX_LOOKS = 60
+"""Calls of one function that are looked at in one test: a loop makes thousands that say nothing new."""
 _MAX_OBJECTS = 3000
 _MAX_STEPS = 5
 _MAX_MAKING = 300
@@ -41,6 +43,7 @@ class Carver:
         self._history: dict[int, tuple[Any, list[Any]]] = {}
         self._kinds: dict[Any, str] = {}
         self._seen: dict[str, set[str]] = {}
+        self._looks: dict[str, int] = {}
         self._busy = False
         self.calling = False
         self.item: Any = None
@@ -141,6 +144,7 @@ class Carver:
 
     def forget(self) -> None:
         """A new test begins: what the one before did to an object is no history for it."""
+        self._looks.clear()
         self._history.clear()
         self._made.clear()
         self.calling = False
@@ -191,7 +195,8 @@ class Carver:
 
     def _note_call(self, target: str, frame: Any) -> None:
         calls = self._seen.setdefault(target, set())
-        if len(calls) >= _MAX_CALLS:
+        self._looks[target] = self._looks.get(target, 0) + 1
+        if len(calls) >= _MAX_CALLS or self._looks[target] > _MAX_LOOKS:
             return
         values = inspect.getargvalues(frame)
         bound = bool(values.args) and values.args[0] in {"self", "cls"}
