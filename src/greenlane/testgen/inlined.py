@@ -38,7 +38,7 @@ class Givers:
         self._fixtures = _fixtures_of(parsed.body)
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
 
-    def inline(self, test: ast.FunctionDef, owner: str, rows: Set[str] = frozenset()) -> Inlined:
+    def inline(self, test: ast.FunctionDef | ast.AsyncFunctionDef, owner: str, rows: Set[str] = frozenset()) -> Inlined:
         """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives."""
         body, first = list(test.body), list[ast.stmt]()
         arguments = {argument.arg for argument in test.args.args} - rows

@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
+from greenlane.testgen.awaited import awaits, put_together
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
@@ -31,6 +33,14 @@ _SELF_LOOKS = {
     "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
     "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
 }  # fmt: skip
+
+
+_INSIDE = "inside"
+"""The name of what is looked at in a `with` block, after it."""
+_TOUCHING = (
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+)  # fmt: skip
+"""Statements that may change an object that they use."""
 
 
 class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +104,7 @@ class _TestFile:
     def __init__(self, parsed: ast.Module, package: str) -> None:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
-        self._tests: dict[str, ast.FunctionDef] = {}
+        self._tests: dict[str, FunctionNode] = {}
         self._givers = Givers(parsed)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
@@ -106,13 +116,13 @@ class _TestFile:
                 self._helpers[node.name] = node
                 members = node.body if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
-                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, ast.FunctionDef)}
+                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, FunctionNode)}
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._helpers[node.targets[0].id] = node
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
         test = self._tests.get(name)
-        if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
+        if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
         holder = self._helpers.get(name.rpartition("::")[0])
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
@@ -161,6 +171,10 @@ class _TestFile:
         local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
         if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
             return None  # what it changes outside of itself, the test sets back only after the look
+        if awaits([*kept, look]):
+            made, look = put_together(kept, look)
+            kept = [made]
+            imports.add(AWAITING_NEEDS)
         lines = [helpers[name] for name in self._helpers if name in helpers] + kept
         texts = tuple(ast.unparse(node) for node in lines)
         if len(texts) > _MAX_STATEMENTS or any(len(text) > MAX_STATEMENT for text in texts):
@@ -211,12 +225,23 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             inner = list(setup)
             yield from _looks(node.body, inner)
         else:
+            if isinstance(node, ast.With | ast.AsyncWith):
+                yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if isinstance(value, ast.Call):
+            if isinstance(value.value if isinstance(value, ast.Await) else value, ast.Call) and value is not None:
                 yield value, setup
             cleaned = _without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
+
+
+def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
+    """The same block for each look in it, with no more than that needs, and the look given a name."""
+    for look, before in _looks(node.body, []):
+        stored = ast.Assign(targets=[ast.Name(id=_INSIDE, ctx=ast.Store())], value=look)
+        body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
+        made = type(node)(items=node.items, body=body)
+        yield ast.fix_missing_locations(ast.copy_location(made, node))
 
 
 def _asserted(test: ast.expr) -> ast.expr:
@@ -262,7 +287,7 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
     kept: list[ast.stmt] = []
     for node in reversed(setup):
         bound = set(_bound(node))
-        touches = isinstance(node, ast.Expr | ast.Assign | ast.AugAssign | ast.Delete | ast.With | ast.For | ast.Try)
+        touches = isinstance(node, _TOUCHING)
         holders = (
             {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
@@ -332,7 +357,7 @@ def _loaded(node: ast.AST) -> list[str]:
 
 
 def _is_inner(node: ast.AST) -> bool:
-    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try)
+    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try | ast.AsyncFor | ast.AsyncWith)
 
 
 def _arguments(node: ast.arguments) -> list[ast.arg]:

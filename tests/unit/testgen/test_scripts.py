@@ -290,3 +290,46 @@ class TestAverage:
     write_tree(tmp_path, {"tests/test_more.py": text})
     found = read_scripts(tmp_path, ["tests/test_more.py::TestAverage::test_average"])
     assert [one.script.look for one in found] == ["average([1], rounded=True)", "average([3], rounded=True)"]
+
+
+def test_what_an_asynchronous_test_awaits_is_run_in_a_coroutine_of_its_own(tmp_path: Path) -> None:
+    text = """
+import pytest
+from shop.client import Client
+
+@pytest.mark.asyncio
+async def test_get():
+    url = "/basket"
+    async with Client() as client:
+        answer = await client.get(url)
+    assert answer.ok
+
+def test_plain():
+    async def pay():
+        return await Client().pay()
+    assert Client().run(pay) == 1
+"""
+    write_tree(tmp_path, {"tests/test_client.py": text})
+    found = read_scripts(tmp_path, ["tests/test_client.py::test_get"])
+    (script,) = [one.script for one in found if "answer.ok" in one.script.setup[0]]
+    assert script.setup[0].splitlines()[0] == "async def outcome():"
+    assert script.look == "asyncio.run(outcome())"
+    assert ("asyncio", "") in script.imports
+    (plain,) = [one.script for one in read_scripts(tmp_path, ["tests/test_client.py::test_plain"])]
+    assert plain.look == "Client().run(pay)"
+
+
+def test_a_look_in_a_with_block_is_taken_with_no_more_of_the_block_than_it_needs(tmp_path: Path) -> None:
+    text = """
+from shop.app import app
+
+def test_client():
+    with app.client() as client:
+        other = len("/other")
+        answer = client.get("/")
+        assert answer.data == b"x"
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    scripts = [one.script for one in read_scripts(tmp_path, ["tests/test_app.py::test_client"])]
+    whole = "with app.client() as client:\n    answer = client.get('/')\n    inside = answer.data"
+    assert (whole,) in [script.setup for script in scripts if script.look == "inside"]
