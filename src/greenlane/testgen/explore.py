@@ -25,6 +25,8 @@ _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
 _MAX_SELECTED = 300
 PROBE = "test_greenlane_probe.py"
+_CASE = "greenlane_case"
+"""A name that no fixture of a project has."""
 _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "collections", "enum"})
 """Modules of the standard library from which a generated test may import values."""
 
@@ -244,9 +246,9 @@ def _probe_text(groups: Sequence[_Group]) -> str:
         lines += [
             "",
             *(f"@{mark}" for mark in marks or ()),
-            f"@pytest.mark.parametrize('case', greenlane_explore.cases({number}), ids=lambda case: str(case['id']))",
-            f"{'async ' * awaits}def test_probe_{number}({', '.join(['case', *names])}):",
-            f"    {'await ' * awaits}greenlane_explore.{'run_in_loop' if awaits else 'run'}(case, {{{values}}})",
+            f"@pytest.mark.parametrize('{_CASE}', greenlane_explore.cases({number}), ids=lambda case: str(case['id']))",
+            f"{'async ' * awaits}def test_probe_{number}({', '.join([_CASE, *names])}):",
+            f"    {'await ' * awaits}greenlane_explore.{'run_in_loop' if awaits else 'run'}({_CASE}, {{{values}}})",
             "",
         ]
     return "\n".join(lines)

@@ -10,14 +10,14 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
-from typing import TypeGuard
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
+from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
@@ -28,15 +28,19 @@ _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPER_LINES = 15
 _MAX_HELPERS = 3
-_LOOP_MARK = re.compile(r"pytest\.mark\.(asyncio|anyio)(\([\w =,.'\"]*\))?")
-_TOUCHING = (
-    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
-)  # fmt: skip
 _SELF_LOOKS = {
     "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
     "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
     "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
 }  # fmt: skip
+
+
+_INSIDE = "inside"
+"""The name of what is looked at in a `with` block, after it."""
+_TOUCHING = (
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+)  # fmt: skip
+"""Statements that may change an object that they use."""
 
 
 class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +105,7 @@ class _TestFile:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
-        self._marks = _loop_marks([n.value for n in parsed.body if _is_marks(n)])
+        self._marks = marks_of_file(parsed)
         self._givers = Givers(parsed)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
@@ -121,10 +125,11 @@ class _TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
-        marks = None
-        if isinstance(test, ast.AsyncFunctionDef):
-            marks = tuple(dict.fromkeys((*_loop_marks(test.decorator_list), *self._marks)))
-        rows = rows_of(test)
+        holder = self._helpers.get(name.rpartition("::")[0])
+        marks = marks_of(test, holder, self._marks)
+        around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
+        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in rows:
@@ -132,12 +137,17 @@ class _TestFile:
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup):
-                script = self._cut([*before], look, inlined.arguments, row)
+                script = self._cut([*before], look, inlined.arguments, row, marks)
                 if script is not None:
-                    yield _in_loop(script, marks)
+                    yield script
 
     def _cut(
-        self, setup: list[ast.stmt], look: ast.expr, arguments: Set[str], row: Mapping[str, ast.expr]
+        self,
+        setup: list[ast.stmt],
+        look: ast.expr,
+        arguments: Set[str],
+        row: Mapping[str, ast.expr],
+        marks: tuple[str, ...] | None,
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
         kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
@@ -168,30 +178,19 @@ class _TestFile:
         local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
         if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
             return None  # what it changes outside of itself, the test sets back only after the look
+        waits = awaits([*kept, look])
+        if waits and marks is None:
+            made, look = put_together(kept, look)
+            kept = [made]
+            imports.add(AWAITING_NEEDS)
         lines = [helpers[name] for name in self._helpers if name in helpers] + kept
         texts = tuple(ast.unparse(node) for node in lines)
         if len(texts) > _MAX_STATEMENTS or any(len(text) > MAX_STATEMENT for text in texts):
             return None
         script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))
+        if waits or fixtures:  # which may be of the loop
+            script = msgspec.structs.replace(script, marks=marks)
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
-
-
-def _is_marks(node: ast.stmt) -> TypeGuard[ast.Assign]:
-    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark"
-
-
-def _loop_marks(given: Iterable[ast.expr]) -> tuple[str, ...]:
-    """Of decorators, or of `pytestmark`, those that say how a test's event loop is run."""
-    flat = [part for node in given for part in (node.elts if isinstance(node, ast.List | ast.Tuple) else [node])]
-    return tuple(text for text in map(ast.unparse, flat) if _LOOP_MARK.fullmatch(text))
-
-
-def _in_loop(found: FoundScript, marks: tuple[str, ...] | None) -> FoundScript:
-    """A script of a test that awaits, unless it awaits nothing itself and needs no fixture, which may."""
-    texts = " ".join((*found.script.setup, found.script.look))
-    if marks is None or not (found.fixtures or re.search(r"\b(await|async)\b", texts)):
-        return found
-    return msgspec.structs.replace(found, script=msgspec.structs.replace(found.script, marks=marks))
 
 
 def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
@@ -236,12 +235,23 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             inner = list(setup)
             yield from _looks(node.body, inner)
         else:
+            if isinstance(node, ast.With | ast.AsyncWith):
+                yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             if isinstance(value.value if isinstance(value, ast.Await) else value, ast.Call) and value is not None:
                 yield value, setup
             cleaned = _without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
+
+
+def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
+    """The same block for each look in it, with no more than that needs, and the look given a name."""
+    for look, before in _looks(node.body, []):
+        stored = ast.Assign(targets=[ast.Name(id=_INSIDE, ctx=ast.Store())], value=look)
+        body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
+        made = type(node)(items=node.items, body=body)
+        yield ast.fix_missing_locations(ast.copy_location(made, node))
 
 
 def _asserted(test: ast.expr) -> ast.expr:
