@@ -26,7 +26,7 @@ from greenlane.adapters.git.export import export_tree
 from greenlane.adapters.git.process import Git
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.analyzers.coverage import is_test_file, read_statements
-from greenlane.domain.service_settings import Service
+from greenlane.domain.service_settings import Commands, Service
 from greenlane.domain.settings import Settings
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
@@ -42,17 +42,23 @@ _CLOCK = re.compile(r"\b(process_time|perf_counter|monotonic)\(")
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """`made` are files that the project's own build step would write."""
+    """`made` are files that the project's own build step would write; `given` is what its suite is started with."""
 
     repository: str
     package: str
     tests: str = "tests"
+    given: str = ""
     made: tuple[tuple[str, str], ...] = ()
+
+    def ships(self, path: str) -> bool:
+        """Whether a path is of the package, or the module of a project that is a single file."""
+        return path == self.package or path.startswith(f"{self.package}/")
 
     @property
     def service(self) -> Service:
         root = self.package.rpartition("/")[0] or "."
-        return Service(name="project", source_roots=(root,), tests_dir=self.tests)
+        commands = Commands(test=f"{Commands().test} {self.given}") if self.given else Commands()
+        return Service(name="project", source_roots=(root,), tests_dir=self.tests, commands=commands)
 
 
 _VERSION = '__version__ = version = "99.0.0"\n__version_tuple__ = version_tuple = (99, 0, 0)\n'
@@ -79,6 +85,55 @@ PROJECTS = (
     Project(repository="astanin/python-tabulate", package="tabulate", tests="test"),
     Project(repository="jd/tenacity", package="tenacity"),
     Project(repository="hukkin/tomli", package="src/tomli"),
+    Project(repository="alecthomas/voluptuous", package="voluptuous", tests="voluptuous/tests"),
+    Project(repository="AlexandreDecan/portion", package="portion"),
+    Project(repository="arrow-py/arrow", package="arrow"),
+    Project(repository="cdgriffith/Box", package="box", tests="test"),
+    Project(repository="cpburnz/python-pathspec", package="pathspec"),
+    Project(repository="dgilland/pydash", package="src/pydash", given="src tests --ignore tests/pytest_mypy_testing"),
+    Project(repository="hynek/structlog", package="src/structlog"),
+    Project(repository="jaraco/inflect", package="inflect"),
+    Project(repository="jaraco/path", package="path"),
+    Project(repository="jazzband/tablib", package="src/tablib"),
+    Project(repository="jmespath/jmespath.py", package="jmespath", given="tests"),
+    Project(repository="lark-parser/lark", package="lark"),
+    Project(repository="mahmoud/glom", package="glom", tests="glom/test"),
+    Project(repository="mozilla/bleach", package="bleach"),
+    Project(repository="pallets-eco/wtforms", package="src/wtforms"),
+    Project(repository="pallets/flask", package="src/flask"),
+    Project(repository="pallets/jinja", package="src/jinja2"),
+    Project(repository="pyeve/cerberus", package="cerberus", tests="cerberus/tests"),
+    Project(repository="Pylons/waitress", package="src/waitress"),
+    Project(repository="pyparsing/pyparsing", package="pyparsing"),
+    Project(repository="python-hyper/h11", package="h11", tests="h11/tests"),
+    Project(repository="python-jsonschema/jsonschema", package="jsonschema", tests="jsonschema/tests"),
+    Project(repository="Python-Markdown/markdown", package="markdown"),
+    Project(repository="python-poetry/poetry-core", package="src/poetry"),
+    Project(repository="python-validators/validators", package="src/validators"),
+    Project(repository="pytoolz/toolz", package="toolz", tests="toolz/tests"),
+    Project(repository="r1chardj0n3s/parse", package="parse.py"),
+    Project(repository="scrapy/w3lib", package="w3lib"),
+    Project(repository="sdispater/tomlkit", package="tomlkit"),
+    Project(repository="Suor/funcy", package="funcy"),
+    Project(repository="theskumar/python-dotenv", package="src/dotenv"),
+    Project(repository="bottlepy/bottle", package="bottle.py", tests="test"),
+    Project(repository="carpedm20/emoji", package="emoji"),
+    Project(repository="executablebooks/markdown-it-py", package="markdown_it"),
+    Project(repository="gruns/furl", package="furl"),
+    Project(repository="jsonpickle/jsonpickle", package="jsonpickle", given="tests"),
+    Project(repository="martinblech/xmltodict", package="xmltodict.py"),
+    Project(repository="python-babel/babel", package="babel"),
+    Project(repository="scrapy/itemadapter", package="itemadapter"),
+    Project(repository="seperman/deepdiff", package="deepdiff"),
+    Project(repository="wireservice/agate", package="agate"),
+    Project(repository="agronholm/typeguard", package="src/typeguard"),
+    Project(repository="dateutil/dateutil", package="src/dateutil"),
+    Project(repository="jaraco/tempora", package="tempora"),
+    Project(repository="marshmallow-code/apispec", package="src/apispec"),
+    Project(repository="matthewwithanm/python-markdownify", package="markdownify"),
+    Project(repository="python-hyper/hyperlink", package="src/hyperlink", tests="src/hyperlink/test"),
+    Project(repository="scrapy/parsel", package="parsel"),
+    Project(repository="Textualize/rich", package="rich"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -136,9 +191,7 @@ def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
             (withheld / path).write_bytes((base / path).read_bytes())
     diff = read_diff(git, case.base, case.head)
     changed = {
-        f.path: frozenset(line.number for line in f.added)
-        for f in diff.files
-        if f.added and f.path.startswith(f"{project.package}/")
+        f.path: frozenset(line.number for line in f.added) for f in diff.files if f.added and project.ships(f.path)
     }
     lines, _ = read_statements(withheld, changed)
     present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))
@@ -155,7 +208,7 @@ def candidates(project: Project, clone: Path, last: int) -> Iterator[Case]:
     depends on the machine, so such are no yardstick."""
     for case in merged_changes(project.repository, clone, last=last, wanted=last):
         paths = [p for p in changed_paths(clone, case.base, case.head) if p.endswith(".py")]
-        source = [p for p in paths if p.startswith(f"{project.package}/") and not is_test_file(p)]
+        source = [p for p in paths if project.ships(p) and not is_test_file(p)]
         tests = [p for p in paths if p.startswith(f"{project.tests}/") and is_test_file(p)]
         if not tests or not 1 <= len(source) <= MAX_FILES:
             continue

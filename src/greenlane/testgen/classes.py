@@ -1,5 +1,5 @@
-"""Classes of the project that a changed module imports, so that objects of them can be made for its functions. Pure,
-but for the modules that `read` gives.
+"""What the classes of a changed module take, and those of the project that it imports, so that objects of them can be
+made for its functions. Pure, but for the modules that `read` gives.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import TypeAlias
 
 import msgspec
 
-from greenlane.testgen.code import Function, Param, enumerations, list_constructors, with_choices
+from greenlane.testgen.code import Function, Param, enumerations, params_of, with_choices
 
 ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
 """By a dotted name, the path and the tree of the project's module; None if the project has none."""
 _MAX_HOPS = 3
 """A package's `__init__` may pass on what another passes on."""
-_MAX_CLASSES = 40
+_MAX_CLASSES, _MAX_BASES = 40, 5
 
 
 class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +27,41 @@ class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
     constructors: Mapping[str, tuple[Param, ...]]
     choices: Mapping[str, tuple[str, ...]]
     homes: tuple[tuple[str, str], ...]
+
+
+def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
+    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
+    own and those of its bases in the module."""
+    enums = enumerations(tree)
+    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
+
+
+def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
+    """(what the class takes, whether an `__init__` says so)."""
+    node = classes.get(name)
+    if node is None or depth > _MAX_BASES:
+        return (), False
+    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
+    if init:
+        return params_of(init.args)[1:], True
+    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
+    inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
+    own = tuple(
+        Param(
+            name=field.target.id,
+            annotation=ast.unparse(field.annotation),
+            default=ast.unparse(field.value) if field.value is not None else None,
+        )
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not _is_of_class(field)
+    )
+    names = {param.name for param in own}
+    return (inherited if said else (*(param for param in inherited if param.name not in names), *own)), said
+
+
+def _is_of_class(field: ast.AnnAssign) -> bool:
+    return "ClassVar" in ast.unparse(field.annotation)
 
 
 def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule) -> KnownClasses:

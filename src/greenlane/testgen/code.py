@@ -7,24 +7,33 @@ from __future__ import annotations
 
 import ast
 import doctest
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from greenlane.suite.lines import parse_source
+from greenlane.testgen.records import Held, held_by_keys
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
 """`init` is what runs when an object is made: it is called by its class."""
 Constant: TypeAlias = int | float | str | bytes | None
+T = TypeVar("T")
 _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
-_MAX_OBSERVERS, _MAX_BASES = 6, 5
+_MAX_OBSERVERS = 6
 _ENUMS = ("Enum", "Flag")
+_SPECIAL = frozenset(
+    {"__init__", "__call__", "__iter__", "__getitem__", "__contains__", "__len__", "__bool__", "__repr__", "__str__",
+     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__add__", "__sub__", "__mul__", "__or__",
+     "__and__", "__format__"}
+)  # fmt: skip
+"""Methods that are called by a sign or by a function of the language."""
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +43,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
     default: str | None = None
     keyword_only: bool = False
+    told: str = ""
+    """Kinds that its use suggests, where there is no annotation."""
     choices: tuple[str, ...] = ()
     """The members of the enumeration that it is of, where that stands in the same module."""
 
@@ -55,7 +66,12 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     constants: tuple[Constant, ...]
     keys: tuple[str, ...]
     """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
+    held: Held = ()
+    """What may stand under keys that are looked up."""
     calls: frozenset[str]
+    asks: frozenset[str] = frozenset()
+    """Names that say what it asks of a value: of attributes, also as texts (`hasattr(x, "close")`), and of what it
+    calls."""
     kinds: tuple[str, ...] = ()
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
@@ -106,7 +122,8 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
             found.append(_describe(node, path, module, None, constants))
         elif isinstance(node, ast.ClassDef):
             members = [member for member in _flat(node.body) if isinstance(member, FunctionNode)]
-            described = [_describe(member, path, module, node.name, constants) for member in members]
+            named = constants | _class_constants(node)
+            described = [_describe(member, path, module, node.name, named) for member in members]
             observers = tuple(f.name for f in described if _is_observer(f))[:_MAX_OBSERVERS]
             found += [
                 f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
@@ -144,41 +161,6 @@ def _is_observer(function: Function) -> bool:
     return public and nothing and function.returns_value and not function.asynchronous
 
 
-def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
-    """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
-    own and those of its bases in the module."""
-    enums = enumerations(tree)
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
-
-
-def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
-    """(what the class takes, whether an `__init__` says so)."""
-    node = classes.get(name)
-    if node is None or depth > _MAX_BASES:
-        return (), False
-    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-    if init:
-        return _params(init.args)[1:], True
-    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
-    inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
-    own = tuple(
-        Param(
-            name=field.target.id,
-            annotation=ast.unparse(field.annotation),
-            default=ast.unparse(field.value) if field.value is not None else None,
-        )
-        for field in node.body
-        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and not _is_of_class(field)
-    )
-    names = {param.name for param in own}
-    return (inherited if said else (*(param for param in inherited if param.name not in names), *own)), said
-
-
-def _is_of_class(field: ast.AnnAssign) -> bool:
-    return "ClassVar" in ast.unparse(field.annotation)
-
-
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Statements of a body and of the `if`/`try` blocks directly in it."""
     for node in body:
@@ -193,7 +175,7 @@ def _describe(
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
-    params = _params(node.args)
+    params = params_of(node.args)
     return Function(
         path=path,
         module=module,
@@ -208,7 +190,9 @@ def _describe(
         returns_value=any(isinstance(n, ast.Return | ast.Yield) and n.value is not None for n in ast.walk(node)),
         constants=_constants(node, constants),
         keys=_keys(node),
+        held=held_by_keys(node, constants),
         calls=frozenset(_called(node)),
+        asks=frozenset(_asked(node)),
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
@@ -272,7 +256,7 @@ def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
     return "method"
 
 
-def _params(arguments: ast.arguments) -> tuple[Param, ...]:
+def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
     plain = [*arguments.posonlyargs, *arguments.args]
     missing = [None] * (len(plain) - len(arguments.defaults))
     pairs: list[tuple[ast.arg, ast.expr | None, bool]] = [
@@ -290,7 +274,13 @@ def _params(arguments: ast.arguments) -> tuple[Param, ...]:
     )
 
 
-def _module_constants(tree: ast.Module) -> dict[str, tuple[Constant, ...]]:
+def _class_constants(owner: ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
+    """Constants that a class gives names to, as its methods call them."""
+    found = _module_constants(owner)
+    return {f"{holder}.{name}": values for name, values in found.items() for holder in ("self", "cls", owner.name)}
+
+
+def _module_constants(tree: ast.Module | ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
     """Constants that a module gives names to, containers flattened: `CODES = {"A": 1}` gives "A" and 1."""
     found: dict[str, tuple[Constant, ...]] = {}
     for node in tree.body:
@@ -319,8 +309,8 @@ def _constants(node: FunctionNode, named: Mapping[str, tuple[Constant, ...]]) ->
         into = compared if id(part) in tests else other
         if isinstance(part, ast.Constant) and id(part) not in idle:
             into.append(_plain(part))
-        elif isinstance(part, ast.Name) and part.id in named:
-            into += named[part.id]
+        elif isinstance(part, ast.Name | ast.Attribute) and ast.unparse(part) in named:
+            into += named[ast.unparse(part)]
     return tuple(dict.fromkeys((*compared, *other)))[:_MAX_CONSTANTS]
 
 
@@ -354,6 +344,15 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def _asked(node: FunctionNode) -> Iterator[str]:
+    yield from _called(node)
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute):
+            yield part.attr
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value.isidentifier():
+            yield part.value
+
+
 def _called(node: FunctionNode) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Call):
@@ -363,6 +362,21 @@ def _called(node: FunctionNode) -> Iterator[str]:
                 yield part.func.attr
 
 
+def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
+    """A function that also tries what those that it calls compare and look up."""
+    callees = [f for f in callees if f != caller]
+
+    def joined(*rows: Iterable[T]) -> tuple[T, ...]:
+        return tuple(dict.fromkeys(itertools.chain(*rows)))
+
+    return msgspec.structs.replace(
+        caller,
+        constants=joined(caller.constants, *(f.constants for f in callees))[:_MAX_CONSTANTS],
+        keys=joined(caller.keys, *(f.keys for f in callees))[:_MAX_CONSTANTS],
+        held=joined(caller.held, *(f.held for f in callees)),
+    )
+
+
 def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
     """The function that a line stands in."""
     return next((f for f in functions if f.line <= line <= f.last), None)
@@ -370,7 +384,7 @@ def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
 
 def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Function, ...]:
     """Functions whose call can reach `function`, the one that a careful colleague would call first: itself if it is
-    public, else the public ones of its module that call it."""
+    public, else the public ones of its module that call it, operators and the like and the making of an object last."""
     callers: list[Function] = []
     level = [function]
     for _ in range(_CALLER_LEVELS):
@@ -378,4 +392,5 @@ def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Fun
         level = [f for f in functions if f.calls & names and f not in callers and f != function]
         callers += level
     public = [f for f in callers if not f.private and not f.name.startswith("__")]
-    return tuple([*public, function] if function.private else [function, *public])
+    special = [f for f in callers if f.name in _SPECIAL]
+    return tuple([*public, *special, function] if function.private else [function, *public])

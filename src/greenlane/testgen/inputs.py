@@ -7,12 +7,14 @@ before it is used: only literals, containers, names and calls of names may stand
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+import builtins
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TypeAlias
 
 import msgspec
 
 from greenlane.suite.lines import parse_expression
+from greenlane.testgen.callables import is_guess
 from greenlane.testgen.code import Function, Param
 
 Import: TypeAlias = tuple[str, str]
@@ -28,6 +30,18 @@ _ALLOWED = (
     ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub, ast.BitAnd, ast.BitOr,
     ast.Invert, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Subscript,
 )  # fmt: skip
+
+
+_FUNCTIONS = (
+    "NotImplemented abs all any ascii bin callable chr divmod hash hex len max min oct ord repr round sorted sum"
+)
+_BUILT_IN = frozenset(_FUNCTIONS.split()) | {
+    name
+    for name, found in vars(builtins).items()
+    if isinstance(found, type) and name[0] != "_"
+    if not issubclass(found, KeyboardInterrupt | SystemExit | GeneratorExit)
+}
+"""Names of the language that may stand in an expression from the sandbox: classes, and functions without effects."""
 
 
 class Description(msgspec.Struct, frozen=True):
@@ -127,7 +141,7 @@ def is_harmless(description: Description) -> bool:
     if len(description.text) > MAX_EXPRESSION:
         return False
     names = {name for _, name in description.imports} | set(description.fixtures)
-    names |= {"set", "frozenset", "float", "NotImplemented"}
+    names |= _BUILT_IN
     try:
         tree = parse_expression(description.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -149,13 +163,14 @@ def seed_cases(
     receivers: Sequence[Receiver] = (),
 ) -> list[Case]:
     """The calls that existing tests made, shortest first; of a method, on one of `receivers` where its object can't be
-    written down."""
+    written down. `receivers` were looked at before, or are of our own making."""
+    trusted = {receiver.made for receiver in receivers}
     if receivers:  # an object that can't be written down is replaced by one that can
         first = receivers[0]
         calls = [
             c if c.receiver else msgspec.structs.replace(c, receiver=first.made, history=first.history) for c in calls
         ]
-    cases = [case for call in calls if (case := _from_call(entry, call, rank)) is not None]
+    cases = [case for call in calls if (case := _from_call(entry, call, rank, trusted)) is not None]
     cases += _from_examples(entry, rank)
     unique = {case.key: case for case in cases}
     return sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
@@ -193,12 +208,12 @@ def steps_of(history: Iterable[CarvedStep]) -> tuple[Step, ...]:
     )
 
 
-def _from_call(entry: Function, call: CarvedCall, rank: int) -> Case | None:
+def _from_call(entry: Function, call: CarvedCall, rank: int, trusted: Set[Description]) -> Case | None:
     parts = [*call.positional, *(value for _, value in call.keywords)]
     bound = entry.kind in {"method", "class", "property"}
     if bound:
         parts.append(call.receiver)
-    if any(part is None or not is_harmless(part) for part in parts):
+    if any(part is None or not (part in trusted or is_guess(part.text) or is_harmless(part)) for part in parts):
         return None
     history = harmless_steps(call.history) if entry.kind in {"method", "property"} else ()
     used = [*(part for part in parts if part is not None), *(part for step in history for part in step.parts)]

@@ -34,8 +34,11 @@ _KIN_WORDS = frozenset({"other", "rhs", "right", "that"})
 """What the second operand of an operator is called."""
 
 
-def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: Constructors) -> list[Receiver]:
-    """Objects of a method's class: as tests make and use them, or else made with no more than the class demands."""
+def made_receivers(
+    entry: Function, calls: Iterable[CarvedCall], constructors: Constructors, made: Sequence[Receiver] = ()
+) -> list[Receiver]:
+    """Objects of a method's class: as tests make and use them, or else those `made` from what tests gave the class, or
+    else made with no more than the class demands."""
     if entry.kind not in {"method", "property"} or entry.owner is None:
         return []
     found: dict[str, Receiver] = {}
@@ -47,7 +50,7 @@ def made_receivers(entry: Function, calls: Iterable[CarvedCall], constructors: C
         ordered = sorted(found.values(), key=lambda r: (len(r.history), len(r.made.text), r.key))
         plain = [r for r in ordered if not r.history][:_RECEIVERS]
         return [*plain, *[r for r in ordered if r.history][: 2 * _RECEIVERS - len(plain)]]
-    return [Receiver(made) for made in _objects(entry.owner, entry, constructors)]
+    return list(made) or [Receiver(one) for one in _objects(entry.owner, entry, constructors)]
 
 
 def _objects(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:
@@ -127,7 +130,7 @@ def _values(
 ) -> list[Description]:
     """Values for a parameter, objects of the project's classes included, also inside of containers."""
     found = [_described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
-    words = _words(param.annotation) if depth <= _DEPTH else set[str]()
+    words = _words(param.annotation or param.told) if depth <= _DEPTH else set[str]()
     named = [c for c in constructors if c[:1].isupper() and c in words]
     made = {name: _objects(name, entry, constructors, depth) for name in named}
     held = tuple((name, tuple(Written(one.text) for one in objects)) for name, objects in made.items() if objects)

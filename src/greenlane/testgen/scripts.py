@@ -263,6 +263,8 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
         holders = (
             {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):  # `fill(row)`: it is made for what it does
+            holders |= {a.id for a in node.value.args if isinstance(a, ast.Name)}
         if bound & needed or (holders - imported) & needed:
             kept.insert(0, node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
@@ -315,6 +317,7 @@ def _loaded(node: ast.AST) -> list[str]:
     own |= {
         n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _is_inner(node)
     }
+    own |= {n.name for n in ast.walk(node) if n is not node and isinstance(n, FunctionNode | ast.ClassDef)}
     own |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
             if isinstance(n, ast.Name)}  # fmt: skip
     names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load | ast.Del)]

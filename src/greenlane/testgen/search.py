@@ -20,13 +20,14 @@ from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
+from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
-from greenlane.testgen.siblings import siblings_of, swap_classes
+from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
@@ -164,7 +165,7 @@ class Search:
         source = self._source
         faulty = entries_at(source.functions, [mutant.line for mutant in self.gap.mutants])
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
-        owners = {function.owner for function in functions} - {None}
+        owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
         self._calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
         self._pool = pool_of(functions, self._calls)
@@ -250,9 +251,11 @@ class Search:
         share = most // max(len(entries), 1)
         for rank, entry in entries:
             own = _calls_of([entry], calls)
-            siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
-            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors)
-            seeds = seed_cases(entry, own, rank, _SEEDS if own else share // 4, receivers)
+            family = family_of(source.tree, entry.owner)
+            siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
+            made = self._constructed(entry, calls)
+            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made)
+            seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
             seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
@@ -260,6 +263,12 @@ class Search:
             ]
             cases += [*seeds, *variations][: max(share, len(seeds))]
         return cases
+
+    def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
+        """Objects of a method's class from what tests gave to its `__init__`."""
+        family = family_of(self._source.tree, entry.owner)
+        inits = [f for name in family for f in self._source.functions if f.kind == "init" and f.owner == name]
+        return [receiver for init in inits for receiver in constructed(_calls_of([init], calls), init, entry)]
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
         """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import textwrap
 
-from greenlane.testgen.classes import imported_classes, with_classes
-from greenlane.testgen.code import Function, list_constructors, list_functions
+from greenlane.testgen.classes import imported_classes, list_constructors, with_classes
+from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.madeup import made_up_calls
 

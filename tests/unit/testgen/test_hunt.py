@@ -15,7 +15,8 @@ import pytest
 
 import greenlane.testgen
 from greenlane.suite.lines import parse_source
-from greenlane.testgen.code import list_constructors, list_functions
+from greenlane.testgen.classes import list_constructors
+from greenlane.testgen.code import list_functions
 from greenlane.testgen.guesses import guess_options
 from greenlane.testgen.hunt import filled, list_texts, slotted
 from greenlane.testgen.inputs import Case, Script
@@ -153,7 +154,7 @@ class Reader:
 """
     tree = parse_source(source)
     (reader,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    rules, name = with_uses(list_constructors(tree)["Reader"], reader)
+    rules, name = with_uses(list_constructors(tree)["Reader"], reader, {})
     assert (rules.annotation, name.annotation) == ("list[dict | tuple | str]", "")
     entry = list_functions(tree, "reader.py", "reader")[1]
     assert guess_options(rules, entry)[:2] == ["[{}]", "[()]"]

@@ -6,7 +6,8 @@ import ast
 import textwrap
 
 from greenlane.testgen.choose import choose_tests
-from greenlane.testgen.code import Function, list_constructors, list_functions
+from greenlane.testgen.classes import list_constructors
+from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.inputs import Case, Description, Receiver, Script
 from greenlane.testgen.madeup import made_receivers, made_up_calls

@@ -1,0 +1,63 @@
+"""Calls of existing tests that gave something which can't be written down, a function made in the test mostly: a guess
+stands in its place, the rest is as the test gave it. Pure. Called by `search.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from greenlane.testgen.code import Function, Param
+from greenlane.testgen.guesses import guess_values, needs_of
+from greenlane.testgen.inputs import CarvedCall, Description, Receiver, seed_cases
+
+_MAX_HOLES = 2
+_ENOUGH = 3
+"""Calls that are known as they were: with so many of them, none is guessed."""
+_OBJECTS = 3
+
+
+def without_holes(calls: Iterable[CarvedCall], function: Function, entry: Function | None = None) -> list[CarvedCall]:
+    """The calls of a function that have no holes; if those are few, also the others with a guess in each hole. `entry`
+    is what the values are for in the end, where `function` only makes its receiver."""
+    known = list(calls)
+    whole = [call for call in known if not _holes(call)]
+    others = [call for call in known if 0 < _holes(call) <= _MAX_HOLES] if len(whole) < _ENOUGH else []
+    return whole + [_filled(call, function, entry or function) for call in others]
+
+
+def constructed(calls: Iterable[CarvedCall], init: Function, entry: Function) -> list[Receiver]:
+    """Objects of a class as tests made them, from the calls of its `__init__` alone: shortest first."""
+    found = []
+    for case in seed_cases(init, without_holes(calls, init, entry), 0, _OBJECTS):
+        given = ", ".join(f"{name}={text}" if name else text for name, text in case.arguments)
+        imports = case.imports | {(init.module, init.called)}
+        made = Description(f"{init.called}({given})", tuple(sorted(imports)), tuple(sorted(case.fixtures)))
+        found.append(Receiver(made))
+    return found
+
+
+def _holes(call: CarvedCall) -> int:
+    return sum(part is None for part in (*call.positional, *(value for _, value in call.keywords)))
+
+
+def _filled(call: CarvedCall, function: Function, entry: Function) -> CarvedCall:
+    params = {param.name: param for param in function.params}
+    places = [param.name for param in function.params if not param.keyword_only]
+    names = [places[number] if number < len(places) else "" for number in range(len(call.positional))]
+
+    def whole(name: str, value: Description | None) -> Description:
+        return value or _guessed(params.get(name) or Param(name=name), entry)
+
+    return msgspec.structs.replace(
+        call,
+        positional=tuple(whole(name, value) for name, value in zip(names, call.positional, strict=True)),
+        keywords=tuple((name, whole(name, value)) for name, value in call.keywords),
+    )
+
+
+def _guessed(param: Param, entry: Function) -> Description:
+    text = guess_values(param, entry)[0]
+    imports, fixtures = needs_of(text, entry)
+    return Description(text, tuple(sorted(imports)), tuple(sorted(fixtures)))
