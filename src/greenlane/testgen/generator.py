@@ -294,13 +294,19 @@ def _surviving(faults: Sequence[str], drafts: Sequence[_Draft]) -> tuple[str, ..
     return tuple(words for words in faults if words not in noticed)
 
 
+def _held(judged: Judged) -> list[tuple[str, int]]:
+    """The open lines that a test runs; of one that runs none, the lines of the faults that only it notices."""
+    places = [key.partition(": ")[0].rpartition(":") for key in judged.noticed]
+    return sorted(judged.covers or {(path, int(line)) for path, _, line in places})
+
+
 def _written(drafts: Sequence[_Draft]) -> tuple[WrittenTest, ...]:
     return tuple(
         WrittenTest(
             path=draft.path,
             name=judged.test.name,
             purpose=judged.test.purpose,
-            covers=tuple(f"{path}:{line}" for path, line in sorted(judged.covers)),
+            covers=tuple(f"{path}:{line}" for path, line in _held(judged)),
         )
         for draft in drafts
         for judged in draft.kept
