@@ -14,8 +14,11 @@ from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Effect, Observed, Outcome, with_noticed
 from greenlane.testgen.inputs import Case, Description
 from greenlane.testgen.neighbours import Style, read_style
+from greenlane.testgen.options import with_options_together
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.targets import Target, Targets
+from greenlane.testgen.uses import with_company
+from greenlane.testgen.vary import vary
 from tests.support.projects import write_tree
 
 SOURCE = '''
@@ -143,3 +146,16 @@ def test_a_call_without_the_first_look_noticing_is_still_chosen_for_its_further_
     (chosen,) = choose_tests([with_noticed(call, {"result.line.": {FAULTS[2]}})], frozenset({LINE, *FAULTS}))
     assert chosen.covers == {FAULTS[2]}
     assert msgspec.structs.asdict(chosen.calls[0].outcome)["more"] == (look("result", "line", "3"),)
+
+
+def test_options_that_one_condition_names_are_given_together() -> None:
+    source = "def find(text, name=None, match=None, limit=10):\n    if name and match:\n        raise ValueError\n"
+    tree = ast.parse(source)
+    (entry,) = with_company(list_functions(tree, "shop/find.py", "shop.find"), tree)
+    assert entry.together == (("name", "match"),)
+    seed = Case(
+        entry=entry, receiver=None, arguments=((None, "'a'"),), imports=frozenset(), fixtures=frozenset(), carved=True
+    )
+    assert any([name for name, _ in one.arguments] == [None, "name", "match"] for one in vary(seed, 40))
+    given = msgspec.structs.replace(seed, arguments=((None, "'a'"), ("match", "'b'")))
+    assert list(with_options_together(given)) == []  # one is left: it is given by itself
