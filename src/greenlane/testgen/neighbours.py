@@ -59,12 +59,28 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
         return Style(form=by_command or common, folder=folder, layout=read_layout(tree))
     return Style(
         form=by_command or _form_of(best[2]),
-        imports=_imports_of(best[2], module),
+        imports="names" if _is_hidden(tree, path) else _imports_of(best[2], module),
         folder=str(PurePosixPath(best[1]).parent),
         layout=read_layout(tree, (tree / best[1]).read_text(encoding="utf-8-sig")),
         name_last=best[1].endswith("_test.py") and not PurePosixPath(best[1]).name.startswith("test_"),
         loop=_loop_of(best[2]),
     )
+
+
+def _is_hidden(tree: Path, path: str) -> bool:
+    """Whether the package of a module gives the module's name to something else: a function `retry` in the package of
+    `retry.py`."""
+    stem, file = PurePosixPath(path).stem, (tree / path).with_name("__init__.py")
+    try:
+        parsed = parse_source(file.read_text(encoding="utf-8-sig"))
+    except (UnreadableSourceError, UnicodeDecodeError, OSError):
+        return False
+    for node in parsed.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == stem:
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module and any((a.asname or a.name) == stem for a in node.names):
+            return True
+    return False
 
 
 def nearest_test(service: Service, tree: Path, path: str, module: str) -> str | None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.body import Body, is_rough, pattern_of
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
-from greenlane.testgen.inputs import Description, Script
+from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
@@ -289,7 +291,7 @@ def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, need
     case = observed.case
     bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
     if receiver is not None and bound and (needed or case.history or len(receiver) > _MAX_INLINE // 2):
-        name = _variable(case.entry.owner or "receiver", case.fixtures)
+        name = _variable(case.entry.owner or "receiver", _names_in(case))
         body.lines.append(f"{name} = {receiver}")
         receiver = name
     for step in case.history:
@@ -317,10 +319,17 @@ def _bind_argument(observed: Observed, arguments: list[str], number: int, body: 
     params = observed.case.entry.params
     given = observed.case.arguments[number][0]
     wanted = given or (params[number].name if number < len(params) else "value")
-    name = _variable(wanted, observed.case.fixtures)
+    name = _variable(wanted, _names_in(observed.case))
     body.lines.append(f"{name} = {arguments[number]}")
     arguments[number] = name
     return name
+
+
+def _names_in(case: Case) -> set[str]:
+    """Names that the call uses and no variable may hide: a class may be written like a variable."""
+    texts = [case.receiver or case.entry.called, *(text for _, text in case.arguments)]
+    named = {n.id for text in texts for n in ast.walk(parse_expression(text)) if isinstance(n, ast.Name)}
+    return named | case.fixtures
 
 
 def _variable(wanted: str, taken: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
@@ -26,7 +27,6 @@ from greenlane.testgen.rows import assignment, filled, filled_expression, rows_o
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
-_MAX_HELPER_LINES = 15
 _MAX_HELPERS = 3
 _SELF_LOOKS = {
     "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
@@ -158,6 +158,7 @@ class _TestFile:
         bound = {name for node in kept for name in _bound(node)}
         pending = [name for node in (*kept, look) for name in _loaded(node)]
         seen: set[str] = set()
+        used = words_in(*kept, look)
         while pending:
             name = pending.pop()
             if name in seen or name in bound:
@@ -167,9 +168,10 @@ class _TestFile:
                 fixtures.add(name)
             elif name in self._imports:
                 imports.add(self._imports[name])
-            elif name in self._helpers and _is_small(self._helpers[name]):
-                helpers[name] = self._helpers[name]
-                pending += _loaded(self._helpers[name])
+            elif name in self._helpers and (helper := short_helper(self._helpers[name], used)) is not None:
+                helpers[name] = helper
+                pending += _loaded(helper)
+                used |= words_in(helper)
             elif not hasattr(builtins, name):
                 return None
         local = fixtures & (self._helpers.keys() | self._of_classes)
@@ -375,11 +377,3 @@ def _is_inner(node: ast.AST) -> bool:
 def _arguments(node: ast.arguments) -> list[ast.arg]:
     extra = [a for a in (node.vararg, node.kwarg) if a is not None]
     return [*node.posonlyargs, *node.args, *node.kwonlyargs, *extra]
-
-
-def _is_small(node: ast.stmt) -> bool:
-    """Whether a helper of the file may be copied into a test: short, and no fixture."""
-    decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
-    if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
-        return False
-    return (node.end_lineno or node.lineno) - node.lineno < _MAX_HELPER_LINES

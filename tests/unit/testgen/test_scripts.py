@@ -354,3 +354,35 @@ def test_client():
     scripts = [one.script for one in read_scripts(tmp_path, ["tests/test_app.py::test_client"])]
     whole = "with app.client() as client:\n    answer = client.get('/')\n    inside = answer.data"
     assert (whole,) in [script.setup for script in scripts if script.look == "inside"]
+
+
+def test_of_a_long_helper_class_a_script_takes_what_it_uses(tmp_path: Path) -> None:
+    other = "\n".join(f"    def other_{n}(self):\n        return {n}\n" for n in range(8))
+    text = f"""
+class Shop:
+    limit = 3
+    rest = 4
+
+    def __init__(self):
+        self.count = 0
+
+    def price(self, value):
+        return self._doubled(value)
+
+    def _doubled(self, value):
+        return value * self.limit
+
+{other}
+
+def test_price():
+    assert Shop().price(2) == 6
+"""
+    (tmp_path / "test_shop.py").write_text(text)
+    (found,) = read_scripts(tmp_path, ["test_shop.py::test_price"])
+    helper, look = found.script.setup[0], found.script.look
+    assert look == "Shop().price(2)"
+    names = ["limit", "__init__", "price", "_doubled"]
+    assert [name for name in [*names, "rest", "other_1"] if name in helper] == names
+    made: dict[str, object] = {}
+    exec(helper, made)
+    assert eval(look, made) == 6

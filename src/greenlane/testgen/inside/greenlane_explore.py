@@ -20,7 +20,7 @@ import signal
 import time
 import traceback
 import types
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from greenlane_further import (  # type: ignore[import-not-found]  # it lies beside this file inside
@@ -126,8 +126,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     record["changes"] = changes_of(before, after)
     if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
         record["changes"] = _answered_otherwise(case, names, describer)
-    record["more"] = further_looks(record, outcome, describer, _GIVEN["project"])
-    return record
+    return record | _more(lambda: further_looks(record, outcome, describer, _GIVEN["project"]))
 
 
 def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: Describer) -> list[Any]:
@@ -187,8 +186,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
     except Exception as error:
         return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
-    shown["more"] = further_looks(shown, outcome, describer, _GIVEN["project"])
-    return shown
+    return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
 
 
 def _compiled(text: str, mode: str, in_loop: bool) -> types.CodeType:
@@ -309,7 +307,14 @@ async def _await(awaitable: Any) -> Any:
 
 
 def _raised(error: Exception, describer: Describer) -> dict[str, Any]:
-    return _describe_error(error) | {"more": own_attributes("error", error, describer, _GIVEN["project"])}
+    return _describe_error(error) | _more(lambda: own_attributes("error", error, describer, _GIVEN["project"]))
+
+
+def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
+    """Further looks, with limited time: a property may wait for something."""
+    with contextlib.suppress(CallTimeout), _limited():
+        return {"more": look()}
+    return {}
 
 
 def _describe_error(error: Exception) -> dict[str, Any]:
