@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.likeness import are_rows
 from greenlane.testgen.looks import bare, sharpened, steady_looks
 from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
@@ -148,13 +150,7 @@ def _add_rows(groups: list[list[tuple[Observed, Targets]]], observed: Sequence[O
 def _is_alike(one: Observed, other: Observed) -> bool:
     """Whether both can be rows of one test: the same call with other values, a plain value each."""
     return (
-        other.case.entry == one.case.entry
-        and other.case.script is None
-        and other.case.receiver == one.case.receiver
-        and other.case.history == one.case.history
-        and other.case.fixtures == one.case.fixtures
-        and [n for n, _ in other.case.arguments] == [n for n, _ in one.case.arguments]
-        and bool(one.case.arguments)
+        _is_same_call(one.case, other.case)
         and one.outcome.kind == other.outcome.kind == "value"
         and other.outcome.listed == one.outcome.listed
         and other.outcome.called == one.outcome.called
@@ -167,6 +163,21 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and not one.outcome.changes
         and not other.outcome.more
         and not one.outcome.more
+    )
+
+
+def _is_same_call(one: Case, other: Case) -> bool:
+    if other.entry != one.entry or other.fixtures != one.fixtures:
+        return False
+    if one.script is not None and other.script is not None:
+        return are_rows(one.script, other.script, one.entry)
+    return (
+        one.script is None
+        and other.script is None
+        and other.receiver == one.receiver
+        and other.history == one.history
+        and [n for n, _ in other.arguments] == [n for n, _ in one.arguments]
+        and bool(one.arguments)
     )
 
 
@@ -197,7 +208,7 @@ _HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")
 def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:
     """Further inputs of the same behaviour (the same lines) that give another result."""
     best, found = calls[0], list[Observed]()
-    if best.outcome.kind != "value" or best.outcome.changes:
+    if best.outcome.kind != "value" or best.outcome.changes or best.case.script is not None:
         return found
     same = {t for t in reached(best, wanted) if not is_fault(t)}
     seen = {_result(o) for o in calls}

@@ -12,6 +12,7 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import Guard
+from greenlane.testgen.likeness import differing_names
 
 _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9
@@ -223,12 +224,20 @@ def _named_arguments(observed: Observed) -> list[tuple[str, str]]:
     return named
 
 
+def _differing(calls: Sequence[Observed]) -> list[str]:
+    """The arguments, or the values in a script, in which these calls differ."""
+    scripts = [one.case.script for one in calls if one.case.script is not None]
+    if scripts:
+        return differing_names(scripts, calls[0].case.entry)
+    rows = [_named_arguments(one) for one in calls]
+    return [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
+
+
 def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str, str]:
     """No condition to name: say with what it was called, or by which arguments several calls differ."""
     if others:
-        rows = [_named_arguments(one) for one in (observed, *others)]
-        differing = [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
-        return (f"by {words_of(' and '.join(differing))}" if len(differing) < _MANY else ""), ""
+        differing = _differing((observed, *others))
+        return (f"by {words_of(' and '.join(differing))}" if 0 < len(differing) < _MANY else ""), ""
     named = [(n, t) for n, t in _named_arguments(observed) if t not in observed.case.fixtures]
     short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
     if not short:

@@ -15,9 +15,10 @@ from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.formatting import format_source
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Description, Script
+from greenlane.testgen.likeness import parametrised
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
-from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed
+from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, parts_of, viewed
 
 _MAX_INLINE = 70
 
@@ -115,8 +116,11 @@ def _needed(observed: Observed) -> Iterable[Import]:
 
 def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     calls = test.chosen.calls
-    if calls[0].case.script is not None:
-        _scripted(calls[0], calls[0].case.script, body)
+    script = calls[0].case.script
+    if script is not None and len(calls) > 1:
+        _in_rows(calls, body)
+    elif script is not None:
+        _scripted(calls[0], script, body)
     elif len(calls) == 1:
         _single(calls[0], body)
     else:
@@ -228,7 +232,8 @@ def _giving(outcome: Outcome, call: str, body: Body) -> None:
     if outcome.kind == "opaque":
         body.lines += [*([f"result = {look}"] if look != "result" else []), *_attributes("result", outcome, body)]
     elif outcome.value is not None:
-        _assert_value(look, body.write(outcome.value.text), body)
+        for part, value in parts_of(look, outcome.value.text):
+            _assert_value(part, body.write(value), body)
 
 
 def _is_result_seen(outcome: Outcome) -> bool:
@@ -263,6 +268,30 @@ def _scripted(observed: Observed, script: Script, body: Body) -> None:
         _giving(outcome, script.look, body)
     holders = {"result": "result", "error": body.caught}
     body.lines += [_seen(look, holders, body) for look in outcome.more]
+
+
+def _in_rows(calls: Sequence[Observed], body: Body) -> None:
+    """Scripts that differ in plain values, as one with names for these."""
+    first = calls[0]
+    scripts = [o.case.script for o in calls if o.case.script is not None]
+    taken = [*first.case.fixtures, "expected", "result"]
+    script, body.parameters = parametrised(scripts, first.case.entry, taken)
+    values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
+    body.lines += [line for statement in script.setup for line in statement.splitlines()]
+    look = looked_at(first.outcome, script.look, body.imports)
+    if len(set(values)) == 1:
+        _assert_value(look, values[0], body)
+        return
+    body.parameters.append(("expected", values))
+    body.lines.append(_equal_to_expected(look, values, body))
+
+
+def _equal_to_expected(look: str, values: Sequence[str], body: Body) -> str:
+    right = "expected"
+    if any(is_rough(value) for value in values) and not body.unittest:
+        body.imports.add(("pytest", ""))
+        right = "pytest.approx(expected)"
+    return f"self.assertEqual({look}, {right})" if body.unittest else f"assert {look} == {right}"
 
 
 def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, needed: bool) -> str | None:
@@ -329,11 +358,7 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
     receiver = body.write(first.receiver) if first.receiver else None
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
-    right = "expected"
-    if any(is_rough(value) for value in values) and not body.unittest:
-        body.imports.add(("pytest", ""))
-        right = "pytest.approx(expected)"
-    body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")
+    body.lines.append(_equal_to_expected(call, values, body))
 
 
 def _import_lines(imports: set[Import], project: set[str]) -> str:
