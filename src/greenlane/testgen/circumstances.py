@@ -96,11 +96,23 @@ def _variables(node: ast.AST) -> Iterator[str]:
 
 
 def _texts(name: str, node: ast.AST, entry: Function) -> tuple[str, ...]:
-    """Values for a variable: what the code asks of it, then other texts of the function."""
+    """Values for a variable: what the code asks of it or puts there, then other texts of the function."""
     asked = [ast.literal_eval(text) for text in dict(entry.held).get(name, ())]
+    asked += _put(name, node)
     keys = {*_variables(node), *entry.keys}
     texts = [c for c in (*asked, *entry.constants) if isinstance(c, str) and c not in keys and len(c) <= _MAX_TEXT]
     return tuple(dict.fromkeys([*texts[: _MAX_VALUES - 2], "1", "other", ""]))[:_MAX_VALUES]
+
+
+def _put(name: str, node: ast.AST) -> Iterator[object]:
+    """What the function itself puts under this name, in whatever: `env["LESS"] = "-R"`."""
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Assign) or not isinstance(part.value, ast.Constant):
+            continue
+        target = part.targets[0]
+        key = target.slice if isinstance(target, ast.Subscript) else None
+        if isinstance(key, ast.Constant) and key.value == name:
+            yield part.value.value
 
 
 # ------------------------------------------------------------------ flags and the platform

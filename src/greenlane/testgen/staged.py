@@ -17,7 +17,7 @@ from greenlane.testgen.circumstances import StandIn, World, imports_of
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.turns import in_turn
 
-_MAX_STAGED = 72
+_MAX_STAGED = 80
 _MAX_CASES = 16
 
 
@@ -34,19 +34,24 @@ def staged_cases(cases: Sequence[Case], world: World, *, unittest: bool) -> list
     """These calls under the circumstances of a world, one of them changed at a time; `unittest`: without fixtures."""
     if world.is_empty or not cases:
         return []
-    first, *others = _settings(world)
-    plain = [case for case in cases if case.script is None and not (unittest and case.fixtures)][:_MAX_CASES]
-    pairs = [*((case, first) for case in plain[:1]), *((plain[0], s) for s in others if plain)]
-    pairs += [(case, first) for case in plain[1:]]
-    pairs += [(case, setting) for case in plain[1:] for setting in others]
+    settings = list(_settings(world))
+    plain = _plainest([case for case in cases if case.script is None and not (unittest and case.fixtures)])
+    pairs = [(case, one) for case in range(len(plain)) for one in range(len(settings))]
+    pairs.sort(key=lambda pair: (sum(pair), pair))  # neither takes all the room
     found: dict[str, Case] = {}
-    for case, setting in pairs:
-        for wholly in (True, False) if setting.outside else (True,):
-            one = _staged(case, setting, world, unittest=unittest, wholly=wholly)
+    for wholly in (True, False) if world.outside else (True,):
+        for case, setting in pairs[: _MAX_STAGED - len(found)]:
+            one = _staged(plain[case], settings[setting], world, unittest=unittest, wholly=wholly)
             found.setdefault(one.key, one)
-        if len(found) >= _MAX_STAGED:
-            break
     return [case for case in found.values() if case.script and all(len(t) <= MAX_STATEMENT for t in case.script.setup)]
+
+
+def _plainest(cases: Sequence[Case]) -> list[Case]:
+    """Those that are nearest to real calls, short ones first, and in turn with them those that are further from one."""
+    nearest = min((case.steps for case in cases), default=0)
+    near = sorted([c for c in cases if c.steps == nearest], key=lambda c: (len(c.fixtures), c.length))
+    further = sorted([c for c in cases if c.steps > nearest], key=lambda c: len(c.fixtures))
+    return list(in_turn([near, further]))[:_MAX_CASES]
 
 
 def _settings(world: World) -> Iterator[_Setting]:
