@@ -126,6 +126,14 @@ PROJECTS = (
     Project(repository="scrapy/itemadapter", package="itemadapter"),
     Project(repository="seperman/deepdiff", package="deepdiff"),
     Project(repository="wireservice/agate", package="agate"),
+    Project(repository="agronholm/typeguard", package="src/typeguard"),
+    Project(repository="dateutil/dateutil", package="src/dateutil"),
+    Project(repository="jaraco/tempora", package="tempora"),
+    Project(repository="marshmallow-code/apispec", package="src/apispec"),
+    Project(repository="matthewwithanm/python-markdownify", package="markdownify"),
+    Project(repository="python-hyper/hyperlink", package="src/hyperlink", tests="src/hyperlink/test"),
+    Project(repository="scrapy/parsel", package="parsel"),
+    Project(repository="Textualize/rich", package="rich"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -183,9 +191,7 @@ def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
             (withheld / path).write_bytes((base / path).read_bytes())
     diff = read_diff(git, case.base, case.head)
     changed = {
-        f.path: frozenset(line.number for line in f.added)
-        for f in diff.files
-        if f.added and project.ships(f.path)
+        f.path: frozenset(line.number for line in f.added) for f in diff.files if f.added and project.ships(f.path)
     }
     lines, _ = read_statements(withheld, changed)
     present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))

@@ -148,10 +148,12 @@ def _add_rows(groups: list[list[tuple[Observed, Targets]]], observed: Sequence[O
 
 
 def _is_alike(one: Observed, other: Observed) -> bool:
-    """Whether both can be rows of one test: the same call with other values, a plain value each."""
+    """Whether both can be rows of one test: the same call with other values, a plain value or the same error each."""
     return (
         _is_same_call(one.case, other.case)
-        and one.outcome.kind == other.outcome.kind == "value"
+        and one.outcome.kind == other.outcome.kind
+        and (one.outcome.kind == "value" or (one.outcome.kind == "raises" and one.case.script is None))
+        and one.outcome.error == other.outcome.error
         and other.outcome.listed == one.outcome.listed
         and other.outcome.called == one.outcome.called
         and other.outcome.view == one.outcome.view
@@ -208,7 +210,8 @@ _HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")
 def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:
     """Further inputs of the same behaviour (the same lines) that give another result."""
     best, found = calls[0], list[Observed]()
-    if best.outcome.kind != "value" or best.outcome.changes or best.case.script is not None:
+    seen_more = best.outcome.changes or best.outcome.more
+    if best.outcome.kind != "value" or seen_more or best.case.script is not None:
         return found
     same = {t for t in reached(best, wanted) if not is_fault(t)}
     seen = {_result(o) for o in calls}

@@ -43,6 +43,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
     default: str | None = None
     keyword_only: bool = False
+    told: str = ""
+    """Kinds that its use suggests, where there is no annotation."""
     choices: tuple[str, ...] = ()
     """The members of the enumeration that it is of, where that stands in the same module."""
 
