@@ -9,6 +9,7 @@ from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description
+from greenlane.testgen.naming import describe_condition
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.staged import staged_cases
@@ -96,6 +97,17 @@ def test_a_program_is_not_started_and_what_it_was_given_is_looked_at() -> None:
 def test_where_there_are_no_fixtures_it_is_patched() -> None:
     found = texts("colour", "1", unittest=True)
     assert "with patch.dict('os.environ', {'SHOP_COLOUR': 'never'}):\n    result = colour(1)\nresult" in found
+
+
+def test_a_test_is_named_after_the_circumstance_that_it_sets() -> None:
+    staged = staged_cases([call("colour", "1")], world_of(TREE, function("colour")), unittest=False)
+    found = {}
+    for case in staged:
+        one = Observed(case=case, outcome=Outcome(case=0, kind="value", value=Description("3")), lines={})
+        found[case.script.setup[-1] if case.script else ""] = describe_condition((), one)
+    assert found["monkeypatch.setenv('SHOP_COLOUR', 'never')"] == ("shop colour is never", "`SHOP_COLOUR` is `'never'`")
+    assert found["monkeypatch.setattr('shop.pages.WIN', True)"] == ("win is true", "`WIN` is `True`")
+    assert found["monkeypatch.delenv('SHOP_COLOUR', raising=False)"] == ("", "")
 
 
 def test_scripts_that_differ_in_plain_values_are_rows_of_one_test() -> None:
