@@ -120,14 +120,31 @@ def _put(name: str, node: ast.AST) -> Iterator[object]:
 
 def _flags(tree: ast.Module, node: ast.AST, module: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Names in capitals that the module binds and this function asks for as true or false."""
-    bound = {alias.asname or alias.name for n in tree.body if isinstance(n, ast.ImportFrom) for alias in n.names}
-    bound |= {t.id for n in tree.body if isinstance(n, ast.Assign) for t in n.targets if isinstance(t, ast.Name)}
+    bound = set(_switches(tree.body))
     tests = [n.test for n in ast.walk(node) if isinstance(n, ast.If | ast.IfExp | ast.While)]
     asked = [name for test in tests for name in _truths(test)]
     asked += [n for b in ast.walk(node) if isinstance(b, ast.BoolOp) for n in _truths(b)]
     for name in dict.fromkeys(asked):
         if name in bound and name.isupper() and len(name) > 1:
             yield f"{module}.{name}", ("True", "False")
+
+
+def _switches(body: list[ast.stmt]) -> Iterator[str]:
+    """Names that stand for true or false, as far as one can see: imported ones, and those that are told or computed."""
+    for node in body:
+        if isinstance(node, ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign) and _may_be_bool(node.value):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.If | ast.Try):
+            inner = [*node.body, *node.orelse, *(n for h in getattr(node, "handlers", []) for n in h.body)]
+            yield from _switches(inner)
+
+
+def _may_be_bool(value: ast.expr) -> bool:
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, bool)
+    return isinstance(value, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.Call)
 
 
 def _truths(test: ast.expr) -> Iterator[str]:

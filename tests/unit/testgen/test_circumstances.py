@@ -22,6 +22,11 @@ import sys
 from shop.platform import WIN
 
 LIMIT = 3
+try:
+    import colours
+    HAS_COLOURS = True
+except ImportError:
+    HAS_COLOURS = False
 
 
 def colour(mode):
@@ -31,7 +36,11 @@ def colour(mode):
 
 
 def plain(mode):
-    return mode == LIMIT
+    return mode == 1 and LIMIT
+
+
+def painted(mode):
+    return mode if HAS_COLOURS else None
 
 
 @contextlib.contextmanager
@@ -69,6 +78,7 @@ def test_what_a_function_reads_beside_its_arguments_is_found() -> None:
     assert dict(world.variables)["SHOP_COLOUR"][0] == "never", "what the code compares it with comes first"
     assert dict(world.places) == {"shop.pages.WIN": ("True", "False"), "sys.platform": ("'win'", "'linux'")}
     assert world_of(TREE, function("plain")).is_empty, "a constant that is no flag is none"
+    assert dict(world_of(TREE, function("painted")).places) == {"shop.pages.HAS_COLOURS": ("True", "False")}
 
 
 def test_one_circumstance_is_set_at_a_time() -> None:
