@@ -102,7 +102,8 @@ def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[as
     before = [copy.deepcopy(node) for node in body[:-1]]
     bound = {stored for node in before for stored in _stored(node)} - {name}
     loaded = {n.id for node in body for n in ast.walk(node) if isinstance(n, ast.Name)}
-    if bound & taken or loaded & {_SELF, "request", "cls"}:
+    extends = name in {argument.arg for argument in fixture.args.args}  # the fixture of that name from elsewhere
+    if extends or bound & taken or loaded & {_SELF, "request", "cls"}:
         return None
     if isinstance(given, ast.Name) and given.id == name:
         return before

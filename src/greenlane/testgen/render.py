@@ -14,13 +14,14 @@ from greenlane.testgen.body import Body, is_rough, pattern_of
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Observed, Outcome
-from greenlane.testgen.formatting import format_source
+from greenlane.testgen.formatting import format_source, import_lines
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.likeness import parametrised
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
-from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed
+from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, parts_of, viewed
 
 _MAX_INLINE = 70
 
@@ -66,7 +67,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     paths = ", ".join(sorted({test.entry.path for test in tests}))
     head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
-    text = head + '"""\n\n' + _import_lines(_without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
+    text = head + '"""\n\n' + import_lines(_without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
 
 
@@ -128,8 +129,11 @@ def _needed(observed: Observed) -> Iterable[Import]:
 
 def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     calls = test.chosen.calls
-    if calls[0].case.script is not None:
-        _scripted(calls[0], calls[0].case.script, body)
+    script = calls[0].case.script
+    if script is not None and len(calls) > 1:
+        _in_rows(calls, body)
+    elif script is not None:
+        _scripted(calls[0], script, body)
     elif len(calls) == 1:
         _single(calls[0], body)
     else:
@@ -145,31 +149,17 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     head.append(f"{'def' if marks is None else 'async def'} {test.name}({signature}):")
     lines = [*head, f'    """{_docstring(test.purpose)}"""']
     if body.parameters and body.unittest:
-        lines += [f"    {line}" for line in _subtests(body)]
+        lines += [f"    {line}" for line in body.subtests()]
     else:
         lines += [f"    {line}" for line in body.lines]
         if body.parameters:
             body.imports.add(("pytest", ""))
-            lines.insert(0, _parametrize(body.parameters))
+            lines.insert(0, body.parametrize())
     return "\n".join(lines) + "\n"
 
 
 def _docstring(purpose: str) -> str:
     return purpose.replace("\\", "\\\\").replace('"""', "'''")
-
-
-def _parametrize(parameters: list[tuple[str, list[str]]]) -> str:
-    names = ", ".join(repr(name) for name, _ in parameters)
-    rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in parameters), strict=True)]
-    return f"@pytest.mark.parametrize(({names}), [{', '.join(rows)}])"
-
-
-def _subtests(body: Body) -> list[str]:
-    names = [name for name, _ in body.parameters]
-    rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in body.parameters), strict=True)]
-    shown = ", ".join(f"{name}={name}" for name in names if name not in {"expected", "message"})
-    head = [f"for {', '.join(names)} in [{', '.join(rows)}]:", f"    with self.subTest({shown}):"]
-    return head + [f"        {line}" for line in body.lines]
 
 
 def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
@@ -249,7 +239,8 @@ def _giving(outcome: Outcome, call: str, body: Body) -> None:
     if outcome.kind == "opaque":
         body.lines += [*([f"result = {look}"] if look != "result" else []), *_attributes("result", outcome, body)]
     elif outcome.value is not None:
-        _assert_value(look, body.write(outcome.value.text), body)
+        for part, value in parts_of(look, outcome.value.text):
+            _assert_value(part, body.write(value), body)
 
 
 def _is_result_seen(outcome: Outcome) -> bool:
@@ -284,6 +275,30 @@ def _scripted(observed: Observed, script: Script, body: Body) -> None:
         _giving(outcome, script.look, body)
     holders = {"result": "result", "error": body.caught}
     body.lines += [_seen(look, holders, body) for look in outcome.more]
+
+
+def _in_rows(calls: Sequence[Observed], body: Body) -> None:
+    """Scripts that differ in plain values, as one with names for these."""
+    first = calls[0]
+    scripts = [o.case.script for o in calls if o.case.script is not None]
+    taken = [*first.case.fixtures, "expected", "result"]
+    script, body.parameters = parametrised(scripts, first.case.entry, taken)
+    values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
+    body.lines += [line for statement in script.setup for line in statement.splitlines()]
+    look = looked_at(first.outcome, script.look, body.imports)
+    if len(set(values)) == 1:
+        _assert_value(look, values[0], body)
+        return
+    body.parameters.append(("expected", values))
+    body.lines.append(_equal_to_expected(look, values, body))
+
+
+def _equal_to_expected(look: str, values: Sequence[str], body: Body) -> str:
+    right = "expected"
+    if any(is_rough(value) for value in values) and not body.unittest:
+        body.imports.add(("pytest", ""))
+        right = "pytest.approx(expected)"
+    return f"self.assertEqual({look}, {right})" if body.unittest else f"assert {look} == {right}"
 
 
 def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, needed: bool) -> str | None:
@@ -362,11 +377,7 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
     body.parameters.append(("expected", values))
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
-    right = "expected"
-    if any(is_rough(value) for value in values) and not body.unittest:
-        body.imports.add(("pytest", ""))
-        right = "pytest.approx(expected)"
-    body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")
+    body.lines.append(_equal_to_expected(call, values, body))
 
 
 def _raising_rows(calls: Sequence[Observed], receiver: str | None, arguments: Sequence[str], body: Body) -> None:
@@ -380,23 +391,3 @@ def _raising_rows(calls: Sequence[Observed], receiver: str | None, arguments: Se
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     body.lines += [body.raises(body.write(error[1]), pattern), f"    {call}"]
-
-
-def _import_lines(imports: set[Import], project: set[str]) -> str:
-    """Standard library, third parties, the project; each sorted, names of one module together."""
-    groups: list[dict[str, set[str]]] = [{}, {}, {}]
-    for module, name in sorted(imports):
-        top = module.split(".")[0]
-        place = 2 if top in project else 0 if top in sys.stdlib_module_names else 1
-        groups[place].setdefault(module, set()).add(name)
-    blocks = []
-    for group in groups:
-        plain = [f"import {module}" for module, names in sorted(group.items()) if "" in names]
-        named = [
-            f"from {module} import {', '.join(sorted(names - {''}))}"
-            for module, names in sorted(group.items())
-            if names - {""}
-        ]
-        if plain or named:
-            blocks.append("\n".join([*plain, *named]))
-    return "\n\n".join(blocks)

@@ -16,6 +16,7 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
+from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.guards import Guard, guards_of
@@ -29,6 +30,7 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
+from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
@@ -261,7 +263,9 @@ class Search:
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
             ]
-            cases += [*seeds, *variations][: max(share, len(seeds))]
+            world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
+            others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            cases += [*seeds, *others, *variations][: max(share, len(seeds) + len(others))]
         return cases
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:

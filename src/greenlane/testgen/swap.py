@@ -17,6 +17,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.inputs import Script
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.views import as_written
 

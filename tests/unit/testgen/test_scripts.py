@@ -51,18 +51,23 @@ def opened():
 
 
 @pytest.fixture(name="full")
-def make_full(opened, tmp_path):
-    opened.fill(tmp_path)
+def make_full(opened, capsys):
+    opened.fill(LIMIT)
     yield opened.amounts()
+
+
+@pytest.fixture
+def tmp_path(tmp_path):
+    return tmp_path / "own"
 
 
 def prices(count):
     return [LIMIT] * count
 
 
-def test_of_a_basket(tmp_path):
-    other = basket(tmp_path / "unused")
-    full = basket(tmp_path)
+def test_of_a_basket(tmp_dir):
+    other = basket(tmp_dir / "unused")
+    full = basket(tmp_dir)
     full.add(10)
     spent = m.average(full.amounts())
     assert spent == 10
@@ -79,6 +84,10 @@ def test_of_rows(given, expected):
 
 def test_of_a_fixture_of_this_file(till):
     assert m.average([till.count]) == 1
+
+
+def test_of_one_that_extends_another(tmp_path):
+    assert m.average(list(tmp_path.parts)) == 1
 
 
 def test_of_given_amounts(full):
@@ -135,9 +144,9 @@ def case_of(script: Script, entry: Function = AVERAGE) -> Case:
 
 def test_a_script_holds_what_its_look_depends_on_and_nothing_else(tree: Path) -> None:
     found = look_at(tree, "test_of_a_basket", "m.average(full.amounts())")
-    assert found.script.setup == ("full = basket(tmp_path)", "full.add(10)")
+    assert found.script.setup == ("full = basket(tmp_dir)", "full.add(10)")
     assert found.script.imports == {("shop", "money as m"), ("tests.helpers", "basket")}
-    assert found.fixtures == {"tmp_path"}
+    assert found.fixtures == {"tmp_dir"}
 
 
 def test_short_helpers_and_constants_of_the_file_come_along(tree: Path) -> None:
@@ -152,13 +161,14 @@ def test_a_row_of_a_parametrised_test_is_filled_in(tree: Path) -> None:
 
 def test_what_only_this_file_has_is_left_alone(tree: Path) -> None:
     assert scripts(tree, "test_of_a_fixture_of_this_file") == []
+    assert scripts(tree, "test_of_one_that_extends_another") == []
 
 
 def test_fixtures_of_this_file_are_written_out_with_those_that_they_need(tree: Path) -> None:
     found = look_at(tree, "test_of_given_amounts", "m.average(full)")
-    made = ("amounts = [10]", "opened = m.Till(amounts, limit=LIMIT)", "opened.fill(tmp_path)")
+    made = ("amounts = [10]", "opened = m.Till(amounts, limit=LIMIT)", "opened.fill(LIMIT)")
     assert found.script.setup == ("LIMIT = 30", *made, "full = opened.amounts()")
-    assert found.fixtures == {"tmp_path"}
+    assert found.fixtures == frozenset(), "one that nothing asks for is left out"
 
 
 def test_what_stands_on_self_gets_a_plain_name_unless_it_is_cleaned_up(tree: Path) -> None:
