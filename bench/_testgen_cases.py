@@ -134,6 +134,16 @@ PROJECTS = (
     Project(repository="python-hyper/hyperlink", package="src/hyperlink", tests="src/hyperlink/test"),
     Project(repository="scrapy/parsel", package="parsel"),
     Project(repository="Textualize/rich", package="rich"),
+    Project(repository="asottile/pyupgrade", package="pyupgrade"),
+    Project(repository="jendrikseipp/vulture", package="vulture"),
+    Project(repository="john-kurkowski/tldextract", package="tldextract"),
+    Project(repository="Kludex/python-multipart", package="python_multipart"),
+    Project(repository="konradhalas/dacite", package="dacite"),
+    Project(repository="nvbn/thefuck", package="thefuck"),
+    Project(repository="PyCQA/pyflakes", package="pyflakes", tests="pyflakes/test"),
+    Project(repository="Pylons/webob", package="src/webob"),
+    Project(repository="sloria/environs", package="src/environs"),
+    Project(repository="sqlalchemy/mako", package="mako", tests="test"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -191,9 +201,7 @@ def lay_out(project: Project, clone: Path, case: Case, folder: Path) -> Trees:
             (withheld / path).write_bytes((base / path).read_bytes())
     diff = read_diff(git, case.base, case.head)
     changed = {
-        f.path: frozenset(line.number for line in f.added)
-        for f in diff.files
-        if f.added and project.ships(f.path)
+        f.path: frozenset(line.number for line in f.added) for f in diff.files if f.added and project.ships(f.path)
     }
     lines, _ = read_statements(withheld, changed)
     present = tuple(p for p in human if (whole / p).is_file() and is_test_file(p) and p.endswith(".py"))

@@ -39,6 +39,8 @@ behind it are tried again, since a mutant that is not reached would count as not
 PYNGUIN_S = (10, 60)
 _SCORING = "2"
 """Changed with every change of how tests are scored: what was kept before is measured anew."""
+_SEARCH = "1"
+"""The same for how Pynguin is run."""
 _MUTANTS = ("testgen/mutants.py", "testgen/inside/greenlane_mutants.py")
 """Which faults there are, and when a test has noticed one."""
 _SOURCES = ("testgen", "suite", "policy/testing.py")
@@ -70,6 +72,16 @@ class Truth(msgspec.Struct, frozen=True, kw_only=True):
     mutants: int
     surviving: tuple[int, ...]
     human: Score
+
+
+class Searched(msgspec.Struct, frozen=True, kw_only=True):
+    """The files (path, text) that Pynguin wrote, which nothing of ours changes; what it took, `load` while it did."""
+
+    files: tuple[tuple[str, str], ...]
+    seconds: float
+    cpu_s: float
+    load: float
+    problem: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,9 +126,13 @@ class Yard:
             for seconds in PYNGUIN_S if pynguin and "pynguin" in self.bench.args.tools else ():
                 assert pynguin is not None
                 tool = Pynguin(self.sandbox, pynguin, self.python)
+                found = await self._kept(
+                    change, f"pynguin-{seconds}-search", _SEARCH, Searched,
+                    lambda seconds=seconds, tool=tool: place.search(truth, tool, seconds),
+                )  # fmt: skip
                 scores[seconds] = await self._kept(
                     change, f"pynguin-{seconds}", _digest(_MUTANTS), Score,
-                    lambda seconds=seconds, tool=tool: place.pynguin(truth, tool, seconds),
+                    lambda found=found: place.pynguin(truth, found),
                 )  # fmt: skip
         return Outcome(change=change, truth=truth, ours=ours, pynguin=scores, people=trees.human_lines)
 
@@ -178,17 +194,26 @@ class Place:
         dropped = "\n".join(f"{d.name}: {d.reason}" for d in made.dropped)
         return await self.score(truth, files, seconds, cpu_s, problem=dropped)
 
-    async def pynguin(self, truth: Truth, tool: Pynguin, seconds: int) -> Score:
+    async def search(self, truth: Truth, tool: Pynguin, seconds: int) -> Searched:
         used, started = _cpu_s(), time.monotonic()
-        files: list[tuple[str, bytes]] = []
+        files: list[tuple[str, str]] = []
         problem = ""
         roots = import_roots(self.project.service, self.trees.withheld)
         for path in sorted({path for path, _ in truth.open}):
             content, problem = await tool.write(self.trees.withheld, roots, module_name(path, roots), seconds)
             if content:
-                files.append((f"{self.project.tests}/test_pynguin_{Path(path).stem}.py", content))
-        took, cpu_s = time.monotonic() - started, _cpu_s() - used
-        return await self.score(truth, tuple(files), took, cpu_s, problem=problem, reruns=PEER_RERUNS)
+                name = f"{self.project.tests}/test_pynguin_{Path(path).stem}.py"
+                files.append((name, content.decode("utf-8", "replace")))
+        return Searched(
+            files=tuple(files), seconds=time.monotonic() - started, cpu_s=_cpu_s() - used, load=load_now(),
+            problem=problem,
+        )  # fmt: skip
+
+    async def pynguin(self, truth: Truth, found: Searched) -> Score:
+        files = tuple((name, text.encode()) for name, text in found.files)
+        return await self.score(
+            truth, files, found.seconds, found.cpu_s, problem=found.problem, load=found.load, reruns=PEER_RERUNS
+        )
 
     async def score(
         self,
@@ -197,9 +222,10 @@ class Place:
         seconds: float,
         cpu_s: float,
         problem: str,
+        load: float | None = None,
         reruns: int = RERUNS,
     ) -> Score:
-        load = load_now()
+        load = load_now() if load is None else load
         if not files:
             return Score(seconds=seconds, cpu_s=cpu_s, load=load, problem=problem or "no test was written")
         names = tuple(path for path, _ in files)
