@@ -51,9 +51,9 @@ class Body:
         """The error that was raised, after it was."""
         return "caught.exception" if self.unittest else "caught.value"
 
-    def raises(self, error: str, message: str, *, caught: bool = False) -> str:
-        """What expects an error; `caught`: it is looked at afterwards."""
-        pattern, end = _pattern(message), " as caught:" if caught else ":"
+    def raises(self, error: str, pattern: str, *, caught: bool = False) -> str:
+        """What expects an error with this pattern in its text (empty: any); `caught`: it is looked at afterwards."""
+        end = " as caught:" if caught else ":"
         if self.unittest:
             expected = f"assertRaisesRegex({error}, {pattern})" if pattern else f"assertRaises({error})"
             return f"with self.{expected}{end}"
@@ -65,7 +65,7 @@ class Body:
         if outcome.warned is None:
             return call
         _, name, message = outcome.warned
-        kind, pattern = self.write(name), _pattern(message)
+        kind, pattern = self.write(name), pattern_of(message)
         if self.unittest:
             head = f"self.assertWarnsRegex({kind}, {pattern})" if pattern else f"self.assertWarns({kind})"
         else:
@@ -86,7 +86,8 @@ def is_rough(text: str) -> bool:
     return flat and any(len(repr(number).replace(".", "").strip("0")) > 6 for number in numbers)
 
 
-def _pattern(message: str) -> str:
+def pattern_of(message: str) -> str:
+    """A message as a literal that it matches; empty for an empty one."""
     line = message.strip().splitlines()[0].strip() if message.strip() else ""
     if len(line) > _MAX_MATCH:
         line = line[:_MAX_MATCH].rpartition(" ")[0] or line[:_MAX_MATCH]

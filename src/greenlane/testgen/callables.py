@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-PLAIN = ("lambda value: value", "lambda: 'a'", "lambda *values: len(values)", "bool", "str")
+PLAIN = ("lambda value: value", "lambda *values: len(values)", "lambda: 'a'", "bool", "str")
 """What a parameter may be given that is said, by its name or its annotation, to be called."""
 NEEDS: dict[str, tuple[str, str]] = {
     "lru_cache": ("functools", "lru_cache"),

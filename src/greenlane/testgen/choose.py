@@ -146,7 +146,7 @@ def _add_rows(groups: list[list[tuple[Observed, Targets]]], observed: Sequence[O
 
 
 def _is_alike(one: Observed, other: Observed) -> bool:
-    """Whether both can be rows of one test: the same call with other values, a plain value each."""
+    """Whether both can be rows of one test: the same call with other values, a plain value or the same error each."""
     return (
         other.case.entry == one.case.entry
         and other.case.script is None
@@ -155,7 +155,9 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and other.case.fixtures == one.case.fixtures
         and [n for n, _ in other.case.arguments] == [n for n, _ in one.case.arguments]
         and bool(one.case.arguments)
-        and one.outcome.kind == other.outcome.kind == "value"
+        and one.outcome.kind == other.outcome.kind
+        and one.outcome.kind in {"value", "raises"}
+        and one.outcome.error == other.outcome.error
         and other.outcome.listed == one.outcome.listed
         and other.outcome.called == one.outcome.called
         and other.outcome.view == one.outcome.view
@@ -197,7 +199,7 @@ _HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")
 def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:
     """Further inputs of the same behaviour (the same lines) that give another result."""
     best, found = calls[0], list[Observed]()
-    if best.outcome.kind != "value" or best.outcome.changes:
+    if best.outcome.kind != "value" or best.outcome.changes or best.outcome.more:
         return found
     same = {t for t in reached(best, wanted) if not is_fault(t)}
     seen = {_result(o) for o in calls}

@@ -7,19 +7,22 @@ from __future__ import annotations
 
 import ast
 import doctest
+import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from greenlane.suite.lines import parse_source
+from greenlane.testgen.records import Held, held_by_keys
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
 """`init` is what runs when an object is made: it is called by its class."""
 Constant: TypeAlias = int | float | str | bytes | None
+T = TypeVar("T")
 _CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
@@ -40,6 +43,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     annotation: str = ""
     default: str | None = None
     keyword_only: bool = False
+    told: str = ""
+    """Kinds that its use suggests, where there is no annotation."""
     choices: tuple[str, ...] = ()
     """The members of the enumeration that it is of, where that stands in the same module."""
 
@@ -61,6 +66,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     constants: tuple[Constant, ...]
     keys: tuple[str, ...]
     """String constants that are looked up in something (`x["k"]`, `x.get("k")`, `"k" in x`)."""
+    held: Held = ()
+    """What may stand under keys that are looked up."""
     calls: frozenset[str]
     asks: frozenset[str] = frozenset()
     """Names that say what it asks of a value: of attributes, also as texts (`hasattr(x, "close")`), and of what it
@@ -115,7 +122,8 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
             found.append(_describe(node, path, module, None, constants))
         elif isinstance(node, ast.ClassDef):
             members = [member for member in _flat(node.body) if isinstance(member, FunctionNode)]
-            described = [_describe(member, path, module, node.name, constants) for member in members]
+            named = constants | _class_constants(node)
+            described = [_describe(member, path, module, node.name, named) for member in members]
             observers = tuple(f.name for f in described if _is_observer(f))[:_MAX_OBSERVERS]
             found += [
                 f if f.returns_value or f.kind != "method" else msgspec.structs.replace(f, observers=observers)
@@ -182,6 +190,7 @@ def _describe(
         returns_value=any(isinstance(n, ast.Return | ast.Yield) and n.value is not None for n in ast.walk(node)),
         constants=_constants(node, constants),
         keys=_keys(node),
+        held=held_by_keys(node, constants),
         calls=frozenset(_called(node)),
         asks=frozenset(_asked(node)),
         kinds=_kinds(node),
@@ -265,7 +274,13 @@ def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
     )
 
 
-def _module_constants(tree: ast.Module) -> dict[str, tuple[Constant, ...]]:
+def _class_constants(owner: ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
+    """Constants that a class gives names to, as its methods call them."""
+    found = _module_constants(owner)
+    return {f"{holder}.{name}": values for name, values in found.items() for holder in ("self", "cls", owner.name)}
+
+
+def _module_constants(tree: ast.Module | ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
     """Constants that a module gives names to, containers flattened: `CODES = {"A": 1}` gives "A" and 1."""
     found: dict[str, tuple[Constant, ...]] = {}
     for node in tree.body:
@@ -294,8 +309,8 @@ def _constants(node: FunctionNode, named: Mapping[str, tuple[Constant, ...]]) ->
         into = compared if id(part) in tests else other
         if isinstance(part, ast.Constant) and id(part) not in idle:
             into.append(_plain(part))
-        elif isinstance(part, ast.Name) and part.id in named:
-            into += named[part.id]
+        elif isinstance(part, ast.Name | ast.Attribute) and ast.unparse(part) in named:
+            into += named[ast.unparse(part)]
     return tuple(dict.fromkeys((*compared, *other)))[:_MAX_CONSTANTS]
 
 
@@ -345,6 +360,21 @@ def _called(node: FunctionNode) -> Iterator[str]:
                 yield part.func.id
             elif isinstance(part.func, ast.Attribute):
                 yield part.func.attr
+
+
+def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
+    """A function that also tries what those that it calls compare and look up."""
+    callees = [f for f in callees if f != caller]
+
+    def joined(*rows: Iterable[T]) -> tuple[T, ...]:
+        return tuple(dict.fromkeys(itertools.chain(*rows)))
+
+    return msgspec.structs.replace(
+        caller,
+        constants=joined(caller.constants, *(f.constants for f in callees))[:_MAX_CONSTANTS],
+        keys=joined(caller.keys, *(f.keys for f in callees))[:_MAX_CONSTANTS],
+        held=joined(caller.held, *(f.held for f in callees)),
+    )
 
 
 def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:

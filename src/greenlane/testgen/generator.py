@@ -232,7 +232,7 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     outcome, outcome_sentence = describe_outcome(observed)
     several = len(choice.calls)
     return WrittenCase(
-        name=name_test(entry, outcome if several == 1 else "", condition, taken),
+        name=name_test(entry, outcome if several == 1 or observed.outcome.kind == "raises" else "", condition, taken),
         purpose=describe_test(entry, outcome_sentence, condition_sentence, several),
         chosen=choice,
     )

@@ -16,6 +16,7 @@ from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Plain, typed_values
+from greenlane.testgen.uses import STAND_IN
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 """Strings of different kinds, as inputs where nothing better is known."""
@@ -35,6 +36,7 @@ _KINDS = {
 
 _STREAMS = ("StringIO('a,b\\n1,2\\n')", "StringIO('')", "BytesIO(b'abc')")
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
+_OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
 """One of each kind, where nothing is known."""
 _BY_NAME = (
@@ -57,9 +59,10 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
-    **CALLABLES_NEED,
+    STAND_IN: ("unittest.mock", STAND_IN), **CALLABLES_NEED,
 }  # fmt: skip
 _FIXTURES = frozenset({"tmp_path"})
+_WORDS = re.compile(r"\w+")
 _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
 
 
@@ -74,6 +77,12 @@ def needs_of(text: str, entry: Function) -> tuple[frozenset[tuple[str, str]], fr
     return frozenset(imports), frozenset(names & _FIXTURES)
 
 
+def imports_for(text: str, before: str) -> frozenset[tuple[str, str]]:
+    """What a statement imports for names that were not in a script `before`."""
+    fresh = set(_NEEDY.findall(text)) - set(_WORDS.findall(before))
+    return frozenset(_KNOWN[name] for name in fresh & _KNOWN.keys())
+
+
 def guess_values(param: Param, entry: Function) -> list[str]:
     """Expressions for a parameter, most telling first."""
     numbers = [repr(n) for n in near_numbers(entry.constants)]
@@ -84,7 +93,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "str": [*texts, *map(repr, TEXTS)],
         "bool": ["True", "False"],
         "bytes": ["b''", "b'abc'"],
-        "list": _lists(param.annotation),
+        "list": _lists(param.annotation or param.told),
         "tuple": ["()", "(1, 2)"],
         "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}", "{'a': {'b': 1}}", "{'a': {'c': 2}}"],
         "set": ["set()", "{1, 2}"],
@@ -95,6 +104,8 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "type": ["int", "str", "dict"],
         "object": ["1", "'abc'", "None", "[1, 2, 3]"],
         "Pattern": ["re.compile('a')"],
+        "Callable": callables_for(entry.asks),
+        STAND_IN: [f"{STAND_IN}()"],
     }
     if param.choices:
         return list(param.choices)
@@ -105,9 +116,11 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     if named or typed:
         found = list(in_turn([typed, *(pools[kind] for kind in named)]))
     else:
+        told = [typed_values(kind, plain_values(entry)) or pools.get(kind, ()) for kind in kinds_of(param.told)]
+        used = in_turn(values[:_OF_A_KIND] for values in told)
         asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
         mixed = in_turn([numbers[:4], texts[:6]])
-        found = [*_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
+        found = [*used, *_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
 
 
@@ -161,8 +174,10 @@ _ITEMS = {"dict": "{}", "tuple": "()", "type": "int", "list": "[]", "set": "set(
 
 
 def _records(entry: Function) -> list[str]:
-    """Dicts with the keys that the function looks up."""
-    return ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+    """Dicts with the keys that the function looks up, and with what it asks for under one of them."""
+    whole = ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+    telling = in_turn([f"{{{key!r}: {value}}}" for value in values] for key, values in entry.held)
+    return [whole[0], *telling, whole[1]]
 
 
 def near_numbers(constants: Iterable[Constant]) -> list[int | float]:
@@ -180,10 +195,14 @@ def guess_options(param: Param, entry: Function) -> list[str]:
     """Expressions for an optional parameter, other than its default."""
     default = param.default or ""
     if default in {"True", "False"}:
-        return ["False" if default == "True" else "True"]
+        other = ["False" if default == "True" else "True"]
+        told = [value for value in guess_values(param, entry) if value not in {"True", "False"}] if param.told else []
+        return [*other, *told[: 2 * _OF_A_KIND]]
     kind = _literal_kind(default)
     typed = param if param.annotation or not kind else msgspec.structs.replace(param, annotation=kind)
-    return [value for value in guess_values(typed, entry) if value != default][:8]
+    values = [value for value in guess_values(typed, entry) if value != default][:8]
+    unknown = default == "None" and not (param.annotation or param.told or param.choices or _by_name(param.name))
+    return [*values[:_OF_A_KIND], f"{STAND_IN}()", *values[_OF_A_KIND:]] if unknown else values
 
 
 def _literal_kind(text: str) -> str:

@@ -130,7 +130,7 @@ def _values(
 ) -> list[Description]:
     """Values for a parameter, objects of the project's classes included, also inside of containers."""
     found = [_described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
-    words = _words(param.annotation) if depth <= _DEPTH else set[str]()
+    words = _words(param.annotation or param.told) if depth <= _DEPTH else set[str]()
     named = [c for c in constructors if c[:1].isupper() and c in words]
     made = {name: _objects(name, entry, constructors, depth) for name in named}
     held = tuple((name, tuple(Written(one.text) for one in objects)) for name, objects in made.items() if objects)

@@ -17,6 +17,9 @@ _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9
 _MANY = 3
 """Arguments that differ: more of them are no name any more."""
+_MESSAGE_WORDS = 5
+_MARKED = re.compile(r"^['\"].*[^\w\s.,:'\"-]")
+"""A text with marks in it, which are no part of a name."""
 _EMPTY = {"''", '""', "[]", "{}", "()", "set()", "b''"}
 _MODULES = frozenset({"math", "os", "re", "sys", "inspect", "datetime", "cmath", "types", "typing"})
 _BUILT_IN_TESTS = frozenset(
@@ -242,6 +245,9 @@ def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str
         return f"given {words_of(name)}", f"`{name}` is `{text}`"
     value = "empty" if text in _EMPTY else words_of(text)
     shown = f"`{name}` is `{text}`"
+    if _MARKED.search(text):  # its words say little of such a text
+        said = words_of(observed.outcome.message).split()[:_MESSAGE_WORDS]
+        return (" ".join(said) if len(said) > 1 else f"given {words_of(name)}", shown)
     return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
 
 
@@ -320,7 +326,8 @@ def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) ->
 
 def describe_test(entry: Function, outcome: str, condition: str, parameters: int) -> str:
     """The docstring: one sentence."""
-    does = outcome if parameters == 1 else "gives these results"
+    one = parameters == 1 or outcome.startswith("raises ")
+    does = outcome if one else "gives these results"
     joint = "" if not condition else condition if condition.startswith("after") else f"when {condition}"
     subject = entry.called if entry.kind == "init" else entry.qualified
     return f"`{subject}` {does}{' ' + joint if joint else ''}."

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from greenlane.testgen.body import Body, is_rough
+from greenlane.testgen.body import Body, is_rough, pattern_of
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Observed, Outcome
@@ -63,8 +63,18 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     paths = ", ".join(sorted({test.entry.path for test in tests}))
     head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
-    text = head + '"""\n\n' + _import_lines(imports, project) + "\n\n" + _arrange(blocks, style)
+    text = head + '"""\n\n' + _import_lines(_without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
+
+
+def _without_doubles(imports: set[Import]) -> set[Import]:
+    """One import for a name that several modules of a package offer: of the one with the shortest name, as everybody
+    writes it."""
+    best: dict[str, Import] = {}
+    for module, name in sorted(imports, key=lambda pair: (len(pair[0]), pair)):
+        top = module.split(".")[0]
+        best.setdefault(f"{top}:{name}" if name else module, (module, name))
+    return set(best.values())
 
 
 def _arrange(blocks: dict[str, list[str]], style: Style) -> str:
@@ -86,7 +96,7 @@ def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Impo
     entry = test.entry
     used = {pair for observed in test.chosen.calls for pair in _needed(observed)}
     own = {name for module, name in used if module == entry.module}
-    others = {pair for pair in used if pair[0] != entry.module and pair[1] not in own}  # one name, one import
+    others = {pair for pair in used if pair[0] != entry.module}
     others |= {pair for o in test.chosen.calls if o.case.script for pair in o.case.script.imports}
     package, _, last = entry.module.rpartition(".")
     if not own:
@@ -149,7 +159,7 @@ def _parametrize(parameters: list[tuple[str, list[str]]]) -> str:
 def _subtests(body: Body) -> list[str]:
     names = [name for name, _ in body.parameters]
     rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in body.parameters), strict=True)]
-    shown = ", ".join(f"{name}={name}" for name in names if name != "expected")
+    shown = ", ".join(f"{name}={name}" for name in names if name not in {"expected", "message"})
     head = [f"for {', '.join(names)} in [{', '.join(rows)}]:", f"    with self.subTest({shown}):"]
     return head + [f"        {line}" for line in body.lines]
 
@@ -210,7 +220,7 @@ def _single(observed: Observed, body: Body) -> None:
 def _raising(outcome: Outcome, call: Sequence[str], body: Body) -> None:
     """The lines that raise the error, below what expects it; a context manager's are entered."""
     assert outcome.error is not None
-    head = body.raises(body.write(outcome.error[1]), outcome.message, caught=bool(outcome.more))
+    head = body.raises(body.write(outcome.error[1]), pattern_of(outcome.message), caught=bool(outcome.more))
     if outcome.entered:
         body.lines += [f"{head[:-1]}, {call[0]}:", "    pass"]
     else:
@@ -313,7 +323,7 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
     first = calls[0].case
     columns = [[body.write(o.case.arguments[n][1]) for o in calls] for n in range(len(first.arguments))]
     arguments = []
-    taken = {*first.fixtures, first.entry.name, "expected"}
+    taken = {*first.fixtures, first.entry.name, "expected", "message"}
     for number, column in enumerate(columns):
         if len(set(column)) == 1:
             arguments.append(column[0])
@@ -324,6 +334,9 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
         taken.add(name)
         body.parameters.append((name, column))
         arguments.append(name)
+    if calls[0].outcome.error is not None:
+        _raising_rows(calls, arguments, body)
+        return
     values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
     body.parameters.append(("expected", values))
     receiver = body.write(first.receiver) if first.receiver else None
@@ -334,6 +347,19 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
         body.imports.add(("pytest", ""))
         right = "pytest.approx(expected)"
     body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")
+
+
+def _raising_rows(calls: Sequence[Observed], arguments: Sequence[str], body: Body) -> None:
+    """Rows that raise the same error, each with its message."""
+    first, error = calls[0].case, calls[0].outcome.error
+    assert error is not None
+    patterns = [pattern_of(o.outcome.message) or "''" for o in calls]
+    if len(set(patterns)) > 1:
+        body.parameters.append(("message", patterns))
+    pattern = "message" if len(set(patterns)) > 1 else patterns[0].strip("'") and patterns[0]
+    receiver = _bind_receiver(calls[0], body.write(first.receiver) if first.receiver else None, body, needed=False)
+    call = _call(calls[0], body, receiver, arguments)
+    body.lines += [body.raises(body.write(error[1]), pattern), f"    {call}"]
 
 
 def _import_lines(imports: set[Import], project: set[str]) -> str:

@@ -27,7 +27,7 @@ from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
-from greenlane.testgen.siblings import siblings_of, swap_classes
+from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
@@ -162,7 +162,7 @@ class Search:
     async def _explore(self, baseline: SuiteRun) -> list[Observed]:
         source = self._source
         functions = [function for _, function in source.entries]
-        owners = {function.owner for function in functions} - {None}
+        owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
         faulty = (f for _, f in entries_at(source.functions, [mutant.line for mutant in self.gap.mutants]))
         functions = list(dict.fromkeys([*functions, *faulty]))
@@ -250,7 +250,8 @@ class Search:
         share = most // max(len(entries), 1)
         for rank, entry in entries:
             own = _calls_of([entry], calls)
-            siblings = [f for f in source.functions if f.owner == entry.owner and f.kind == "method"]
+            family = family_of(source.tree, entry.owner)
+            siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made)
             seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
@@ -264,7 +265,8 @@ class Search:
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""
-        inits = [f for f in self._source.functions if f.kind == "init" and f.owner == entry.owner]
+        family = family_of(self._source.tree, entry.owner)
+        inits = [f for name in family for f in self._source.functions if f.kind == "init" and f.owner == name]
         return [receiver for init in inits for receiver in constructed(_calls_of([init], calls), init, entry)]
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:

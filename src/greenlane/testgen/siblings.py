@@ -30,6 +30,19 @@ def siblings_of(tree: ast.Module, owner: str | None) -> frozenset[str]:
     return frozenset(name for name, held in bases.items() if name != owner and (held & own or name in own))
 
 
+def family_of(tree: ast.Module, owner: str | None) -> tuple[str, ...]:
+    """A class and those of its module that inherit from it: objects of each have its methods."""
+    bases = {
+        node.name: {ast.unparse(base).partition("[")[0] for base in node.bases}
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+    found = [owner] if owner else []
+    for known in found:  # it grows as it is read
+        found += [name for name, held in bases.items() if known in held and name not in found]
+    return tuple(found)
+
+
 def named_in_tables(tree: ast.Module, owner: str | None, siblings: frozenset[str]) -> Mapping[str, str]:
     """By the key of a sibling in a table of the module, the key of this class."""
     found: dict[str, str] = {}

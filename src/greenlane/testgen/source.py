@@ -12,21 +12,22 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
-from greenlane.testgen.classes import imported_classes, list_constructors, with_classes
+from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
     Function,
-    Param,
     enclosing,
     entries_of,
     list_functions,
     module_name,
+    with_words_of,
 )
+from greenlane.testgen.importers import offered_around, offered_by
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, open_branches
-from greenlane.testgen.uses import with_uses
+from greenlane.testgen.uses import told_by_uses
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ def read_file(
         changed=changed | lines,
     )
     known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
-    functions = with_classes(list_functions(parsed, path, module), known_classes)
+    functions = with_classes(told_by_uses(list_functions(parsed, path, module), parsed), known_classes)
     return Source(
         path=path,
         module=module,
@@ -70,17 +71,8 @@ def read_file(
         gap=gap,
         entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors={
-            **known_classes.constructors,
-            **{f.name: f.params for f in functions if not f.name.startswith("__")},
-            **_constructors(parsed),
-        },
+        constructors={**offered_around(tree, path), **known_classes.constructors, **offered_by(functions, parsed)},
     )
-
-
-def _constructors(parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
-    classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
-    return {name: with_uses(params, classes[name]) for name, params in list_constructors(parsed).items()}
 
 
 def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.Module] | None:
@@ -99,11 +91,13 @@ def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.
 def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:
     """The functions to call so that these lines are run, with their rank, best first."""
     entries: dict[Function, int] = {}
+    led_to: dict[Function, dict[Function, None]] = {}
     for line in sorted(lines):
         function = enclosing(functions, line)
         for rank, entry in enumerate(entries_of(function, functions) if function else ()):
             entries[entry] = min(rank, entries.get(entry, rank))
-    return tuple((rank, entry) for entry, rank in entries.items())
+            led_to.setdefault(entry, {}).update({function: None} if function else {})
+    return tuple((rank, with_words_of(entry, led_to[entry])) for entry, rank in entries.items())
 
 
 def scene_of(

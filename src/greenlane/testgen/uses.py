@@ -1,28 +1,119 @@
 """What a parameter without annotation must hold, told by what its function or class does with it. Pure.
 
-`for item in self.rules: if type(item) is dict: ...` asks for a list of dicts, whatever was said about `rules`.
+`for item in self.rules: if type(item) is dict: ...` asks for a list of dicts, whatever was said about `rules`;
+`when.isoformat()` asks for a date, `store.items()` for a dict, and what nothing known has for a stand-in.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import datetime
+import io
+import pathlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
-from greenlane.testgen.code import FunctionNode, Param
+from greenlane.testgen.code import Function, FunctionNode, Param
 
-_PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type"})
+_PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
+_KINDS: tuple[tuple[str, type], ...] = (
+    ("str", str), ("dict", dict), ("list", list), ("set", set), ("bytes", bytes), ("datetime", datetime.datetime),
+    ("timedelta", datetime.timedelta), ("Path", pathlib.Path), ("TextIO", io.StringIO), ("tuple", tuple),
+)  # fmt: skip
+_MOST_KINDS = 3
+STAND_IN = "MagicMock"
+"""The kind of a parameter of which things are asked that no known kind has."""
+Members = Mapping[str, frozenset[str]]
+"""By the name of a class of the module, the names of its methods."""
 
 
-def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode) -> tuple[Param, ...]:
-    """The parameters, those without annotation with one if the kinds of their items are asked for."""
-    return tuple(
-        msgspec.structs.replace(param, annotation=f"list[{' | '.join(kinds)}]")
-        if not param.annotation and (kinds := _kinds_of_items(param.name, holder))
-        else param
-        for param in params
-    )
+def members_of(tree: ast.Module) -> Members:
+    """What the classes of a module offer."""
+    return {
+        node.name: frozenset(member.name for member in node.body if isinstance(member, FunctionNode))
+        for node in tree.body
+        if isinstance(node, ast.ClassDef)
+    }
+
+
+def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, members: Members) -> tuple[Param, ...]:
+    """The parameters, those without annotation with one if the kinds of their items are asked for, or something that
+    only some kinds have."""
+    if all(param.annotation for param in params):
+        return tuple(params)
+    read = _attributes_read(holder)
+    return tuple(param if param.annotation else _with_use(param, holder, read, members) for param in params)
+
+
+def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Function, ...]:
+    """The functions with what their code tells of parameters without annotation."""
+    members = members_of(parsed)
+    nodes = {node.lineno: node for node in ast.walk(parsed) if isinstance(node, FunctionNode)}
+    return tuple(msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
+
+
+def _with_use(
+    param: Param, holder: ast.ClassDef | FunctionNode, read: Mapping[str, Set[str]], members: Members
+) -> Param:
+    items = _kinds_of_items(param.name, holder)
+    if items:
+        return msgspec.structs.replace(param, annotation=f"list[{' | '.join(items)}]")
+    names = _names_of(param.name, holder)
+    asked = {attribute for name in names for attribute in read.get(name, ())}
+    kinds = list(_kinds_by_sign(names, holder))
+    if asked:
+        own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
+        fitting = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
+        kinds += [*own, *fitting][:_MOST_KINDS] or [STAND_IN]
+    return msgspec.structs.replace(param, told=" | ".join(dict.fromkeys(kinds))) if kinds else param
+
+
+def _kinds_by_sign(names: Set[str], holder: ast.AST) -> Iterator[str]:
+    """What is told by a call of it, a search in it, or a question for its kind."""
+    for node in ast.walk(holder) if names else ():
+        if isinstance(node, ast.Call) and _is_one(node.func, names):
+            yield "Callable"
+        elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) == "isinstance":
+            asked = node.args[1] if _is_one(node.args[0], names) else ast.Tuple(elts=[])
+            yield from (n.id for n in ast.walk(asked) if isinstance(n, ast.Name) and n.id in _PLAIN)
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            yield from ["list"] if _is_one(node.comparators[0], names) else []
+
+
+def _is_one(node: ast.expr, names: Set[str]) -> bool:
+    return _is_short(node) and ast.unparse(node) in names
+
+
+def _attributes_read(holder: ast.AST) -> dict[str, set[str]]:
+    """Attributes that are asked of each name, and of each attribute of a name."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(holder):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load) and _is_short(node.value):
+            found.setdefault(ast.unparse(node.value), set()).add(node.attr)
+    return found
+
+
+def _is_short(node: ast.expr) -> bool:
+    return isinstance(node.value if isinstance(node, ast.Attribute) else node, ast.Name)
+
+
+def _names_of(name: str, holder: ast.ClassDef | FunctionNode) -> set[str]:
+    """What the parameter is called: itself, in a class the attribute that holds it; nothing if it is bound anew."""
+    init: ast.AST | None = holder
+    if isinstance(holder, ast.ClassDef):
+        init = next((m for m in holder.body if isinstance(m, FunctionNode) and m.name == "__init__"), None)
+    if init is None:
+        return set()
+    if any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(init)):
+        return set()
+    if not isinstance(holder, ast.ClassDef):
+        return {name}
+    return {
+        ast.unparse(part.targets[0])
+        for part in ast.walk(init)
+        if isinstance(part, ast.Assign) and _is_from(part.value, name)
+    }
 
 
 def _kinds_of_items(name: str, holder: ast.ClassDef | FunctionNode) -> list[str]:

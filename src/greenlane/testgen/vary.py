@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from types import MappingProxyType
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, near_numbers, needs_of
+from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.turns import in_turn
 
@@ -69,7 +69,8 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
     def changed(place: int, text: str | None) -> Script:
         rows = [row if number != place else text for number, row in enumerate(texts)]
         setup = tuple(row for row in reversed(rows[1:]) if row is not None)
-        return msgspec.structs.replace(script, look=rows[0] or script.look, setup=setup)
+        imports = script.imports | imports_for(text or "", script.text)
+        return msgspec.structs.replace(script, look=rows[0] or script.look, setup=setup, imports=imports)
 
     plain = (changed(n, None) for n, text in enumerate(texts) if n and _is_call(text))
     varied = (
@@ -254,13 +255,35 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called, ())
-    for name, value in _options(params[len(node.args) :], given, entry):
+    for name, value in in_turn([_as_its_like(params, node), _options(params[len(node.args) :], given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:
         yield ast.Call(func=node.func, args=node.args, keywords=[k for k in node.keywords if k is not keyword])
+        for value in _of_another_kind(keyword, entry, constructors):
+            part = ast.keyword(arg=keyword.arg, value=parse_expression(value).body)
+            others = [part if k is keyword else k for k in node.keywords]
+            yield ast.Call(func=node.func, args=node.args, keywords=others)
     if node.args and params:
         yield ast.Call(func=node.func, args=node.args[:-1], keywords=node.keywords)
+
+
+def _of_another_kind(keyword: ast.keyword, entry: Function, constructors: Constructors) -> list[str]:
+    """Values of the kinds that the code tells apart of what is given by this name, wherever it ends up."""
+    named = (param for params in constructors.values() for param in params if param.name == keyword.arg and param.told)
+    param = next(named, None)
+    before = ast.unparse(keyword.value)
+    return [value for value in guess_options(param, entry) if value != before] if param is not None else []
+
+
+def _as_its_like(params: Sequence[Param], node: ast.Call) -> Iterator[tuple[str, str]]:
+    """For options that were left out, of which nothing is known, what the call gives to another: `lock=lambda self:
+    self` stands beside a new option `condition`."""
+    given = {keyword.arg for keyword in node.keywords}
+    left = [p for p in params[len(node.args) :] if p.default == "None" and not p.annotation and p.name not in given]
+    for keyword in node.keywords:
+        if keyword.arg is not None and not isinstance(keyword.value, ast.Constant):
+            yield from ((param.name, ast.unparse(keyword.value)) for param in left)
 
 
 def _constant(value: object) -> ast.expr:
@@ -275,7 +298,7 @@ def _strange_numbers(entry: Function) -> list[object]:
     return [float("nan"), float("inf"), float("-inf")] if entry.calls & _FLOAT_CALLS else []
 
 
-_FROM_POOL = 8
+_FROM_POOL, _NAMED = 8, 2
 _FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
 
 
@@ -330,12 +353,23 @@ def _other_constants(value: object, entry: Function) -> list[object]:
 
 
 def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
-    present = {key.value for key in node.keys if isinstance(key, ast.Constant)}
-    for key in entry.keys:
-        if key in present:
-            continue
-        for value in (*[c for c in entry.constants if c not in entry.keys][:4], 1, "a", True):
-            yield ast.Dict(keys=[*node.keys, _constant(key)], values=[*node.values, _constant(value)])
+    """With another value where the code tells what it asks for, with one key more, or one less."""
+    held = {key: [parse_expression(text).body for text in values] for key, values in entry.held}
+    places = [(n, key.value) for n, key in enumerate(node.keys) if isinstance(key, ast.Constant)]
+    yield from in_turn(
+        [ast.Dict(keys=node.keys, values=[*node.values[:n], value, *node.values[n + 1 :]]) for value in held[key]]
+        for n, key in places
+        if key in held
+    )
+    present = {key for _, key in places}
+    plain = [_constant(value) for value in ([c for c in entry.constants if c not in entry.keys][:4], 1, "a", True)]
+    texts = [n.value for value in node.values for n in ast.walk(value) if isinstance(n, ast.Constant)]
+    named = [text for text in dict.fromkeys(texts) if isinstance(text, str) and text.isidentifier()][:_NAMED]
+    yield from in_turn(
+        [ast.Dict(keys=[*node.keys, _constant(key)], values=[*node.values, value]) for value in held.get(key, plain)]
+        for key in dict.fromkeys([*entry.keys, *(named if entry.held else ())])  # what is named inside may be asked for
+        if key not in present
+    )
     for number in range(len(node.keys)):
         keys, values = list(node.keys), list(node.values)
         del keys[number], values[number]

@@ -154,7 +154,7 @@ class Reader:
 """
     tree = parse_source(source)
     (reader,) = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    rules, name = with_uses(list_constructors(tree)["Reader"], reader)
+    rules, name = with_uses(list_constructors(tree)["Reader"], reader, {})
     assert (rules.annotation, name.annotation) == ("list[dict | tuple | str]", "")
     entry = list_functions(tree, "reader.py", "reader")[1]
     assert guess_options(rules, entry)[:2] == ["[{}]", "[()]"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.scripts import read_scripts
-from greenlane.testgen.siblings import siblings_of, swap_classes
+from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
 
 SOURCE = """
 class Writer:
@@ -60,3 +60,9 @@ def test_a_new_class_is_used_as_the_tests_use_its_sibling(tmp_path: Path) -> Non
     assert row.imports == {("shop.writers", "Yaml")}
     assert run.text == "settings = {'rows': 1}\nsettings['kind'] = 'yaml_rows'\nrun(settings)"
     assert found["test_other"] == []
+
+
+def test_objects_of_a_class_are_also_those_of_what_inherits_from_it() -> None:
+    tree = parse_source("class A: ...\nclass B(A, Generic[T]): ...\nclass C(B[int]): ...\nclass D: ...\n")
+    assert family_of(tree, "A") == ("A", "B", "C")
+    assert family_of(tree, None) == ()

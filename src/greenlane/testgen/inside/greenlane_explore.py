@@ -106,7 +106,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error, describer) | _way(progress)
+        return _raised(error, describer) | _way(progress)
     finally:
         left = remove_new(files)
     if left:
@@ -161,7 +161,7 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
-        return _describe_error(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
+        return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
     shown["more"] = further_looks(shown, outcome, describer, _GIVEN["project"])
     return shown
@@ -260,7 +260,11 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _describe_error(error: Exception, describer: Describer) -> dict[str, Any]:
+def _raised(error: Exception, describer: Describer) -> dict[str, Any]:
+    return _describe_error(error) | {"more": own_attributes("error", error, describer, _GIVEN["project"])}
+
+
+def _describe_error(error: Exception) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
@@ -274,7 +278,6 @@ def _describe_error(error: Exception, describer: Describer) -> dict[str, Any]:
         "message": str(error)[:200],
         "dated": is_dated(str(error)) or " at 0x" in str(error),
         "deliberate": deliberate,
-        "more": own_attributes("error", error, describer, _GIVEN["project"]),
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 

@@ -5,7 +5,8 @@ imported everything: the child puts the altered code into the live function (`fu
 reach it, and says which failed. Nothing is imported anew, so a mutant costs milliseconds.
 
 Reads `$GREENLANE_INPUT`: `{"mutants": [{"id", "path", "module", "line", "chain", "source", "tests": [node id, ...]}],
-"every": bool, "seconds": number}`; `every` asks for all failing tests of a mutant, else its first ends it. Writes
+"every": bool, "seconds": number}`; `every` asks for all failing tests of a mutant, else its first ends it, `seconds`
+of processor time each processor may spend. Writes
 `$GREENLANE_OUTPUT`, a JSON line a mutant: `{"mutant", "kind": "killed" | "alive" | "absent" | "timeout", "tests",
 "looks", "ms"}` (`looks`: of a test that makes a proposed call, which looks at it see something else), and first
 `{"mutant": -1, "kind": "baseline", "tests": those that fail without any fault}`.
@@ -18,6 +19,7 @@ import gc
 import importlib
 import json
 import os
+import resource
 import selectors
 import signal
 import sys
@@ -31,7 +33,8 @@ import pytest
 _GRACE_S = 1.0
 _SLOWER = 8.0
 _CLOCK = 4.0
-"""A child may use a second and 8 times what its tests took, of processor time; by the clock 4 times that."""
+"""A child may use a second and 8 times what its tests took, of processor time; by the clock 4 times that, which holds
+for all of them together, too."""
 _MAX_FAILING = 400
 _FUTURE = __future__.annotations.compiler_flag
 _subtests: list[Any] = []
@@ -70,9 +73,9 @@ class Trial:
         self._baseline()
         live = _live_functions({mutant["path"] for mutant in self._given["mutants"]})
         gc.freeze()
-        end = time.monotonic() + self._given["seconds"]
+        spent_before, end = _spent_s(), time.monotonic() + self._given["seconds"] * _CLOCK
         for mutant in self._given["mutants"]:
-            if time.monotonic() > end:
+            if _spent_s() - spent_before > self._given["seconds"] * self._workers or time.monotonic() > end:
                 break
             self._begin(mutant, live)
             while len(self._running) >= self._workers:
@@ -85,7 +88,7 @@ class Trial:
     def _baseline(self) -> None:
         wanted = list(dict.fromkeys(t for mutant in self._given["mutants"] for t in mutant["tests"]))
         items = [self._items[test] for test in wanted if test in self._items]
-        child = self._fork(-1, self._given["seconds"], lambda say: _time_all(items, say))
+        child = self._fork(-1, self._given["seconds"] * _CLOCK / 2, lambda say: _time_all(items, say))
         while self._running:
             self._step()
         for line in child.text.decode("utf-8", "replace").splitlines():
@@ -170,6 +173,13 @@ class Trial:
     def _write(self, record: dict[str, Any]) -> None:
         self._output.write(json.dumps(record) + "\n")
         self._output.flush()
+
+
+def _spent_s() -> float:
+    """Processor time of this process and of the children that have ended: the same faults are tried on a busy machine,
+    as far as the clock allows."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def _be_child(reader: int, writer: int, work: Any) -> None:

@@ -1,0 +1,46 @@
+"""What the functions and classes of a file take, and those of the files that import it: tests of a private module call
+those. Called by `source.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.classes import list_constructors
+from greenlane.testgen.code import Function, Param, list_functions
+from greenlane.testgen.uses import members_of, with_uses
+
+_MAX_AROUND, _MAX_BYTES = 60, 400_000
+"""Files that may import the changed one, and how large each may be."""
+
+
+def offered_by(functions: Iterable[Function], parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
+    """What the functions and classes of a module take, by name."""
+    members = members_of(parsed)
+    classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+    made = {name: with_uses(params, classes[name], members) for name, params in list_constructors(parsed).items()}
+    return {f.name: f.params for f in functions if not f.name.startswith("__")} | made
+
+
+def offered_around(tree: Path, path: str) -> dict[str, tuple[Param, ...]]:
+    """The same for the files in the folder of a file, and in the one above, that import it. Reads files."""
+    file = tree / path
+    name = file.parent.name if file.stem == "__init__" else file.stem
+    imports = re.compile(rf"^\s*(?:from|import)\b.*\b{re.escape(name)}\b", re.MULTILINE)
+    around = sorted([*file.parent.glob("*.py"), *file.parent.parent.glob("*.py")])[:_MAX_AROUND]
+    found: dict[str, tuple[Param, ...]] = {}
+    for other in around:
+        try:
+            if other == file or other.is_symlink() or other.stat().st_size > _MAX_BYTES:
+                continue
+            text = other.read_text(encoding="utf-8-sig")
+            parsed = parse_source(text) if imports.search(text) else None
+        except (UnreadableSourceError, UnicodeDecodeError, OSError):
+            continue
+        if parsed is not None:
+            found = offered_by(list_functions(parsed, "", ""), parsed) | found
+    return found

@@ -1,0 +1,109 @@
+"""What a dict holds under the keys that code looks up in it, told by what is done with it there. Pure; for `code.py`.
+
+`sizes = options["sizes"]`, then `isinstance(sizes, list)`, and `size not in ("S", "M")` for each of them, ask for
+`{"sizes": ["S"]}`, and, to see what else is done, for `{"sizes": []}`, `{"sizes": ["a"]}` and `{"sizes": 1}`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping, Sequence, Set
+
+_LOOKED_UP = frozenset({"get", "pop", "setdefault"})
+_OF_TEXTS = frozenset(
+    {"split", "strip", "lower", "upper", "startswith", "endswith", "encode", "replace", "splitlines", "casefold"}
+)
+_ITEMS = {"str": ("'a'",), "int": ("1",), "float": ("0.5",), "dict": ("{}",), "list": ("[]",), "bytes": ("b'a'",)}
+_VALUES = {
+    "str": ("'a'", "''"), "int": ("1", "0", "-1"), "float": ("0.5",), "bool": ("True", "False"), "dict": ("{}",),
+    "tuple": ("()", "(1, 2)"), "set": ("set()", "{1}"), "bytes": ("b'a'",),
+}  # fmt: skip
+_OTHER_ITEMS = ("'a'", "1")
+_MAX_VALUES, _MAX_CONSTANTS = 8, 3
+
+Held = tuple[tuple[str, tuple[str, ...]], ...]
+"""By key, expressions for what may stand under it, most telling first."""
+
+
+def held_by_keys(function: ast.AST, named: Mapping[str, Sequence[object]]) -> Held:
+    """For the keys of which the code tells something; `named` are the constants of the module and the class by the
+    name under which the function finds them."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, texts in _places(function).items():
+        values = tuple(dict.fromkeys(_values(function, texts, named)))
+        if values:
+            found[key] = values[:_MAX_VALUES]
+    return tuple(found.items())
+
+
+def _places(function: ast.AST) -> dict[str, set[str]]:
+    """By key, the texts that stand for what is under it: the look-up itself, and names that it is given."""
+    found: dict[str, set[str]] = {}
+    for node in ast.walk(function):
+        key = _key(node)
+        if key:
+            found.setdefault(key, set()).add(ast.unparse(node))
+    for node in ast.walk(function):
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        value = getattr(node, "value", None)
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and isinstance(target, ast.Name):
+            key = _key(value) if value is not None else ""
+            if key:
+                found[key].add(target.id)
+    return found
+
+
+def _key(node: ast.AST) -> str:
+    """The text that is looked up here, in whatever: `x["key"]`, `x.get("key", ...)`; empty for anything else."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        given: ast.expr | None = node.slice
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKED_UP:
+        given = node.args[0] if node.args else None
+    else:
+        return ""
+    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else ""
+
+
+def _values(function: ast.AST, texts: Set[str], named: Mapping[str, Sequence[object]]) -> Iterator[str]:
+    kinds = list(_kinds(function, texts))
+    constants = [repr(c) for c in _compared(function, texts, named)][:_MAX_CONSTANTS]
+    loops = [n for n in ast.walk(function) if isinstance(n, ast.For | ast.comprehension) and _is(n.iter, texts)]
+    items = {n.target.id for n in loops if isinstance(n.target, ast.Name)}
+    if loops or "list" in kinds:
+        yield from _lists(function, items, named)
+    for kind in kinds:
+        yield from _VALUES.get(kind, ())
+    yield from constants
+    if kinds or constants or loops:
+        yield "1" if not {"int", "float", "bool"} & set(kinds) else "'a'"  # of a kind that is not asked for
+
+
+def _lists(function: ast.AST, items: Set[str], named: Mapping[str, Sequence[object]]) -> Iterator[str]:
+    wanted = [repr(c) for c in _compared(function, items, named)][:_MAX_CONSTANTS]
+    wanted += [text for kind in _kinds(function, items) for text in _ITEMS.get(kind, ())]
+    yield from (f"[{text}]" for text in wanted[:1])
+    yield "[]"
+    yield from (f"[{text}]" for text in [*wanted[1:], *_OTHER_ITEMS])
+
+
+def _kinds(function: ast.AST, texts: Set[str]) -> Iterator[str]:
+    """The kinds that the code asks for, or whose methods it calls."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and len(node.args) == 2 and getattr(node.func, "id", "") == "isinstance":
+            if _is(node.args[0], texts):
+                yield from (n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name))
+        elif isinstance(node, ast.Attribute) and node.attr in _OF_TEXTS and _is(node.value, texts):
+            yield "str"
+
+
+def _compared(function: ast.AST, texts: Set[str], named: Mapping[str, Sequence[object]]) -> Iterator[object]:
+    """Constants that it is compared with, or that it must be among."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and _is(node.left, texts):
+            (other,) = node.comparators
+            values = [n.value for n in ast.walk(other) if isinstance(n, ast.Constant)]
+            yield from (v for v in (*values, *named.get(ast.unparse(other), ())) if v is not None)
+
+
+def _is(node: ast.AST, texts: Set[str]) -> bool:
+    return ast.unparse(node) in texts

@@ -1,0 +1,69 @@
+"""What code asks of the values in a dict, and of which constants its callers know: dicts that are worth trying."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.testgen.code import Function, list_functions, with_words_of
+from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.vary import vary
+
+SOURCE = """
+class Shop:
+    _known = {"gift"}
+
+    def order(self, options: dict):
+        self._check(options)
+        return options.get("total")
+
+    def _check(self, options: dict):
+        extras = options["extras"]
+        if not isinstance(extras, list) or len(extras) == 0:
+            raise ValueError("extras")
+        for extra in extras:
+            if not isinstance(extra, str):
+                raise ValueError("kind")
+            if extra not in self._known:
+                raise ValueError("unknown")
+            if extra not in options:
+                raise ValueError("missing")
+        if options.get("mode", "fast").lower() == "slow":
+            return 1
+"""
+ORDER, CHECK = list_functions(ast.parse(SOURCE), "shop.py", "shop")
+
+
+def varied(entry: Function, text: str) -> list[str]:
+    case = Case(
+        entry=entry,
+        receiver="Shop()",
+        arguments=((None, text),),
+        imports=frozenset(),
+        fixtures=frozenset(),
+        carved=True,
+    )
+    return [c.arguments[0][1] for c in vary(case, 60) if c.arguments]
+
+
+def test_what_is_done_with_a_value_says_what_to_put_there() -> None:
+    held = dict(CHECK.held)
+    assert held["extras"] == ("['gift']", "[]", "['a']", "[1]", "1")
+    assert held["mode"] == ("'a'", "''", "1")
+    assert "total" not in dict(ORDER.held), "nothing is asked of it"
+
+
+def test_such_a_dict_is_guessed_and_varied() -> None:
+    (options,) = CHECK.params
+    assert "{'extras': ['gift']}" in guess_values(options, CHECK)[:4]
+    others = varied(CHECK, "{'extras': ['gift']}")
+    assert "{'extras': []}" in others
+    with_key = [text for text in others if text.startswith("{'extras': ['gift'], 'gift': ")]
+    assert with_key, "a text among the values may be asked for as a key"
+
+
+def test_a_caller_tries_what_its_callee_asks_for() -> None:
+    order = with_words_of(ORDER, [CHECK])
+    assert dict(order.held) == dict(CHECK.held)
+    assert "{'total': 1, 'extras': []}" in varied(order, "{'total': 1}")
+    assert set(CHECK.constants) <= set(order.constants)

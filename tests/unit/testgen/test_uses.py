@@ -1,0 +1,69 @@
+"""Parameters without annotation: what their use tells of them."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.suite.lines import parse_source
+from greenlane.testgen.classes import list_constructors
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.importers import offered_by
+from greenlane.testgen.inputs import Script
+from greenlane.testgen.scripts import FoundScript, script_case
+from greenlane.testgen.uses import members_of, told_by_uses, with_uses
+from greenlane.testgen.vary import vary
+
+
+def test_what_is_asked_of_a_parameter_tells_its_kind() -> None:
+    source = """
+class Shelf:
+    def put(self, book): ...
+    def take(self): ...
+
+class Room:
+    def __init__(self, shelf, door=None):
+        self.shelf = shelf
+        self.lock = door or None
+    def tidy(self):
+        self.shelf.put(1)
+        self.lock.acquire()
+
+def label(text, when, items, plain):
+    text = text or ""
+    return text.upper() + when.isoformat() + str(items.copy()) + plain
+"""
+    tree = parse_source(source)
+    (label,) = (f for f in told_by_uses(list_functions(tree, "a.py", "a"), tree) if f.name == "label")
+    assert [param.told for param in label.params] == ["", "datetime", "dict | list | set", ""]
+    assert guess_values(label.params[1], label)[0].startswith("datetime(")
+    room = [node for node in tree.body if isinstance(node, ast.ClassDef)][1]
+    shelf, door = with_uses(list_constructors(tree)["Room"], room, members_of(tree))
+    assert (shelf.told, door.told) == ("Shelf", "MagicMock")
+
+
+def test_calls_searches_and_questions_tell_kinds_and_a_script_tries_them_by_the_name_of_the_option() -> None:
+    source = """
+class Reader:
+    def __init__(self, strict=False):
+        self.strict = strict
+    def _is_strict(self, key):
+        if isinstance(self.strict, bool):
+            return self.strict
+        try:
+            return key in self.strict
+        except TypeError:
+            return self.strict(key)
+
+def read(text, **options):
+    return Reader(**options)
+"""
+    tree = parse_source(source)
+    functions = told_by_uses(list_functions(tree, "a.py", "a"), tree)
+    offered = offered_by(functions, tree)
+    assert offered["Reader"][0].told == "bool | list | Callable"
+    script = Script(frozenset({("a", "read")}), (), "read('x', strict=True)")
+    entry = next(f for f in functions if f.name == "_is_strict")
+    looks = [case.script.look for case in vary(script_case(entry, FoundScript(test="t", script=script)), 40, offered)
+             if case.script is not None]  # fmt: skip
+    assert {"read('x', strict=[1, 2, 3])", "read('x', strict=lambda value: value)"} <= set(looks)
