@@ -148,7 +148,10 @@ PROJECTS = (
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
     "typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons tinydb itsdangerous "
-    "marshmallow sqlparse click cachetools pyjwt mistune prettytable tabulate tenacity tomli"
+    "marshmallow sqlparse click cachetools pyjwt mistune prettytable tabulate tenacity tomli pydash markdown-it-py "
+    "mdit-py-plugins linkify-it-py pytest-regressions xmltodict validators eth-hash[pycryptodome] w3lib "
+    "beautifulsoup4 six markdownify h11 parse tomlkit idna hyperlink voluptuous portion pytest-benchmark "
+    "sortedcontainers whatever funcy pathspec tablib openpyxl xlrd xlwt pandas odfpy markuppy"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
