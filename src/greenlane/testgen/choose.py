@@ -8,7 +8,10 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.likeness import are_rows
 from greenlane.testgen.looks import bare, sharpened, steady_looks
+from greenlane.testgen.receivers import are_made_alike
 from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
 MAX_PARAMETERS = 6
@@ -148,15 +151,9 @@ def _add_rows(groups: list[list[tuple[Observed, Targets]]], observed: Sequence[O
 def _is_alike(one: Observed, other: Observed) -> bool:
     """Whether both can be rows of one test: the same call with other values, a plain value or the same error each."""
     return (
-        other.case.entry == one.case.entry
-        and other.case.script is None
-        and other.case.receiver == one.case.receiver
-        and other.case.history == one.case.history
-        and other.case.fixtures == one.case.fixtures
-        and [n for n, _ in other.case.arguments] == [n for n, _ in one.case.arguments]
-        and bool(one.case.arguments)
+        _is_same_call(one.case, other.case)
         and one.outcome.kind == other.outcome.kind
-        and one.outcome.kind in {"value", "raises"}
+        and (one.outcome.kind == "value" or (one.outcome.kind == "raises" and one.case.script is None))
         and one.outcome.error == other.outcome.error
         and other.outcome.listed == one.outcome.listed
         and other.outcome.called == one.outcome.called
@@ -169,6 +166,30 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and not one.outcome.changes
         and not other.outcome.more
         and not one.outcome.more
+    )
+
+
+def _differ_by_fixture(one: Case, other: Case) -> bool:
+    """Whether a value that differs is made from a fixture: rows are written where none is at hand."""
+    pairs = [(one.receiver or "", other.receiver or "")]
+    pairs += [(mine, its) for (_, mine), (_, its) in zip(one.arguments, other.arguments, strict=True)]
+    words = {word for mine, its in pairs if mine != its for text in (mine, its) for word in re.findall(r"\w+", text)}
+    return bool(words & one.fixtures)
+
+
+def _is_same_call(one: Case, other: Case) -> bool:
+    if other.entry != one.entry or other.fixtures != one.fixtures:
+        return False
+    if one.script is not None and other.script is not None:
+        return are_rows(one.script, other.script, one.entry)
+    return (
+        one.script is None
+        and other.script is None
+        and are_made_alike(one.receiver, other.receiver)
+        and other.history == one.history
+        and [n for n, _ in other.arguments] == [n for n, _ in one.arguments]
+        and not _differ_by_fixture(one, other)
+        and bool(one.arguments or other.receiver != one.receiver)
     )
 
 
@@ -199,7 +220,8 @@ _HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")
 def _siblings(calls: Sequence[Observed], useful: Sequence[Observed], wanted: Targets) -> list[Observed]:
     """Further inputs of the same behaviour (the same lines) that give another result."""
     best, found = calls[0], list[Observed]()
-    if best.outcome.kind != "value" or best.outcome.changes or best.outcome.more:
+    seen_more = best.outcome.changes or best.outcome.more
+    if best.outcome.kind != "value" or seen_more or best.case.script is not None:
         return found
     same = {t for t in reached(best, wanted) if not is_fault(t)}
     seen = {_result(o) for o in calls}

@@ -1,11 +1,13 @@
-"""The text of a test file as the project's formatter would leave it."""
+"""The text of a test file as the project's formatter would leave it, its imports in order."""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 
 import ruff  # type: ignore[import-untyped]  # the package only finds its program
 
+from greenlane.testgen.inputs import Import
 from greenlane.testgen.layout import Layout
 
 _FORMAT_S = 30
@@ -29,3 +31,23 @@ def format_source(text: str, layout: Layout) -> str:
     except (subprocess.SubprocessError, OSError):
         return text
     return done.stdout.decode()
+
+
+def import_lines(imports: set[Import], project: set[str]) -> str:
+    """Standard library, third parties, the project; each sorted, names of one module together."""
+    groups: list[dict[str, set[str]]] = [{}, {}, {}]
+    for module, name in sorted(imports):
+        top = module.split(".")[0]
+        place = 2 if top in project else 0 if top in sys.stdlib_module_names else 1
+        groups[place].setdefault(module, set()).add(name)
+    blocks = []
+    for group in groups:
+        plain = [f"import {module}" for module, names in sorted(group.items()) if "" in names]
+        named = [
+            f"from {module} import {', '.join(sorted(names - {''}))}"
+            for module, names in sorted(group.items())
+            if names - {""}
+        ]
+        if plain or named:
+            blocks.append("\n".join([*plain, *named]))
+    return "\n\n".join(blocks)

@@ -98,7 +98,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}", "{'a': {'b': 1}}", "{'a': {'c': 2}}"],
         "set": ["set()", "{1, 2}"],
         "None": ["None"],
-        "Path": list(_PATHS[:2]),
+        "Path": [*_PATHS[:2], *_named_paths(entry)],
         "TextIO": list(_STREAMS[:2]),
         "BinaryIO": ["BytesIO(b'abc')", "BytesIO()"],
         "type": ["int", "str", "dict"],
@@ -138,6 +138,12 @@ def plain_values(entry: Function) -> Plain:
         ("object", (1, "a", None)),
         ("Hashable", ("a", 1)),
     )
+
+
+def _named_paths(entry: Function) -> list[str]:
+    """Paths that have a name which the code asks for, in one case of letters or another."""
+    names = [c for c in entry.constants if isinstance(c, str) and re.fullmatch(r"[A-Za-z][\w.]{1,20}", c)][:2]
+    return [f"Path({text!r})" for name in names for text in dict.fromkeys((name, name.upper()))]
 
 
 def _by_name(name: str) -> tuple[str, ...]:

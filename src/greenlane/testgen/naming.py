@@ -12,6 +12,8 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import Guard
+from greenlane.testgen.inputs import Script
+from greenlane.testgen.likeness import differing_names
 
 _MAX_NAME = 90
 _MAX_CONDITION_WORDS = 9
@@ -20,6 +22,7 @@ _MANY = 3
 _MESSAGE_WORDS = 5
 _MARKED = re.compile(r"^['\"].*[^\w\s.,:'\"-]")
 """A text with marks in it, which are no part of a name."""
+_SETTING = re.compile(r"monkeypatch\.set(?:env|attr)\('([\w.]+)', ('[^'\n]{0,24}'|True|False)\)")
 _EMPTY = {"''", '""', "[]", "{}", "()", "set()", "b''"}
 _MODULES = frozenset({"math", "os", "re", "sys", "inspect", "datetime", "cmath", "types", "typing"})
 _BUILT_IN_TESTS = frozenset(
@@ -226,12 +229,22 @@ def _named_arguments(observed: Observed) -> list[tuple[str, str]]:
     return named
 
 
+def _differing(calls: Sequence[Observed]) -> list[str]:
+    """The arguments, or the values in a script, in which these calls differ."""
+    scripts = [one.case.script for one in calls if one.case.script is not None]
+    if scripts:
+        return differing_names(scripts, calls[0].case.entry)
+    rows = [_named_arguments(one) for one in calls]
+    return [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
+
+
 def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str, str]:
     """No condition to name: say with what it was called, or by which arguments several calls differ."""
     if others:
-        rows = [_named_arguments(one) for one in (observed, *others)]
-        differing = [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
-        return (f"by {words_of(' and '.join(differing))}" if len(differing) < _MANY else ""), ""
+        differing = _differing((observed, *others))
+        return (f"by {words_of(' and '.join(differing))}" if 0 < len(differing) < _MANY else ""), ""
+    if observed.case.script is not None:
+        return _circumstance_words(observed.case.script)
     named = [(n, t) for n, t in _named_arguments(observed) if t not in observed.case.fixtures]
     short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
     if not short:
@@ -249,6 +262,17 @@ def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str
         said = words_of(observed.outcome.message).split()[:_MESSAGE_WORDS]
         return (" ".join(said) if len(said) > 1 else f"given {words_of(name)}", shown)
     return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
+
+
+def _circumstance_words(script: Script) -> tuple[str, str]:
+    """What a script sets before the call: an environment variable, a flag, the platform."""
+    for statement in reversed(script.setup):
+        found = _SETTING.fullmatch(statement)
+        if found is not None:
+            name, value = found[1].split(".")[-1], found[2]
+            words = "empty" if value in _EMPTY else words_of(value)
+            return f"{words_of(name)} is {words}", f"`{name}` is `{value}`"
+    return "", ""
 
 
 def _is_constant(text: str) -> bool:
@@ -269,6 +293,8 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         where, attribute, _ = outcome.changes[0].where, outcome.changes[0].attribute, None
         changed = attribute or _argument_name(observed, where)
         return f"changes {words_of(changed)}", f"changes `{changed}`"
+    if observed.case.script is not None and observed.case.script.look.startswith("("):
+        return "", "does this"  # several things are looked at
     if outcome.view:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":

@@ -16,6 +16,7 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
+from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.guards import Guard, guards_of
@@ -29,6 +30,7 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
+from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
@@ -80,6 +82,8 @@ class Search:
     async def run(self, baseline: SuiteRun) -> list[Observed]:
         """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
         self.gap = await self._still_open(baseline)
+        if not self.gap.covering and not self.gap.mutants:
+            return []
         observed = await self._explore(baseline)
         self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
@@ -161,11 +165,10 @@ class Search:
 
     async def _explore(self, baseline: SuiteRun) -> list[Observed]:
         source = self._source
-        functions = [function for _, function in source.entries]
+        faulty = entries_at(source.functions, [mutant.line for mutant in self.gap.mutants])
+        functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
-        faulty = (f for _, f in entries_at(source.functions, [mutant.line for mutant in self.gap.mutants]))
-        functions = list(dict.fromkeys([*functions, *faulty]))
         self._calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})
@@ -260,7 +263,9 @@ class Search:
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
             ]
-            cases += [*seeds, *variations][: max(share, len(seeds))]
+            world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
+            others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            cases += [*seeds, *others, *variations][: max(share, len(seeds) + len(others))]
         return cases
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:

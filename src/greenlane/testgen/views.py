@@ -89,3 +89,11 @@ def module_attribute(case: Case) -> str:
     node = parse_expression(given[0]).body
     name = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
     return f"{entry.module}.{name}" if name.isidentifier() else ""
+
+
+def parts_of(look: str, value: str) -> list[tuple[str, str]]:
+    """Several looks in one tuple, each with what it shows."""
+    seen, shown = parse_expression(look).body, parse_expression(value).body
+    if isinstance(seen, ast.Tuple) and isinstance(shown, ast.Tuple) and len(seen.elts) == len(shown.elts) > 1:
+        return [(ast.unparse(a), ast.unparse(b)) for a, b in zip(seen.elts, shown.elts, strict=True)]
+    return [(look, value)]

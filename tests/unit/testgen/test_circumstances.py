@@ -1,0 +1,140 @@
+"""Environment variables, flags and programs that are started: found in the code, set in a script, and put in rows."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.testgen.choose import choose_tests
+from greenlane.testgen.circumstances import world_of
+from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case, Description
+from greenlane.testgen.naming import describe_condition
+from greenlane.testgen.neighbours import Style
+from greenlane.testgen.render import WrittenCase, render_file
+from greenlane.testgen.staged import staged_cases
+
+SOURCE = """
+import contextlib
+import os
+import subprocess
+import sys
+from shop.platform import WIN
+
+LIMIT = 3
+try:
+    import colours
+    HAS_COLOURS = True
+except ImportError:
+    HAS_COLOURS = False
+
+
+def colour(mode):
+    if os.environ.get("SHOP_COLOUR", "") == "never" or not WIN:
+        return LIMIT
+    return sys.platform.startswith("win")
+
+
+def plain(mode):
+    return mode == 1 and LIMIT
+
+
+def painted(mode):
+    return mode if HAS_COLOURS else None
+
+
+@contextlib.contextmanager
+def paged(command):
+    env = dict(os.environ)
+    quiet = WIN
+    if "PAGER" in os.environ:
+        env["SHOP_FLAGS"] = "-R"
+    process = subprocess.Popen([command, "-x"], cwd=quiet, env=env, stdin=subprocess.PIPE)
+    yield process.stdin, quiet
+"""
+TREE = ast.parse(SOURCE)
+FUNCTIONS = list_functions(TREE, "shop/pages.py", "shop.pages")
+
+
+def function(name: str) -> Function:
+    return next(f for f in FUNCTIONS if f.name == name)
+
+
+def texts(name: str, *arguments: str, unittest: bool = False) -> list[str]:
+    staged = staged_cases([call(name, *arguments)], world_of(TREE, function(name)), unittest=unittest)
+    return [case.script.text for case in staged if case.script]
+
+
+def call(name: str, *arguments: str) -> Case:
+    return Case(
+        entry=function(name), receiver=None, arguments=tuple((None, text) for text in arguments), imports=frozenset(),
+        fixtures=frozenset(), carved=True,
+    )  # fmt: skip
+
+
+def test_what_a_function_reads_beside_its_arguments_is_found() -> None:
+    world = world_of(TREE, function("colour"))
+    assert [name for name, _ in world.variables] == ["SHOP_COLOUR"]
+    assert dict(world.variables)["SHOP_COLOUR"][0] == "never", "what the code compares it with comes first"
+    assert dict(world.places) == {"shop.pages.WIN": ("True", "False"), "sys.platform": ("'win'", "'linux'")}
+    assert world_of(TREE, function("plain")).is_empty, "a constant that is no flag is none"
+    assert dict(world_of(TREE, function("painted")).places) == {"shop.pages.HAS_COLOURS": ("True", "False")}
+
+
+def test_one_circumstance_is_set_at_a_time() -> None:
+    found = texts("colour", "1")
+    assert found[0] == "monkeypatch.delenv('SHOP_COLOUR', raising=False)\ncolour(1)"
+    assert "monkeypatch.setenv('SHOP_COLOUR', 'never')\ncolour(1)" in found
+    assert (
+        "monkeypatch.delenv('SHOP_COLOUR', raising=False)\nmonkeypatch.setattr('shop.pages.WIN', True)\ncolour(1)"
+        in found
+    )
+
+
+def test_a_program_is_not_started_and_what_it_was_given_is_looked_at() -> None:
+    (first, *_) = texts("paged", "'less'")
+    assert first.splitlines() == [
+        "popen = MagicMock()",
+        "monkeypatch.setattr('subprocess.Popen', popen)",
+        "monkeypatch.delenv('PAGER', raising=False)",
+        "with paged('less') as (part_1, quiet):",
+        "    pass",
+        "(quiet, popen.call_args.args, popen.call_args.kwargs['cwd'], popen.call_args.kwargs['env'].get('PAGER'), "
+        "popen.call_args.kwargs['env'].get('SHOP_FLAGS'))",
+    ]
+
+
+def test_where_there_are_no_fixtures_it_is_patched() -> None:
+    found = texts("colour", "1", unittest=True)
+    assert "with patch.dict('os.environ', {'SHOP_COLOUR': 'never'}):\n    result = colour(1)\nresult" in found
+
+
+def test_a_test_is_named_after_the_circumstance_that_it_sets() -> None:
+    staged = staged_cases([call("colour", "1")], world_of(TREE, function("colour")), unittest=False)
+    found = {}
+    for case in staged:
+        one = Observed(case=case, outcome=Outcome(case=0, kind="value", value=Description("3")), lines={})
+        found[case.script.setup[-1] if case.script else ""] = describe_condition((), one)
+    assert found["monkeypatch.setenv('SHOP_COLOUR', 'never')"] == ("shop colour is never", "`SHOP_COLOUR` is `'never'`")
+    assert found["monkeypatch.setattr('shop.pages.WIN', True)"] == ("win is true", "`WIN` is `True`")
+    assert found["monkeypatch.delenv('SHOP_COLOUR', raising=False)"] == ("", "")
+
+
+def test_scripts_that_differ_in_plain_values_are_rows_of_one_test() -> None:
+    staged = staged_cases([call("colour", "1")], world_of(TREE, function("colour")), unittest=False)
+    rows = [case for case in staged if case.script and "setenv" in case.script.text][:2]
+    observed = [
+        Observed(
+            case=case,
+            outcome=Outcome(case=0, kind="value", value=Description(str(number))),
+            lines={"shop/pages.py": frozenset({10 + number})},
+            reached=frozenset({("shop/pages.py", 10 + number)}),
+        )
+        for number, case in enumerate(rows)
+    ]
+    (chosen,) = choose_tests(observed, frozenset(t for o in observed for t in o.reached))
+    text = render_file([WrittenCase(name="test_it", purpose="It.", chosen=chosen)], Style(folder="tests"))
+    assert '("shop_colour", "expected"), [' in text
+    assert '("never", 0)' in text
+    assert 'monkeypatch.setenv("SHOP_COLOUR", shop_colour)' in text
+    assert "assert colour(1) == expected" in text
