@@ -19,6 +19,8 @@ class Body:
     def __init__(self, style: Style, prefixes: dict[str, str]) -> None:
         self.unittest = style.form == "unittest"
         self.prefixes = prefixes
+        self.loop = None if self.unittest else style.loop
+        self.awaits = False
         self.lines: list[str] = []
         self.imports: set[Import] = set()
         self.parameters: list[tuple[str, list[str]]] = []

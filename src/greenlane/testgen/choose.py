@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case
 from greenlane.testgen.looks import bare, sharpened, steady_looks
+from greenlane.testgen.receivers import are_made_alike
 from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
 MAX_PARAMETERS = 6
@@ -150,11 +152,12 @@ def _is_alike(one: Observed, other: Observed) -> bool:
     return (
         other.case.entry == one.case.entry
         and other.case.script is None
-        and other.case.receiver == one.case.receiver
+        and are_made_alike(one.case.receiver, other.case.receiver)
         and other.case.history == one.case.history
         and other.case.fixtures == one.case.fixtures
         and [n for n, _ in other.case.arguments] == [n for n, _ in one.case.arguments]
-        and bool(one.case.arguments)
+        and not _differ_by_fixture(one.case, other.case)
+        and bool(one.case.arguments or other.case.receiver != one.case.receiver)
         and one.outcome.kind == other.outcome.kind
         and one.outcome.kind in {"value", "raises"}
         and one.outcome.error == other.outcome.error
@@ -170,6 +173,14 @@ def _is_alike(one: Observed, other: Observed) -> bool:
         and not other.outcome.more
         and not one.outcome.more
     )
+
+
+def _differ_by_fixture(one: Case, other: Case) -> bool:
+    """Whether a value that differs is made from a fixture: rows are written where none is at hand."""
+    pairs = [(one.receiver or "", other.receiver or "")]
+    pairs += [(mine, its) for (_, mine), (_, its) in zip(one.arguments, other.arguments, strict=True)]
+    words = {word for mine, its in pairs if mine != its for text in (mine, its) for word in re.findall(r"\w+", text)}
+    return bool(words & one.fixtures)
 
 
 def taste(observed: Observed) -> tuple[float, ...]:

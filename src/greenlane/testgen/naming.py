@@ -231,7 +231,7 @@ def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str
     if others:
         rows = [_named_arguments(one) for one in (observed, *others)]
         differing = [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
-        return (f"by {words_of(' and '.join(differing))}" if len(differing) < _MANY else ""), ""
+        return (f"by {words_of(' and '.join(differing))}" if 0 < len(differing) < _MANY else ""), ""
     named = [(n, t) for n, t in _named_arguments(observed) if t not in observed.case.fixtures]
     short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
     if not short:

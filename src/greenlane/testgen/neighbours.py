@@ -12,6 +12,7 @@ import msgspec
 
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.awaited import marks_of, marks_of_file
 from greenlane.testgen.layout import Layout, read_layout
 
 MARKER = "Characterisation tests, written by Greenlane"
@@ -33,6 +34,8 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     layout: Layout = Layout()
     name_last: bool = False
     """Files are called `pricing_test.py` rather than `test_pricing.py`."""
+    loop: tuple[str, ...] | None = None
+    """Where a plugin runs tests that await: the marks that they carry. None where none awaits."""
 
 
 def read_style(service: Service, tree: Path, path: str, module: str, collected: Container[str] | None = None) -> Style:
@@ -60,6 +63,7 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
         folder=str(PurePosixPath(best[1]).parent),
         layout=read_layout(tree, (tree / best[1]).read_text(encoding="utf-8-sig")),
         name_last=best[1].endswith("_test.py") and not PurePosixPath(best[1]).name.startswith("test_"),
+        loop=_loop_of(best[2]),
     )
 
 
@@ -130,6 +134,16 @@ def _form_of(parsed: ast.Module) -> Form:
             members = (m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef))
             counts[form] += sum(member.name.startswith("test") for member in members)
     return max(counts, key=lambda form: counts[form])
+
+
+def _loop_of(parsed: ast.Module) -> tuple[str, ...] | None:
+    """The marks of its first test that awaits."""
+    own = marks_of_file(parsed)
+    for holder in parsed.body:
+        for node in holder.body if isinstance(holder, ast.ClassDef) else [holder]:
+            if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test"):
+                return marks_of(node, holder, own)
+    return None
 
 
 def _nearness(name: str, parsed: ast.Module, path: str, module: str) -> int:

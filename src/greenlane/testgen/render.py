@@ -19,7 +19,8 @@ from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_sou
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
-from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed
+from greenlane.testgen.receivers import with_columns
+from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, viewed, without_doubles
 
 _MAX_INLINE = 70
 
@@ -65,18 +66,8 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     paths = ", ".join(sorted({test.entry.path for test in tests}))
     head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
-    text = head + '"""\n\n' + _import_lines(_without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
+    text = head + '"""\n\n' + _import_lines(without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
-
-
-def _without_doubles(imports: set[Import]) -> set[Import]:
-    """One import for a name that several modules of a package offer: of the one with the shortest name, as everybody
-    writes it."""
-    best: dict[str, Import] = {}
-    for module, name in sorted(imports, key=lambda pair: (len(pair[0]), pair)):
-        top = module.split(".")[0]
-        best.setdefault(f"{top}:{name}" if name else module, (module, name))
-    return set(best.values())
 
 
 def _arrange(blocks: dict[str, list[str]], style: Style) -> str:
@@ -137,7 +128,12 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     first = ["self"] if style.form != "function" else []
     names = [] if body.unittest else [name for name, _ in body.parameters]
     signature = ", ".join([*first, *fixtures, *names])
-    lines = [f"def {test.name}({signature}):", f'    """{_docstring(test.purpose)}"""']
+    script = calls[0].case.script
+    marks = script.marks if script is not None else body.loop if body.awaits else None
+    head = [f"@{mark}" for mark in marks or ()]
+    body.imports |= {("pytest", "")} if head else set()
+    head.append(f"{'def' if marks is None else 'async def'} {test.name}({signature}):")
+    lines = [*head, f'    """{_docstring(test.purpose)}"""']
     if body.parameters and body.unittest:
         lines += [f"    {line}" for line in _subtests(body)]
     else:
@@ -177,6 +173,9 @@ def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: S
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
     as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
     call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
+    if entry.asynchronous and body.loop is not None:
+        body.awaits = True
+        return f"await {call}"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
@@ -343,12 +342,14 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
         taken.add(name)
         body.parameters.append((name, column))
         arguments.append(name)
+    made, parts = with_columns([o.case.receiver for o in calls if o.case.receiver], taken)
+    body.parameters += [(name, [body.write(text) for text in column]) for name, column in parts]
+    receiver = body.write(made) if made else None
     if calls[0].outcome.error is not None:
-        _raising_rows(calls, arguments, body)
+        _raising_rows(calls, receiver, arguments, body)
         return
     values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
     body.parameters.append(("expected", values))
-    receiver = body.write(first.receiver) if first.receiver else None
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     right = "expected"
@@ -358,15 +359,15 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
     body.lines.append(f"self.assertEqual({call}, {right})" if body.unittest else f"assert {call} == {right}")
 
 
-def _raising_rows(calls: Sequence[Observed], arguments: Sequence[str], body: Body) -> None:
+def _raising_rows(calls: Sequence[Observed], receiver: str | None, arguments: Sequence[str], body: Body) -> None:
     """Rows that raise the same error, each with its message."""
-    first, error = calls[0].case, calls[0].outcome.error
+    error = calls[0].outcome.error
     assert error is not None
     patterns = [pattern_of(o.outcome.message) or "''" for o in calls]
     if len(set(patterns)) > 1:
         body.parameters.append(("message", patterns))
     pattern = "message" if len(set(patterns)) > 1 else patterns[0].strip("'") and patterns[0]
-    receiver = _bind_receiver(calls[0], body.write(first.receiver) if first.receiver else None, body, needed=False)
+    receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     body.lines += [body.raises(body.write(error[1]), pattern), f"    {call}"]
 

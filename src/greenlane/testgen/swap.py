@@ -48,7 +48,7 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
                 imports = found.script.imports
                 if isinstance(call.func, ast.Name):
                     imports = imports - {(entry.module, call.func.id)} | {(entry.module, entry.name)}
-                script = Script(imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
+                script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
 
 
@@ -71,7 +71,7 @@ def chain_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) ->
                 new = ast.Call(func=func, args=[_parsed(value) for value in row], keywords=[])
                 changed = ast.unparse(_with_call(tree, holder, new))
                 rows = [changed if number == place else other for number, other in enumerate(texts)]
-                script = Script(imports=found.script.imports, setup=tuple(rows[:-1]), look=rows[-1])
+                script = msgspec.structs.replace(found.script, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
 
 

@@ -89,3 +89,13 @@ def module_attribute(case: Case) -> str:
     node = parse_expression(given[0]).body
     name = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
     return f"{entry.module}.{name}" if name.isidentifier() else ""
+
+
+def without_doubles(imports: set[Import]) -> set[Import]:
+    """One import for a name that several modules of a package offer: of the one with the shortest name, as everybody
+    writes it."""
+    best: dict[str, Import] = {}
+    for module, name in sorted(imports, key=lambda pair: (len(pair[0]), pair)):
+        top = module.split(".")[0]
+        best.setdefault(f"{top}:{name}" if name else module, (module, name))
+    return set(best.values())
