@@ -63,7 +63,8 @@ def parametrised(
     for place in _differing(shapes):
         wanted, number = first.names[place], 2
         name, bound = wanted, f"{wanted} = {_PLACE}{place}"
-        if bound in first.statements and wanted not in taken:
+        before = first.statements[: first.statements.index(bound)] if bound in first.statements else None
+        if before is not None and wanted not in {*taken, *re.findall(r"\w+", " ".join(before))}:
             given.add(bound)  # the parameter takes the place of the statement
         else:
             while name in used:

@@ -33,6 +33,9 @@ def test_a_parameter_takes_no_name_that_the_script_uses() -> None:
     one, columns = parametrised(rows, PAGE, ["expected"])
     assert (one.setup, one.look) == (("path = here()",), "page(path_2, color=path)")
     assert columns == [("path_2", ["'a'", "'b'"])]
+    twice = [script("path = 'x'", "use(path)", f"path = '{text}'", look="page(path)") for text in "ab"]
+    one, _ = parametrised(twice, PAGE, ["expected"])
+    assert one.setup == ("path = 'x'", "use(path)", "path = path_2"), "it stands for something else before"
 
 
 def test_other_scripts_are_not() -> None:
