@@ -59,15 +59,21 @@ def parametrised(
     first = shapes[0]
     used = {*taken, *re.findall(r"\w+", " ".join(first.statements))}
     columns: dict[int, tuple[str, list[str]]] = {}
+    given: set[str] = set()
     for place in _differing(shapes):
         wanted, number = first.names[place], 2
-        name = wanted
-        while name in used:
-            name, number = f"{wanted}_{number}", number + 1
+        name, bound = wanted, f"{wanted} = {_PLACE}{place}"
+        before = first.statements[: first.statements.index(bound)] if bound in first.statements else None
+        if before is not None and wanted not in {*taken, *re.findall(r"\w+", " ".join(before))}:
+            given.add(bound)  # the parameter takes the place of the statement
+        else:
+            while name in used:
+                name, number = f"{wanted}_{number}", number + 1
         used.add(name)
         columns[place] = (name, [shape.literals[place] for shape in shapes])
     filling = {f"{_PLACE}{n}": columns[n][0] if n in columns else text for n, text in enumerate(first.literals)}
-    texts = [re.sub(rf"{_PLACE}\d+\b", lambda m: filling[m[0]], text) for text in first.statements]
+    statements = [text for text in first.statements if text not in given]
+    texts = [re.sub(rf"{_PLACE}\d+\b", lambda m: filling[m[0]], text) for text in statements]
     script = Script(imports=scripts[0].imports, setup=tuple(texts[:-1]), look=texts[-1])
     return script, list(columns.values())
 

@@ -21,7 +21,15 @@ from greenlane.testgen.likeness import parametrised
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
-from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, parts_of, viewed
+from greenlane.testgen.views import (
+    Import,
+    as_written,
+    looked_at,
+    module_attribute,
+    parts_of,
+    viewed,
+    without_doubles,
+)
 
 _MAX_INLINE = 70
 
@@ -67,18 +75,8 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     paths = ", ".join(sorted({test.entry.path for test in tests}))
     head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
     head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
-    text = head + '"""\n\n' + import_lines(_without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
+    text = head + '"""\n\n' + import_lines(without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
-
-
-def _without_doubles(imports: set[Import]) -> set[Import]:
-    """One import for a name that several modules of a package offer: of the one with the shortest name, as everybody
-    writes it."""
-    best: dict[str, Import] = {}
-    for module, name in sorted(imports, key=lambda pair: (len(pair[0]), pair)):
-        top = module.split(".")[0]
-        best.setdefault(f"{top}:{name}" if name else module, (module, name))
-    return set(best.values())
 
 
 def _arrange(blocks: dict[str, list[str]], style: Style) -> str:

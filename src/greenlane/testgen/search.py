@@ -92,12 +92,15 @@ class Search:
                 cases = await self._hunted(baseline, candidates)
             else:
                 cases = [*await self._for_faults(baseline, candidates), *self._around(candidates)]
-            cases = [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
+            cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             fresh = self._candidates(more, {o.case.key for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
+
+    def _fits(self, case: Case) -> bool:
+        return not (self._style.form == "unittest" and case.fixtures)
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._started > _BUDGET_S
@@ -176,9 +179,8 @@ class Search:
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
         for number in range(_ROUNDS):
-            if self._style.form == "unittest":
-                cases = [case for case in cases if not case.fixtures]
-            fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
+            untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}
+            fresh = list(untried.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
             left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
