@@ -6,9 +6,7 @@ then mutants are tried against the calls that a test could be made of, so that t
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -19,12 +17,13 @@ from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
-from greenlane.testgen.guards import Guard, guards_of
+from greenlane.testgen.guards import guards_of
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
+from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
@@ -42,8 +41,6 @@ _ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
-_BASES_A_LINE = 3
-_BASES_A_ROUND = 24
 _BUDGET_S = 420.0
 """After this long no further round is begun; on a machine that is not busy with other things the rounds end it."""
 _TRIAL_S = 20.0
@@ -159,8 +156,8 @@ class Search:
         bases: dict[str, Observed] = {}
         for line in sorted(lines):
             near = [o for o in candidates if line in o.lines.get(self.gap.path, frozenset())]
-            bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:_BASES_A_LINE]}
-        chosen = list(bases.values())[:_BASES_A_ROUND]
+            bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:BASES_A_LINE]}
+        chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         return [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
 
@@ -194,7 +191,7 @@ class Search:
                 varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
-            bases = _nearest(observed, source, left, varied)
+            bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             cases = [
                 v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors, self._pool)
@@ -358,44 +355,6 @@ def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
     return near or set(counts)
 
 
-def _nearest(observed: Sequence[Observed], source: Source, left: Targets, varied: set[str]) -> list[Observed]:
-    """Calls that ran the condition right before an open line and were not varied yet: one step may be enough. Those
-    that give something which the condition names come first. Adds them to `varied`."""
-    found: dict[str, Observed] = {}
-    for line in sorted({line_of(target) for target in left}):
-        for guard in reversed(_ways_to(source.tree, line, left)):
-            near = [
-                o for o in observed if guard.line in o.lines.get(source.path, frozenset()) and o.case.key not in varied
-            ]
-            if near:
-                words = set(re.findall(r"[A-Za-z_]{2,}", guard.test))
-                near.sort(
-                    key=lambda o: (-_mentions(o.case, words), o.case.steps, o.case.rank, o.case.length, o.case.key)
-                )
-                found |= {o.case.key: o for o in near[:_BASES_A_LINE]}
-                break
-    chosen = list(found.values())[:_BASES_A_ROUND]
-    varied |= {o.case.key for o in chosen}
-    return chosen
-
-
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:
     places = {f"/{function.path}:{function.line}" for function in functions}
     return [call for call in calls if any(call.target.endswith(place) for place in places)]
-
-
-def _mentions(case: Case, words: set[str]) -> int:
-    text = case.script.text if case.script else " ".join(f"{name or ''} {value}" for name, value in case.arguments)
-    return sum(word in text for word in words)
-
-
-def _ways_to(tree: ast.Module, line: int, left: Targets) -> tuple[Guard, ...]:
-    """The conditions before a line; for an open branch, the condition on the line itself as well."""
-    guards = guards_of(tree, line)
-    if not any(len(target) == 3 and line_of(target) == line for target in left):
-        return guards
-    for node in ast.walk(tree):
-        test = getattr(node, "test", None)
-        if isinstance(node, ast.stmt) and node.lineno == line and isinstance(test, ast.expr):
-            return (*guards, Guard(test=ast.unparse(test), met=True, line=line))
-    return (*guards, Guard(test="", met=True, line=line))
