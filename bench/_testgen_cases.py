@@ -10,10 +10,11 @@ Sides are given by project. Whatever was once held out and looked at is `develop
 seen came in four draws; in each the names of owner and repository, without regard to case, were put in the order of the
 alphabet before any of their changes was looked at. Of the first 37 every third, of the second 18 every second went to
 `develop` (two changes a project, one where a second was not found within minutes), all others to `report` (the newest
-fitting one of the last 300). The third (10) and the fourth (5) are `report` alone; the search ended at 14 of them. What a project's changes look like
-never decided: it is missing if no change fits, if its suite fails or takes too long in this environment, if it needs a
-plugin of pytest that would cost every start of the others 0.2 s (hypothesis, anyio), or if its tests stand in no folder
-of their own. bottle is not drawn: that change was wanted on the `develop` side, and closes less than `MIN_OPEN` lines.
+fitting one of the last 300). The third (10) and the fourth (5) are `report` alone; the search ended at 14 of them. What
+a project's changes look like never decided: it is missing if no change fits, if its suite fails or takes too long in
+this environment, if it needs a plugin of pytest that would cost every start of the others 0.2 s (hypothesis, anyio), or
+if its tests stand in no folder of their own. bottle is not drawn: that change was wanted on the `develop` side, and
+closes less than `MIN_OPEN` lines.
 """
 
 from __future__ import annotations
