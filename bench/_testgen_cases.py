@@ -134,11 +134,24 @@ PROJECTS = (
     Project(repository="python-hyper/hyperlink", package="src/hyperlink", tests="src/hyperlink/test"),
     Project(repository="scrapy/parsel", package="parsel"),
     Project(repository="Textualize/rich", package="rich"),
+    Project(repository="asottile/pyupgrade", package="pyupgrade"),
+    Project(repository="jendrikseipp/vulture", package="vulture"),
+    Project(repository="john-kurkowski/tldextract", package="tldextract"),
+    Project(repository="Kludex/python-multipart", package="python_multipart"),
+    Project(repository="konradhalas/dacite", package="dacite"),
+    Project(repository="nvbn/thefuck", package="thefuck"),
+    Project(repository="PyCQA/pyflakes", package="pyflakes", tests="pyflakes/test"),
+    Project(repository="Pylons/webob", package="src/webob"),
+    Project(repository="sloria/environs", package="src/environs"),
+    Project(repository="sqlalchemy/mako", package="mako", tests="test"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
     "typeguard typing_extensions colorama python-dateutil tzdata wcwidth tornado humanize boltons tinydb itsdangerous "
-    "marshmallow sqlparse click cachetools pyjwt mistune prettytable tabulate tenacity tomli"
+    "marshmallow sqlparse click cachetools pyjwt mistune prettytable tabulate tenacity tomli pydash markdown-it-py "
+    "mdit-py-plugins linkify-it-py pytest-regressions xmltodict validators eth-hash[pycryptodome] w3lib "
+    "beautifulsoup4 six markdownify h11 parse tomlkit idna hyperlink voluptuous portion pytest-benchmark "
+    "sortedcontainers whatever funcy pathspec tablib openpyxl xlrd xlwt pandas odfpy markuppy"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""

@@ -46,7 +46,7 @@ def intend(change: Change, bundle: Bundle, delivery: TestsDelivery) -> TestsComm
             decision="commit-tests" if delivery == "commit" else "hand-over-patch",
             rationale=f"{count} generated {'test' if count == 1 else 'tests'} in {len(files)} "
             f"{'file' if len(files) == 1 else 'files'} passed every gate in the sandbox and "
-            f"cover changed lines that no test ran.{how}",
+            f"hold changed lines that no test ran, or ran and held to nothing.{how}",
             rules_fired=("tests-validated",),
             risk_score=change.risk_score,
             inputs=files,

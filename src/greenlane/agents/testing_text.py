@@ -103,7 +103,7 @@ def _explain_asking(service: ServiceTests) -> list[str]:
 def commit_message(change: Change, written: Sequence[WrittenTest]) -> str:
     """One subject line, and what each test covers."""
     what = "a test" if len(written) == 1 else f"{len(written)} tests"
-    lines = [f"Add {what} for changed lines that no test ran", ""]
+    lines = [f"Add {what} for changed lines that no test held to anything", ""]
     lines.append(f"Generated for #{change.opened.pr_number} and run before they were committed. They characterise what")
     lines += ["the code does today.", ""]
     for test in written[:_MAX_NAMES]:

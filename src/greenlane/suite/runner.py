@@ -141,16 +141,23 @@ class SuiteRunner:
     def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self._sandbox = sandbox
         self._settings = settings
+        self._bare: Path | None = None
+        """The last tree whose own pytest options could not be understood: they are not tried each time."""
 
     async def run(
         self, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest
     ) -> SuiteRun:
         """Run the tests; once more without the project's own pytest options if those can't be understood."""
-        run = await self._run_once(service, environment, tree, request, bare=False)
-        if run.result.exit_code in _NOT_BEGUN and not run.tests_run and "pytest" in service.commands.test:
-            again = await self._run_once(service, environment, tree, request, bare=True)
-            return again if again.result.exit_code not in _NOT_BEGUN else run
-        return run
+        run = await self._run_once(service, environment, tree, request, bare=tree == self._bare)
+        if run.result.exit_code not in _NOT_BEGUN or run.tests_run or tree == self._bare:
+            return run
+        if "pytest" not in service.commands.test:
+            return run
+        again = await self._run_once(service, environment, tree, request, bare=True)
+        if again.result.exit_code in _NOT_BEGUN:
+            return run
+        self._bare = tree
+        return again
 
     async def _run_once(
         self, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest, *, bare: bool

@@ -19,6 +19,8 @@ class Body:
     def __init__(self, style: Style, prefixes: dict[str, str]) -> None:
         self.unittest = style.form == "unittest"
         self.prefixes = prefixes
+        self.loop = None if self.unittest else style.loop
+        self.awaits = False
         self.lines: list[str] = []
         self.imports: set[Import] = set()
         self.parameters: list[tuple[str, list[str]]] = []
@@ -73,6 +75,21 @@ class Body:
             head = f"pytest.warns({kind}{f', match={pattern}' if pattern else ''})"
         self.lines += [f"with {head}:", f"    result = {call}"]
         return "result"
+
+    def parametrize(self) -> str:
+        """The decorator that gives a test its rows."""
+        names = ", ".join(repr(name) for name, _ in self.parameters)
+        return f"@pytest.mark.parametrize(({names}), [{', '.join(self._rows())}])"
+
+    def subtests(self) -> list[str]:
+        """The lines, each row of parameters in a subtest."""
+        names = [name for name, _ in self.parameters]
+        shown = ", ".join(f"{name}={name}" for name in names if name not in {"expected", "message"})
+        head = [f"for {', '.join(names)} in [{', '.join(self._rows())}]:", f"    with self.subTest({shown}):"]
+        return head + [f"        {line}" for line in self.lines]
+
+    def _rows(self) -> list[str]:
+        return ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in self.parameters), strict=True)]
 
 
 def is_rough(text: str) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Set
 
-PLAIN = ("lambda value: value", "lambda *values: len(values)", "lambda: 'a'", "bool", "str")
+PLAIN = (
+    "lambda value: value", "lambda value, *others: value", "lambda *values: len(values)", "lambda: 'a'", "bool", "str",
+)  # fmt: skip
 """What a parameter may be given that is said, by its name or its annotation, to be called."""
 NEEDS: dict[str, tuple[str, str]] = {
     "lru_cache": ("functools", "lru_cache"),

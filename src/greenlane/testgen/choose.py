@@ -11,6 +11,7 @@ from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.likeness import are_rows
 from greenlane.testgen.looks import bare, sharpened, steady_looks
+from greenlane.testgen.receivers import are_made_alike
 from greenlane.testgen.targets import Target, Targets, is_fault, weigh
 
 MAX_PARAMETERS = 6
@@ -168,6 +169,14 @@ def _is_alike(one: Observed, other: Observed) -> bool:
     )
 
 
+def _differ_by_fixture(one: Case, other: Case) -> bool:
+    """Whether a value that differs is made from a fixture: rows are written where none is at hand."""
+    pairs = [(one.receiver or "", other.receiver or "")]
+    pairs += [(mine, its) for (_, mine), (_, its) in zip(one.arguments, other.arguments, strict=True)]
+    words = {word for mine, its in pairs if mine != its for text in (mine, its) for word in re.findall(r"\w+", text)}
+    return bool(words & one.fixtures)
+
+
 def _is_same_call(one: Case, other: Case) -> bool:
     if other.entry != one.entry or other.fixtures != one.fixtures:
         return False
@@ -176,10 +185,11 @@ def _is_same_call(one: Case, other: Case) -> bool:
     return (
         one.script is None
         and other.script is None
-        and other.receiver == one.receiver
+        and are_made_alike(one.receiver, other.receiver)
         and other.history == one.history
         and [n for n, _ in other.arguments] == [n for n, _ in one.arguments]
-        and bool(one.arguments)
+        and not _differ_by_fixture(one, other)
+        and bool(one.arguments or other.receiver != one.receiver)
     )
 
 

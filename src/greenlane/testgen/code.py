@@ -76,6 +76,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
+    together: tuple[tuple[str, ...], ...] = ()
+    """Optional parameters that one condition names together (`uses.py` finds them)."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
     classes: tuple[tuple[str, str], ...] = ()

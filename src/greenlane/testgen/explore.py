@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
@@ -25,6 +25,8 @@ _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
 _MAX_SELECTED = 300
 PROBE = "test_greenlane_probe.py"
+_CASE = "greenlane_case"
+"""A name that no fixture of a project has."""
 _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "collections", "enum"})
 """Modules of the standard library from which a generated test may import values."""
 
@@ -174,21 +176,25 @@ def with_noticed(observed: Observed, noticed: Mapping[str, Set[Target]]) -> Obse
     return msgspec.structs.replace(observed, reached=observed.reached.union(*by_look), by_look=by_look)
 
 
+_Group: TypeAlias = tuple[frozenset[str], tuple[str, ...] | None]
+"""Fixtures, and the marks of a test that awaits."""
+
+
 class _Probe:
     """The file that makes proposed calls, one pytest item a call, those with the same fixtures in one function."""
 
     def __init__(self, scene: Scene, cases: Sequence[Case]) -> None:
-        numbers: dict[frozenset[str], list[int]] = {}
+        numbers: dict[_Group, list[int]] = {}
         for number, case in enumerate(cases):
-            numbers.setdefault(case.fixtures, []).append(number)
-        self._place = {fixtures: number for number, fixtures in enumerate(numbers)}
+            numbers.setdefault(_group_of(case), []).append(number)
+        self._place = {group: number for number, group in enumerate(numbers)}
         self._cases = cases
         self.path = f"{scene.folder}/{PROBE}" if scene.folder else PROBE
         self.text = _probe_text(list(numbers))
         self.groups = [[encode_case(number, cases[number]) for number in group] for group in numbers.values()]
 
     def test_id(self, number: int) -> str:
-        return f"{self.path}::test_probe_{self._place[self._cases[number].fixtures]}[{number}]"
+        return f"{self.path}::test_probe_{self._place[_group_of(self._cases[number])]}[{number}]"
 
 
 class Given:
@@ -227,16 +233,22 @@ def encode_case(number: int, case: Case) -> dict[str, Any]:
     }
 
 
-def _probe_text(groups: list[frozenset[str]]) -> str:
+def _group_of(case: Case) -> _Group:
+    return case.fixtures, case.script.marks if case.script is not None else None
+
+
+def _probe_text(groups: Sequence[_Group]) -> str:
     lines = ["import greenlane_explore", "import pytest", ""]
-    for number, fixtures in enumerate(groups):
+    for number, (fixtures, marks) in enumerate(groups):
         names = sorted(fixtures)
         values = ", ".join(f"{name!r}: {name}" for name in names)
+        awaits = marks is not None
         lines += [
             "",
-            f"@pytest.mark.parametrize('case', greenlane_explore.cases({number}), ids=lambda case: str(case['id']))",
-            f"def test_probe_{number}({', '.join(['case', *names])}):",
-            f"    greenlane_explore.run(case, {{{values}}})",
+            *(f"@{mark}" for mark in marks or ()),
+            f"@pytest.mark.parametrize('{_CASE}', greenlane_explore.cases({number}), ids=lambda case: str(case['id']))",
+            f"{'async ' * awaits}def test_probe_{number}({', '.join([_CASE, *names])}):",
+            f"    {'await ' * awaits}greenlane_explore.{'run_in_loop' if awaits else 'run'}({_CASE}, {{{values}}})",
             "",
         ]
     return "\n".join(lines)

@@ -39,6 +39,8 @@ from greenlane.testgen.trial import Trials
 
 _MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
+_MAX_COVERED = 2
+"""Files without an open line in which mutants are tried: each costs a search of its own."""
 
 
 class GeneratedFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,11 +101,13 @@ class TestGenerator:
         dropped: list[DroppedTest] = []
         touched = dict(gaps) if changed is None else {**changed, **{p: changed.get(p, n) | n for p, n in gaps.items()}}
         collected = collected_files(baseline)
+        sources: list[Source] = []
         for path, lines in sorted(touched.items()):
             open_lines = gaps.get(path, frozenset())
             source = await asyncio.to_thread(read_file, service, tree, path, open_lines, lines, baseline)
-            if source is None or not source.entries:
-                continue
+            sources += [source] if source is not None else []
+        for source in _worth_a_look(sources):
+            path = source.path
             style = read_style(service, tree, path, source.module, collected)
             scene = scene_of(service, environment, tree, style, touched)
             draft, lost = await self._write_file(scene, source, style, baseline, started)
@@ -180,6 +184,7 @@ class TestGenerator:
         mutants = sum(draft.mutants for draft in drafts)
         faults = tuple(words for draft in drafts for words in draft.open_faults)
         hints = tuple(hint for draft in drafts for hint in draft.hints)
+        repeated = False
         for _ in range(_MAX_SUITE_RUNS):
             files = tuple(
                 GeneratedFile(path=d.path, content=render_file([j.test for j in d.kept], d.style).encode())
@@ -203,6 +208,9 @@ class TestGenerator:
                     surviving=_surviving(faults, drafts),
                     hints=hints,
                 )
+            if broken and not repeated and not _failing_of_ours(drafts, run):
+                repeated = True  # a test that fails now and then, perhaps: it is asked once more
+                continue
             drafts, lost = _drop_for_suite(drafts, run, broken)
             dropped += lost
         else:
@@ -212,6 +220,15 @@ class TestGenerator:
                 for j in d.kept
             ]
         return Generation(dropped=tuple(dropped), mutants=mutants, surviving=faults, hints=hints)
+
+
+def _worth_a_look(sources: Sequence[Source]) -> list[Source]:
+    """Files with something open, then a few whose changed lines all were run, but perhaps not held to anything; none
+    where nothing is open."""
+    opened = [source for source in sources if source.entries]
+    covered = [source for source in sources if not source.entries and source.gap.mutants]
+    covered.sort(key=lambda source: (-len(source.gap.mutants), source.path))
+    return [*opened, *covered[:_MAX_COVERED]] if opened else []
 
 
 def _closed(judged: Judged, gap: Gap) -> Targets:
@@ -251,12 +268,7 @@ def _drop_for_suite(
 ) -> tuple[list[_Draft], list[DroppedTest]]:
     """Take out the tests that fail in the suite; if it fails elsewhere, or leaves ours out, take out all."""
     own = [(d, j) for d in drafts for j in d.kept]
-    failing = {
-        j.test.name
-        for d, j in own
-        if any(is_of(o, d.path, j.test.name) and o.outcome == "failed" for o in run.outcomes)
-    }
-    names = failing or {j.test.name for _, j in own}
+    names = _failing_of_ours(drafts, run) or {j.test.name for _, j in own}
     why = broken or (("(the suite's own command does not collect it)",) if run.passed else ("(it does not end)",))
     lost = []
     for _, judged in own:
@@ -267,10 +279,25 @@ def _drop_for_suite(
     return [draft for draft in left if draft.kept], lost
 
 
+def _failing_of_ours(drafts: Sequence[_Draft], run: SuiteRun) -> set[str]:
+    return {
+        j.test.name
+        for d in drafts
+        for j in d.kept
+        if any(is_of(o, d.path, j.test.name) and o.outcome == "failed" for o in run.outcomes)
+    }
+
+
 def _surviving(faults: Sequence[str], drafts: Sequence[_Draft]) -> tuple[str, ...]:
     """The faults that none of the tests notices which are kept in the end."""
     noticed = {key for draft in drafts for judged in draft.kept for key in judged.noticed}
     return tuple(words for words in faults if words not in noticed)
+
+
+def _held(judged: Judged) -> list[tuple[str, int]]:
+    """The open lines that a test runs; of one that runs none, the lines of the faults that only it notices."""
+    places = [key.partition(": ")[0].rpartition(":") for key in judged.noticed]
+    return sorted(judged.covers or {(path, int(line)) for path, _, line in places})
 
 
 def _written(drafts: Sequence[_Draft]) -> tuple[WrittenTest, ...]:
@@ -279,7 +306,7 @@ def _written(drafts: Sequence[_Draft]) -> tuple[WrittenTest, ...]:
             path=draft.path,
             name=judged.test.name,
             purpose=judged.test.purpose,
-            covers=tuple(f"{path}:{line}" for path, line in sorted(judged.covers)),
+            covers=tuple(f"{path}:{line}" for path, line in _held(judged)),
         )
         for draft in drafts
         for judged in draft.kept

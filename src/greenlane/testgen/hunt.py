@@ -110,8 +110,10 @@ class Hunter:
 
 
 def slotted(case: Case) -> Template | None:
-    """The case with its literals as slots; None if it has none."""
+    """The case with its literals as slots; None if it has none, or awaits: that takes a loop for each try."""
     script = case.script
+    if script is not None and script.marks is not None:
+        return None
     texts = [*script.setup, script.look] if script else [case.receiver or "None", *(t for _, t in case.arguments)]
     parts, row, numbers = list(texts), list[Value](), 0
     for place in reversed(range(len(texts))):  # the last statements first

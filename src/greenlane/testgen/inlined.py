@@ -15,6 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 
 import msgspec
 
+from greenlane.testgen.code import FunctionNode
+
 _SETUPS = ("setUp", "setup_method", "setup")
 _TEARDOWNS = frozenset({"tearDown", "teardown_method", "teardown"})
 _MAX_BODY = 8
@@ -38,7 +40,7 @@ class Givers:
         self._fixtures = _fixtures_of(parsed.body)
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
 
-    def inline(self, test: ast.FunctionDef, owner: str, rows: Set[str] = frozenset()) -> Inlined:
+    def inline(self, test: FunctionNode, owner: str, rows: Set[str] = frozenset()) -> Inlined:
         """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives."""
         body, first = list(test.body), list[ast.stmt]()
         arguments = {argument.arg for argument in test.args.args} - rows

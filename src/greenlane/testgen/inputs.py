@@ -99,6 +99,8 @@ class Script(msgspec.Struct, frozen=True):
     imports: frozenset[Import]
     setup: tuple[str, ...]
     look: str
+    marks: tuple[str, ...] | None = None
+    """Of a test that awaits: the marks that have it run in an event loop (mostly one, or none)."""
 
     @property
     def text(self) -> str:

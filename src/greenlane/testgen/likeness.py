@@ -37,7 +37,7 @@ def shape_of(script: Script, entry: Function) -> Shape:
 
 def are_rows(one: Script, other: Script, entry: Function) -> bool:
     """Whether the two differ in one plain value or a few."""
-    if one.imports != other.imports or len(one.setup) != len(other.setup):
+    if (one.imports, one.marks) != (other.imports, other.marks) or len(one.setup) != len(other.setup):
         return False
     first, second = shape_of(one, entry), shape_of(other, entry)
     if first.statements != second.statements:

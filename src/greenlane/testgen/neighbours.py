@@ -12,6 +12,7 @@ import msgspec
 
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.awaited import marks_of, marks_of_file
 from greenlane.testgen.layout import Layout, read_layout
 
 MARKER = "Characterisation tests, written by Greenlane"
@@ -33,6 +34,8 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     layout: Layout = Layout()
     name_last: bool = False
     """Files are called `pricing_test.py` rather than `test_pricing.py`."""
+    loop: tuple[str, ...] | None = None
+    """Where a plugin runs tests that await: the marks that they carry. None where none awaits."""
 
 
 def read_style(service: Service, tree: Path, path: str, module: str, collected: Container[str] | None = None) -> Style:
@@ -56,11 +59,28 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
         return Style(form=by_command or common, folder=folder, layout=read_layout(tree))
     return Style(
         form=by_command or _form_of(best[2]),
-        imports=_imports_of(best[2], module),
+        imports="names" if _is_hidden(tree, path) else _imports_of(best[2], module),
         folder=str(PurePosixPath(best[1]).parent),
         layout=read_layout(tree, (tree / best[1]).read_text(encoding="utf-8-sig")),
         name_last=best[1].endswith("_test.py") and not PurePosixPath(best[1]).name.startswith("test_"),
+        loop=_loop_of(best[2]),
     )
+
+
+def _is_hidden(tree: Path, path: str) -> bool:
+    """Whether the package of a module gives the module's name to something else: a function `retry` in the package of
+    `retry.py`."""
+    stem, file = PurePosixPath(path).stem, (tree / path).with_name("__init__.py")
+    try:
+        parsed = parse_source(file.read_text(encoding="utf-8-sig"))
+    except (UnreadableSourceError, UnicodeDecodeError, OSError):
+        return False
+    for node in parsed.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == stem:
+            return True
+        if isinstance(node, ast.ImportFrom) and node.module and any((a.asname or a.name) == stem for a in node.names):
+            return True
+    return False
 
 
 def nearest_test(service: Service, tree: Path, path: str, module: str) -> str | None:
@@ -114,6 +134,16 @@ def _form_of(parsed: ast.Module) -> Form:
             members = (m for m in node.body if isinstance(m, ast.FunctionDef | ast.AsyncFunctionDef))
             counts[form] += sum(member.name.startswith("test") for member in members)
     return max(counts, key=lambda form: counts[form])
+
+
+def _loop_of(parsed: ast.Module) -> tuple[str, ...] | None:
+    """The marks of its first test that awaits."""
+    own = marks_of_file(parsed)
+    for holder in parsed.body:
+        for node in holder.body if isinstance(holder, ast.ClassDef) else [holder]:
+            if isinstance(node, ast.AsyncFunctionDef) and node.name.startswith("test"):
+                return marks_of(node, holder, own)
+    return None
 
 
 def _nearness(name: str, parsed: ast.Module, path: str, module: str) -> int:

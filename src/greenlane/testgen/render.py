@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.body import Body, is_rough, pattern_of
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.formatting import format_source, import_lines
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
-from greenlane.testgen.inputs import Description, Script
+from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.likeness import parametrised
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
+from greenlane.testgen.receivers import with_columns
 from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, parts_of, viewed
 
 _MAX_INLINE = 70
@@ -139,33 +142,24 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     first = ["self"] if style.form != "function" else []
     names = [] if body.unittest else [name for name, _ in body.parameters]
     signature = ", ".join([*first, *fixtures, *names])
-    lines = [f"def {test.name}({signature}):", f'    """{_docstring(test.purpose)}"""']
+    script = calls[0].case.script
+    marks = script.marks if script is not None else body.loop if body.awaits else None
+    head = [f"@{mark}" for mark in marks or ()]
+    body.imports |= {("pytest", "")} if head else set()
+    head.append(f"{'def' if marks is None else 'async def'} {test.name}({signature}):")
+    lines = [*head, f'    """{_docstring(test.purpose)}"""']
     if body.parameters and body.unittest:
-        lines += [f"    {line}" for line in _subtests(body)]
+        lines += [f"    {line}" for line in body.subtests()]
     else:
         lines += [f"    {line}" for line in body.lines]
         if body.parameters:
             body.imports.add(("pytest", ""))
-            lines.insert(0, _parametrize(body.parameters))
+            lines.insert(0, body.parametrize())
     return "\n".join(lines) + "\n"
 
 
 def _docstring(purpose: str) -> str:
     return purpose.replace("\\", "\\\\").replace('"""', "'''")
-
-
-def _parametrize(parameters: list[tuple[str, list[str]]]) -> str:
-    names = ", ".join(repr(name) for name, _ in parameters)
-    rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in parameters), strict=True)]
-    return f"@pytest.mark.parametrize(({names}), [{', '.join(rows)}])"
-
-
-def _subtests(body: Body) -> list[str]:
-    names = [name for name, _ in body.parameters]
-    rows = ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in body.parameters), strict=True)]
-    shown = ", ".join(f"{name}={name}" for name in names if name not in {"expected", "message"})
-    head = [f"for {', '.join(names)} in [{', '.join(rows)}]:", f"    with self.subTest({shown}):"]
-    return head + [f"        {line}" for line in body.lines]
 
 
 def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
@@ -179,6 +173,9 @@ def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: S
     given = [f"{name}={text}" if name else text for (name, _), text in zip(case.arguments, arguments, strict=True)]
     as_is = outcome.value is not None and outcome.value.text == "NotImplemented"  # an operator would ask the other side
     call = ("" if as_is else as_written(entry, receiver, given)) or f"{target}({', '.join(given)})"
+    if entry.asynchronous and body.loop is not None:
+        body.awaits = True
+        return f"await {call}"
     if entry.asynchronous:
         body.imports.add(("asyncio", ""))
         call = f"asyncio.run({call})"
@@ -309,7 +306,7 @@ def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, need
     case = observed.case
     bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
     if receiver is not None and bound and (needed or case.history or len(receiver) > _MAX_INLINE // 2):
-        name = _variable(case.entry.owner or "receiver", case.fixtures)
+        name = _variable(case.entry.owner or "receiver", _names_in(case))
         body.lines.append(f"{name} = {receiver}")
         receiver = name
     for step in case.history:
@@ -337,10 +334,17 @@ def _bind_argument(observed: Observed, arguments: list[str], number: int, body: 
     params = observed.case.entry.params
     given = observed.case.arguments[number][0]
     wanted = given or (params[number].name if number < len(params) else "value")
-    name = _variable(wanted, observed.case.fixtures)
+    name = _variable(wanted, _names_in(observed.case))
     body.lines.append(f"{name} = {arguments[number]}")
     arguments[number] = name
     return name
+
+
+def _names_in(case: Case) -> set[str]:
+    """Names that the call uses and no variable may hide: a class may be written like a variable."""
+    texts = [case.receiver or case.entry.called, *(text for _, text in case.arguments)]
+    named = {n.id for text in texts for n in ast.walk(parse_expression(text)) if isinstance(n, ast.Name)}
+    return named | case.fixtures
 
 
 def _variable(wanted: str, taken: Iterable[str]) -> str:
@@ -363,25 +367,27 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
         taken.add(name)
         body.parameters.append((name, column))
         arguments.append(name)
+    made, parts = with_columns([o.case.receiver for o in calls if o.case.receiver], taken)
+    body.parameters += [(name, [body.write(text) for text in column]) for name, column in parts]
+    receiver = body.write(made) if made else None
     if calls[0].outcome.error is not None:
-        _raising_rows(calls, arguments, body)
+        _raising_rows(calls, receiver, arguments, body)
         return
     values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
     body.parameters.append(("expected", values))
-    receiver = body.write(first.receiver) if first.receiver else None
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     body.lines.append(_equal_to_expected(call, values, body))
 
 
-def _raising_rows(calls: Sequence[Observed], arguments: Sequence[str], body: Body) -> None:
+def _raising_rows(calls: Sequence[Observed], receiver: str | None, arguments: Sequence[str], body: Body) -> None:
     """Rows that raise the same error, each with its message."""
-    first, error = calls[0].case, calls[0].outcome.error
+    error = calls[0].outcome.error
     assert error is not None
     patterns = [pattern_of(o.outcome.message) or "''" for o in calls]
     if len(set(patterns)) > 1:
         body.parameters.append(("message", patterns))
     pattern = "message" if len(set(patterns)) > 1 else patterns[0].strip("'") and patterns[0]
-    receiver = _bind_receiver(calls[0], body.write(first.receiver) if first.receiver else None, body, needed=False)
+    receiver = _bind_receiver(calls[0], receiver, body, needed=False)
     call = _call(calls[0], body, receiver, arguments)
     body.lines += [body.raises(body.write(error[1]), pattern), f"    {call}"]

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 _MAX_ROWS = 3
 
 
-def rows_of(test: ast.FunctionDef) -> list[dict[str, ast.expr]]:
-    """The first rows of a parametrised test, by name (of several decorators side by side); one empty row for any
-    other test, none if the parameters can't be read."""
+def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
+    """The first rows of a test that is parametrised by these decorators, by name (of several side by side); one empty
+    row for any other test, none if the parameters can't be read. `named` are values of names of its file."""
     found: list[dict[str, ast.expr]] = [{}]
-    for decorator in test.decorator_list:
-        called = isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith("mark.parametrize")
+    for decorator in decorators:
+        called = isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "parametrize"
         if not called or not isinstance(decorator, ast.Call) or len(decorator.args) < 2:
             continue
-        rows = _read_rows(decorator)
+        rows = _read_rows(decorator, named)
         if not rows:
             return []
         count = max(len(found), len(rows))
@@ -25,18 +25,27 @@ def rows_of(test: ast.FunctionDef) -> list[dict[str, ast.expr]]:
     return found
 
 
-def _read_rows(decorator: ast.Call) -> list[dict[str, ast.expr]]:
+def _read_rows(decorator: ast.Call, named: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
     try:
         given = ast.literal_eval(decorator.args[0])
     except (ValueError, TypeError, SyntaxError):
         return []
     names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
     rows, found = decorator.args[1], []
+    if isinstance(rows, ast.Name):
+        rows = named.get(rows.id, rows)
     for item in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
-        values = item.elts if len(names) > 1 and isinstance(item, ast.Tuple | ast.List) else [item]
-        if len(values) == len(names) and not any("pytest.param" in ast.unparse(v) for v in values):
+        values = _values(item, len(names))
+        if len(values) == len(names):
             found.append(dict(zip(names, values, strict=True)))
     return found[:_MAX_ROWS]
+
+
+def _values(item: ast.expr, count: int) -> list[ast.expr]:
+    """The values of a row, also of `pytest.param(...)` without marks."""
+    if isinstance(item, ast.Call) and ast.unparse(item.func).split(".")[-1] == "param":
+        return [] if any(keyword.arg == "marks" for keyword in item.keywords) else item.args
+    return item.elts if count > 1 and isinstance(item, ast.Tuple | ast.List) else [item]
 
 
 def assignment(name: str, value: ast.expr) -> ast.stmt:

@@ -16,7 +16,10 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
+from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
@@ -24,13 +27,20 @@ from greenlane.testgen.rows import assignment, filled, filled_expression, rows_o
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
-_MAX_HELPER_LINES = 15
 _MAX_HELPERS = 3
 _SELF_LOOKS = {
     "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
     "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
     "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
 }  # fmt: skip
+
+
+_INSIDE = "inside"
+"""The name of what is looked at in a `with` block, after it."""
+_TOUCHING = (
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+)  # fmt: skip
+"""Statements that may change an object that they use."""
 
 
 class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,7 +104,8 @@ class _TestFile:
     def __init__(self, parsed: ast.Module, package: str) -> None:
         self._imports: dict[str, Import] = {}
         self._helpers: dict[str, ast.stmt] = {}
-        self._tests: dict[str, ast.FunctionDef] = {}
+        self._tests: dict[str, FunctionNode] = {}
+        self._marks = marks_of_file(parsed)
         self._givers = Givers(parsed)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
@@ -106,15 +117,19 @@ class _TestFile:
                 self._helpers[node.name] = node
                 members = node.body if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
-                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, ast.FunctionDef)}
+                self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, FunctionNode)}
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._helpers[node.targets[0].id] = node
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
         test = self._tests.get(name)
-        if test is None or any(isinstance(n, ast.Await | ast.Yield) for n in ast.walk(test)):
+        if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
-        rows = rows_of(test)
+        holder = self._helpers.get(name.rpartition("::")[0])
+        marks = marks_of(test, holder, self._marks)
+        around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
+        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in rows:
@@ -122,12 +137,17 @@ class _TestFile:
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup):
-                script = self._cut([*before], look, inlined.arguments, row)
+                script = self._cut([*before], look, inlined.arguments, row, marks)
                 if script is not None:
                     yield script
 
     def _cut(
-        self, setup: list[ast.stmt], look: ast.expr, arguments: Set[str], row: Mapping[str, ast.expr]
+        self,
+        setup: list[ast.stmt],
+        look: ast.expr,
+        arguments: Set[str],
+        row: Mapping[str, ast.expr],
+        marks: tuple[str, ...] | None,
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
         kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
@@ -138,6 +158,7 @@ class _TestFile:
         bound = {name for node in kept for name in _bound(node)}
         pending = [name for node in (*kept, look) for name in _loaded(node)]
         seen: set[str] = set()
+        used = words_in(*kept, look)
         while pending:
             name = pending.pop()
             if name in seen or name in bound:
@@ -147,9 +168,10 @@ class _TestFile:
                 fixtures.add(name)
             elif name in self._imports:
                 imports.add(self._imports[name])
-            elif name in self._helpers and _is_small(self._helpers[name]):
-                helpers[name] = self._helpers[name]
-                pending += _loaded(self._helpers[name])
+            elif name in self._helpers and (helper := short_helper(self._helpers[name], used)) is not None:
+                helpers[name] = helper
+                pending += _loaded(helper)
+                used |= words_in(helper)
             elif not hasattr(builtins, name):
                 return None
         local = fixtures & (self._helpers.keys() | self._of_classes)
@@ -158,11 +180,18 @@ class _TestFile:
         local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
         if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
             return None  # what it changes outside of itself, the test sets back only after the look
+        waits = awaits([*kept, look])
+        if waits and marks is None:
+            made, look = put_together(kept, look)
+            kept = [made]
+            imports.add(AWAITING_NEEDS)
         lines = [helpers[name] for name in self._helpers if name in helpers] + kept
         texts = tuple(ast.unparse(node) for node in lines)
         if len(texts) > _MAX_STATEMENTS or any(len(text) > MAX_STATEMENT for text in texts):
             return None
         script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))
+        if waits or fixtures:  # which may be of the loop
+            script = msgspec.structs.replace(script, marks=marks)
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
 
 
@@ -208,12 +237,23 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             inner = list(setup)
             yield from _looks(node.body, inner)
         else:
+            if isinstance(node, ast.With | ast.AsyncWith):
+                yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if isinstance(value, ast.Call):
+            if isinstance(value.value if isinstance(value, ast.Await) else value, ast.Call) and value is not None:
                 yield value, setup
             cleaned = _without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
+
+
+def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
+    """The same block for each look in it, with no more than that needs, and the look given a name."""
+    for look, before in _looks(node.body, []):
+        stored = ast.Assign(targets=[ast.Name(id=_INSIDE, ctx=ast.Store())], value=look)
+        body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
+        made = type(node)(items=node.items, body=body)
+        yield ast.fix_missing_locations(ast.copy_location(made, node))
 
 
 def _asserted(test: ast.expr) -> ast.expr:
@@ -259,12 +299,14 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
     kept: list[ast.stmt] = []
     for node in reversed(setup):
         bound = set(_bound(node))
-        touches = isinstance(node, ast.Expr | ast.Assign | ast.AugAssign | ast.Delete | ast.With | ast.For | ast.Try)
+        touches = isinstance(node, _TOUCHING)
         holders = (
             {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):  # `fill(row)`: it is made for what it does
-            holders |= {a.id for a in node.value.args if isinstance(a, ast.Name)}
+        called = node.value.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) else node
+        called = called.value if isinstance(called, ast.Expr) else called
+        if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
+            holders |= {a.id for a in called.args if isinstance(a, ast.Name)}
         if bound & needed or (holders - imported) & needed:
             kept.insert(0, node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
@@ -291,7 +333,7 @@ def _altered(node: ast.stmt) -> Iterator[str]:
 
 
 def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Await):
         node = node.func if isinstance(node, ast.Call) else node.value
     return node.id if isinstance(node, ast.Name) else ""
 
@@ -329,17 +371,9 @@ def _loaded(node: ast.AST) -> list[str]:
 
 
 def _is_inner(node: ast.AST) -> bool:
-    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try)
+    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try | ast.AsyncFor | ast.AsyncWith)
 
 
 def _arguments(node: ast.arguments) -> list[ast.arg]:
     extra = [a for a in (node.vararg, node.kwarg) if a is not None]
     return [*node.posonlyargs, *node.args, *node.kwonlyargs, *extra]
-
-
-def _is_small(node: ast.stmt) -> bool:
-    """Whether a helper of the file may be copied into a test: short, and no fixture."""
-    decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
-    if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
-        return False
-    return (node.end_lineno or node.lineno) - node.lineno < _MAX_HELPER_LINES

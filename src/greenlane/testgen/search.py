@@ -82,6 +82,8 @@ class Search:
     async def run(self, baseline: SuiteRun) -> list[Observed]:
         """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
         self.gap = await self._still_open(baseline)
+        if not self.gap.covering and not self.gap.mutants:
+            return []
         observed = await self._explore(baseline)
         self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
@@ -163,11 +165,10 @@ class Search:
 
     async def _explore(self, baseline: SuiteRun) -> list[Observed]:
         source = self._source
-        functions = [function for _, function in source.entries]
+        faulty = entries_at(source.functions, [mutant.line for mutant in self.gap.mutants])
+        functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
-        faulty = (f for _, f in entries_at(source.functions, [mutant.line for mutant in self.gap.mutants]))
-        functions = list(dict.fromkeys([*functions, *faulty]))
         self._calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})

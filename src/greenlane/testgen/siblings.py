@@ -15,7 +15,7 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function
-from greenlane.testgen.inputs import Import, Script
+from greenlane.testgen.inputs import Import
 from greenlane.testgen.scripts import FoundScript
 
 
@@ -75,7 +75,7 @@ def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Itera
     imports: frozenset[Import] = frozenset(pair for pair in found.script.imports if pair[1] not in swapping.swapped)
     if swapping.swapped & siblings:
         imports |= {(entry.module, entry.owner or "")}
-    script = Script(imports=imports, setup=tuple(changed[:-1]), look=changed[-1])
+    script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(changed[:-1]), look=changed[-1])
     yield msgspec.structs.replace(found, script=script)
 
 

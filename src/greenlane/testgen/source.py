@@ -27,7 +27,7 @@ from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, open_branches
-from greenlane.testgen.uses import told_by_uses
+from greenlane.testgen.uses import told_by_uses, with_company
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,7 +63,8 @@ def read_file(
         changed=changed | lines,
     )
     known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
-    functions = with_classes(told_by_uses(list_functions(parsed, path, module), parsed), known_classes)
+    listed = with_company(list_functions(parsed, path, module), parsed)
+    functions = with_classes(told_by_uses(listed, parsed), known_classes)
     return Source(
         path=path,
         module=module,

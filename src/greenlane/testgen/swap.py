@@ -1,7 +1,8 @@
 """Scripts for a function that no test calls yet: those of its kin, with a call of the kin swapped for one of it. Pure.
 
 `Query().val.one_of([1])` in a test, and a new method `fragment`: `Query().val.fragment([1])` and the like. The receiver
-and what is done with the result stay in the project's own words.
+and what is done with the result stay in the project's own words. Objects that are called like functions (what a
+decorator makes of a method, say) are taken by their calls: `cached.get(0)` becomes `cached.get.cache`.
 """
 
 from __future__ import annotations
@@ -29,21 +30,25 @@ _COMPARING = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge_
 
 def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:
     """The script with one call of a function of `kin` (of the same class, or the same module) made one of `entry`."""
-    names = {f.name for f in kin if f.owner == entry.owner and f != entry and not f.name.startswith("__")}
+    own = [f for f in kin if f.owner == entry.owner and f != entry]
+    names = {f.name for f in own if not f.name.startswith("__")}
+    called = entry.owner is not None and any(f.name == "__call__" for f in own)
     texts = [*found.script.setup, found.script.look]
     for place, text in enumerate(texts):
         try:
             tree = parse_source(text)
         except UnreadableSourceError:
             continue
-        for call in [n for n in ast.walk(tree) if isinstance(n, ast.Call) and _called(n, entry) in names]:
+        calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+        held = [(n, _as_method(n)) for n in calls if called and _is_held(n, found.script)]
+        for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *held]:
             for arguments in _rows(call, entry, texts):
-                changed = ast.unparse(_with_call(tree, call, _call(call, entry, arguments)))
+                changed = ast.unparse(_with_call(tree, call, _call(like, entry, arguments)))
                 rows = [changed if number == place else row for number, row in enumerate(texts)]
                 imports = found.script.imports
                 if isinstance(call.func, ast.Name):
                     imports = imports - {(entry.module, call.func.id)} | {(entry.module, entry.name)}
-                script = Script(imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
+                script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
 
 
@@ -66,7 +71,7 @@ def chain_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) ->
                 new = ast.Call(func=func, args=[_parsed(value) for value in row], keywords=[])
                 changed = ast.unparse(_with_call(tree, holder, new))
                 rows = [changed if number == place else other for number, other in enumerate(texts)]
-                script = Script(imports=found.script.imports, setup=tuple(rows[:-1]), look=rows[-1])
+                script = msgspec.structs.replace(found.script, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
 
 
@@ -77,6 +82,23 @@ def _holders(tree: ast.Module, names: set[str], *, compares: bool) -> Iterator[a
             yield node.func.value
         elif isinstance(node, ast.Compare) and compares and isinstance(node.left, ast.Call | ast.Attribute | ast.Name):
             yield node.left
+
+
+def _is_held(call: ast.Call, script: Script) -> bool:
+    """Whether what is called may be an object that can be called: a part of something that the script made."""
+    root = call.func
+    while isinstance(root, ast.Attribute):
+        root = root.value
+    imported = {name.split(" as ")[-1] or module for module, name in script.imports}
+    return isinstance(call.func, ast.Attribute) and isinstance(root, ast.Name) and root.id not in imported
+
+
+def _as_method(call: ast.Call) -> ast.Call:
+    """`basket.total(1)` as a call of a method of `basket.total`: where objects are called like functions, that is what
+    the other methods of their class are called on."""
+    return ast.Call(
+        func=ast.Attribute(value=call.func, attr="__call__", ctx=ast.Load()), args=call.args, keywords=call.keywords
+    )
 
 
 def _called(call: ast.Call, entry: Function) -> str:

@@ -16,6 +16,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
 
+_MAX_TOGETHER = 4
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
 _KINDS: tuple[tuple[str, type], ...] = (
     ("str", str), ("dict", dict), ("list", list), ("set", set), ("bytes", bytes), ("datetime", datetime.datetime),
@@ -143,3 +144,25 @@ def _kinds_asked(loop: ast.For, item: str) -> Iterator[str]:
         for part in ast.walk(asked) if asked is not None else ():
             if isinstance(part, ast.Name) and part.id in _PLAIN:
                 yield part.id
+
+
+def with_company(functions: Sequence[Function], tree: ast.Module) -> tuple[Function, ...]:
+    """The functions, each with the optional parameters that its conditions name together."""
+    nodes = {(n.name, n.lineno): n for n in ast.walk(tree) if isinstance(n, FunctionNode)}
+    found = []
+    for function in functions:
+        optional = [param.name for param in function.params if param.default is not None]
+        node = nodes.get((function.name, function.first))
+        together = dict.fromkeys(_named_together(node, optional)) if node is not None and len(optional) > 1 else {}
+        found.append(msgspec.structs.replace(function, together=tuple(together)[:_MAX_TOGETHER]))
+    return tuple(found)
+
+
+def _named_together(node: FunctionNode, optional: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    for part in ast.walk(node):
+        test = part if isinstance(part, ast.BoolOp) else getattr(part, "test", None)
+        if isinstance(test, ast.expr):
+            named = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
+            names = tuple(name for name in optional if name in named)
+            if len(names) > 1:
+                yield names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from types import MappingProxyType
 
 import msgspec
@@ -15,6 +15,7 @@ from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
+from greenlane.testgen.options import options, with_option, with_options_together, without_option
 from greenlane.testgen.turns import in_turn
 
 
@@ -42,8 +43,8 @@ def vary(
                 found.append(changed)
         if len(found) > limit:
             break
-    added = [*_without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
-    added += [*_of_wrong_kind(case), *_with_class(case, constructors), *_with_option(case)]
+    added = [*with_options_together(case), *without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
+    added += [*_of_wrong_kind(case), *_with_class(case, constructors), *with_option(case)]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return [whole(one) for one in list(unique.values())[:limit]]
@@ -103,17 +104,6 @@ def _with_other_history(case: Case) -> Iterator[Case]:
         yield msgspec.structs.replace(case, history=longer, carved=False, steps=case.steps + 1)
 
 
-def _without_option(case: Case) -> Iterator[Case]:
-    """The same call without one optional argument that it gave."""
-    optional = {param.name for param in case.entry.params if param.default is not None}
-    for number, (name, _) in enumerate(case.arguments):
-        param = case.entry.params[number].name if name is None and number < len(case.entry.params) else name
-        last = name is not None or number + 1 == len(case.arguments)
-        if param in optional and last:
-            fewer = case.arguments[:number] + case.arguments[number + 1 :]
-            yield msgspec.structs.replace(case, arguments=fewer, carved=False, steps=case.steps + 1)
-
-
 def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
     """The same call with a value that a test gave to a parameter of the same name elsewhere."""
     for number, (name, text) in enumerate(case.arguments):
@@ -159,25 +149,6 @@ def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
                     carved=False,
                     steps=case.steps + 1,
                 )
-
-
-def _with_option(case: Case) -> Iterator[Case]:
-    """The same call with one optional argument given that it left out."""
-    given = {name for name, _ in case.arguments}
-    count = len([1 for name, _ in case.arguments if name is None])
-    for name, value in _options(case.entry.params[count:], given, case.entry):
-        yield msgspec.structs.replace(
-            case, arguments=(*case.arguments, (name, value)), carved=False, steps=case.steps + 1
-        )
-
-
-def _options(params: Iterable[Param], given: Set[str | None], entry: Function) -> Iterator[tuple[str, str]]:
-    """Values for optional parameters that were left out, the first of each before the second of any; those of which
-    something is known come first."""
-    left = [param for param in params if param.default is not None and param.name not in given]
-    left.sort(key=lambda param: not (param.annotation or param.choices))
-    rows = [[(param.name, value) for value in guess_options(param, entry)] for param in left]
-    return in_turn(rows)
 
 
 def _variants(text: str, entry: Function, constructors: Constructors, *, statement: bool = False) -> Iterator[str]:
@@ -255,7 +226,7 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called, ())
-    for name, value in in_turn([_as_its_like(params, node), _options(params[len(node.args) :], given, entry)]):
+    for name, value in in_turn([_as_its_like(params, node), options(params[len(node.args) :], given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:

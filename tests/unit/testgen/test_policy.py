@@ -31,6 +31,12 @@ def test_a_test_that_passes_every_gate_is_kept() -> None:
     assert assess_test(PASSED).keep
 
 
+def test_a_test_that_runs_nothing_new_is_kept_if_it_notices_a_fault_that_no_test_noticed() -> None:
+    again = msgspec.structs.replace(PASSED, new_lines=0, noticed=1)
+    assert assess_test(again).gate == "covers"  # what it notices, others notice too
+    assert assess_test(msgspec.structs.replace(again, new_faults=1)).keep
+
+
 @pytest.mark.parametrize("gate", GATES)
 def test_each_gate_stops_a_test_and_says_why(gate: str) -> None:
     changes, words = BROKEN[gate]

@@ -281,3 +281,118 @@ def test_a_script_that_changes_what_it_imported_is_none(tmp_path: Path) -> None:
         },
     )
     assert read_scripts(tree, ["tests/test_money.py::test_it"]) == []
+
+
+def test_rows_are_read_wherever_they_stand(tmp_path: Path) -> None:
+    text = """
+import pytest
+from shop.money import average
+
+ROWS = [pytest.param([1], id="one"), pytest.param([2], marks=pytest.mark.skip), [3]]
+parametrize = pytest.mark.parametrize
+
+@parametrize("given", ROWS)
+class TestAverage:
+    @parametrize("rounded,expected", [(True, 1)])
+    def test_average(self, given, rounded, expected):
+        assert average(given, rounded=rounded) == expected
+"""
+    write_tree(tmp_path, {"tests/test_more.py": text})
+    found = read_scripts(tmp_path, ["tests/test_more.py::TestAverage::test_average"])
+    assert [one.script.look for one in found] == ["average([1], rounded=True)", "average([3], rounded=True)"]
+
+
+def test_what_an_asynchronous_test_awaits_is_awaited_in_the_loop_of_its_plugin(tmp_path: Path) -> None:
+    text = """
+import pytest
+from shop.client import Client
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.slow]
+
+async def test_get(shop):
+    url = "/basket"
+    async with Client(shop) as client:
+        answer = await client.get(url)
+    assert answer.ok
+    assert len(url) == 7
+
+def test_plain():
+    async def pay():
+        return await Client().pay()
+    assert Client().run(pay) == 1
+"""
+    write_tree(tmp_path, {"tests/test_client.py": text})
+    found = read_scripts(tmp_path, ["tests/test_client.py::test_get"])
+    (script,) = [one.script for one in found if one.script.look == "answer.ok"]
+    assert script.setup[-1] == "async with Client(shop) as client:\n    answer = await client.get(url)"
+    assert script.marks == ("pytest.mark.asyncio",)
+    (still,) = [one.script for one in found if one.script.look == "len(url)"]
+    assert still.marks is None
+    (plain,) = [one.script for one in read_scripts(tmp_path, ["tests/test_client.py::test_plain"])]
+    assert (plain.look, plain.marks) == ("Client().run(pay)", None)
+
+
+def test_what_a_unittest_awaits_is_run_in_a_coroutine_of_its_own(tmp_path: Path) -> None:
+    text = """
+import unittest
+from shop.client import Client
+
+class ClientTest(unittest.IsolatedAsyncioTestCase):
+    async def test_get(self):
+        answer = await Client().get("/basket")
+        self.assertTrue(answer.ok)
+"""
+    write_tree(tmp_path, {"tests/test_client.py": text})
+    found = read_scripts(tmp_path, ["tests/test_client.py::ClientTest::test_get"])
+    (script,) = [one.script for one in found if "answer.ok" in one.script.setup[0]]
+    assert script.setup[0].splitlines()[0] == "async def outcome():"
+    assert (script.look, script.marks) == ("asyncio.run(outcome())", None)
+    assert ("asyncio", "") in script.imports
+
+
+def test_a_look_in_a_with_block_is_taken_with_no_more_of_the_block_than_it_needs(tmp_path: Path) -> None:
+    text = """
+from shop.app import app
+
+def test_client():
+    with app.client() as client:
+        other = len("/other")
+        answer = client.get("/")
+        assert answer.data == b"x"
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    scripts = [one.script for one in read_scripts(tmp_path, ["tests/test_app.py::test_client"])]
+    whole = "with app.client() as client:\n    answer = client.get('/')\n    inside = answer.data"
+    assert (whole,) in [script.setup for script in scripts if script.look == "inside"]
+
+
+def test_of_a_long_helper_class_a_script_takes_what_it_uses(tmp_path: Path) -> None:
+    other = "\n".join(f"    def other_{n}(self):\n        return {n}\n" for n in range(8))
+    text = f"""
+class Shop:
+    limit = 3
+    rest = 4
+
+    def __init__(self):
+        self.count = 0
+
+    def price(self, value):
+        return self._doubled(value)
+
+    def _doubled(self, value):
+        return value * self.limit
+
+{other}
+
+def test_price():
+    assert Shop().price(2) == 6
+"""
+    (tmp_path / "test_shop.py").write_text(text)
+    (found,) = read_scripts(tmp_path, ["test_shop.py::test_price"])
+    helper, look = found.script.setup[0], found.script.look
+    assert look == "Shop().price(2)"
+    names = ["limit", "__init__", "price", "_doubled"]
+    assert [name for name in [*names, "rest", "other_1"] if name in helper] == names
+    made: dict[str, object] = {}
+    exec(helper, made)
+    assert eval(look, made) == 6

@@ -18,6 +18,11 @@ class Query:
     @property
     def plain(self): ...
 
+class Kept:
+    def __call__(self, value): ...
+    @property
+    def store(self): ...
+
 def once(func): ...
 def twice(func): ...
 """
@@ -54,3 +59,10 @@ def test_a_function_is_imported_in_place_of_its_kin() -> None:
 
 def test_a_function_is_not_swapped_for_a_method() -> None:
     assert swapped("twice", look="Query().one_of([1])") == []
+
+
+def test_an_object_that_is_called_like_a_function_is_taken_by_its_calls() -> None:
+    looks = [s.look for s in swapped("store", "shop = Shop()", look="shop.price(1)")]
+    assert looks == ["shop.price.store"]
+    imported = frozenset({("shop", "prices")})
+    assert swapped("store", look="prices.price(1)", imports=imported) == [], "a function of a module"

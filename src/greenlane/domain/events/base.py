@@ -125,7 +125,8 @@ class ChangedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WrittenTest(msgspec.Struct, frozen=True, kw_only=True):
-    """A generated test that passed every gate: where it stands, what it is called, the lines it newly covers."""
+    """A generated test that passed every gate: where it stands, what it is called, the lines it newly covers; if it
+    covers none, those whose faults only it notices."""
 
     path: str
     name: str

@@ -19,6 +19,8 @@ import pytest
 from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _MAX_CALLS = 40
+_MAX_LOOKS = 60
+"""Calls of one function that are looked at in one test: a loop makes thousands that say nothing new."""
 _MAX_OBJECTS = 3000
 _MAX_STEPS = 5
 _MAX_MAKING = 300
@@ -41,6 +43,7 @@ class Carver:
         self._history: dict[int, tuple[Any, list[Any]]] = {}
         self._kinds: dict[Any, str] = {}
         self._seen: dict[str, set[str]] = {}
+        self._looks: dict[str, int] = {}
         self._busy = False
         self.calling = False
         self.item: Any = None
@@ -141,6 +144,7 @@ class Carver:
 
     def forget(self) -> None:
         """A new test begins: what the one before did to an object is no history for it."""
+        self._looks.clear()
         self._history.clear()
         self._made.clear()
         self.calling = False
@@ -152,7 +156,11 @@ class Carver:
         """Fixtures of this test that a test in another file of the same folder can name, too."""
         usable = {}
         definitions = getattr(getattr(self.item, "_fixtureinfo", None), "name2fixturedefs", {})
+        rows = getattr(getattr(self.item, "callspec", None), "params", {})
+        offered = getattr(getattr(self.item.session, "_fixturemanager", None), "_arg2fixturedefs", {})
         for name, value in (getattr(self.item, "funcargs", None) or {}).items():
+            if name in rows and name not in offered:
+                continue  # a value of a parametrised test is given to it alone
             found = definitions.get(name)
             base = getattr(found[-1], "baseid", "") if found else "?"
             shared = not base.endswith(".py") and "::" not in base and base != "?"
@@ -187,7 +195,8 @@ class Carver:
 
     def _note_call(self, target: str, frame: Any) -> None:
         calls = self._seen.setdefault(target, set())
-        if len(calls) >= _MAX_CALLS:
+        self._looks[target] = self._looks.get(target, 0) + 1
+        if len(calls) >= _MAX_CALLS or self._looks[target] > _MAX_LOOKS:
             return
         values = inspect.getargvalues(frame)
         bound = bool(values.args) and values.args[0] in {"self", "cls"}

@@ -17,9 +17,10 @@ import itertools
 import json
 import os
 import signal
+import time
 import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from greenlane_further import (  # type: ignore[import-not-found]  # it lies beside this file inside
@@ -72,7 +73,16 @@ def cases(group: int) -> list[dict[str, Any]]:
 
 
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
-    record = {"case": case["id"], **_observe(case, fixtures)}
+    _tell(case, _observe(case, fixtures))
+
+
+async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
+    """The same for a script of a test that awaits, in the loop that its plugin runs."""
+    _tell(case, await _follow(case["script"], dict(fixtures), in_loop=True))
+
+
+def _tell(case: dict[str, Any], seen: dict[str, Any]) -> None:
+    record = {"case": case["id"], **seen}
     if "mutants" in _GIVEN:
         SEEN[case["id"]] = expectation(record)
         UNLIKE[:] = unlike(EXPECTED.get(case["id"], SEEN[case["id"]]), record)
@@ -85,7 +95,7 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     names: dict[str, Any] = dict(fixtures)
     if case["script"] is not None:
-        return _follow(case["script"], names)
+        return _at_once(_follow(case["script"], names))
     try:
         for module, name in case["imports"]:
             found = importlib.import_module(module)
@@ -116,8 +126,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     record["changes"] = changes_of(before, after)
     if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
         record["changes"] = _answered_otherwise(case, names, describer)
-    record["more"] = further_looks(record, outcome, describer, _GIVEN["project"])
-    return record
+    return record | _more(lambda: further_looks(record, outcome, describer, _GIVEN["project"]))
 
 
 def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: Describer) -> list[Any]:
@@ -139,8 +148,18 @@ def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: 
     return []
 
 
-def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
-    """What a script shows: of its look, or of the statement before it that raised an error."""
+def _at_once(coroutine: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """What a coroutine gives that waits for nothing."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        given: dict[str, Any] = end.value
+        return given
+    raise AssertionError("it waits")
+
+
+async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) -> dict[str, Any]:
+    """What a script shows: of its look, or of the statement before it that raised an error. `in_loop`: it may await."""
     imports, setup, look = script
     names |= {"__name__": "greenlane_script"}
     for module, name in imports:
@@ -151,20 +170,47 @@ def _follow(script: Any, names: dict[str, Any]) -> dict[str, Any]:
     try:
         for statement in setup:
             with _limited():
-                exec(statement, names)
+                value = eval(_compiled(statement, "exec", in_loop), names)
+                if in_loop and inspect.iscoroutine(value):
+                    await _in_time(value)
             place += 1
         try:
-            code = compile(look, "<look>", "eval")
+            code = _compiled(look, "eval", in_loop)
         except SyntaxError:
-            code = compile(look, "<look>", "exec")
-        outcome = _call(lambda: eval(code, names), [], {}, False, progress)
+            code = _compiled(look, "exec", in_loop)
+        outcome = (
+            await _seen(code, names, progress) if in_loop else _call(lambda: eval(code, names), [], {}, False, progress)
+        )
     except CallTimeout:
         return {"kind": "timeout"}
     except Exception as error:
         return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
-    shown["more"] = further_looks(shown, outcome, describer, _GIVEN["project"])
-    return shown
+    return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
+
+
+def _compiled(text: str, mode: str, in_loop: bool) -> types.CodeType:
+    code: types.CodeType = compile(text, "<script>", mode, flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if in_loop else 0)
+    return code
+
+
+async def _seen(code: types.CodeType, names: dict[str, Any], progress: dict[str, Any]) -> Any:
+    """The value of a look that may await; of a coroutine that it gives, what that gives."""
+    with _limited(), warned(_GIVEN["project"], progress):
+        value = eval(code, names)
+        if inspect.iscoroutine(value) and code.co_flags & inspect.CO_COROUTINE:
+            value = await _in_time(value)
+    return _call(lambda: value, [], {}, False, progress)
+
+
+async def _in_time(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    started = time.monotonic()
+    try:
+        return await asyncio.wait_for(coroutine, _WAIT_S)
+    except TimeoutError:
+        if time.monotonic() - started >= _WAIT_S:
+            raise CallTimeout from None
+        raise
 
 
 def _way(progress: dict[str, Any]) -> dict[str, Any]:
@@ -261,7 +307,14 @@ async def _await(awaitable: Any) -> Any:
 
 
 def _raised(error: Exception, describer: Describer) -> dict[str, Any]:
-    return _describe_error(error) | {"more": own_attributes("error", error, describer, _GIVEN["project"])}
+    return _describe_error(error) | _more(lambda: own_attributes("error", error, describer, _GIVEN["project"]))
+
+
+def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
+    """Further looks, with limited time: a property may wait for something."""
+    with contextlib.suppress(CallTimeout), _limited():
+        return {"more": look()}
+    return {}
 
 
 def _describe_error(error: Exception) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from typing import Any
 from greenlane_looks import (  # type: ignore[import-not-found]  # it lies beside this file inside
     described_attribute,
     members_of,
+    public_parts,
     quietly,
 )
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
@@ -44,7 +45,7 @@ def own_attributes(where: str, value: Any, describer: Describer, project: str) -
     file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
     if not file.startswith(project + os.sep):
         return []
-    names = [name for name in getattr(value, "__dict__", {}) if not name.startswith("_")]
+    names = [name for name, _ in public_parts(value)]
     names += [name for name, member in members_of(kind).items() if isinstance(member, property)]
     found = []
     with quietly():

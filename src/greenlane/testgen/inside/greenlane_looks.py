@@ -136,13 +136,17 @@ _CHANGING = ("dict", "list", "repr", "str", "len")
 
 def _attributes(value: Any, describer: Describer) -> list[Any]:
     found = []
-    for name, item in sorted(vars(value).items() if hasattr(value, "__dict__") else ()):
-        if name.startswith("_") or isinstance(value, _KINDS_OF_CODE):
-            continue
+    for name, item in [] if isinstance(value, _KINDS_OF_CODE) else public_parts(value):
         shown = described_attribute(item, describer)
         if shown is not None:
             found.append([name, shown])
     return found[:_MAX_ATTRIBUTES]
+
+
+def public_parts(value: Any) -> list[tuple[str, Any]]:
+    """The attributes that stand in an object itself, by their names in order."""
+    held = vars(value) if hasattr(value, "__dict__") else {}
+    return [(name, held[name]) for name in sorted(n for n in held if isinstance(n, str)) if not name.startswith("_")]
 
 
 def described_attribute(item: Any, describer: Describer) -> dict[str, Any] | None:
@@ -199,8 +203,7 @@ def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[st
         return {("getvalue", "call"): None if value.closed else describer.describe(value.getvalue())}
     if isinstance(value, pathlib.Path):
         return {("read_text", "call"): _text_in(value, describer)}
-    plain = vars(value) if hasattr(value, "__dict__") else {}
-    found = {(name, ""): describer.describe(item) for name, item in sorted(plain.items()) if not name.startswith("_")}
+    found = {(name, ""): describer.describe(item) for name, item in public_parts(value)}
     if not wholly or is_stream(value):
         return found
     with quietly():

@@ -1,0 +1,57 @@
+"""Functions and classes of a test file that a script takes along: short ones whole, of a longer class what is used.
+Pure; for `scripts.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Set
+
+from greenlane.testgen.code import FunctionNode
+
+_MAX_LINES = 15
+
+
+def short_helper(node: ast.stmt, used: Set[str]) -> ast.stmt | None:
+    """A helper as it may be copied into a test: of a class that is too long the members that the names in `used` lead
+    to. None if it is too long all the same, or is a fixture or a test."""
+    decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
+    if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
+        return None
+    if (node.end_lineno or node.lineno) - node.lineno < _MAX_LINES:
+        return node
+    if not isinstance(node, ast.ClassDef):
+        return None
+    shorter = _with_members(node, used)
+    return shorter if shorter.body and len(ast.unparse(shorter).splitlines()) <= _MAX_LINES else None
+
+
+def words_in(*nodes: ast.AST) -> set[str]:
+    """Names and attributes that stand in some code."""
+    parts = [part for node in nodes for part in ast.walk(node)]
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names | {part.attr for part in parts if isinstance(part, ast.Attribute)}
+
+
+def _with_members(node: ast.ClassDef, used: Set[str]) -> ast.ClassDef:
+    """The class with its special methods, and those members that are used, or that these use."""
+    known = set(used)
+    kept: list[ast.stmt] = []
+    for _ in node.body:  # each round finds another one, or is the last
+        more = [member for member in node.body if member not in kept and _is_used(member, known)]
+        if not more:
+            break
+        kept += more
+        known |= words_in(*more)
+    body = [member for member in node.body if member in kept]
+    return ast.ClassDef(name=node.name, bases=node.bases, keywords=node.keywords, body=body,
+                        decorator_list=node.decorator_list)  # fmt: skip
+
+
+def _is_used(member: ast.stmt, known: Set[str]) -> bool:
+    if isinstance(member, FunctionNode):
+        return member.name in known or (member.name.startswith("__") and member.name.endswith("__"))
+    if isinstance(member, ast.Assign | ast.AnnAssign):
+        targets = member.targets if isinstance(member, ast.Assign) else [member.target]
+        return bool(words_in(*targets) & known)
+    return isinstance(member, ast.ClassDef) and member.name in known
