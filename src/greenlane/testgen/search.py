@@ -245,7 +245,7 @@ class Search:
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
-        source, calls, cases = self._source, self._calls, list[Case]()
+        source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
             own = _calls_of([entry], calls)
@@ -261,8 +261,8 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
-            cases += [*seeds, *others, *variations][: max(share, len(seeds) + len(others))]
-        return cases
+            rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
+        return list(in_turn(rows))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""
