@@ -219,7 +219,7 @@ class Search:
                     [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
                     for one in scripts
                 ]
-                scripts = list(in_turn(swapped))
+                scripts = list(in_turn(swapped)) or scripts  # those of its kin as they are, to be varied
                 most = _MAX_SWAPPED
             more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
             own: list[Case] = []
@@ -319,7 +319,7 @@ def _tests_before(
         for test in tests:
             counts[test] = counts.get(test, 0) + 1
     found: dict[str, None] = {}
-    for numbers in (near[:1], near[1:], own, kin if not any(n in ran for n in own) else []):
+    for numbers in (near[:1], near[1:], own, kin if not any(ran.get(n, frozenset()) - {""} for n in own) else []):
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
         for test in sorted(there, key=lambda t: (counts[t], t)):
             found.setdefault(test.split("[")[0])
