@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -17,7 +17,6 @@ from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
-from greenlane.testgen.guards import guards_of
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
@@ -25,9 +24,10 @@ from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, 
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
-from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
+from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
@@ -44,14 +44,12 @@ _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
 _BUDGET_S = 420.0
 """After this long no further round is begun; on a machine that is not busy with other things the rounds end it."""
 _TRIAL_S = 20.0
-_TESTS_A_MUTANT = 25
-"""Existing tests that are tried on a mutant of a line that they run, fewest first: most are noticed at once."""
-_MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
-"""Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
+_MAX_SCRIPTS, _FEWEST_SCRIPTS = 160, 6
+"""Scripts of existing tests: so many in the first round, so many at least for a line."""
 _MAX_SWAPPED = 120
 _MAX_FLUENT = 2
 _SCRIPTS_A_ROUND = 240
-_TESTS_TO_HUNT, _TESTS_TO_CARVE = 60, 60
+_TESTS_TO_HUNT = 60
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
@@ -110,8 +108,7 @@ class Search:
     async def _still_open(self, baseline: SuiteRun) -> Gap:
         """The gap without mutants that existing tests notice; on lines that no test runs, none does."""
         gap = self._source.gap
-        ran = baseline.contexts.get(gap.path, {})
-        tests = [sorted(ran.get(mutant.line, frozenset()) - {""})[:_TESTS_A_MUTANT] for mutant in gap.mutants]
+        tests = [noticing_tests(mutant.line, gap.path, baseline) for mutant in gap.mutants]
         trial = await self._trials.run(self._scene, gap.mutants, tests, seconds=_TRIAL_S)
         left = tuple(mutant for number, mutant in enumerate(gap.mutants) if number not in trial.killed)
         return msgspec.structs.replace(gap, mutants=left)
@@ -169,7 +166,7 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
-        self._calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
+        self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
@@ -203,17 +200,17 @@ class Search:
         found: dict[str, Case] = {}
         ran = baseline.contexts.get(self.gap.path, {})
         open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
-        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not _was_run(f, ran)]
+        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not was_run(f, ran)]
         fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
         rows: list[list[Case]] = []
         for line in lines:
             function = enclosing(self._source.functions, line)
             if function is None:
                 continue
-            tests = _tests_before(line, function, self._source, baseline)
+            tests = nearest_tests(line, function, self._source, baseline)
             scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
             most = share
-            if not _was_run(function, ran):
+            if not was_run(function, ran):
                 tree = self._source.tree
                 swapped = [
                     [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
@@ -234,13 +231,13 @@ class Search:
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        source, files = self._source, _files_of(baseline, self._source)
+        source, files = self._source, files_of(baseline, self._source)
         scripts: dict[str, Case] = {}
         for line in sorted({line_of(target) for target in left}):
             function = enclosing(source.functions, line)
             if function is None:
                 continue
-            tests = _tests_before(line, function, source, baseline, _TESTS_TO_HUNT)
+            tests = nearest_tests(line, function, source, baseline, _TESTS_TO_HUNT)
             for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
                 if not (self._style.form == "unittest" and one.fixtures):
                     scripts.setdefault(one.script.text, script_case(function, one))
@@ -248,7 +245,7 @@ class Search:
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
-        source, calls, cases = self._source, self._calls, list[Case]()
+        source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
             own = _calls_of([entry], calls)
@@ -264,8 +261,8 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
-            cases += [*seeds, *others, *variations][: max(share, len(seeds) + len(others))]
-        return cases
+            rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
+        return list(in_turn(rows))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""
@@ -300,59 +297,6 @@ class Search:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         return steady(candidates, again)
-
-
-def _tests_before(
-    line: int, function: Function, source: Source, baseline: SuiteRun, most: int = _TESTS_A_LINE
-) -> list[str]:
-    """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
-    function, else into its class, fewest lines of the file first."""
-    ran = baseline.contexts.get(source.path, {})
-    near = [guard.line for guard in reversed(guards_of(source.tree, line))]
-    own = range(function.first + 1, function.last + 1)
-    siblings = siblings_of(source.tree, function.owner)
-    alike = [f for f in source.functions if f.owner in siblings and f.name == function.name]
-    alike += [f for f in source.functions if f.owner == function.owner]
-    kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
-    counts: dict[str, int] = {}
-    for tests in ran.values():
-        for test in tests:
-            counts[test] = counts.get(test, 0) + 1
-    found: dict[str, None] = {}
-    for numbers in (near[:1], near[1:], own, kin if not any(ran.get(n, frozenset()) - {""} for n in own) else []):
-        there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
-        for test in sorted(there, key=lambda t: (counts[t], t)):
-            found.setdefault(test.split("[")[0])
-    return list(found)[:most]
-
-
-def _was_run(function: Function, ran: Mapping[int, frozenset[str]]) -> bool:
-    return any(number in ran for number in range(function.first + 1, function.last + 1))
-
-
-def _files_of(baseline: SuiteRun, source: Source) -> list[str]:
-    """Test files, those that ran this source file first."""
-    ran = {test for tests in baseline.contexts.get(source.path, {}).values() for test in tests} - {""}
-    files = [*sorted(ran), *sorted(outcome.test for outcome in baseline.outcomes)]
-    return list(dict.fromkeys(test.split("::")[0] for test in files if test.split("::")[0].endswith(".py")))
-
-
-def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
-    """The existing tests that ran one of these functions, or else one of their files: of each those that ran least."""
-    functions = list(functions)
-    paths = {function.path for function in functions}
-    ran = [(path, line, tests) for path in sorted(paths) for line, tests in baseline.contexts.get(path, {}).items()]
-    counts: dict[str, int] = {}
-    for _, _, tests in ran:
-        for test in tests:
-            counts[test] = counts.get(test, 0) + 1
-    counts.pop("", None)
-    near: set[str] = set()
-    for function in functions:
-        own = {t for path, line, tests in ran if path == function.path and function.first < line <= function.last
-               for t in tests} - {""}  # fmt: skip
-        near |= set(sorted(own, key=lambda test: (counts[test], test))[:_TESTS_TO_CARVE])
-    return near or set(counts)
 
 
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:

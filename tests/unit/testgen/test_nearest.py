@@ -13,7 +13,7 @@ from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.nearest import nearest
-from greenlane.testgen.search import _tests_before
+from greenlane.testgen.ran import nearest_tests
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
 
@@ -60,4 +60,4 @@ def test_a_function_that_ran_only_as_a_file_was_imported_is_looked_for_in_the_te
     ran = {2: frozenset({"tests/test_a.py::test_it", ""}), 4: frozenset({""}), 6: frozenset({""})}
     result = SandboxResult(exit_code=0, stdout="", stderr="", seconds=1.0)
     baseline = SuiteRun(passed=True, outcomes=(), no_tests=False, output="", result=result, contexts={"a.py": ran})
-    assert _tests_before(5, functions[1], source, baseline) == ["tests/test_a.py::test_it"]
+    assert nearest_tests(5, functions[1], source, baseline) == ["tests/test_a.py::test_it"]
