@@ -341,7 +341,7 @@ def called_instead(observed: Observed) -> str:
     except SyntaxError:
         return ""
     called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
-    plain = called.isidentifier() and not hasattr(builtins, called)
+    plain = re.fullmatch(r"\w+(\.\w+)?", called) and not hasattr(builtins, called) and called != "asyncio.run"
     return called if plain and case.entry.called not in words else ""
 
 
