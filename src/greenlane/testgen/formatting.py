@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import textwrap
 
 import ruff  # type: ignore[import-untyped]  # the package only finds its program
 
@@ -51,3 +52,17 @@ def import_lines(imports: set[Import], project: set[str]) -> str:
         if plain or named:
             blocks.append("\n".join([*plain, *named]))
     return "\n\n".join(blocks)
+
+
+def wrapped(text: str, width: int) -> str:
+    """In lines of that many characters, as far as its words allow."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def docstring(text: str, width: int) -> list[str]:
+    """The lines of a docstring that says this: one if it fits."""
+    safe = text.replace("\\", "\\\\").replace('"""', "'''")
+    if len(safe) + 6 <= width:
+        return [f'"""{safe}"""']
+    first, *rest = wrapped(f'"""{safe}', width).splitlines()
+    return [first, *rest, '"""']

@@ -28,7 +28,7 @@ from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.naming import describe_condition, describe_outcome, describe_test, name_test
+from greenlane.testgen.naming import called_instead, describe_condition, describe_outcome, describe_test, name_test
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
@@ -247,10 +247,11 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside and alike else ()
     condition, condition_sentence = describe_condition(guards, *choice.calls)
     outcome, outcome_sentence = describe_outcome(observed)
-    several = len(choice.calls)
+    several, called = len(choice.calls), called_instead(observed)
+    told = outcome if several == 1 or observed.outcome.kind == "raises" else ""
     return WrittenCase(
-        name=name_test(entry, outcome if several == 1 or observed.outcome.kind == "raises" else "", condition, taken),
-        purpose=describe_test(entry, outcome_sentence, condition_sentence, several),
+        name=name_test(entry, told, condition, taken, called),
+        purpose=describe_test(entry, outcome_sentence, condition_sentence, several, called),
         chosen=choice,
     )
 

@@ -15,6 +15,7 @@ import msgspec
 from greenlane.policy.testing import TestFacts
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.formatting import wrapped
 from greenlane.testgen.harms import asserts_something, foreign_names, list_harms
 from greenlane.testgen.neighbours import MARKER, Style
 
@@ -95,8 +96,11 @@ def given_source(tests: Sequence[GivenLike], style: Style) -> str:
     if style.form == "unittest":
         imports = ["import unittest", *(line for line in imports if line != "import unittest")]
     about = ", ".join(sorted({test.text.about for test in tests}))
-    head = f'"""{MARKER} for changed lines of `{about}` that no test ran.\n\n'
-    head += "Proposed by a language model; each was run, and would fail if the lines that it covers were wrong.\n"
+    said = (
+        f"Of changed lines of {about} that no test ran. Proposed by a language model; each was run, and would fail if "
+    )
+    said += "the lines that it covers were wrong."
+    head = f'"""{MARKER}.\n\n{wrapped(said, style.layout.line_length)}\n'
     blocks = [_with_sentence(test) for test in tests]
     text = head + '"""\n\n' + "\n".join(imports) + "\n\n\n"
     if style.form == "function":

@@ -330,12 +330,27 @@ def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
     return (f"is {words}" if short and not listed else ""), f"{verb} `{text}`" if len(text) <= 40 else f"{verb} a value"
 
 
-def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) -> str:
+def called_instead(observed: Observed) -> str:
+    """What a script looks at where that is another function's answer: a private function shows in its callers'."""
+    case = observed.case
+    if case.script is None:
+        return ""
+    words = set(re.findall(r"\w+", case.script.text))
+    try:
+        look = parse_expression(case.script.look).body
+    except SyntaxError:
+        return ""
+    called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
+    plain = called.isidentifier() and not hasattr(builtins, called)
+    return called if plain and case.entry.called not in words else ""
+
+
+def name_test(entry: Function, outcome: str, condition: str, taken: set[str], called: str = "") -> str:
     """A name that says the behaviour; shortened, and numbered if it is taken. Adds it to `taken`."""
-    subject = slug(entry.name.strip("_")) or "call"
-    if entry.kind == "init":
+    subject = slug(words_of(called) if called else entry.name.strip("_")) or "call"
+    if entry.kind == "init" and not called:
         subject = slug(words_of(entry.called))
-    elif entry.owner:
+    elif entry.owner and not called:
         subject = f"{slug(words_of(entry.owner))}_{subject}"
     joint = condition if condition.startswith(("after ", "given ", "by ")) or not condition else f"when {condition}"
     parts = [subject, slug(outcome), slug(joint)]
@@ -350,10 +365,10 @@ def name_test(entry: Function, outcome: str, condition: str, taken: set[str]) ->
     return name
 
 
-def describe_test(entry: Function, outcome: str, condition: str, parameters: int) -> str:
+def describe_test(entry: Function, outcome: str, condition: str, parameters: int, called: str = "") -> str:
     """The docstring: one sentence."""
     one = parameters == 1 or outcome.startswith("raises ")
     does = outcome if one else "gives these results"
     joint = "" if not condition else condition if condition.startswith("after") else f"when {condition}"
-    subject = entry.called if entry.kind == "init" else entry.qualified
+    subject = called or (entry.called if entry.kind == "init" else entry.qualified)
     return f"`{subject}` {does}{' ' + joint if joint else ''}."

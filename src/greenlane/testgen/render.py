@@ -14,14 +14,22 @@ from greenlane.testgen.body import Body, is_rough, pattern_of
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Observed, Outcome
-from greenlane.testgen.formatting import format_source, import_lines
+from greenlane.testgen.formatting import docstring, format_source, import_lines, wrapped
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.likeness import parametrised
 from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
-from greenlane.testgen.views import Import, as_written, looked_at, module_attribute, parts_of, viewed
+from greenlane.testgen.views import (
+    Import,
+    as_written,
+    looked_at,
+    module_attribute,
+    parts_of,
+    viewed,
+    without_doubles,
+)
 
 _MAX_INLINE = 70
 
@@ -65,20 +73,11 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
         imports.add(("unittest", ""))
     project = {test.entry.module.split(".")[0] for test in tests}
     paths = ", ".join(sorted({test.entry.path for test in tests}))
-    head = f'"""{MARKER} for changed lines of `{paths}` that no test ran or held to anything.\n\n'
-    head += "They pin what the code does today: where that is wrong, the code is to be mended and the test with it.\n"
-    text = head + '"""\n\n' + import_lines(_without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
+    said = f"Of changed lines of {paths} that no test ran or held to anything. They pin what the code does today: "
+    said += "where that is wrong, the code is to be mended and the test with it."
+    head = f'"""{MARKER}.\n\n{wrapped(said, style.layout.line_length)}\n'
+    text = head + '"""\n\n' + import_lines(without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
     return format_source(text, style.layout)
-
-
-def _without_doubles(imports: set[Import]) -> set[Import]:
-    """One import for a name that several modules of a package offer: of the one with the shortest name, as everybody
-    writes it."""
-    best: dict[str, Import] = {}
-    for module, name in sorted(imports, key=lambda pair: (len(pair[0]), pair)):
-        top = module.split(".")[0]
-        best.setdefault(f"{top}:{name}" if name else module, (module, name))
-    return set(best.values())
 
 
 def _arrange(blocks: dict[str, list[str]], style: Style) -> str:
@@ -147,7 +146,8 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     head = [f"@{mark}" for mark in marks or ()]
     body.imports |= {("pytest", "")} if head else set()
     head.append(f"{'def' if marks is None else 'async def'} {test.name}({signature}):")
-    lines = [*head, f'    """{_docstring(test.purpose)}"""']
+    indent = 4 if style.form == "function" else 8
+    lines = [*head, *(f"    {line}" for line in docstring(test.purpose, style.layout.line_length - indent))]
     if body.parameters and body.unittest:
         lines += [f"    {line}" for line in body.subtests()]
     else:
@@ -156,10 +156,6 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
             body.imports.add(("pytest", ""))
             lines.insert(0, body.parametrize())
     return "\n".join(lines) + "\n"
-
-
-def _docstring(purpose: str) -> str:
-    return purpose.replace("\\", "\\\\").replace('"""', "'''")
 
 
 def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:

@@ -6,11 +6,9 @@ then mutants are tried against the calls that a test could be made of, so that t
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,16 +17,17 @@ from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Explorer, Observed
-from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
+from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_scripts, script_case
-from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
+from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
@@ -42,19 +41,15 @@ _ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
-_BASES_A_LINE = 3
-_BASES_A_ROUND = 24
 _BUDGET_S = 420.0
 """After this long no further round is begun; on a machine that is not busy with other things the rounds end it."""
 _TRIAL_S = 20.0
-_TESTS_A_MUTANT = 25
-"""Existing tests that are tried on a mutant of a line that they run, fewest first: most are noticed at once."""
-_MAX_SCRIPTS, _FEWEST_SCRIPTS, _TESTS_A_LINE = 160, 6, 12
-"""Scripts of existing tests: so many in the first round, so many at least for a line, from so many tests."""
+_MAX_SCRIPTS, _FEWEST_SCRIPTS = 160, 6
+"""Scripts of existing tests: so many in the first round, so many at least for a line."""
 _MAX_SWAPPED = 120
 _MAX_FLUENT = 2
 _SCRIPTS_A_ROUND = 240
-_TESTS_TO_HUNT, _TESTS_TO_CARVE = 60, 60
+_TESTS_TO_HUNT = 60
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
@@ -95,12 +90,15 @@ class Search:
                 cases = await self._hunted(baseline, candidates)
             else:
                 cases = [*await self._for_faults(baseline, candidates), *self._around(candidates)]
-            cases = [case for case in cases if case.key not in tried][:_CASES_A_ROUND]
+            cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             fresh = self._candidates(more, {o.case.key for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
+
+    def _fits(self, case: Case) -> bool:
+        return not (self._style.form == "unittest" and case.fixtures)
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._started > _BUDGET_S
@@ -110,8 +108,7 @@ class Search:
     async def _still_open(self, baseline: SuiteRun) -> Gap:
         """The gap without mutants that existing tests notice; on lines that no test runs, none does."""
         gap = self._source.gap
-        ran = baseline.contexts.get(gap.path, {})
-        tests = [sorted(ran.get(mutant.line, frozenset()) - {""})[:_TESTS_A_MUTANT] for mutant in gap.mutants]
+        tests = [noticing_tests(mutant.line, gap.path, baseline) for mutant in gap.mutants]
         trial = await self._trials.run(self._scene, gap.mutants, tests, seconds=_TRIAL_S)
         left = tuple(mutant for number, mutant in enumerate(gap.mutants) if number not in trial.killed)
         return msgspec.structs.replace(gap, mutants=left)
@@ -156,8 +153,8 @@ class Search:
         bases: dict[str, Observed] = {}
         for line in sorted(lines):
             near = [o for o in candidates if line in o.lines.get(self.gap.path, frozenset())]
-            bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:_BASES_A_LINE]}
-        chosen = list(bases.values())[:_BASES_A_ROUND]
+            bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:BASES_A_LINE]}
+        chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         return [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
 
@@ -169,7 +166,7 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
-        self._calls = await self._explorer.carve(self._scene, functions, _tests_of(functions, baseline))
+        self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
@@ -179,9 +176,8 @@ class Search:
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
         for number in range(_ROUNDS):
-            if self._style.form == "unittest":
-                cases = [case for case in cases if not case.fixtures]
-            fresh = list({case.key: case for case in cases if case.key not in tried}.values())[:_CASES_A_ROUND]
+            untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}
+            fresh = list(untried.values())[:_CASES_A_ROUND]
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
             left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
@@ -192,7 +188,7 @@ class Search:
                 varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
-            bases = _nearest(observed, source, left, varied)
+            bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             cases = [
                 v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors, self._pool)
@@ -204,17 +200,17 @@ class Search:
         found: dict[str, Case] = {}
         ran = baseline.contexts.get(self.gap.path, {})
         open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
-        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not _was_run(f, ran)]
+        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not was_run(f, ran)]
         fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
         rows: list[list[Case]] = []
         for line in lines:
             function = enclosing(self._source.functions, line)
             if function is None:
                 continue
-            tests = _tests_before(line, function, self._source, baseline)
+            tests = nearest_tests(line, function, self._source, baseline)
             scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
             most = share
-            if not _was_run(function, ran):
+            if not was_run(function, ran):
                 tree = self._source.tree
                 swapped = [
                     [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
@@ -235,13 +231,13 @@ class Search:
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        source, files = self._source, _files_of(baseline, self._source)
+        source, files = self._source, files_of(baseline, self._source)
         scripts: dict[str, Case] = {}
         for line in sorted({line_of(target) for target in left}):
             function = enclosing(source.functions, line)
             if function is None:
                 continue
-            tests = _tests_before(line, function, source, baseline, _TESTS_TO_HUNT)
+            tests = nearest_tests(line, function, source, baseline, _TESTS_TO_HUNT)
             for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
                 if not (self._style.form == "unittest" and one.fixtures):
                     scripts.setdefault(one.script.text, script_case(function, one))
@@ -303,97 +299,6 @@ class Search:
         return steady(candidates, again)
 
 
-def _tests_before(
-    line: int, function: Function, source: Source, baseline: SuiteRun, most: int = _TESTS_A_LINE
-) -> list[str]:
-    """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
-    function, else into its class, fewest lines of the file first."""
-    ran = baseline.contexts.get(source.path, {})
-    near = [guard.line for guard in reversed(guards_of(source.tree, line))]
-    own = range(function.first + 1, function.last + 1)
-    siblings = siblings_of(source.tree, function.owner)
-    alike = [f for f in source.functions if f.owner in siblings and f.name == function.name]
-    alike += [f for f in source.functions if f.owner == function.owner]
-    kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
-    counts: dict[str, int] = {}
-    for tests in ran.values():
-        for test in tests:
-            counts[test] = counts.get(test, 0) + 1
-    found: dict[str, None] = {}
-    for numbers in (near[:1], near[1:], own, kin if not any(n in ran for n in own) else []):
-        there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
-        for test in sorted(there, key=lambda t: (counts[t], t)):
-            found.setdefault(test.split("[")[0])
-    return list(found)[:most]
-
-
-def _was_run(function: Function, ran: Mapping[int, frozenset[str]]) -> bool:
-    return any(number in ran for number in range(function.first + 1, function.last + 1))
-
-
-def _files_of(baseline: SuiteRun, source: Source) -> list[str]:
-    """Test files, those that ran this source file first."""
-    ran = {test for tests in baseline.contexts.get(source.path, {}).values() for test in tests} - {""}
-    files = [*sorted(ran), *sorted(outcome.test for outcome in baseline.outcomes)]
-    return list(dict.fromkeys(test.split("::")[0] for test in files if test.split("::")[0].endswith(".py")))
-
-
-def _tests_of(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
-    """The existing tests that ran one of these functions, or else one of their files: of each those that ran least."""
-    functions = list(functions)
-    paths = {function.path for function in functions}
-    ran = [(path, line, tests) for path in sorted(paths) for line, tests in baseline.contexts.get(path, {}).items()]
-    counts: dict[str, int] = {}
-    for _, _, tests in ran:
-        for test in tests:
-            counts[test] = counts.get(test, 0) + 1
-    counts.pop("", None)
-    near: set[str] = set()
-    for function in functions:
-        own = {t for path, line, tests in ran if path == function.path and function.first < line <= function.last
-               for t in tests} - {""}  # fmt: skip
-        near |= set(sorted(own, key=lambda test: (counts[test], test))[:_TESTS_TO_CARVE])
-    return near or set(counts)
-
-
-def _nearest(observed: Sequence[Observed], source: Source, left: Targets, varied: set[str]) -> list[Observed]:
-    """Calls that ran the condition right before an open line and were not varied yet: one step may be enough. Those
-    that give something which the condition names come first. Adds them to `varied`."""
-    found: dict[str, Observed] = {}
-    for line in sorted({line_of(target) for target in left}):
-        for guard in reversed(_ways_to(source.tree, line, left)):
-            near = [
-                o for o in observed if guard.line in o.lines.get(source.path, frozenset()) and o.case.key not in varied
-            ]
-            if near:
-                words = set(re.findall(r"[A-Za-z_]{2,}", guard.test))
-                near.sort(
-                    key=lambda o: (-_mentions(o.case, words), o.case.steps, o.case.rank, o.case.length, o.case.key)
-                )
-                found |= {o.case.key: o for o in near[:_BASES_A_LINE]}
-                break
-    chosen = list(found.values())[:_BASES_A_ROUND]
-    varied |= {o.case.key for o in chosen}
-    return chosen
-
-
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:
     places = {f"/{function.path}:{function.line}" for function in functions}
     return [call for call in calls if any(call.target.endswith(place) for place in places)]
-
-
-def _mentions(case: Case, words: set[str]) -> int:
-    text = case.script.text if case.script else " ".join(f"{name or ''} {value}" for name, value in case.arguments)
-    return sum(word in text for word in words)
-
-
-def _ways_to(tree: ast.Module, line: int, left: Targets) -> tuple[Guard, ...]:
-    """The conditions before a line; for an open branch, the condition on the line itself as well."""
-    guards = guards_of(tree, line)
-    if not any(len(target) == 3 and line_of(target) == line for target in left):
-        return guards
-    for node in ast.walk(tree):
-        test = getattr(node, "test", None)
-        if isinstance(node, ast.stmt) and node.lineno == line and isinstance(test, ast.expr):
-            return (*guards, Guard(test=ast.unparse(test), met=True, line=line))
-    return (*guards, Guard(test="", met=True, line=line))

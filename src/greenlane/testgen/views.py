@@ -97,3 +97,13 @@ def parts_of(look: str, value: str) -> list[tuple[str, str]]:
     if isinstance(seen, ast.Tuple) and isinstance(shown, ast.Tuple) and len(seen.elts) == len(shown.elts) > 1:
         return [(ast.unparse(a), ast.unparse(b)) for a, b in zip(seen.elts, shown.elts, strict=True)]
     return [(look, value)]
+
+
+def without_doubles(imports: set[Import]) -> set[Import]:
+    """One import for a name that several modules of a package offer: of the one with the shortest name, as everybody
+    writes it."""
+    best: dict[str, Import] = {}
+    for module, name in sorted(imports, key=lambda pair: (len(pair[0]), pair)):
+        top = module.split(".")[0]
+        best.setdefault(f"{top}:{name}" if name else module, (module, name))
+    return set(best.values())

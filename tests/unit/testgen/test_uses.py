@@ -7,9 +7,11 @@ import ast
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
+from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.importers import offered_by
 from greenlane.testgen.inputs import Script
+from greenlane.testgen.naming import called_instead, describe_test, name_test
 from greenlane.testgen.scripts import FoundScript, script_case
 from greenlane.testgen.uses import members_of, told_by_uses, with_uses
 from greenlane.testgen.vary import vary
@@ -67,3 +69,17 @@ def read(text, **options):
     looks = [case.script.look for case in vary(script_case(entry, FoundScript(test="t", script=script)), 40, offered)
              if case.script is not None]  # fmt: skip
     assert {"read('x', strict=[1, 2, 3])", "read('x', strict=lambda value: value)"} <= set(looks)
+
+
+def test_a_private_method_that_shows_in_another_function_is_named_after_that() -> None:
+    tree = parse_source("class Reader:\n    def _read(self, key): ...\n")
+    (entry,) = list_functions(tree, "a.py", "a")
+
+    def called(look: str) -> str:
+        script = Script(frozenset({("a", "parse")}), (), look)
+        case = script_case(entry, FoundScript(test="t", script=script))
+        return called_instead(Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={}))
+
+    assert [called(look) for look in ("parse('x')", "Reader()._read('x')", "len(parse('x'))")] == ["parse", "", ""]
+    assert name_test(entry, "", "", set(), "parse") == "test_parse"
+    assert describe_test(entry, "returns 1", "", 1, "parse") == "`parse` returns 1."

@@ -1,0 +1,80 @@
+"""Which existing tests ran what of a file, as the measured run of the suite says. Pure; for `search.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from greenlane.suite.runner import SuiteRun
+from greenlane.testgen.code import Function
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.siblings import siblings_of
+from greenlane.testgen.source import Source
+
+_TESTS_A_LINE, _TESTS_TO_CARVE = 12, 60
+_FOCUSED, _SPREAD = 15, 15
+
+
+def noticing_tests(line: int, path: str, baseline: SuiteRun) -> list[str]:
+    """Existing tests that may notice a fault on a line that they run: those that ran least of the file, and where there
+    are many more, some of each kind (names that stand beside each other are of one kind)."""
+    ran = baseline.contexts.get(path, {})
+    counts = _counts(ran.values())
+    there = sorted(ran.get(line, frozenset()) - {""}, key=lambda test: (counts[test], test))
+    rest = sorted(there[_FOCUSED:])
+    return [*there[:_FOCUSED], *rest[:: max(-(-len(rest) // _SPREAD), 1)]]
+
+
+def _counts(ran: Iterable[frozenset[str]]) -> dict[str, int]:
+    """In how many lines each test was seen."""
+    counts: dict[str, int] = {}
+    for tests in ran:
+        for test in tests:
+            counts[test] = counts.get(test, 0) + 1
+    return counts
+
+
+def nearest_tests(
+    line: int, function: Function, source: Source, baseline: SuiteRun, most: int = _TESTS_A_LINE
+) -> list[str]:
+    """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
+    function, else into its class, fewest lines of the file first."""
+    ran = baseline.contexts.get(source.path, {})
+    near = [guard.line for guard in reversed(guards_of(source.tree, line))]
+    own = range(function.first + 1, function.last + 1)
+    siblings = siblings_of(source.tree, function.owner)
+    alike = [f for f in source.functions if f.owner in siblings and f.name == function.name]
+    alike += [f for f in source.functions if f.owner == function.owner]
+    kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
+    counts = _counts(ran.values())
+    found: dict[str, None] = {}
+    for numbers in (near[:1], near[1:], own, kin if not any(n in ran for n in own) else []):
+        there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
+        for test in sorted(there, key=lambda t: (counts[t], t)):
+            found.setdefault(test.split("[")[0])
+    return list(found)[:most]
+
+
+def was_run(function: Function, ran: Mapping[int, frozenset[str]]) -> bool:
+    return any(number in ran for number in range(function.first + 1, function.last + 1))
+
+
+def files_of(baseline: SuiteRun, source: Source) -> list[str]:
+    """Test files, those that ran this source file first."""
+    ran = {test for tests in baseline.contexts.get(source.path, {}).values() for test in tests} - {""}
+    files = [*sorted(ran), *sorted(outcome.test for outcome in baseline.outcomes)]
+    return list(dict.fromkeys(test.split("::")[0] for test in files if test.split("::")[0].endswith(".py")))
+
+
+def running_tests(functions: Iterable[Function], baseline: SuiteRun) -> set[str]:
+    """The existing tests that ran one of these functions, or else one of their files: of each those that ran least."""
+    functions = list(functions)
+    paths = {function.path for function in functions}
+    ran = [(path, line, tests) for path in sorted(paths) for line, tests in baseline.contexts.get(path, {}).items()]
+    counts = _counts(tests for _, _, tests in ran)
+    counts.pop("", None)
+    near: set[str] = set()
+    for function in functions:
+        own = {t for path, line, tests in ran if path == function.path and function.first < line <= function.last
+               for t in tests} - {""}  # fmt: skip
+        near |= set(sorted(own, key=lambda test: (counts[test], test))[:_TESTS_TO_CARVE])
+    return near or set(counts)
