@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
+
 from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, list_functions
@@ -102,6 +104,15 @@ def test_a_program_is_not_started_and_what_it_was_given_is_looked_at() -> None:
         "(quiet, popen.call_args.args, popen.call_args.kwargs['cwd'], popen.call_args.kwargs['env'].get('PAGER'), "
         "popen.call_args.kwargs['env'].get('SHOP_FLAGS'))",
     ]
+
+
+def test_a_path_of_the_run_is_not_given_where_a_plain_one_will_do() -> None:
+    of_the_run = msgspec.structs.replace(call("paged", "str(tmp_path)"), fixtures=frozenset({"tmp_path"}))
+    world = world_of(TREE, function("paged"))
+    assert all(
+        "tmp_path" not in c.fixtures for c in staged_cases([of_the_run, call("paged", "'a'")], world, unittest=False)
+    )
+    assert staged_cases([of_the_run], world, unittest=False)
 
 
 def test_where_there_are_no_fixtures_it_is_patched() -> None:
