@@ -138,7 +138,7 @@ class TestGenerator:
             judged = await self._gates.judge(scene, path, tests, style, open_lines, gap)
             kept += [j for j in judged if j.verdict.keep]
             failed |= {j.test.name: j for j in judged if not j.verdict.keep}
-            banned |= {o.case.key for j in judged if not j.verdict.keep for o in j.test.chosen.calls}
+            banned |= {o.case.key for j in judged for o in j.test.chosen.calls}  # what is kept is not written twice
             if all(j.verdict.keep for j in judged):
                 break
             left -= frozenset(target for j in kept for target in _closed(j, gap))

@@ -73,7 +73,8 @@ def describe_condition(guards: Sequence[Guard], observed: Observed, *others: Obs
         described = _guard_words(guard, observed)
         if described is not None and len(described[0].split()) <= _MAX_CONDITION_WORDS:
             return described
-    return _argument_words(observed, others)
+    words, sentence = _argument_words(observed, others)
+    return (words or (_message_words(observed) if not others else ""), sentence)
 
 
 def _is_seen_outside(guard: Guard, entry: Function) -> bool:
@@ -238,6 +239,12 @@ def _differing(calls: Sequence[Observed]) -> list[str]:
     return [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
 
 
+def _message_words(observed: Observed) -> str:
+    """The first words of an error's text."""
+    said = words_of(observed.outcome.message).split()[:_MESSAGE_WORDS]
+    return " ".join(said) if len(said) > 1 else ""
+
+
 def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str, str]:
     """No condition to name: say with what it was called, or by which arguments several calls differ."""
     if others:
@@ -259,8 +266,7 @@ def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str
     value = "empty" if text in _EMPTY else words_of(text)
     shown = f"`{name}` is `{text}`"
     if _MARKED.search(text):  # its words say little of such a text
-        said = words_of(observed.outcome.message).split()[:_MESSAGE_WORDS]
-        return (" ".join(said) if len(said) > 1 else f"given {words_of(name)}", shown)
+        return (_message_words(observed) or f"given {words_of(name)}", shown)
     return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
 
 
@@ -341,7 +347,7 @@ def called_instead(observed: Observed) -> str:
     except SyntaxError:
         return ""
     called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
-    plain = called.isidentifier() and not hasattr(builtins, called)
+    plain = re.fullmatch(r"\w+(\.\w+)?", called) and not hasattr(builtins, called) and called != "asyncio.run"
     return called if plain and case.entry.called not in words else ""
 
 

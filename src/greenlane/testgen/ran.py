@@ -47,7 +47,7 @@ def nearest_tests(
     kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
     counts = _counts(ran.values())
     found: dict[str, None] = {}
-    for numbers in (near[:1], near[1:], own, kin if not any(n in ran for n in own) else []):
+    for numbers in (near[:1], near[1:], own, kin if not any(ran.get(n, frozenset()) - {""} for n in own) else []):
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
         for test in sorted(there, key=lambda t: (counts[t], t)):
             found.setdefault(test.split("[")[0])

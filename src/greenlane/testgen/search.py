@@ -216,7 +216,7 @@ class Search:
                     [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
                     for one in scripts
                 ]
-                scripts = list(in_turn(swapped))
+                scripts = list(in_turn(swapped)) or scripts  # those of its kin as they are, to be varied
                 most = _MAX_SWAPPED
             more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
             own: list[Case] = []

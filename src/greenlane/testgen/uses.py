@@ -39,8 +39,8 @@ def members_of(tree: ast.Module) -> Members:
 
 
 def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, members: Members) -> tuple[Param, ...]:
-    """The parameters, those without annotation with one if the kinds of their items are asked for, or something that
-    only some kinds have."""
+    """The parameters, those without annotation with what is told of them: the kinds of their items, where those are
+    asked for, or kinds that have all that is asked of them."""
     if all(param.annotation for param in params):
         return tuple(params)
     read = _attributes_read(holder)

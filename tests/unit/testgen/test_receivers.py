@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import ast
 
-import msgspec
 import pytest
 
-from greenlane.suite.lines import parse_source
 from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case, Description, Script
-from greenlane.testgen.nearest import nearest
+from greenlane.testgen.inputs import Case, Description
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.receivers import are_made_alike
 from greenlane.testgen.render import WrittenCase, render_file
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Gap
 
 SOURCE = """
 class Version:
@@ -61,18 +56,3 @@ def test_what_is_made_of_a_fixture_is_no_row() -> None:
     names = frozenset({"tmp_path"})
     two = [seen("Version(tmp_path)", "False", 5, fixtures=names), seen("Version('1')", "True", 6, fixtures=names)]
     assert len(choose_tests(two, frozenset({("shop/version.py", 5), ("shop/version.py", 6)}))) == 2
-
-
-def test_what_is_varied_next_are_calls_and_tests_of_the_project_both() -> None:
-    text = "class Version:\n    def is_final(self):\n        if self.strict:\n            return 1\n        return 2\n"
-    source = Source(
-        path="shop/version.py", module="shop.version", tree=parse_source(text), entries=(), functions=(),
-        gap=Gap(path="shop/version.py", lines=frozenset({4})), constructors={},
-    )  # fmt: skip
-    near = [seen(f"Version({n}, strict=True)", "1", 3) for n in range(5)]
-    script = Script(frozenset(), (), "is_final(Version('a long one'))")
-    told = msgspec.structs.replace(near[0], case=msgspec.structs.replace(near[0].case, receiver=None, script=script))
-    varied: set[str] = set()
-    chosen = nearest([*near, told], source, frozenset({("shop/version.py", 4)}), varied)
-    assert [o.case.receiver for o in chosen] == [near[0].case.receiver, near[1].case.receiver, None]
-    assert {o.case.key for o in chosen} == varied

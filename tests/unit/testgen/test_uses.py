@@ -80,6 +80,11 @@ def test_a_private_method_that_shows_in_another_function_is_named_after_that() -
         case = script_case(entry, FoundScript(test="t", script=script))
         return called_instead(Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={}))
 
-    assert [called(look) for look in ("parse('x')", "Reader()._read('x')", "len(parse('x'))")] == ["parse", "", ""]
+    assert [called(look) for look in ("parse('x')", "book.get(1)", "Reader()._read('x')", "len([])")] == [
+        "parse",
+        "book.get",
+        "",
+        "",
+    ]
     assert name_test(entry, "", "", set(), "parse") == "test_parse"
     assert describe_test(entry, "returns 1", "", 1, "parse") == "`parse` returns 1."
