@@ -282,6 +282,9 @@ def _in_rows(calls: Sequence[Observed], body: Body) -> None:
     values = [body.write(o.outcome.value.text) for o in calls if o.outcome.value is not None]
     body.lines += [line for statement in script.setup for line in statement.splitlines()]
     look = looked_at(first.outcome, script.look, body.imports)
+    parts = [parts_of(look, value) for value in values]
+    if all(len(part) == 1 for part in parts):  # one look alone, perhaps in brackets
+        look, values = parts[0][0][0], [value for ((_, value),) in parts]
     if len(set(values)) == 1:
         _assert_value(look, values[0], body)
         return

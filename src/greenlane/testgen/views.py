@@ -94,7 +94,7 @@ def module_attribute(case: Case) -> str:
 def parts_of(look: str, value: str) -> list[tuple[str, str]]:
     """Several looks in one tuple, each with what it shows."""
     seen, shown = parse_expression(look).body, parse_expression(value).body
-    if isinstance(seen, ast.Tuple) and isinstance(shown, ast.Tuple) and len(seen.elts) == len(shown.elts) > 1:
+    if isinstance(seen, ast.Tuple) and isinstance(shown, ast.Tuple) and len(seen.elts) == len(shown.elts) > 0:
         return [(ast.unparse(a), ast.unparse(b)) for a, b in zip(seen.elts, shown.elts, strict=True)]
     return [(look, value)]
 
