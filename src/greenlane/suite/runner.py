@@ -29,6 +29,7 @@ from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.files import put_files, read_bytes
 from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
 
+_SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _INSIDE = Path(__file__).with_name("inside")
 IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_LINES = 200_000
@@ -242,6 +243,7 @@ def _variables(service: Service, environment: PythonEnvironment, folder: Path, r
     found = environment.found or FoundSuite()
     given = {name: value.replace("{tree}", str(tree)) for name, value in found.variables}
     variables = {
+        "PATH": f"{environment.python.parent}:{_SYSTEM_PATH}",  # the project's own commands, as in its environment
         **dict(environment.variables),
         **given,
         "PYTHONPATH": os.pathsep.join([str(out / "inside"), *roots]),
