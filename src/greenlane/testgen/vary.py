@@ -44,7 +44,7 @@ def vary(
         if len(found) > limit:
             break
     added = [*with_options_together(case), *without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
-    added += [*_of_wrong_kind(case), *_with_class(case, constructors), *with_option(case)]
+    added += [*_both_sides(case), *_of_wrong_kind(case), *_with_class(case, constructors), *with_option(case)]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return [whole(one) for one in list(unique.values())[:limit]]
@@ -102,6 +102,29 @@ def _with_other_history(case: Case) -> Iterator[Case]:
     if case.history:
         longer = (*case.history, case.history[-1])
         yield msgspec.structs.replace(case, history=longer, carved=False, steps=case.steps + 1)
+
+
+def _both_sides(case: Case) -> Iterator[Case]:
+    """A call of an object with its like, both of them the same: what asks one thing of both is met by no change of one
+    of them."""
+    made = _made_by(case.receiver or "")
+    for number, (name, text) in enumerate(case.arguments):
+        other = _made_by(text)
+        if made is None or other is None or ast.unparse(made.func) != ast.unparse(other.func):
+            continue
+        bare = [ast.unparse(ast.Call(func=call.func, args=call.args, keywords=[])) for call in (made, other)]
+        for both in dict.fromkeys([*bare, case.receiver or "", text]):
+            arguments = (*case.arguments[:number], (name, both), *case.arguments[number + 1 :])
+            for history in dict.fromkeys([case.history, ()]):
+                yield msgspec.structs.replace(
+                    case, receiver=both, arguments=arguments, history=history, carved=False, steps=case.steps + 1
+                )
+
+
+def _made_by(text: str) -> ast.Call | None:
+    """The call that makes an object; None for what is made otherwise."""
+    node = parse_expression(text).body if text[:1].isupper() or text[:2].strip("_")[:1].isupper() else None
+    return node if isinstance(node, ast.Call) else None
 
 
 def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:

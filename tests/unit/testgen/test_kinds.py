@@ -111,6 +111,13 @@ def test_an_operator_is_given_an_object_of_its_own_class_first() -> None:
     assert texts(proposed("__add__", *made))[0] == ("Basket(2)",)
 
 
+def test_an_object_and_its_like_are_varied_together() -> None:
+    made = Description("Basket(3, title='a')", imports=(("shop.basket", "Basket"),))
+    case = proposed("__add__", Receiver(made))[0]
+    pairs = [(other.receiver, other.arguments[0][1]) for other in vary(case, 200, CLASSES)]
+    assert ("Basket(3)", "Basket(3)") in pairs
+
+
 def test_an_object_is_made_by_its_class() -> None:
     case = proposed("Basket.__init__")[0]
     assert (case.receiver, case.entry.kind, case.entry.called) == (None, "init", "Basket")
