@@ -16,6 +16,7 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
@@ -213,7 +214,11 @@ class Search:
             if not was_run(function, ran):
                 tree = self._source.tree
                 swapped = [
-                    [*swap_classes(one, function, tree), *swap_calls(one, function, self._source.functions)]
+                    [
+                        *swap_words(one, function, self._source.functions),
+                        *swap_classes(one, function, tree),
+                        *swap_calls(one, function, self._source.functions),
+                    ]
                     for one in scripts
                 ]
                 scripts = list(in_turn(swapped)) or scripts  # those of its kin as they are, to be varied
