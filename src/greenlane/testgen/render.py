@@ -73,7 +73,7 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
         imports.add(("unittest", ""))
     project = {test.entry.module.split(".")[0] for test in tests}
     paths = ", ".join(sorted({test.entry.path for test in tests}))
-    said = f"Of changed lines of {paths} that no test ran or held to anything. They pin what the code does today: "
+    said = f"They run changed lines of {paths} that no test ran or held to anything, and pin what the code does today: "
     said += "where that is wrong, the code is to be mended and the test with it."
     head = f'"""{MARKER}.\n\n{wrapped(said, style.layout.line_length)}\n'
     text = head + '"""\n\n' + import_lines(without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
