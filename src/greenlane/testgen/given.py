@@ -96,10 +96,8 @@ def given_source(tests: Sequence[GivenLike], style: Style) -> str:
     if style.form == "unittest":
         imports = ["import unittest", *(line for line in imports if line != "import unittest")]
     about = ", ".join(sorted({test.text.about for test in tests}))
-    said = (
-        f"Of changed lines of {about} that no test ran. Proposed by a language model; each was run, and would fail if "
-    )
-    said += "the lines that it covers were wrong."
+    said = f"They run changed lines of {about} that no test ran. Proposed by a language model; each was run, and would "
+    said += "fail if the lines that it covers were wrong."
     head = f'"""{MARKER}.\n\n{wrapped(said, style.layout.line_length)}\n'
     blocks = [_with_sentence(test) for test in tests]
     text = head + '"""\n\n' + "\n".join(imports) + "\n\n\n"
