@@ -5,6 +5,7 @@ made for its functions. Pure, but for the modules that `read` gives.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
@@ -67,6 +68,7 @@ def _is_of_class(field: ast.AnnAssign) -> bool:
 def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule) -> KnownClasses:
     """Those that `from ... import Name` names anywhere in the module, under `if TYPE_CHECKING:` as well, and those
     that objects of them are made of."""
+    read = functools.cache(read)  # most classes come from few modules
     constructors: dict[str, tuple[Param, ...]] = {}
     choices: dict[str, tuple[str, ...]] = {}
     homes: dict[str, str] = {}
@@ -106,19 +108,23 @@ def _package(module: str, path: str) -> str:
 def _imported(tree: ast.Module, package: str) -> dict[str, str]:
     """By the name of what looks like a class, the module that it is imported from."""
     return {
-        alias.name: _absolute(node, package)
+        alias.name: module
         for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom)
+        if isinstance(node, ast.ImportFrom) and (module := absolute_module(node, package))
         for alias in node.names
         if alias.name[:1].isupper() and alias.asname in {None, alias.name}
     }
 
 
-def _absolute(node: ast.ImportFrom, package: str) -> str:
+def absolute_module(node: ast.ImportFrom, package: str) -> str | None:
+    """The dotted name of the module that is imported from, in a file of this package (empty: of none); None if the dots
+    lead out of it."""
     if not node.level:
         return node.module or ""
-    above = package.split(".")[: len(package.split(".")) - node.level + 1]
-    return ".".join([*above, *([node.module] if node.module else [])])
+    parents = package.split(".") if package else []
+    if node.level > len(parents):
+        return None
+    return ".".join([*parents[: len(parents) - node.level + 1], *([node.module] if node.module else [])])
 
 
 def _find(source: str, name: str, read: ReadModule, hops: int) -> tuple[str, str, ast.Module] | None:

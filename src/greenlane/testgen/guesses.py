@@ -14,6 +14,7 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
+from greenlane.testgen.inputs import Description
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Plain, typed_values
 from greenlane.testgen.uses import STAND_IN
@@ -81,6 +82,12 @@ def imports_for(text: str, before: str) -> frozenset[tuple[str, str]]:
     """What a statement imports for names that were not in a script `before`."""
     fresh = set(_NEEDY.findall(text)) - set(_WORDS.findall(before))
     return frozenset(_KNOWN[name] for name in fresh & _KNOWN.keys())
+
+
+def described(text: str, entry: Function) -> Description:
+    """A guessed expression with what it needs."""
+    imports, fixtures = needs_of(text, entry)
+    return Description(text, tuple(sorted(imports)), tuple(sorted(fixtures)))
 
 
 def guess_values(param: Param, entry: Function) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import guess_values, needs_of
+from greenlane.testgen.guesses import described, guess_values
 from greenlane.testgen.inputs import CarvedCall, Description, Receiver, seed_cases
 
 _MAX_HOLES = 2
@@ -48,16 +48,10 @@ def _filled(call: CarvedCall, function: Function, entry: Function) -> CarvedCall
     names = [places[number] if number < len(places) else "" for number in range(len(call.positional))]
 
     def whole(name: str, value: Description | None) -> Description:
-        return value or _guessed(params.get(name) or Param(name=name), entry)
+        return value or described(guess_values(params.get(name) or Param(name=name), entry)[0], entry)
 
     return msgspec.structs.replace(
         call,
         positional=tuple(whole(name, value) for name, value in zip(names, call.positional, strict=True)),
         keywords=tuple((name, whole(name, value)) for name, value in call.keywords),
     )
-
-
-def _guessed(param: Param, entry: Function) -> Description:
-    text = guess_values(param, entry)[0]
-    imports, fixtures = needs_of(text, entry)
-    return Description(text, tuple(sorted(imports)), tuple(sorted(fixtures)))

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import Function, Param, list_functions
+from greenlane.testgen.reading import parse_text, read_inside
 from greenlane.testgen.uses import members_of, with_uses
 
 _MAX_AROUND, _MAX_BYTES = 60, 400_000
@@ -34,13 +34,8 @@ def offered_around(tree: Path, path: str) -> dict[str, tuple[Param, ...]]:
     around = sorted([*file.parent.glob("*.py"), *file.parent.parent.glob("*.py")])[:_MAX_AROUND]
     found: dict[str, tuple[Param, ...]] = {}
     for other in around:
-        try:
-            if other == file or other.is_symlink() or other.stat().st_size > _MAX_BYTES:
-                continue
-            text = other.read_text(encoding="utf-8-sig")
-            parsed = parse_source(text) if imports.search(text) else None
-        except (UnreadableSourceError, UnicodeDecodeError, OSError):
-            continue
+        text = read_inside(tree, other, _MAX_BYTES) if other != file and not other.is_symlink() else None
+        parsed = parse_text(text) if text is not None and imports.search(text) else None
         if parsed is not None:
             found = offered_by(list_functions(parsed, "", ""), parsed) | found
     return found

@@ -12,7 +12,7 @@ import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import guess_values, needs_of, plain_values
+from greenlane.testgen.guesses import described, guess_values, plain_values
 from greenlane.testgen.inputs import (
     CarvedCall,
     Case,
@@ -60,7 +60,7 @@ def _objects(name: str, entry: Function, constructors: Constructors, depth: int 
     found = []
     for row in itertools.islice(_rows(pools), 2 * _RECEIVERS):
         given = ", ".join(f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, row, strict=True))
-        made = _described(f"{name}({given})", entry)
+        made = described(f"{name}({given})", entry)
         found.append(msgspec.structs.replace(made, imports=(*made.imports, (entry.home_of(name), name))))
     return found
 
@@ -69,11 +69,6 @@ def _parts_of(param: Param, entry: Function, constructors: Constructors, depth: 
     """Values that an object is made of: those that say something first."""
     texts = [value.text for value in _values(param, entry, (), constructors, depth + 1)]
     return sorted(texts, key=lambda text: text in _HOLLOW)[:_RECEIVERS]
-
-
-def _described(text: str, entry: Function) -> Description:
-    imports, fixtures = needs_of(text, entry)
-    return Description(text, tuple(sorted(imports)), tuple(sorted(fixtures)))
 
 
 def made_up_calls(
@@ -129,13 +124,13 @@ def _values(
     param: Param, entry: Function, kin: Sequence[Description], constructors: Constructors, depth: int = 0
 ) -> list[Description]:
     """Values for a parameter, objects of the project's classes included, also inside of containers."""
-    found = [_described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
+    found = [described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
     words = _words(param.annotation or param.told) if depth <= _DEPTH else set[str]()
     named = [c for c in constructors if c[:1].isupper() and c in words]
     made = {name: _objects(name, entry, constructors, depth) for name in named}
     held = tuple((name, tuple(Written(one.text) for one in objects)) for name, objects in made.items() if objects)
     nested = typed_values(param.annotation, (*plain_values(entry), *held), even_plain=True) if held else ()
-    objects = [_described(text, entry) for text in nested] or [one for objects in made.values() for one in objects]
+    objects = [described(text, entry) for text in nested] or [one for objects in made.values() for one in objects]
     own = param.name in _KIN_WORDS or (entry.owner is not None and {entry.owner, "Self"} & _words(param.annotation))
     if named and not own:
         return [*objects, *found][:_VALUES]

@@ -15,16 +15,16 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
+from greenlane.testgen.classes import absolute_module
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 
-_MAX_BYTES = 1 << 20
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPERS = 3
@@ -79,13 +79,8 @@ def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
 
 
 def _read(tree: Path, path: str) -> _TestFile | None:
-    file = tree / path
-    try:
-        if not file.resolve().is_relative_to(tree.resolve()) or file.stat().st_size > _MAX_BYTES:
-            return None
-        return _TestFile(parse_source(file.read_text(encoding="utf-8-sig")), _package(tree, path))
-    except (UnreadableSourceError, UnicodeDecodeError, OSError):
-        return None
+    parsed = parse_inside(tree, tree / path)
+    return _TestFile(parsed, _package(tree, path)) if parsed is not None else None
 
 
 def _package(tree: Path, path: str) -> str:
@@ -210,14 +205,9 @@ def _imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Impo
             bound = alias.asname or alias.name.split(".")[0]
             found[bound] = (alias.name + renamed, "")
         elif alias.name != "*":
-            module = node.module or ""
-            if node.level:
-                parents = package.split(".")
-                if not package or node.level > len(parents):
-                    continue
-                kept = parents[: len(parents) - node.level + 1]
-                module = ".".join([*kept, *([module] if module else [])])
-            found[alias.asname or alias.name] = (module, alias.name + renamed)
+            module = absolute_module(node, package)
+            if module is not None:
+                found[alias.asname or alias.name] = (module, alias.name + renamed)
     found.pop("annotations", None)
     return found
 
@@ -240,7 +230,7 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if isinstance(value.value if isinstance(value, ast.Await) else value, ast.Call) and value is not None:
+            if value is not None and isinstance(_unawaited(value), ast.Call):
                 yield value, setup
             cleaned = _without_asserts(node)
             if cleaned is not None:
@@ -303,8 +293,7 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
         holders = (
             {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
-        called = node.value.value if isinstance(node, ast.Expr) and isinstance(node.value, ast.Await) else node
-        called = called.value if isinstance(called, ast.Expr) else called
+        called = _unawaited(node.value) if isinstance(node, ast.Expr) else None
         if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
             holders |= {a.id for a in called.args if isinstance(a, ast.Name)}
         if bound & needed or (holders - imported) & needed:
@@ -313,6 +302,10 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
                 needed -= bound  # what the name stood for before is of no use
             needed |= set(_loaded(node))
     return kept
+
+
+def _unawaited(value: ast.expr) -> ast.expr:
+    return value.value if isinstance(value, ast.Await) else value
 
 
 def _direct(kept: list[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.expr]:

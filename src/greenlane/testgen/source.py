@@ -25,6 +25,7 @@ from greenlane.testgen.importers import offered_around, offered_by
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, open_branches
 from greenlane.testgen.uses import told_by_uses, with_company
@@ -81,11 +82,9 @@ def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.
     below = PurePosixPath(*name.split("."))
     for root in roots:
         for path in (tree / root / f"{below}.py", tree / root / below / "__init__.py"):
-            try:
-                if path.is_file() and path.resolve().is_relative_to(tree.resolve()):
-                    return path.as_posix(), parse_source(path.read_text(encoding="utf-8-sig"))
-            except (UnreadableSourceError, UnicodeDecodeError, OSError):
-                return None
+            if path.is_file():
+                parsed = parse_inside(tree, path)
+                return (path.as_posix(), parsed) if parsed is not None else None
     return None
 
 

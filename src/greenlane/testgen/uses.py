@@ -50,8 +50,13 @@ def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, memb
 def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Function, ...]:
     """The functions with what their code tells of parameters without annotation."""
     members = members_of(parsed)
-    nodes = {node.lineno: node for node in ast.walk(parsed) if isinstance(node, FunctionNode)}
+    nodes = _nodes(parsed)
     return tuple(msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
+
+
+def _nodes(tree: ast.Module) -> dict[int, FunctionNode]:
+    """The functions of a module by the line of their `def`."""
+    return {node.lineno: node for node in ast.walk(tree) if isinstance(node, FunctionNode)}
 
 
 def _with_use(
@@ -148,11 +153,11 @@ def _kinds_asked(loop: ast.For, item: str) -> Iterator[str]:
 
 def with_company(functions: Sequence[Function], tree: ast.Module) -> tuple[Function, ...]:
     """The functions, each with the optional parameters that its conditions name together."""
-    nodes = {(n.name, n.lineno): n for n in ast.walk(tree) if isinstance(n, FunctionNode)}
+    nodes = _nodes(tree)
     found = []
     for function in functions:
         optional = [param.name for param in function.params if param.default is not None]
-        node = nodes.get((function.name, function.first))
+        node = nodes.get(function.first)
         together = dict.fromkeys(_named_together(node, optional)) if node is not None and len(optional) > 1 else {}
         found.append(msgspec.structs.replace(function, together=tuple(together)[:_MAX_TOGETHER]))
     return tuple(found)
