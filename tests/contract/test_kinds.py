@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from greenlane.adapters.sandbox import choose_sandbox
-from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Explorer, Outcome
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.scene import Scene
 from tests.support.projects import write_tree
+from tests.support.scenes import scene_at
 
 SOURCE = """
     import contextlib
@@ -100,15 +97,7 @@ class Shop:
                 "tests/test_it.py": "def test_it():\n    pass\n",
             },
         )
-        prefixes = tuple(dict.fromkeys(Path(p) for p in (sys.prefix, sys.base_prefix)))
-        self.scene = Scene(
-            service=Service(name="shop"),
-            environment=PythonEnvironment(python=Path(sys.executable), read_only=prefixes, digest="own"),
-            tree=tree,
-            folder="tests",
-            modules=frozenset({"shop"}),
-            measured=(),
-        )
+        self.scene = scene_at(tree)
         self.functions = list_functions(
             parse_source((tree / "shop/basket.py").read_text(encoding="utf-8")), "shop/basket.py", "shop.basket"
         )

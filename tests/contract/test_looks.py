@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.mutants import mutants_of
-from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap
 from tests.support.projects import write_tree
+from tests.support.scenes import scene_at
 
 SOURCE = """
 class ParseError(ValueError):
@@ -58,15 +56,7 @@ async def test_a_fault_is_noticed_by_the_look_that_sees_it(tmp_path: Path) -> No
     parsed = parse_source(text)
     lines = {number for number, line in enumerate(text.splitlines(), 1) if "# fault" in line}
     gap = Gap(path=PATH, lines=frozenset(), mutants=mutants_of(parsed, PATH, "shop.basket", lines))
-    prefixes = tuple(dict.fromkeys(Path(p) for p in (sys.prefix, sys.base_prefix)))
-    scene = Scene(
-        service=service,
-        environment=PythonEnvironment(python=Path(sys.executable), read_only=prefixes, digest="own"),
-        tree=tree,
-        folder="tests",
-        modules=frozenset({"shop"}),
-        measured=(PATH,),
-    )
+    scene = scene_at(tree, measured=(PATH,))
 
     def call(name: str, *arguments: str, on: str | None = None) -> Case:
         entry = next(f for f in list_functions(parsed, PATH, "shop.basket") if f.qualified == name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import textwrap
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +16,13 @@ from greenlane.adapters.spending import Spending
 from greenlane.domain.events import TestsCommitting, TestsComplete
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import ModelSettings, Settings
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.prompts import load_writing_prompts
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen import Asked, Origin, TestAsker, TestGenerator
 from tests.contract.test_testing_agent import FIXED, Repository, act, make_agent, reviewed
 from tests.support.projects import write_tree
+from tests.support.scenes import OWN_ENVIRONMENT
 from tests.support.scripted_model import KEY, Host, Reply, failure, message, scripted_host
 
 SHIPPING = "from shop.shipping import shipping_cents"
@@ -123,8 +122,7 @@ class Shop:
         self.tree = write_tree(folder / "tree", TREE)
         self.service = Service(name="shop")
         self.settings = Settings(services=(self.service,))
-        prefixes = tuple(dict.fromkeys(Path(p) for p in (sys.prefix, sys.base_prefix)))
-        self.environment = PythonEnvironment(python=Path(sys.executable), read_only=prefixes, digest="own")
+        self.environment = OWN_ENVIRONMENT
         self.baseline: SuiteRun | None = None
 
     async def ask(self, host: Host) -> Asked:

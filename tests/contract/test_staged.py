@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Explorer
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.scene import Scene
 from greenlane.testgen.staged import staged_cases
 from tests.support.projects import write_tree
+from tests.support.scenes import scene_at
 
 SOURCE = """
     import os
@@ -38,18 +36,7 @@ async def test_calls_are_seen_under_each_circumstance(tmp_path: Path) -> None:
     files = {"shop/__init__.py": "", "shop/make.py": SOURCE, "tests/test_it.py": "def test_it():\n    pass\n"}
     tree = write_tree(tmp_path / "tree", files)
     service = Service(name="shop")
-    scene = Scene(
-        service=service,
-        environment=PythonEnvironment(
-            python=Path(sys.executable),
-            read_only=tuple(dict.fromkeys(Path(p) for p in (sys.prefix, sys.base_prefix))),
-            digest="own",
-        ),
-        tree=tree,
-        folder="tests",
-        modules=frozenset({"shop"}),
-        measured=(),
-    )
+    scene = scene_at(tree)
     parsed = parse_source((tree / "shop/make.py").read_text(encoding="utf-8"))
     (build,) = list_functions(parsed, "shop/make.py", "shop.make")
     call = Case(

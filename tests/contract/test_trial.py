@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.mutants import mutants_of
-from greenlane.testgen.scene import Scene
 from greenlane.testgen.trial import Trials
 from tests.support.projects import write_tree
+from tests.support.scenes import scene_at
 
 SOURCE = "def half(number):\n    return number // 2\n"
 TESTS = """
@@ -39,15 +37,7 @@ TESTS = """
 async def test_a_fault_is_noticed_by_a_failing_subtest_too(tmp_path: Path) -> None:
     tree = write_tree(tmp_path / "tree", {"shop/__init__.py": "", "shop/sums.py": SOURCE, "tests/test_sums.py": TESTS})
     service = Service(name="shop")
-    prefixes = tuple(dict.fromkeys(Path(p) for p in (sys.prefix, sys.base_prefix)))
-    scene = Scene(
-        service=service,
-        environment=PythonEnvironment(python=Path(sys.executable), read_only=prefixes, digest="own"),
-        tree=tree,
-        folder="tests",
-        modules=frozenset({"shop"}),
-        measured=(),
-    )
+    scene = scene_at(tree)
     (mutant, *_) = mutants_of(parse_source(SOURCE), "shop/sums.py", "shop.sums", {2})
     tests = [f"tests/test_sums.py::HalfTest::test_{name}" for name in ("plainly", "in_rows", "nothing")]
     trials = Trials(SuiteRunner(choose_sandbox(), Settings(services=(service,))))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
-from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import executable_lines
 from greenlane.suite.runner import SuiteRequest, SuiteRunner
 from greenlane.testgen import TestGenerator
 from greenlane.testgen.generator import Generation
 from tests.support.projects import write_tree
+from tests.support.scenes import OWN_ENVIRONMENT
 
 MODELS = """
     import enum
@@ -91,20 +90,17 @@ TESTS = """
     async def test_what_is_there_is_given(stock):
         assert await stock.take(2) == 2
 """
-ENVIRONMENT = PythonEnvironment(
-    python=Path(sys.executable), read_only=(Path(sys.prefix), Path(sys.base_prefix)), digest="own"
-)
 
 
 async def generate(tree: Path, path: str) -> Generation:
     sandbox, settings, service = choose_sandbox(), Settings(), Service(name="shop", source_roots=("src",))
     changed = {path: executable_lines((tree / path).read_text())}
     request = SuiteRequest(measure=(path,), branches=True)
-    baseline = await SuiteRunner(sandbox, settings).run(service, ENVIRONMENT, tree, request)
+    baseline = await SuiteRunner(sandbox, settings).run(service, OWN_ENVIRONMENT, tree, request)
     assert baseline.passed, baseline.output
     gaps = {path: changed[path] - baseline.executed(path)}
     assert gaps[path]
-    made = await TestGenerator(sandbox, settings).generate(service, ENVIRONMENT, tree, gaps, baseline, changed)
+    made = await TestGenerator(sandbox, settings).generate(service, OWN_ENVIRONMENT, tree, gaps, baseline, changed)
     assert made.suite is not None, made.dropped
     assert not gaps[path] - made.suite.executed(path)
     return made

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import ast
-
 import msgspec
 
 from greenlane.ports.sandbox import SandboxResult
 from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.code import list_functions
-from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.inputs import Script
 from greenlane.testgen.nearest import nearest
 from greenlane.testgen.ran import nearest_tests
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
-
-SOURCE = """
-class Version:
-    def __init__(self, text, strict=False):
-        self.text = text
-    def is_final(self):
-        return not self.text.endswith("rc")
-"""
-IS_FINAL = list_functions(ast.parse(SOURCE), "shop/version.py", "shop.version")[1]
-
-
-def seen(receiver: str, value: str, *lines: int, fixtures: frozenset[str] = frozenset()) -> Observed:
-    imports = frozenset({("shop.version", "Version")})
-    case = Case(entry=IS_FINAL, receiver=receiver, arguments=(), imports=imports, fixtures=fixtures, carved=True)
-    reached = frozenset(("shop/version.py", line) for line in lines)
-    outcome = Outcome(case=0, kind="value", value=Description(value))
-    return Observed(case=case, outcome=outcome, lines={"shop/version.py": frozenset(lines)}, reached=reached)
+from tests.unit.testgen.versions import seen
 
 
 def test_what_is_varied_next_are_calls_and_tests_of_the_project_both() -> None:

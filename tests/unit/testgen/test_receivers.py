@@ -2,34 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-
 import pytest
 
 from greenlane.testgen.choose import choose_tests
-from greenlane.testgen.code import list_functions
-from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case, Description
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.receivers import are_made_alike
 from greenlane.testgen.render import WrittenCase, render_file
-
-SOURCE = """
-class Version:
-    def __init__(self, text, strict=False):
-        self.text = text
-    def is_final(self):
-        return not self.text.endswith("rc")
-"""
-IS_FINAL = list_functions(ast.parse(SOURCE), "shop/version.py", "shop.version")[1]
-
-
-def seen(receiver: str, value: str, *lines: int, fixtures: frozenset[str] = frozenset()) -> Observed:
-    imports = frozenset({("shop.version", "Version")})
-    case = Case(entry=IS_FINAL, receiver=receiver, arguments=(), imports=imports, fixtures=fixtures, carved=True)
-    reached = frozenset(("shop/version.py", line) for line in lines)
-    outcome = Outcome(case=0, kind="value", value=Description(value))
-    return Observed(case=case, outcome=outcome, lines={"shop/version.py": frozenset(lines)}, reached=reached)
+from tests.unit.testgen.versions import seen
 
 
 @pytest.mark.parametrize(
