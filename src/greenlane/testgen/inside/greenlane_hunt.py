@@ -183,7 +183,7 @@ class Hunt:
         except CallTimeout:
             template.timeouts += 1
             return None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             sys.settrace(None)
             failed = not _describe_error(error)["deliberate"]
         finally:
