@@ -23,6 +23,7 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
+from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.explore import Explorer
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
@@ -83,6 +84,7 @@ class TestGenerator:
         self._explorer = Explorer(self._runner)
         self._trials = Trials(self._runner)
         self._hunter = Hunter(self._runner)
+        self._crosser = Crosser(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -120,7 +122,7 @@ class TestGenerator:
     async def _write_file(
         self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, started: float
     ) -> tuple[_Draft, list[DroppedTest]]:
-        search = Search(self._explorer, self._trials, self._hunter, scene, source, style, started)
+        search = Search(self._explorer, self._trials, self._hunter, self._crosser, scene, source, style, started)
         observed = await search.run(baseline)
         gap = search.gap
         path = free_path(scene.tree, style, source.module)

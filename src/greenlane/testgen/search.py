@@ -16,6 +16,7 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.hints import Hint, find_hints
@@ -37,8 +38,8 @@ from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 5
-_ROUND_OF_HUNT = 1
+_ROUNDS = 6
+_ROUND_OF_HUNT, _ROUND_OF_CROSSING = 1, 2
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -63,12 +64,14 @@ class Search:
         explorer: Explorer,
         trials: Trials,
         hunter: Hunter,
+        crosser: Crosser,
         scene: Scene,
         source: Source,
         style: Style,
         started: float,
     ) -> None:
         self._explorer, self._trials, self._hunter = explorer, trials, hunter
+        self._crosser = crosser
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
@@ -189,6 +192,10 @@ class Search:
                 varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
+            if number == _ROUND_OF_CROSSING:
+                cases = await self._cross(baseline, observed, left)
+                if cases:
+                    continue
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             cases = [
@@ -236,8 +243,17 @@ class Search:
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        source, files = self._source, files_of(baseline, self._source)
-        scripts: dict[str, Case] = {}
+        scripts, files = await self._near(baseline, left), files_of(baseline, self._source)
+        return await self._hunter.hunt(self._scene, self._source, gap, observed, scripts, left, files)
+
+    async def _cross(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+        """Existing tests crossed with one another, for what no input of theirs reached."""
+        scripts = await self._near(baseline, left)
+        return await self._crosser.cross(self._scene, self._source, self.gap, observed, scripts, left)
+
+    async def _near(self, baseline: SuiteRun, left: Targets) -> list[Case]:
+        """The scripts of tests that came near what is left."""
+        source, scripts = self._source, dict[str, Case]()
         for line in sorted({line_of(target) for target in left}):
             function = enclosing(source.functions, line)
             if function is None:
@@ -246,7 +262,7 @@ class Search:
             for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
                 if not (self._style.form == "unittest" and one.fixtures):
                     scripts.setdefault(one.script.text, script_case(function, one))
-        return await self._hunter.hunt(self._scene, source, gap, observed, list(scripts.values()), left, files)
+        return list(scripts.values())
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
