@@ -86,7 +86,7 @@ def _with_outcome(plain: _Setting, number: int, one: StandIn) -> Iterator[_Setti
 
 def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, wholly: bool) -> Case:
     """`wholly`: also what the stand-ins were given, not only whether they were called."""
-    before, called = _before_and_call(case)
+    before, called = before_and_call(case)
     done, result = _done(case, called, world)
     looks = [*result, *(look for one, _ in setting.outside for look in _looks(one, wholly=wholly))]
     imports = case.imports | {pair for _, value in setting.outside for pair in imports_of(value or "")}
@@ -112,7 +112,7 @@ def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, whol
     )
 
 
-def _before_and_call(case: Case) -> tuple[list[str], str]:
+def before_and_call(case: Case) -> tuple[list[str], str]:
     before, holder = [], case.receiver
     if case.receiver and case.history:
         holder = (case.entry.owner or "receiver").lower()
