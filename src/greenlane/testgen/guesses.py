@@ -64,8 +64,8 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "StringIO": ("io", "StringIO"), "BytesIO": ("io", "BytesIO"), "Path": ("pathlib", "Path"), "re": ("re", ""),
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
-    "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "signature": ("inspect", "signature"), "OrderedDict": ("collections", "OrderedDict"),
-    STAND_IN: ("unittest.mock", STAND_IN), **CALLABLES_NEED,
+    "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
+    STAND_IN: ("unittest.mock", STAND_IN), "signature": ("inspect", "signature"), **CALLABLES_NEED,
 }  # fmt: skip
 _FIXTURES = frozenset({"tmp_path"})
 _WORDS = re.compile(r"\w+")
@@ -121,7 +121,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     }
     if param.choices:
         return list(param.choices)
-    if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
+    if is_called(param):
         return callables_for(entry.asks)
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
@@ -134,6 +134,11 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         mixed = in_turn([numbers[:4], texts[:6]])
         found = [*used, *_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
+
+
+def is_called(param: Param) -> bool:
+    """Whether its name or its annotation says that it is called."""
+    return param.name in _CALLED or re.search(r"\bCallable\b", param.annotation) is not None
 
 
 def plain_values(entry: Function) -> Plain:

@@ -168,8 +168,8 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
-        bases = [base for f in functions for base in overridden(f, source.functions, source.tree)]
-        functions += [base for base in dict.fromkeys(bases) if base not in functions]
+        above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
+        functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})

@@ -10,10 +10,16 @@ import ast
 import copy
 from collections.abc import Iterator, Set
 
+import msgspec
+
+from greenlane.testgen.callables import callables_for
+from greenlane.testgen.guesses import is_called
+from greenlane.testgen.inputs import Case
+
 _ASKING = frozenset(
     {"signature", "getfullargspec", "getargspec", "co_argcount", "co_varnames", "co_posonlyargcount", "co_flags",
-     "co_kwonlyargcount", "__defaults__", "__kwdefaults__", "kwonlyargs", "kwonlydefaults", "varkw", "varargs", "POSITIONAL_ONLY",
-     "KEYWORD_ONLY", "VAR_KEYWORD", "VAR_POSITIONAL", "POSITIONAL_OR_KEYWORD", "parameters"}
+     "co_kwonlyargcount", "__defaults__", "__kwdefaults__", "kwonlyargs", "kwonlydefaults", "varkw", "varargs",
+     "POSITIONAL_ONLY", "KEYWORD_ONLY", "VAR_KEYWORD", "VAR_POSITIONAL", "POSITIONAL_OR_KEYWORD", "parameters"}
 )  # fmt: skip
 """What code names that tells one kind of parameter from another."""
 _REST, _REST_BY_NAME = "others", "named"
@@ -58,3 +64,16 @@ def _with(given: ast.arguments, **changes: object) -> ast.arguments:
     for name, value in changes.items():
         setattr(changed, name, value)
     return changed
+
+
+def other_callables(case: Case) -> Iterator[Case]:
+    """The same call with another function or class in place of one that is given by its name."""
+    params = {param.name: param for param in case.entry.params}
+    for number, (name, text) in enumerate(case.arguments):
+        place = case.entry.params[number] if number < len(case.entry.params) else None
+        param = place if name is None else params.get(name)
+        if param is None or not text.replace(".", "").isidentifier() or text in case.fixtures or not is_called(param):
+            continue
+        for other in callables_for(case.entry.asks):
+            arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
+            yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)

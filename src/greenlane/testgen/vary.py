@@ -16,7 +16,7 @@ from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.options import options, with_option, with_options_together, without_option
-from greenlane.testgen.signatures import asks_for_kinds, other_functions
+from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
 from greenlane.testgen.turns import in_turn
 
 
@@ -45,7 +45,13 @@ def vary(
         if len(found) > limit:
             break
     added = [*with_options_together(case), *without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
-    added += [*_both_sides(case), *_of_wrong_kind(case), *_with_class(case, constructors), *with_option(case)]
+    added += [
+        *other_callables(case),
+        *_both_sides(case),
+        *_of_wrong_kind(case),
+        *_with_class(case, constructors),
+        *with_option(case),
+    ]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return [whole(one) for one in list(unique.values())[:limit]]
