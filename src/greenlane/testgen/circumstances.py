@@ -12,6 +12,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.inputs import Import
+from greenlane.testgen.memory import memory_of
 
 _ENVIRON = frozenset({"os.environ", "environ"})
 _GETTERS = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
@@ -44,6 +45,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     variables: tuple[tuple[str, tuple[str, ...]], ...] = ()
     places: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    held: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Containers that the module fills as it runs: by dotted name, as they are at first, and with something in them."""
     outside: tuple[StandIn, ...] = ()
     manages: bool = False
     """It is a context manager."""
@@ -52,7 +55,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.variables or self.places or self.outside)
+        return not (self.variables or self.places or self.outside or self.held)
 
 
 def world_of(tree: ast.Module, entry: Function) -> World:
@@ -62,9 +65,11 @@ def world_of(tree: ast.Module, entry: Function) -> World:
         return World()
     variables = tuple(dict.fromkeys(_variables(node)))
     manages = any(ast.unparse(d).split(".")[-1] == "contextmanager" for d in node.decorator_list)
+    memory = memory_of(tree, node, entry.module)
     return World(
+        held=memory.held,
         variables=tuple((name, _texts(name, node, entry)) for name in variables),
-        places=(*_flags(tree, node, entry.module), *_platforms(node)),
+        places=(*_flags(tree, node, entry.module), *_platforms(node), *memory.places),
         outside=tuple(_outside(tree, node, entry, variables)),
         manages=manages,
         gives=_given(node) if manages else (),
