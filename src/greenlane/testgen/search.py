@@ -32,6 +32,7 @@ from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
+from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
@@ -178,6 +179,8 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
+        above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
+        functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})
@@ -289,7 +292,7 @@ class Search:
         source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
-            own = _calls_of([entry], calls)
+            own = _calls_of([entry], calls) or self._of_bases(entry)
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
@@ -302,8 +305,14 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))
+
+    def _of_bases(self, entry: Function) -> list[CarvedCall]:
+        """Calls of what a method overrides, as calls of it."""
+        known = overridden(entry, self._source.functions, self._source.tree)
+        return as_if_on(entry.owner or "", entry.module, _calls_of(known, self._calls))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""
