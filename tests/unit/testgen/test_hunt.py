@@ -45,6 +45,14 @@ def width(text, size):
     if size == 1723:
         return -1
     return len(text)
+
+
+def shown(text):
+    given = dict(pair.split("=") for pair in text.split(","))
+    poster = given.get("poster_image")
+    if given["source"] and poster:
+        return poster
+    return ""
 """
 
 
@@ -127,6 +135,11 @@ def test_a_hunt_finds_a_text_that_goes_through_several_states(tmp_path: Path) ->
 def test_a_number_that_the_code_asks_for_is_found_by_what_is_compared(tmp_path: Path) -> None:
     found = hunt(tmp_path, case_of("width", look="width('abc', 5)"), 17, [16], [], tries=60)
     assert found[0][1] == 1723
+
+
+def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+    found = hunt(tmp_path, case_of("shown", look="shown('source=a,title=b')"), 25, [24], [], tries=60)
+    assert found[0][0] == "source=a,poster_image=b"
 
 
 def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:
