@@ -23,7 +23,7 @@ from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.testmodules import ReadTests, TestModule, flat, read_imported, read_test_file
+from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -76,6 +76,11 @@ def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
         for script in file.scripts(name) if file is not None else ():
             found.setdefault(script.script, msgspec.structs.replace(script, test=test))
     return list(found.values())
+
+
+def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
+    """The scripts of one test of a parsed file, which imports nothing that is relative to it."""
+    yield from _TestFile(as_test_module(parsed), lambda _: None).scripts(name)
 
 
 def _read(tree: Path, path: str) -> _TestFile | None:

@@ -18,6 +18,7 @@ from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.dispatched import swap_words
+from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
@@ -81,6 +82,7 @@ class Search:
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
+        self._examples: list[Case] = []
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
         self.gap: Gap = source.gap
@@ -183,6 +185,7 @@ class Search:
         functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
+        self._examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
         scripts = [*self._from_earlier(), *scripts][:_SCRIPTS_A_ROUND]
@@ -260,7 +263,7 @@ class Search:
                     continue
                 own.append(script_case(function, one))
             rows.append(own)
-        for case in in_turn(rows):
+        for case in in_turn([*rows, self._examples]):
             found.setdefault(case.key, case)
         return list(found.values())
 
@@ -285,7 +288,8 @@ class Search:
             for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
                 if not (self._style.form == "unittest" and one.fixtures):
                     scripts.setdefault(one.script.text, script_case(function, one))
-        return list(scripts.values())
+        examples = {case.script.text: case for case in self._examples if case.script is not None}
+        return list((examples | scripts).values())
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""

@@ -30,7 +30,7 @@ ReadTests: TypeAlias = Callable[[str], TestModule | None]
 def read_test_file(tree: Path, path: str) -> TestModule | None:
     """None if it can't be read."""
     parsed = parse_inside(tree, tree / path)
-    return _module(parsed, _package(tree, path)) if parsed is not None else None
+    return as_test_module(parsed, _package(tree, path)) if parsed is not None else None
 
 
 def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
@@ -43,7 +43,8 @@ def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
     return None
 
 
-def _module(parsed: ast.Module, package: str) -> TestModule:
+def as_test_module(parsed: ast.Module, package: str = "") -> TestModule:
+    """A parsed file; `package` is what relative imports of it start from."""
     imports: dict[str, Import] = {}
     for node in flat(parsed.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
