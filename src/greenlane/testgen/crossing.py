@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import builtins
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
@@ -187,13 +187,20 @@ def list_fragments(cases: Iterable[Case], source: Source, functions: Sequence[Fu
             if _kind_of(fragment.text) not in known:
                 kinds.setdefault(_kind_of(fragment.text), {}).setdefault(fragment.text, fragment)
     rows = [sorted(row.values(), key=lambda f: (len(f.text), f.text)) for row in kinds.values()]
-    rows.sort(key=lambda row: (not _names(row[0].text) & kept, not _names(row[0].text) & asked, len(row[0].text)))
+    rows.sort(key=lambda row: (_rank(row[0].text, kept, asked), len(row[0].text)))
     return list(in_turn(rows))[:_FRAGMENTS]
 
 
 def _kind_of(text: str) -> str:
     node = ast.parse(text, mode="eval").body
-    return name_of(node) or ast.unparse(node.func) if isinstance(node, ast.Call) else type(node).__name__
+    if isinstance(node, ast.Call):
+        return name_of(node) or ast.unparse(node.func)
+    return text if isinstance(node, ast.Name | ast.Attribute) else type(node).__name__
+
+
+def _rank(text: str, kept: Set[str], asked: Set[str]) -> int:
+    names = _names(text)
+    return 0 if names & kept else 1 if names & asked else 2
 
 
 def _names(text: str) -> set[str]:

@@ -74,8 +74,8 @@ def _of_docstrings(source: Source) -> Iterator[tuple[Body, Mapping[str, ast.stmt
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
-            if text and ">>>" in text:
-                yield _of_prompts(text), names
+            if text and (body := _of_page(text)):
+                yield body, names
 
 
 def _names_of(tree: ast.Module, module: str) -> dict[str, ast.stmt]:
@@ -147,7 +147,7 @@ def _pages(tree: Path) -> list[Path]:
 def _of_page(text: str) -> Body:
     """All that the page shows, in its order: a later example may use what an earlier one made."""
     body: Body = []
-    blocks = [(m.start(), m["code"]) for pattern in (_FENCED, _INDENTED) for m in pattern.finditer(text)]
+    blocks = [(m.start(), m["code"]) for pattern in (_FENCED, _INDENTED) for m in pattern.finditer(f"{text}\n")]
     plain = [(n, code) for n, code in sorted(blocks) if ">>>" not in code]
     for _, code in plain:
         body += _of_code(textwrap.dedent(code))

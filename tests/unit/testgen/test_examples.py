@@ -28,7 +28,13 @@ class Basket:
     def add(self, name, count=1): ...
     def total(self, country): ...
 
-def unrelated(): ...
+def unrelated():
+    """Nothing.
+
+    Example::
+
+        unrelated(Decimal(3))
+    """
 '''
 PLAIN = "class Basket:\n    def total(self, country): ...\n"
 FENCED = """# Prices
@@ -71,6 +77,8 @@ def test_an_example_of_a_docstring_is_looked_at_with_what_the_module_knows(tmp_p
     setup = ("basket = Basket()", "basket.add('tea', count=2)")
     assert ({("shop.pricing", "Basket")}, setup, "basket.total('CH')") in found
     assert not any("unrelated" in look for _, _, look in found)
+    imports = {("decimal", "Decimal"), ("shop.pricing", "unrelated")}
+    assert (imports, (), "unrelated(Decimal(3))") in scripts(tmp_path, DOCUMENTED, "unrelated")
 
 
 @pytest.mark.parametrize(

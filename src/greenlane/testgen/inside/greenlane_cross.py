@@ -42,6 +42,8 @@ _MAX_EDITS = 4
 _MAX_SHOWN = 120
 _MAX_TIMEOUTS = 3
 _HITS = 4
+_FURTHER = 400
+"""Tries after the last thing that was open was reached: there may be a shorter way."""
 _FOCUS = 0.5
 """The share of tries that goes to the programs that came nearest to something open."""
 
@@ -157,8 +159,10 @@ class Crossing:
         self._end = time.process_time() + given["seconds"] / share
         self._chance = random.Random(23)
         self._corpus: list[Program] = []
-        self._features: set[Any] = set()
+        self._features: dict[Any, int] = {}
+        """With how few edits each way through the file was taken."""
         self._hits: dict[Any, list[Program]] = {}
+        self._enough = 0
 
     def run(self) -> list[dict[str, Any]]:
         self._begin()
@@ -202,12 +206,12 @@ class Crossing:
         kinds: dict[frozenset[Any], list[Program]] = {}
         for program in ran:
             kinds.setdefault(frozenset(program.seen.arcs), []).append(program)
-            self._features |= program.seen.arcs
+            self._features |= dict.fromkeys(program.seen.arcs, 0)
         self._corpus = [row[0] for row in kinds.values()][:_MAX_PROGRAMS]
 
     def _is_over(self) -> bool:
         spent = self._tries <= 0 or self._watch.calls > self._calls or time.process_time() > self._end
-        return spent or len(self._hits) >= len(self._goals)
+        return spent or (len(self._hits) >= len(self._goals) and self._tries < self._enough)
 
     def _next(self) -> Program:
         left = [goal for goal in self._goals if goal not in self._hits]
@@ -228,19 +232,26 @@ class Crossing:
         if seen is None:
             return
         met = self._met(seen)
-        new = seen.arcs - self._features
-        if not new and not any(len(self._hits.get(goal, ())) < _HITS for goal in met):
+        count = len(program.made) + 1
+        new = {arc for arc in seen.arcs if self._features.get(arc, _MAX_EDITS + 1) > count}
+        if not new and not any(self._is_better(goal, program, failed) for goal in met):
             return
         child = program.child(edit, self._stock)
         child.seen, child.failed = seen, failed
         for goal in met:
+            if goal not in self._hits:
+                self._enough = self._tries - _FURTHER
             hits = self._hits.setdefault(goal, [])
             hits.append(child)
             hits.sort(key=lambda one: (one.failed, len(one.made)))
             del hits[_HITS:]
-        self._features |= new
+        self._features |= dict.fromkeys(new, count)
         if new and len(child.made) < _MAX_EDITS and len(self._corpus) < _MAX_CORPUS:
             self._corpus.append(child)
+
+    def _is_better(self, goal: Any, program: Program, failed: bool) -> bool:
+        hits = self._hits.get(goal, [])
+        return len(hits) < _HITS or (failed, len(program.made) + 1) < (hits[-1].failed, len(hits[-1].made))
 
     def _execute(self, program: Program, codes: list[Any]) -> tuple[Seen | None, bool]:
         """What it ran, and whether it crashed; None if it came to no end in time."""
