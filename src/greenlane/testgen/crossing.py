@@ -195,7 +195,7 @@ def _kind_of(text: str) -> str:
     node = ast.parse(text, mode="eval").body
     if isinstance(node, ast.Call):
         return name_of(node) or ast.unparse(node.func)
-    return text if isinstance(node, ast.Name | ast.Attribute) else type(node).__name__
+    return f"the name {text}" if isinstance(node, ast.Name | ast.Attribute) else type(node).__name__
 
 
 def _rank(text: str, kept: Set[str], asked: Set[str]) -> int:
