@@ -17,6 +17,7 @@ from greenlane.testgen.dispatched import own_words
 from greenlane.testgen.explore import Given
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.literals import MAX_TEXT, literals
+from greenlane.testgen.patterns import is_pattern, samples
 from greenlane.testgen.pythontexts import python_texts
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
@@ -25,6 +26,7 @@ from greenlane.testgen.turns import in_turn
 
 _WORDS, _TEXTS, _NUMBERS = 120, 400, 24
 _ASKED = 3
+_PATTERNS, _LONGEST_WORD = 8, 40
 _FILES, _BYTES = 40, 600_000
 
 
@@ -98,10 +100,13 @@ def _goal(source: Source, target: Target) -> dict[str, Any]:
 
 
 def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[str], list[int | float]]:
-    """Texts and numbers that stand in these functions, and those of the module's constants that they name."""
+    """Texts and numbers that stand in these functions, and those of the constants of the module and of its classes that
+    they name; for a regular expression a few texts that it matches."""
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
     named: Mapping[str, ast.expr] = {
         target.id: node.value
-        for node in tree.body
+        for body in bodies
+        for node in body
         if isinstance(node, ast.Assign)
         for target in node.targets
         if isinstance(target, ast.Name)
@@ -113,9 +118,13 @@ def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[st
     ]
     idle = {id(s.value) for s in inside if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)}
     parts = [part for node in inside if not isinstance(node, ast.Raise) for part in ast.walk(node)]
-    parts += [n for p in parts if isinstance(p, ast.Name) and p.id in named for n in ast.walk(named[p.id])]
+    names = [p.attr if isinstance(p, ast.Attribute) else p.id for p in parts if isinstance(p, ast.Attribute | ast.Name)]
+    parts += [n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])]
     values = [p.value for p in parts if isinstance(p, ast.Constant) and id(p) not in idle]
-    words = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= 40]
+    patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and is_pattern(v)))
+    plain = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= _LONGEST_WORD]
+    matching = [text for pattern in patterns[:_PATTERNS] for text in samples(pattern)]
+    words = [*matching, *(word for word in plain if word not in patterns)]
     numbers = dict.fromkeys(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
     return words[:_WORDS], [n for n in numbers if math.isfinite(n)][:_NUMBERS]
 

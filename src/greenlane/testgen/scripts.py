@@ -121,6 +121,7 @@ class _TestFile:
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
@@ -128,7 +129,7 @@ class _TestFile:
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
-            for look, before in _looks(inlined.body, setup):
+            for look, before in _looks(inlined.body, setup, raising):
                 script = self._cut([*before], look, inlined.arguments, row, marks)
                 if script is not None:
                     yield script
@@ -187,8 +188,11 @@ class _TestFile:
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
 
 
-def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
-    """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`."""
+def _looks(
+    body: Sequence[ast.stmt], setup: list[ast.stmt], raising: Set[str] = frozenset()
+) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
+    """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`. `raising` are
+    names that stand for an expected error."""
     for node in body:
         if isinstance(node, ast.Assert):
             yield _asserted(node.test), setup
@@ -198,10 +202,11 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             look = _self_look(node.value)
             if look is not None:
                 yield look, setup
-        elif isinstance(node, ast.With) and "raises" in ast.unparse(node.items[0].context_expr).lower():
-            inner = list(setup)
-            yield from _looks(node.body, inner)
+        elif isinstance(node, ast.With) and _expects_error(node.items[0].context_expr, raising):
+            yield from _looks(node.body, list(setup), raising)
         else:
+            if isinstance(node, ast.Try):  # and an assertion on the error, perhaps
+                yield from _looks(node.body, list(setup), raising)
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
@@ -210,6 +215,11 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             cleaned = _without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
+
+
+def _expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:
+    """`pytest.raises(...)`, or a name for it."""
+    return "raises" in ast.unparse(node).lower() or (isinstance(node, ast.Name) and node.id in named)
 
 
 def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:

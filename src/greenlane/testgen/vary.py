@@ -270,7 +270,8 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called, ())
-    for name, value in in_turn([_as_its_like(params, node), options(params[len(node.args) :], given, entry)]):
+    left = _not_placed(params, node)
+    for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:
@@ -281,6 +282,12 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
             yield ast.Call(func=node.func, args=node.args, keywords=others)
     if node.args and params:
         yield ast.Call(func=node.func, args=node.args[:-1], keywords=node.keywords)
+
+
+def _not_placed(params: Sequence[Param], node: ast.Call) -> list[Param]:
+    """The parameters that the call gives nothing by their place."""
+    placed = [param for param in params if not param.keyword_only][: len(node.args)]
+    return [param for param in params if param not in placed]
 
 
 def _of_another_kind(keyword: ast.keyword, entry: Function, constructors: Constructors) -> list[str]:
@@ -295,7 +302,7 @@ def _as_its_like(params: Sequence[Param], node: ast.Call) -> Iterator[tuple[str,
     """For options that were left out, of which nothing is known, what the call gives to another: `lock=lambda self:
     self` stands beside a new option `condition`."""
     given = {keyword.arg for keyword in node.keywords}
-    left = [p for p in params[len(node.args) :] if p.default == "None" and not p.annotation and p.name not in given]
+    left = [p for p in params if p.default == "None" and not p.annotation and p.name not in given]
     for keyword in node.keywords:
         if keyword.arg is not None and not isinstance(keyword.value, ast.Constant):
             yield from ((param.name, ast.unparse(keyword.value)) for param in left)

@@ -32,8 +32,12 @@ class TestCase(unittest.TestCase):
         return made
 """
 TESTS = """
+import pytest
+
 from tests.harness import TestCase
 from shop.till import price
+
+SOON = pytest.raises(ZeroDivisionError)
 
 LIMIT = 3
 
@@ -71,6 +75,16 @@ def test_that_uses_its_name():
 
 def test_way_out():
     odd("b")
+
+
+def test_errors():
+    with SOON:
+        price([], True)
+    try:
+        price([None])
+    except TypeError as error:
+        assert "NoneType" in str(error)
+    assert (1, 2.0) == price([1])
 """
 
 
@@ -107,6 +121,10 @@ def test_what_is_given_besides_is_passed_on(tmp_path: Path) -> None:
     (text,) = looks(tmp_path, "TestTotals::test_kept")
     assert text.startswith("more = {'twice': True}\n")
     assert "till.Till(lines, strict=False, **more)" in text
+
+
+def test_errors_that_a_name_or_a_try_expects_are_looked_for_and_what_is_expected_is_no_look(tmp_path: Path) -> None:
+    assert looks(tmp_path, "test_errors") == ["price([], True)", "price([None])", "price([1])"]
 
 
 @pytest.mark.parametrize("test", ["test_that_uses_its_name", "test_way_out"])

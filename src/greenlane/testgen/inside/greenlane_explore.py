@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import time
 import traceback
 import types
@@ -44,7 +45,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
-_CALL_S = 1.0
+_CALL_S, _LEAST_S = 1.0, 0.1
 _WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_GIVEN = 2
 _DECORATED = frozenset(
@@ -56,6 +57,10 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _raises: dict[str, set[int]] = {}
+_asked_terminal: list[bool] = []
+_allowed = [_CALL_S]
+_late: dict[str, int] = {}
+"""How often calls of a function came to no end in time: each further one is given half of the time."""
 SEEN: dict[int, dict[str, Any]] = {}
 EXPECTED: dict[int, dict[str, Any]] = {}
 """While mutants are tried: what a test would look at of each call, as it is now and as it is without a fault."""
@@ -73,7 +78,33 @@ def cases(group: int) -> list[dict[str, Any]]:
 
 
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
-    _tell(case, _observe(case, fixtures))
+    called = f"{case['module']}.{case['function']}"
+    _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
+    seen = _observe(case, fixtures)
+    if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
+        _late[called] = _late.get(called, 0) + 1
+    if _asked_terminal:
+        _asked_terminal.clear()
+        seen = {"kind": "unusable", "message": "reads the standard input"}
+    _tell(case, seen)
+
+
+def _watch_terminal() -> None:
+    """A test may not wait for someone to type: whatever asks pytest's stand-in for the standard input is told."""
+    stand_in: Any = getattr(sys.modules.get("_pytest.capture"), "DontReadFromInput", None)
+    for name in ("read", "readline", "readlines", "__next__"):
+        before = getattr(stand_in, name, None)
+        if before is not None:
+            setattr(stand_in, name, _telling(before))
+
+
+def _telling(read: Any) -> Any:
+    @functools.wraps(read)
+    def told(*args: Any, **options: Any) -> Any:
+        _asked_terminal.append(True)
+        return read(*args, **options)
+
+    return told
 
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
@@ -292,7 +323,7 @@ def _limited() -> Iterator[None]:
 
     previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
-    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
+    signal.setitimer(signal.ITIMER_PROF, _allowed[0])
     try:
         yield
     finally:
@@ -346,3 +377,6 @@ def _raise_lines(path: str) -> set[int]:
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
         }
     return _raises[path]
+
+
+_watch_terminal()
