@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 from collections.abc import Iterator, Sequence
 
@@ -32,9 +33,9 @@ def done(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
 def asserted(test: ast.expr) -> ast.expr:
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         left, right = test.left, test.comparators[0]
-        fixed = isinstance(left, ast.Constant) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
+        fixed = _is_fixed(left) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
         if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
-            return right if fixed and isinstance(right, ast.Call | ast.Attribute) else left
+            return right if fixed and isinstance(right, ast.Call | ast.Attribute) and not _is_fixed(right) else left
         return test
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return asserted(test.operand)
@@ -47,8 +48,9 @@ def self_look(node: ast.expr) -> ast.expr | None:
         return None
     if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
         return None
-    calls = [a for a in node.args[:2] if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
-    return (calls or node.args)[0]
+    given = [a for a in node.args[:2] if not _is_fixed(a)] or node.args
+    calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
+    return (calls or given)[0]
 
 
 def without_asserts(node: ast.stmt) -> ast.stmt | None:
@@ -63,3 +65,8 @@ def without_asserts(node: ast.stmt) -> ast.stmt | None:
     cleaned = ast.fix_missing_locations(Cleaning().visit(copy.deepcopy(node)))
     busy = [n for n in ast.walk(cleaned) if isinstance(n, ast.stmt) and not isinstance(n, ast.Pass)]
     return cleaned if len(busy) > 1 else None
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """Whether it is made of literals alone: it is what is expected."""
+    return all(hasattr(builtins, n.id) for n in ast.walk(node) if isinstance(n, ast.Name))

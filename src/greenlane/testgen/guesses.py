@@ -121,6 +121,8 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     }
     if param.choices:
         return list(param.choices)
+    if entry.flags and re.fullmatch(r"_?(sys_?)?(args?|argv|arguments)", param.name):
+        return [*(repr(list(flag)) for flag in entry.flags), "[]", "['abc']"]
     if is_called(param):
         return callables_for(entry.asks)
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()

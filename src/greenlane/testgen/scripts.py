@@ -10,21 +10,20 @@ from __future__ import annotations
 import ast
 import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
 from greenlane.testgen.asserted import asserted, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
-from greenlane.testgen.classes import absolute_module
+from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
-from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.starred import starred
+from greenlane.testgen.testmodules import ReadTests, TestModule, flat, read_imported, read_test_file
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -67,27 +66,17 @@ def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            files[path] = read_test_file(tree, path) if len(files) < _MAX_FILES else None
+            files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
         for script in file.scripts(name) if file is not None else ():
             found.setdefault(script.script, msgspec.structs.replace(script, test=test))
     return list(found.values())
 
 
-def read_test_file(tree: Path, path: str) -> TestFile | None:
-    parsed = parse_inside(tree, tree / path)
-    package = _package(tree, path)
-    return TestFile(parsed, package, starred(tree, parsed, package)) if parsed is not None else None
-
-
-def _package(tree: Path, path: str) -> str:
-    """The package of a test file, for its relative imports; empty if it is in none."""
-    parts: list[str] = []
-    folder = PurePosixPath(path).parent
-    while str(folder) != "." and (tree / folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return ".".join(parts)
+def read_tests(tree: Path, path: str) -> TestFile | None:
+    """None if it can't be read."""
+    own = read_test_file(tree, path)
+    return TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
 
 
 class TestFile:
@@ -95,8 +84,10 @@ class TestFile:
 
     __test__ = False
 
-    def __init__(self, parsed: ast.Module, package: str, offered: Mapping[str, Import]) -> None:
-        self._imports: dict[str, Import] = dict(offered)
+    def __init__(self, own: TestModule, read: ReadTests) -> None:
+        parsed = own.parsed
+        self._imports: dict[str, Import] = dict(own.imports)
+        self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
         self._marks = marks_of_file(parsed)
@@ -104,10 +95,8 @@ class TestFile:
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
         self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
-        for node in _flat(parsed.body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                self._imports |= _imported(node, package)
-            elif isinstance(node, FunctionNode | ast.ClassDef):
+        for node in flat(parsed.body):
+            if isinstance(node, FunctionNode | ast.ClassDef):
                 self._helpers[node.name] = node
                 members = node.body if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
@@ -119,6 +108,8 @@ class TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
+        test = self._checkers.written_out(test, name.rpartition("::")[0])
+        self._imports |= self._checkers.borrowed
         holder = self._helpers.get(name.rpartition("::")[0])
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
@@ -161,7 +152,7 @@ class TestFile:
         marks: tuple[str, ...] | None,
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
-        kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
+        kept, look = _direct(*given_directly(_slice(setup, look, self._imports.keys()), look))
         kept, look = filled(kept, row), filled_expression(look, row)
         imports: set[Import] = set()
         fixtures: set[str] = set()
@@ -206,28 +197,6 @@ class TestFile:
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
 
 
-def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
-        yield node
-        if isinstance(node, ast.If | ast.Try):
-            yield from _flat(node.body)
-
-
-def _imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Import]:
-    found: dict[str, Import] = {}
-    for alias in node.names:
-        renamed = f" as {alias.asname}" if alias.asname and alias.asname != alias.name else ""
-        if isinstance(node, ast.Import):
-            bound = alias.asname or alias.name.split(".")[0]
-            found[bound] = (alias.name + renamed, "")
-        elif alias.name != "*":
-            module = absolute_module(node, package)
-            if module is not None:
-                found[alias.asname or alias.name] = (module, alias.name + renamed)
-    found.pop("annotations", None)
-    return found
-
-
 def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
     """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`."""
     for node in body:
@@ -246,7 +215,7 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if value is not None and isinstance(_unawaited(value), ast.Call):
+            if value is not None and isinstance(_unawaited(value), ast.Call) and not is_written_out(node):
                 yield value, setup
             cleaned = without_asserts(node)
             if cleaned is not None:

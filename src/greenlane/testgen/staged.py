@@ -105,8 +105,10 @@ def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, whol
         *result,
         *(_called_here(place) for place, _ in setting.held),
         *(look for one, _ in setting.outside for look in _looks(one, wholly=wholly)),
+        *(f"capsys.readouterr().{stream}" for stream in world.streams[:1] if not unittest),
     ]
-    imports = case.imports | {pair for _, value in setting.outside for pair in imports_of(value or "")}
+    given = [*(value or "" for _, value in setting.outside), *(value for _, value in setting.places)]
+    imports = case.imports | {pair for value in given for pair in imports_of(value)}
     if case.receiver is None:
         imports |= {(case.entry.module, case.entry.called)}
     if unittest:
@@ -123,10 +125,15 @@ def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, whol
         arguments=(),
         history=(),
         imports=frozenset(),
-        fixtures=case.fixtures | (frozenset() if unittest else {"monkeypatch"}),
+        fixtures=case.fixtures | (frozenset() if unittest else _fixtures(setup, look)),
         carved=False,
         steps=case.steps + 1,
     )
+
+
+def _fixtures(setup: Sequence[str], look: str) -> frozenset[str]:
+    text = "\n".join((*setup, look))
+    return frozenset(name for name in ("monkeypatch", "capsys") if f"{name}." in text)
 
 
 def before_and_call(case: Case) -> tuple[list[str], str]:

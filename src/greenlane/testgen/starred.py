@@ -1,5 +1,5 @@
 """What `from ... import *` brings into a test file, by reading the project's modules. Reads files, runs nothing.
-Called by `scripts.py`.
+Called by `testmodules.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _MAX_MODULES = 8
 _ROOTS = ("", "src", "lib")
 
 
-def starred(tree: Path, parsed: ast.Module | None, package: str) -> dict[str, Import]:
+def starred(tree: Path, parsed: ast.Module, package: str) -> dict[str, Import]:
     """By name that the file uses, where it is imported from. Where no module binds a name in so many words (a table of
     names becomes some), it is of one that mentions it."""
-    nodes = list(ast.walk(parsed)) if parsed is not None else []
-    modules = [absolute_module(node, package) for node in parsed.body if _is_starred(node)] if parsed else []
-    used = {node.id for node in nodes if isinstance(node, ast.Name)} if modules else set()
+    stars = [n for n in parsed.body if isinstance(n, ast.ImportFrom) and any(alias.name == "*" for alias in n.names)]
+    modules = [absolute_module(node, package) for node in stars]
+    used = {node.id for node in ast.walk(parsed) if isinstance(node, ast.Name)} if modules else set()
     found: dict[str, Import] = {}
     mentioned: dict[str, Import] = {}
     for module in modules[:_MAX_MODULES]:
@@ -35,10 +35,6 @@ def starred(tree: Path, parsed: ast.Module | None, package: str) -> dict[str, Im
             words = set(re.findall(r"\w+", text))
             mentioned |= {name: (module, name) for name in used & words if not hasattr(builtins, name)}
     return mentioned | found
-
-
-def _is_starred(node: ast.stmt) -> bool:
-    return isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names)
 
 
 def _text_of(tree: Path, module: str) -> str | None:

@@ -248,6 +248,10 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         return
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         items = node.elts
+        if isinstance(node, ast.List) and entry.flags and all(_may_be_text(item) for item in items):
+            for flag in entry.flags:
+                yield _rebuilt(node, [_constant(word) for word in flag])
+                yield _rebuilt(node, [*(_constant(word) for word in flag), *items])
         yield _rebuilt(node, [])
         if len(items) > 1:
             yield _rebuilt(node, items[:1])
@@ -255,6 +259,10 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
             yield _rebuilt(node, items[::-1])
         if items:
             yield _rebuilt(node, [*items, items[-1]])
+
+
+def _may_be_text(node: ast.expr) -> bool:
+    return not isinstance(node, ast.Constant) or isinstance(node.value, str)
 
 
 def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
