@@ -20,6 +20,7 @@ from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_toget
 from greenlane.testgen.classes import absolute_module
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.helpers import short_helper, words_in
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.reading import parse_inside
@@ -60,7 +61,7 @@ def script_case(function: Function, one: FoundScript) -> Case:
         imports=frozenset(),
         fixtures=one.fixtures,
         carved=True,
-        script=one.script,
+        script=without_idle(one.script),
     )
 
 
