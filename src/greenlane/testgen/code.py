@@ -80,6 +80,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Optional parameters that one condition names together (`uses.py` finds them)."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
+    flags: tuple[tuple[str, ...], ...] = ()
+    """What can be given on the command line that it takes: a flag each, with a value where it takes one."""
     classes: tuple[tuple[str, str], ...] = ()
     """(name, module that defines it) of the classes that its module knows."""
     observers: tuple[str, ...] = ()

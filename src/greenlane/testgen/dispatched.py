@@ -17,7 +17,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.scripts import FoundScript
 
-_MOST = 4
+_MOST, _OWN = 4, 2
 
 
 def words_apart(name: str, other: str) -> tuple[str, str] | None:
@@ -29,6 +29,16 @@ def words_apart(name: str, other: str) -> tuple[str, str] | None:
         while len(first) > 1 and len(second) > 1 and first[place] == second[place]:
             shared += bool(first.pop(place)) and bool(second.pop(place))
     return ("_".join(first), "_".join(second)) if shared and first != second else None
+
+
+def own_words(entry: Function, kin: Sequence[Function]) -> list[str]:
+    """The words of its name by which it may be found, apart from what it shares with its siblings: `has` of
+    `xpath_has_function`."""
+    pairs = (words_apart(entry.name, other.name) for other in kin if other.owner == entry.owner and other != entry)
+    words = [pair[0] for pair in pairs if pair is not None and pair[0]]
+    counts = {word: words.count(word) for word in words}
+    best = sorted(counts, key=lambda word: (-counts[word], len(word)))[:_OWN]
+    return [form for word in best for form in dict.fromkeys([word.replace("_", "-"), word])]
 
 
 def swap_words(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:

@@ -24,7 +24,8 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
 from greenlane.testgen.conditions import list_conditions
-from greenlane.testgen.explore import Explorer
+from greenlane.testgen.crossing import Crosser
+from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
@@ -84,6 +85,7 @@ class TestGenerator:
         self._explorer = Explorer(self._runner)
         self._trials = Trials(self._runner)
         self._hunter = Hunter(self._runner)
+        self._crosser = Crosser(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -107,11 +109,16 @@ class TestGenerator:
             open_lines = gaps.get(path, frozenset())
             source = await asyncio.to_thread(read_file, service, tree, path, open_lines, lines, baseline)
             sources += [source] if source is not None else []
+        seen: list[Observed] = []
         for source in _worth_a_look(sources):
             path = source.path
             style = read_style(service, tree, path, source.module, collected)
             scene = scene_of(service, environment, tree, style, touched)
-            draft, lost = await self._write_file(scene, source, style, baseline, started)
+            beside = [other for other in sources if other is not source]
+            parts = self._explorer, self._trials, self._hunter, self._crosser
+            search = Search(*parts, scene, source, style, started, beside, tuple(seen))
+            draft, lost = await self._write_file(scene, source, style, baseline, search)
+            seen += search.seen
             dropped += lost
             drafts.append(draft)
         return await self._with_suite(service, environment, tree, drafts, dropped, baseline, tuple(sorted(touched)))
@@ -119,9 +126,8 @@ class TestGenerator:
     # -------------------------------------------------------------- one file
 
     async def _write_file(
-        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, started: float
+        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, search: Search
     ) -> tuple[_Draft, list[DroppedTest]]:
-        search = Search(self._explorer, self._trials, self._hunter, scene, source, style, started)
         observed = await search.run(baseline)
         gap = search.gap
         path = free_path(scene.tree, style, source.module)

@@ -11,20 +11,20 @@ import ast
 import builtins
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
-from greenlane.testgen.classes import absolute_module
+from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
-from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
+from greenlane.testgen.testmodules import ReadTests, TestModule, flat, read_imported, read_test_file
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -80,25 +80,17 @@ def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
 
 
 def _read(tree: Path, path: str) -> _TestFile | None:
-    parsed = parse_inside(tree, tree / path)
-    return _TestFile(parsed, _package(tree, path)) if parsed is not None else None
-
-
-def _package(tree: Path, path: str) -> str:
-    """The package of a test file, for its relative imports; empty if it is in none."""
-    parts: list[str] = []
-    folder = PurePosixPath(path).parent
-    while str(folder) != "." and (tree / folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return ".".join(parts)
+    own = read_test_file(tree, path)
+    return _TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
 
 
 class _TestFile:
     """One test file: what its names stand for, and its tests."""
 
-    def __init__(self, parsed: ast.Module, package: str) -> None:
-        self._imports: dict[str, Import] = {}
+    def __init__(self, own: TestModule, read: ReadTests) -> None:
+        parsed = own.parsed
+        self._imports: dict[str, Import] = dict(own.imports)
+        self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
         self._marks = marks_of_file(parsed)
@@ -106,10 +98,8 @@ class _TestFile:
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
         self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
-        for node in _flat(parsed.body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                self._imports |= _imported(node, package)
-            elif isinstance(node, FunctionNode | ast.ClassDef):
+        for node in flat(parsed.body):
+            if isinstance(node, FunctionNode | ast.ClassDef):
                 self._helpers[node.name] = node
                 members = node.body if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
@@ -121,6 +111,8 @@ class _TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
+        test = self._checkers.written_out(test, name.rpartition("::")[0])
+        self._imports |= self._checkers.borrowed
         holder = self._helpers.get(name.rpartition("::")[0])
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
@@ -146,7 +138,7 @@ class _TestFile:
         marks: tuple[str, ...] | None,
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
-        kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
+        kept, look = _direct(*given_directly(_slice(setup, look, self._imports.keys()), look))
         kept, look = filled(kept, row), filled_expression(look, row)
         imports: set[Import] = set()
         fixtures: set[str] = set()
@@ -191,28 +183,6 @@ class _TestFile:
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
 
 
-def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
-        yield node
-        if isinstance(node, ast.If | ast.Try):
-            yield from _flat(node.body)
-
-
-def _imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Import]:
-    found: dict[str, Import] = {}
-    for alias in node.names:
-        renamed = f" as {alias.asname}" if alias.asname and alias.asname != alias.name else ""
-        if isinstance(node, ast.Import):
-            bound = alias.asname or alias.name.split(".")[0]
-            found[bound] = (alias.name + renamed, "")
-        elif alias.name != "*":
-            module = absolute_module(node, package)
-            if module is not None:
-                found[alias.asname or alias.name] = (module, alias.name + renamed)
-    found.pop("annotations", None)
-    return found
-
-
 def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
     """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`."""
     for node in body:
@@ -231,7 +201,7 @@ def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[as
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if value is not None and isinstance(_unawaited(value), ast.Call):
+            if value is not None and isinstance(_unawaited(value), ast.Call) and not is_written_out(node):
                 yield value, setup
             cleaned = _without_asserts(node)
             if cleaned is not None:
@@ -250,9 +220,9 @@ def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
 def _asserted(test: ast.expr) -> ast.expr:
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         left, right = test.left, test.comparators[0]
-        fixed = isinstance(left, ast.Constant) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
+        fixed = _is_fixed(left) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
         if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
-            return right if fixed and isinstance(right, ast.Call | ast.Attribute) else left
+            return right if fixed and isinstance(right, ast.Call | ast.Attribute) and not _is_fixed(right) else left
         return test
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return _asserted(test.operand)
@@ -265,8 +235,14 @@ def _self_look(node: ast.expr) -> ast.expr | None:
         return None
     if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
         return None
-    calls = [a for a in node.args[:2] if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
-    return (calls or node.args)[0]
+    given = [a for a in node.args[:2] if not _is_fixed(a)] or node.args
+    calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
+    return (calls or given)[0]
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """Whether it is made of literals alone: it is what is expected."""
+    return all(hasattr(builtins, n.id) for n in ast.walk(node) if isinstance(n, ast.Name))
 
 
 def _without_asserts(node: ast.stmt) -> ast.stmt | None:

@@ -16,6 +16,7 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.hints import Hint, find_hints
@@ -32,14 +33,15 @@ from greenlane.testgen.scripts import read_scripts, script_case
 from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
+from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 5
-_ROUND_OF_HUNT = 1
+_ROUNDS = 6
+_ROUND_OF_HUNT, _ROUND_OF_CROSSING = 1, 2
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -52,28 +54,36 @@ _MAX_SWAPPED = 120
 _MAX_FLUENT = 2
 _SCRIPTS_A_ROUND = 240
 _TESTS_TO_HUNT = 60
+_FROM_EARLIER = 4
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
 
 class Search:
-    """The search for one file. `gap` is what is open, without the mutants that existing tests notice."""
+    """The search for one file. `gap` is what is open, without the mutants that existing tests notice; `seen` is what
+    was seen on the way. `beside` are the other files of the change, `earlier` what was seen in their searches."""
 
     def __init__(
         self,
         explorer: Explorer,
         trials: Trials,
         hunter: Hunter,
+        crosser: Crosser,
         scene: Scene,
         source: Source,
         style: Style,
         started: float,
+        beside: Sequence[Source] = (),
+        earlier: Sequence[Observed] = (),
     ) -> None:
         self._explorer, self._trials, self._hunter = explorer, trials, hunter
+        self._crosser = crosser
         self._scene, self._source, self._style, self._started = scene, source, style, started
+        self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
         self.hints: tuple[Hint, ...] = ()
+        self.seen: list[Observed] = []
         self.gap: Gap = source.gap
 
     async def run(self, baseline: SuiteRun) -> list[Observed]:
@@ -82,6 +92,7 @@ class Search:
         if not self.gap.covering and not self.gap.mutants:
             return []
         observed = await self._explore(baseline)
+        self.seen += observed
         self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
         tried = {o.case.key for o in observed}
@@ -95,6 +106,7 @@ class Search:
             cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
+            self.seen += more
             fresh = self._candidates(more, {o.case.key for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
@@ -168,11 +180,13 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
+        above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
+        functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
-        scripts = scripts[:_SCRIPTS_A_ROUND]
+        scripts = [*self._from_earlier(), *scripts][:_SCRIPTS_A_ROUND]
         cases = [*self._first_round(source.entries, _CASES_A_ROUND)[: _CASES_A_ROUND - len(scripts)], *scripts]
         observed: list[Observed] = []
         tried: set[str] = set()
@@ -190,12 +204,28 @@ class Search:
                 varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
                 if cases:
                     continue
+            if number == _ROUND_OF_CROSSING:
+                cases = await self._cross(baseline, observed, left)
+                if cases:
+                    continue
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             cases = [
                 v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors, self._pool)
             ]
         return observed
+
+    def _from_earlier(self) -> list[Case]:
+        """What was seen to reach this file while another file of the change was looked at, for each open line the
+        plainest few."""
+        found: dict[str, Case] = {}
+        told = sorted((o for o in self._earlier if o.case.script and is_tellable(o)), key=taste, reverse=True)
+        for line in sorted(self.gap.lines):
+            function = enclosing(self._source.functions, line)
+            there = [o.case for o in told if line in o.lines.get(self.gap.path, frozenset())]
+            for case in there[:_FROM_EARLIER] if function is not None else ():
+                found.setdefault(case.key, msgspec.structs.replace(case, entry=function))
+        return list(found.values())
 
     async def _scripts(self, baseline: SuiteRun, lines: Sequence[int], share: int) -> list[Case]:
         """What existing tests do around these lines, a script for each look, so many for each line."""
@@ -238,8 +268,17 @@ class Search:
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        source, files = self._source, files_of(baseline, self._source)
-        scripts: dict[str, Case] = {}
+        scripts, files = await self._near(baseline, left), files_of(baseline, self._source)
+        return await self._hunter.hunt(self._scene, self._source, gap, observed, scripts, left, files, self._beside)
+
+    async def _cross(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+        """Existing tests crossed with one another, for what no input of theirs reached."""
+        scripts = await self._near(baseline, left)
+        return await self._crosser.cross(self._scene, self._source, self.gap, observed, scripts, left)
+
+    async def _near(self, baseline: SuiteRun, left: Targets) -> list[Case]:
+        """The scripts of tests that came near what is left."""
+        source, scripts = self._source, dict[str, Case]()
         for line in sorted({line_of(target) for target in left}):
             function = enclosing(source.functions, line)
             if function is None:
@@ -248,14 +287,14 @@ class Search:
             for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
                 if not (self._style.form == "unittest" and one.fixtures):
                     scripts.setdefault(one.script.text, script_case(function, one))
-        return await self._hunter.hunt(self._scene, source, gap, observed, list(scripts.values()), left, files)
+        return list(scripts.values())
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
         source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
-            own = _calls_of([entry], calls)
+            own = _calls_of([entry], calls) or self._of_bases(entry)
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
@@ -268,8 +307,14 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))
+
+    def _of_bases(self, entry: Function) -> list[CarvedCall]:
+        """Calls of what a method overrides, as calls of it."""
+        known = overridden(entry, self._source.functions, self._source.tree)
+        return as_if_on(entry.owner or "", entry.module, _calls_of(known, self._calls))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""

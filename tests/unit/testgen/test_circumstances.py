@@ -150,3 +150,43 @@ def test_scripts_that_differ_in_plain_values_are_rows_of_one_test() -> None:
     assert '("never", 0)' in text
     assert 'monkeypatch.setenv("SHOP_COLOUR", shop_colour)' in text
     assert "assert colour(1) == expected" in text
+
+
+MEMORY = """
+from abc import get_cache_token
+
+_seen = {}
+_token = get_cache_token()
+_MOST = 1000
+_FEW = 3
+NAMES = {"a": 1}
+
+def _is_new(kind):
+    global _token
+    if get_cache_token() != _token or len(_seen) >= _MOST:
+        _seen.clear()
+        _token = get_cache_token()
+    _seen[kind] = len(_seen) < _FEW
+    return _seen[kind]
+
+def ask(value):
+    return _seen.get(type(value)) or _is_new(type(value)) or NAMES.get(value)
+
+def plain(value):
+    return NAMES.get(value)
+"""
+
+
+def test_what_a_module_remembers_is_set_anew_and_its_limits_are_met() -> None:
+    tree = ast.parse(MEMORY)
+    functions = {f.name: f for f in list_functions(tree, "shop/cache.py", "shop.cache")}
+    world = world_of(tree, functions["ask"])
+    assert world.held == (("shop.cache._seen", ("{}", "{'a': 1}")),)
+    assert dict(world.places) == {"shop.cache._token": ("None",), "shop.cache._MOST": ("0", "1")}, "through `_is_new`"
+    assert world_of(tree, functions["plain"]).is_empty, "a table that stays as it is is no memory"
+    case = msgspec.structs.replace(call("plain", "1"), entry=functions["ask"])
+    found = [one.script for one in staged_cases([case], world, unittest=False) if one.script]
+    assert found[0].setup == ("seen = {}", "monkeypatch.setattr('shop.cache._seen', seen)", "result = ask(1)")
+    assert found[0].look == "(result, seen)"
+    full = ["seen = {'a': 1}", "monkeypatch.setattr('shop.cache._MOST', 0)"]
+    assert any(all(line in one.setup for line in full) for one in found)

@@ -371,6 +371,35 @@ def test_no_file_of_anybody_is_overwritten(tmp_path: Path) -> None:
     assert free_path(tmp_path, style, "shop.pricing") == "tests/test_pricing_generated_2.py"
 
 
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        (
+            {"pyproject.toml": '[tool.pytest.ini_options]\npython_files = "tests.py"\n'},
+            "tests/pricing_generated/tests.py",
+        ),
+        ({"setup.cfg": "[tool:pytest]\npython_files = check_*.py other_*.py\n"}, "tests/check_pricing_generated.py"),
+        ({"tox.ini": "[pytest]\npython_files =\n    tests.py\n    test_*.py\n"}, "tests/test_pricing_generated.py"),
+        (
+            {
+                "pytest.ini": "[pytest]\naddopts = -q\n",
+                "setup.cfg": "[tool:pytest]\npython_files = check_*.py\n",
+            },
+            "tests/test_pricing_generated.py",
+        ),
+        (
+            {"pyproject.toml": "[tool.pytest.ini_options]\npython_files = ['*Test.py']\n"},
+            "tests/pricing_generatedTest.py",
+        ),
+        ({"pyproject.toml": "[tool.pytest\npython_files = 3"}, "tests/test_pricing_generated.py"),
+    ],
+)
+def test_a_new_file_has_a_name_that_the_projects_pytest_collects(
+    tmp_path: Path, settings: dict[str, str], path: str
+) -> None:
+    assert free_path(write_tree(tmp_path, settings), Style(folder="tests"), "shop.pricing") == path
+
+
 def test_output_keeps_its_head_and_its_tail() -> None:
     output = BoundedOutput(10)
     for piece in (b"abc", b"defgh", b"x" * 1000, b"end"):

@@ -33,15 +33,29 @@ class Comparison:
         self._left, self._right = _compiled(left), _compiled(right)
 
     def look(self, frame: Any) -> Iterator[tuple[Any, Any]]:
-        """The pairs of plain values that meet; of a collection each of its items."""
+        """The pairs of plain values that meet; of a collection each of its items, of two rows each part with its
+        own."""
         try:
             left = eval(self._left, frame.f_globals, frame.f_locals)
             right = eval(self._right, frame.f_globals, frame.f_locals)
         except Exception:  # a name that is not bound yet, an attribute that is not there
             return
-        for one in _plain(left):
+        rows = list(_rows_that_meet(left, right))
+        for one in _plain(left) if not rows else ():
             for other in _plain(right):
                 yield one, other
+        for row, other_row in rows:
+            for one, other in zip(row, other_row, strict=True):
+                if isinstance(one, str) and isinstance(other, str) and max(len(one), len(other)) <= _MAX_VALUE:
+                    yield one, other
+
+
+def _rows_that_meet(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
+    """`token == ("DELIM", "+")`, or `token in [("DELIM", "+"), ...]`."""
+    if isinstance(left, tuple) and isinstance(right, (tuple, list, set, frozenset)) and len(right) <= _MAX_WANTED:
+        others = sorted(right, key=str) if isinstance(right, (set, frozenset)) else list(right)
+        rows: list[Any] = [other for other in others if isinstance(other, tuple)] or [right]
+        yield from ((left, row) for row in rows if isinstance(row, tuple) and len(row) == len(left))
 
 
 def _plain(value: Any) -> list[Any]:

@@ -102,7 +102,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
             names[name or module] = getattr(found, name) if name else found
         with _limited():
             function, values = _prepare(case, names)
-    except (Exception, CallTimeout) as error:
+    except (Exception, SystemExit, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
     wholly = bool(case["void"])
@@ -115,7 +115,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
         outcome = _call(function, positional, keywords, bool(case["asynchronous"]), progress)
     except CallTimeout:
         return {"kind": "timeout"}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _raised(error, describer) | _way(progress)
     finally:
         left = remove_new(files)
@@ -140,7 +140,7 @@ def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: 
                 given = [(key, values[f"#{number}"]) for number, (key, _) in enumerate(case["arguments"])]
                 function(*(v for key, v in given if key is None), **{key: v for key, v in given if key is not None})
                 after = describe_value(getattr(values["receiver"], name)(), describer)
-        except (Exception, CallTimeout):
+        except (Exception, SystemExit, CallTimeout):
             continue
         told = after["kind"] == "value" and not after.get("view") and not after["listed"] and not after["dated"]
         if told and before != after:
@@ -183,7 +183,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
         )
     except CallTimeout:
         return {"kind": "timeout"}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
     return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
@@ -306,7 +306,7 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _raised(error: Exception, describer: Describer) -> dict[str, Any]:
+def _raised(error: BaseException, describer: Describer) -> dict[str, Any]:
     return _describe_error(error) | _more(lambda: own_attributes("error", error, describer, _GIVEN["project"]))
 
 
@@ -317,7 +317,7 @@ def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
     return {}
 
 
-def _describe_error(error: Exception) -> dict[str, Any]:
+def _describe_error(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
@@ -330,7 +330,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
         "message": str(error)[:200],
         "dated": is_dated(str(error)) or " at 0x" in str(error),
-        "deliberate": deliberate,
+        "deliberate": deliberate or isinstance(error, SystemExit),
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 

@@ -5,8 +5,9 @@ try further from it; a value that is compared with another one and stands in an 
 calls are those that the project's tests make, with their literals as slots. Then inputs are looked for that notice
 faults. What is found goes back to the generator, which tries it anew.
 
-Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "goals": [{"goal": line or [from, to], "chain": lines before it,
-"words"}, ...], "first", "near", "words", "texts", "numbers", "mutants", "open", "tries", "calls", "seconds"},
+Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "beside": {other changed file: its changed lines}, "goals": [{"goal": line
+or [from, to], "chain": lines before it, "words"}, ...], "first", "near", "words", "texts", "numbers", "mutants",
+"open", "tries", "calls", "seconds"},
 "groups": [[template, ...], ...]}`; a template is a case of `greenlane_explore` with the names `greenlane_slot_0`, ...
 in it, and `"rows"` of values for them. Writes `$GREENLANE_OUTPUT`, a JSON line for each found input: `{"template",
 "values"}`.
@@ -67,13 +68,14 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
 class Hunt:
     def __init__(self, given: dict[str, Any], templates: list[Template], share: int) -> None:
         self._templates = templates
-        self._watch = Watch(given["path"])
+        self._watch = Watch(given["path"], list(given["beside"]))
         self._goals_given = [goal | {"key": _key(goal["goal"])} for goal in given["goals"]]
         keys = {goal["key"] for goal in self._goals_given}
         self._lines = {key for key in keys if isinstance(key, int)}
         self._arcs = keys - self._lines
         self._first = {int(line): first for line, first in given["first"].items()}
         self._near = set(given["near"])
+        self._met_near = self._near | {-line for lines in given["beside"].values() for line in lines}
         self._words = [word for word in given["words"] if word]
         self._texts = given["texts"]
         self._numbers = given["numbers"]
@@ -160,8 +162,9 @@ class Hunt:
             return None
         for goal in self._goals(entry):
             self._keep(goal, entry)
-        met = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
-        new = (entry.arcs | met) - self._features
+        met: set[Any] = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
+        met |= {(line, word, "same") for line, word, other in entry.compared if word == other and word in self._words}
+        new = (entry.arcs | entry.beside | met) - self._features
         if new and len(self._corpus) < _MAX_CORPUS:
             self._features |= new
             self._corpus.append(entry)
@@ -180,9 +183,11 @@ class Hunt:
         except CallTimeout:
             template.timeouts += 1
             return None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             sys.settrace(None)
             failed = not _describe_error(error)["deliberate"]
+        except BaseException:  # an exit, or an outcome of pytest's: `pytest.raises` that was met by nothing
+            failed = True
         finally:
             sys.settrace(None)
         return Entry(number, values, seen, failed)
@@ -254,7 +259,7 @@ class Hunt:
     def _corresponding(self, entry: Entry) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """The input with a value that was compared made the value that it was compared with; the conditions right
         before what is open come first."""
-        rows = sorted(entry.compared, key=lambda row: (row[0] not in self._near, row[0]))
+        rows = sorted(entry.compared, key=lambda row: (row[0] not in self._met_near, row[0] < 0, abs(row[0])))
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
                 for place, value in enumerate(entry.values):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 from greenlane_compared import Comparison, comparisons_of  # type: ignore[import-not-found]
@@ -18,7 +19,7 @@ from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
 
 MAX_TIMEOUTS = 3
-_MAX_SEEN = 200
+_MAX_SEEN = 300
 _GENERATOR = 0x20 | 0x80 | 0x200
 
 
@@ -91,6 +92,7 @@ class Entry:
     def __init__(self, template: int, values: tuple[Any, ...], seen: Seen, failed: bool) -> None:
         self.template, self.values, self.failed = template, values, failed
         self.arcs = frozenset(seen.arcs)
+        self.beside = frozenset(seen.beside)
         self.lines = frozenset(line for _, line in seen.arcs)
         self.compared = tuple(seen.compared)
 
@@ -100,23 +102,28 @@ class Entry:
 
 
 class Seen:
-    """What one try ran in the watched file, and which values met there."""
+    """What one try ran in the watched file and in those `beside` it, and which values met there (of the latter on
+    lines below 0)."""
 
     def __init__(self) -> None:
         self.arcs: set[tuple[int, int]] = set()
+        self.beside: set[tuple[str, int, int]] = set()
         self.compared: dict[tuple[int, Any, Any], None] = {}
+
+    def look(self, frame: Any, line: int, comparisons: Sequence[Comparison]) -> None:
+        if len(self.compared) < _MAX_SEEN:
+            for comparison in comparisons:
+                for left, right in comparison.look(frame):
+                    self.compared[line, left, right] = None
 
 
 class Watch:
-    """Traces lines of one file, and what is compared in them."""
+    """Traces lines of one file and of those beside it, and what is compared in them."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, beside: Sequence[str] = ()) -> None:
         self._path = path
         self._known: dict[Any, bool] = {}
-        self._compared: dict[int, list[Comparison]] = collections.defaultdict(list)
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - as the interpreter names it
-            for comparison in comparisons_of(ast.parse(file.read())):
-                self._compared[comparison.line].append(comparison)
+        self._compared = {one: _by_line(one) for one in (path, *beside)}
         self.calls = 0
         self.seen = Seen()
 
@@ -129,11 +136,13 @@ class Watch:
         code = frame.f_code
         known = self._known.get(code)
         if known is None:
-            known = self._known[code] = code.co_filename == self._path and code.co_name != "<module>"
-        return self._local(frame, code) if known else None
+            known = self._known[code] = code.co_filename in self._compared and code.co_name != "<module>"
+        if not known:
+            return None
+        return self._local(frame, code) if code.co_filename == self._path else self._beside(frame, code)
 
     def _local(self, frame: Any, code: Any) -> Any:
-        seen, compared = self.seen, self._compared
+        seen, compared = self.seen, self._compared[self._path]
         resumed = bool(code.co_flags & _GENERATOR)
         last = frame.f_lineno if resumed and frame.f_lineno != code.co_firstlineno else -code.co_firstlineno
 
@@ -143,15 +152,37 @@ class Watch:
                 line = frame.f_lineno
                 seen.arcs.add((last, line))
                 last = line
-                if line in compared and len(seen.compared) < _MAX_SEEN:
-                    for comparison in compared[line]:
-                        for left, right in comparison.look(frame):
-                            seen.compared[line, left, right] = None
+                if line in compared:
+                    seen.look(frame, line, compared[line])
             elif event == "return" and not resumed:
                 seen.arcs.add((last, -code.co_firstlineno))
             return local
 
         return local
+
+    def _beside(self, _frame: Any, code: Any) -> Any:
+        path: str = code.co_filename
+        seen, compared, last = self.seen, self._compared[path], 0
+
+        def local(frame: Any, event: str, _argument: Any) -> Any:
+            nonlocal last
+            if event == "line":
+                line = frame.f_lineno
+                seen.beside.add((path, last, line))
+                last = line
+                if line in compared:
+                    seen.look(frame, -line, compared[line])
+            return local
+
+        return local
+
+
+def _by_line(path: str) -> dict[int, list[Comparison]]:
+    found: dict[int, list[Comparison]] = collections.defaultdict(list)
+    with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - as the interpreter names it
+        for comparison in comparisons_of(ast.parse(file.read())):
+            found[comparison.line].append(comparison)
+    return found
 
 
 class Mutant:
