@@ -20,6 +20,7 @@ from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_toget
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.helpers import short_helper, words_in
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
@@ -55,7 +56,7 @@ def script_case(function: Function, one: FoundScript) -> Case:
         imports=frozenset(),
         fixtures=one.fixtures,
         carved=True,
-        script=one.script,
+        script=without_idle(one.script),
     )
 
 

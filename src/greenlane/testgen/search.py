@@ -23,6 +23,7 @@ from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
@@ -261,7 +262,8 @@ class Search:
             for one in in_turn([scripts[:most], more[:most]]):
                 if self._style.form == "unittest" and one.fixtures:
                     continue
-                own.append(script_case(function, one))
+                case = script_case(function, one)
+                own += [case, *_shortened(case)]
             rows.append(own)
         for case in in_turn([*rows, self._examples]):
             found.setdefault(case.key, case)
@@ -351,6 +353,12 @@ class Search:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         return steady(candidates, again)
+
+
+def _shortened(case: Case) -> list[Case]:
+    """The script without calls whose values nobody uses: if it shows the same, it is the better one to read."""
+    script = without_idle(case.script, calls=True) if case.script is not None else None
+    return [msgspec.structs.replace(case, script=script)] if script != case.script else []
 
 
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:

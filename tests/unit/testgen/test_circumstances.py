@@ -9,9 +9,9 @@ import msgspec
 from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.conditions import describe_condition
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description
-from greenlane.testgen.naming import describe_condition
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.staged import staged_cases
@@ -128,7 +128,8 @@ def test_a_test_is_named_after_the_circumstance_that_it_sets() -> None:
         found[case.script.setup[-1] if case.script else ""] = describe_condition((), one)
     assert found["monkeypatch.setenv('SHOP_COLOUR', 'never')"] == ("shop colour is never", "`SHOP_COLOUR` is `'never'`")
     assert found["monkeypatch.setattr('shop.pages.WIN', True)"] == ("win is true", "`WIN` is `True`")
-    assert found["monkeypatch.delenv('SHOP_COLOUR', raising=False)"] == ("", "")
+    unset = ("shop colour is not set", "`SHOP_COLOUR` is not set")
+    assert found["monkeypatch.delenv('SHOP_COLOUR', raising=False)"] == unset
 
 
 def test_scripts_that_differ_in_plain_values_are_rows_of_one_test() -> None:
