@@ -13,6 +13,7 @@ import msgspec
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.consoles import Console, console_of
 from greenlane.testgen.inputs import Import
+from greenlane.testgen.memory import memory_of
 
 _ENVIRON = frozenset({"os.environ", "environ"})
 _GETTERS = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
@@ -45,6 +46,8 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     variables: tuple[tuple[str, tuple[str, ...]], ...] = ()
     places: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    held: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Containers that the module fills as it runs: by dotted name, as they are at first, and with something in them."""
     outside: tuple[StandIn, ...] = ()
     streams: tuple[str, ...] = ()
     """Which of `out` and `err` it writes to."""
@@ -55,7 +58,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.variables or self.places or self.outside or self.streams)
+        return not (self.variables or self.places or self.outside or self.streams or self.held)
 
 
 def world_of(tree: ast.Module, entry: Function) -> World:
@@ -66,9 +69,11 @@ def world_of(tree: ast.Module, entry: Function) -> World:
     variables = tuple(dict.fromkeys(_variables(node)))
     console = console_of(tree, node)
     manages = any(ast.unparse(d).split(".")[-1] == "contextmanager" for d in node.decorator_list)
+    memory = memory_of(tree, node, entry.module)
     return World(
+        held=memory.held,
         variables=tuple((name, _texts(name, node, entry)) for name in variables),
-        places=(*_standard_input(console), *_flags(tree, node, entry.module), *_platforms(node)),
+        places=(*_standard_input(console), *_flags(tree, node, entry.module), *_platforms(node), *memory.places),
         outside=tuple(_outside(tree, node, entry, variables)),
         streams=console.streams,
         manages=manages,

@@ -23,12 +23,14 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
+from greenlane.testgen.conditions import list_conditions
+from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.naming import called_instead, describe_condition, describe_outcome, describe_test, name_test
+from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test, plain_name
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
@@ -83,6 +85,7 @@ class TestGenerator:
         self._explorer = Explorer(self._runner)
         self._trials = Trials(self._runner)
         self._hunter = Hunter(self._runner)
+        self._crosser = Crosser(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -112,9 +115,8 @@ class TestGenerator:
             style = read_style(service, tree, path, source.module, collected)
             scene = scene_of(service, environment, tree, style, touched)
             beside = [other for other in sources if other is not source]
-            search = Search(
-                self._explorer, self._trials, self._hunter, scene, source, style, started, beside, tuple(seen)
-            )
+            parts = self._explorer, self._trials, self._hunter, self._crosser
+            search = Search(*parts, scene, source, style, started, beside, tuple(seen))
             draft, lost = await self._write_file(scene, source, style, baseline, search)
             seen += search.seen
             dropped += lost
@@ -250,14 +252,17 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     line = (inside or [line_of(target) for target in covers])[0]
     alike = all(line in call.lines.get(source.path, frozenset()) for call in choice.calls)
     guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside and alike else ()
-    condition, condition_sentence = describe_condition(guards, *choice.calls)
     outcome, outcome_sentence = describe_outcome(observed)
     several, called = len(choice.calls), called_instead(observed)
     told = outcome if several == 1 or observed.outcome.kind == "raises" else ""
+    conditions = list_conditions(guards, *choice.calls)
+    free = (one for one in conditions if plain_name(entry, told, one[0], called) not in taken)
+    condition, condition_sentence = next(free, conditions[0])
     return WrittenCase(
         name=name_test(entry, told, condition, taken, called),
         purpose=describe_test(entry, outcome_sentence, condition_sentence, several, called),
         chosen=choice,
+        makers={name: tuple(param.name for param in params) for name, params in source.constructors.items()},
     )
 
 

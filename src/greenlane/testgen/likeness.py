@@ -91,12 +91,16 @@ class _Taking(ast.NodeTransformer):
         self._params = [param.name for param in entry.params]
         self._called = entry.called
         self._wanted: dict[int, str] = {}
+        self._kept: set[int] = set()
+        """What is set, not what it is set to: another thing that is set is another test."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         self._wanted |= {id(part): name for part, name in self._namings(node)}
         if isinstance(node, ast.JoinedStr | ast.pattern) or _is_docstring(node):
             return node
-        if isinstance(node, ast.expr) and _is_literal(node):
+        if isinstance(node, ast.Call) and _sets(node):
+            self._kept.add(id(node.args[-2]))
+        if isinstance(node, ast.expr) and _is_literal(node) and id(node) not in self._kept:
             self.literals.append(ast.unparse(node))
             self.names.append(self._wanted.get(id(node), "value"))
             return ast.Name(id=f"{_PLACE}{len(self.literals) - 1}", ctx=ast.Load())
@@ -108,12 +112,20 @@ class _Taking(ast.NodeTransformer):
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             yield node.value, node.targets[0].id
         elif isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called == self._called:
+            if _name_called(node) == self._called:
                 for argument, name in zip(node.args, self._params, strict=False):
                     yield from ((part, name) for part in (argument, *_only_argument(argument)))
-            elif called in _SETTERS and len(node.args) > 1 and isinstance(node.args[-2], ast.Constant):
-                yield node.args[-1], str(node.args[-2].value).split(".")[-1].lower()
+            elif _sets(node):
+                yield node.args[-1], ast.unparse(node.args[-2]).strip("'").split(".")[-1].strip("_").lower()
+
+
+def _name_called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _sets(node: ast.Call) -> bool:
+    """Whether it is `monkeypatch.setenv("NAME", value)` or its like."""
+    return _name_called(node) in _SETTERS and len(node.args) > 1 and isinstance(node.args[-2], ast.Constant)
 
 
 def _only_argument(node: ast.expr) -> list[ast.expr]:

@@ -9,30 +9,26 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
 
+from greenlane.testgen.asserted import asserted, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.helpers import short_helper, words_in
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.testmodules import ReadTests, TestModule, flat, read_imported, read_test_file
+from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPERS = 3
-_SELF_LOOKS = {
-    "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
-    "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
-    "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
-}  # fmt: skip
 
 
 _INSIDE = "inside"
@@ -60,31 +56,39 @@ def script_case(function: Function, one: FoundScript) -> Case:
         imports=frozenset(),
         fixtures=one.fixtures,
         carved=True,
-        script=one.script,
+        script=without_idle(one.script),
     )
 
 
 def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
     """The scripts of these tests (node ids without parameters), in their order, shortest look first in each."""
-    files: dict[str, _TestFile | None] = {}
+    files: dict[str, TestFile | None] = {}
     found: dict[Script, FoundScript] = {}
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            files[path] = _read(tree, path) if len(files) < _MAX_FILES else None
+            files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
         for script in file.scripts(name) if file is not None else ():
             found.setdefault(script.script, msgspec.structs.replace(script, test=test))
     return list(found.values())
 
 
-def _read(tree: Path, path: str) -> _TestFile | None:
+def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
+    """The scripts of one test of a parsed file, which imports nothing that is relative to it."""
+    yield from TestFile(as_test_module(parsed), lambda _: None).scripts(name)
+
+
+def read_tests(tree: Path, path: str) -> TestFile | None:
+    """None if it can't be read."""
     own = read_test_file(tree, path)
-    return _TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
+    return TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
 
 
-class _TestFile:
+class TestFile:
     """One test file: what its names stand for, and its tests."""
+
+    __test__ = False
 
     def __init__(self, own: TestModule, read: ReadTests) -> None:
         parsed = own.parsed
@@ -128,6 +132,23 @@ class _TestFile:
                 script = self._cut([*before], look, inlined.arguments, row, marks)
                 if script is not None:
                     yield script
+
+    def program(self, name: str, most: int) -> FoundScript | None:
+        """What a test does, without what it asserts: its first statements, and a look at all that they bind. None if
+        they need something that only this file has, or await."""
+        test = self._tests.get(name)
+        rows = rows_of(test.decorator_list, {}) if isinstance(test, ast.FunctionDef) else []
+        if test is None or not rows:
+            return None
+        inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
+        statements = [*inlined.setup, *done(inlined.body)]
+        for count in range(min(len(statements), most), 0, -1):
+            names = dict.fromkeys(name for node in statements[:count] for name in _bound(node))
+            look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
+            script = self._cut(statements[:count], look, inlined.arguments, rows[0], None)
+            if script is not None and names:
+                return script
+        return None
 
     def _cut(
         self,
@@ -190,11 +211,11 @@ def _looks(
     names that stand for an expected error."""
     for node in body:
         if isinstance(node, ast.Assert):
-            yield _asserted(node.test), setup
+            yield asserted(node.test), setup
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        elif isinstance(node, ast.Expr) and _self_look(node.value) is not None:
-            look = _self_look(node.value)
+        elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
+            look = self_look(node.value)
             if look is not None:
                 yield look, setup
         elif isinstance(node, ast.With) and _expects_error(node.items[0].context_expr, raising):
@@ -207,7 +228,7 @@ def _looks(
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             if value is not None and isinstance(_unawaited(value), ast.Call) and not is_written_out(node):
                 yield value, setup
-            cleaned = _without_asserts(node)
+            cleaned = without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
 
@@ -224,48 +245,6 @@ def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
         body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
         made = type(node)(items=node.items, body=body)
         yield ast.fix_missing_locations(ast.copy_location(made, node))
-
-
-def _asserted(test: ast.expr) -> ast.expr:
-    if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        left, right = test.left, test.comparators[0]
-        fixed = _is_fixed(left) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
-        if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
-            return right if fixed and isinstance(right, ast.Call | ast.Attribute) and not _is_fixed(right) else left
-        return test
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return _asserted(test.operand)
-    return test
-
-
-def _self_look(node: ast.expr) -> ast.expr | None:
-    """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return None
-    if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
-        return None
-    given = [a for a in node.args[:2] if not _is_fixed(a)] or node.args
-    calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
-    return (calls or given)[0]
-
-
-def _is_fixed(node: ast.expr) -> bool:
-    """Whether it is made of literals alone: it is what is expected."""
-    return all(hasattr(builtins, n.id) for n in ast.walk(node) if isinstance(n, ast.Name))
-
-
-def _without_asserts(node: ast.stmt) -> ast.stmt | None:
-    """A compound statement without the assertions in it; None if nothing is left."""
-
-    class Cleaning(ast.NodeTransformer):
-        def visit_Assert(self, node: ast.Assert) -> ast.AST:
-            return ast.copy_location(ast.Pass(), node)
-
-    if not any(isinstance(part, ast.Assert) for part in ast.walk(node)):
-        return node
-    cleaned = ast.fix_missing_locations(Cleaning().visit(copy.deepcopy(node)))
-    busy = [n for n in ast.walk(cleaned) if isinstance(n, ast.stmt) and not isinstance(n, ast.Pass)]
-    return cleaned if len(busy) > 1 else None
 
 
 def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:

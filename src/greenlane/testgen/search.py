@@ -17,11 +17,14 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.dispatched import swap_words
+from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
@@ -32,14 +35,15 @@ from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
+from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 5
-_ROUND_OF_HUNT = 1
+_ROUNDS = 6
+_ROUND_OF_HUNT, _ROUND_OF_CROSSING = 1, 2
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -66,6 +70,7 @@ class Search:
         explorer: Explorer,
         trials: Trials,
         hunter: Hunter,
+        crosser: Crosser,
         scene: Scene,
         source: Source,
         style: Style,
@@ -74,11 +79,16 @@ class Search:
         earlier: Sequence[Observed] = (),
     ) -> None:
         self._explorer, self._trials, self._hunter = explorer, trials, hunter
+        self._crosser = crosser
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
+<<<<<<< HEAD
         self._read_scripts: dict[str, list[FoundScript]] = {}
+=======
+        self._examples: list[Case] = []
+>>>>>>> main
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
         self.gap: Gap = source.gap
@@ -177,8 +187,11 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
+        above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
+        functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
+        self._examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
         scripts = [*self._from_earlier(), *scripts][:_SCRIPTS_A_ROUND]
@@ -197,6 +210,10 @@ class Search:
             if number == _ROUND_OF_HUNT:
                 cases = await self._hunt(baseline, observed, left, self.gap)
                 varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
+                if cases:
+                    continue
+            if number == _ROUND_OF_CROSSING:
+                cases = await self._cross(baseline, observed, left)
                 if cases:
                     continue
             bases = nearest(observed, source, left, varied)
@@ -237,11 +254,23 @@ class Search:
                 swapped = [self._swapped(one, function) for one in scripts[:_MAX_SWAPPED]]
                 scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
                 most = _MAX_SWAPPED
+<<<<<<< HEAD
             chained = [chain_calls(one, f, self._source.functions) for f in fluent for one in scripts]
             more = islice(in_turn(chained), most)
             both = [one for one in in_turn([scripts[:most], more]) if not self._is_unfit(one)]
             rows[function, tests] = [script_case(function, one) for one in both]
         for case in in_turn(rows.values()):
+=======
+            more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
+            own: list[Case] = []
+            for one in in_turn([scripts[:most], more[:most]]):
+                if self._style.form == "unittest" and one.fixtures:
+                    continue
+                case = script_case(function, one)
+                own += [case, *_shortened(case)]
+            rows.append(own)
+        for case in in_turn([*rows, self._examples]):
+>>>>>>> main
             found.setdefault(case.key, case)
         return list(found.values())
 
@@ -267,8 +296,17 @@ class Search:
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        source, files = self._source, files_of(baseline, self._source)
-        scripts: dict[str, Case] = {}
+        scripts, files = await self._near(baseline, left), files_of(baseline, self._source)
+        return await self._hunter.hunt(self._scene, self._source, gap, observed, scripts, left, files, self._beside)
+
+    async def _cross(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+        """Existing tests crossed with one another, for what no input of theirs reached."""
+        scripts = await self._near(baseline, left)
+        return await self._crosser.cross(self._scene, self._source, self.gap, observed, scripts, left)
+
+    async def _near(self, baseline: SuiteRun, left: Targets) -> list[Case]:
+        """The scripts of tests that came near what is left."""
+        source, scripts = self._source, dict[str, Case]()
         for line in sorted({line_of(target) for target in left}):
             function = enclosing(source.functions, line)
             if function is None:
@@ -277,15 +315,15 @@ class Search:
             for one in await asyncio.to_thread(self._read, tests):
                 if not self._is_unfit(one):
                     scripts.setdefault(one.script.text, script_case(function, one))
-        cases, beside = list(scripts.values()), self._beside
-        return await self._hunter.hunt(self._scene, source, gap, observed, cases, left, files, beside)
+        examples = {case.script.text: case for case in self._examples if case.script is not None}
+        return list((examples | scripts).values())
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
         source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
-            own = _calls_of([entry], calls)
+            own = _calls_of([entry], calls) or self._of_bases(entry)
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
@@ -298,8 +336,14 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))
+
+    def _of_bases(self, entry: Function) -> list[CarvedCall]:
+        """Calls of what a method overrides, as calls of it."""
+        known = overridden(entry, self._source.functions, self._source.tree)
+        return as_if_on(entry.owner or "", entry.module, _calls_of(known, self._calls))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""
@@ -334,6 +378,12 @@ class Search:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         return steady(candidates, again)
+
+
+def _shortened(case: Case) -> list[Case]:
+    """The script without calls whose values nobody uses: if it shows the same, it is the better one to read."""
+    script = without_idle(case.script, calls=True) if case.script is not None else None
+    return [msgspec.structs.replace(case, script=script)] if script != case.script else []
 
 
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
@@ -12,6 +13,9 @@ import msgspec
 from greenlane.testgen.classes import absolute_module
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.reading import parse_inside
+from greenlane.testgen.starred import starred
+
+_NOTHING: Mapping[str, Import] = MappingProxyType({})
 
 
 class TestModule(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,7 +34,10 @@ ReadTests: TypeAlias = Callable[[str], TestModule | None]
 def read_test_file(tree: Path, path: str) -> TestModule | None:
     """None if it can't be read."""
     parsed = parse_inside(tree, tree / path)
-    return _module(parsed, _package(tree, path)) if parsed is not None else None
+    if parsed is None:
+        return None
+    package = _package(tree, path)
+    return as_test_module(parsed, package, starred(tree, parsed, package))
 
 
 def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
@@ -43,8 +50,9 @@ def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
     return None
 
 
-def _module(parsed: ast.Module, package: str) -> TestModule:
-    imports: dict[str, Import] = {}
+def as_test_module(parsed: ast.Module, package: str = "", offered: Mapping[str, Import] = _NOTHING) -> TestModule:
+    """A parsed file; `package` is what relative imports of it start from, `offered` what it knows besides its own."""
+    imports: dict[str, Import] = dict(offered)
     for node in flat(parsed.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports |= imported(node, package)

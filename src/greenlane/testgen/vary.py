@@ -16,6 +16,7 @@ from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.options import options, with_option, with_options_together, without_option
+from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
 from greenlane.testgen.turns import in_turn
 
 
@@ -44,7 +45,13 @@ def vary(
         if len(found) > limit:
             break
     added = [*with_options_together(case), *without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
-    added += [*_both_sides(case), *_of_wrong_kind(case), *_with_class(case, constructors), *with_option(case)]
+    added += [
+        *other_callables(case),
+        *_both_sides(case),
+        *_of_wrong_kind(case),
+        *_with_class(case, constructors),
+        *with_option(case),
+    ]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return [whole(one) for one in list(unique.values())[:limit]]
@@ -204,10 +211,12 @@ def _is_strange(node: ast.AST) -> bool:
 def _is_place(node: ast.AST) -> bool:
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
-    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call | ast.Lambda)
+    return isinstance(
+        node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call | ast.Lambda | ast.FunctionDef
+    )
 
 
-def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
+def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> ast.AST:
     class Replacing(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
             return new if node is old else self.generic_visit(node)
@@ -217,7 +226,7 @@ def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
     return ast.fix_missing_locations(replaced)
 
 
-def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
+def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.AST]:
     if _is_strange(node):
         yield from (_constant(value) for value in _other_constants(1.0, entry))
         return
@@ -225,7 +234,11 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         yield from _with_parts(node, entry, constructors)
         return
     if isinstance(node, ast.Lambda):
-        yield from (parse_expression(other).body for other in callables_for(entry.asks))
+        guessed = (parse_expression(other).body for other in callables_for(entry.asks))
+        yield from in_turn([other_functions(node) if asks_for_kinds(entry.asks) else (), guessed])
+        return
+    if isinstance(node, ast.FunctionDef):
+        yield from other_functions(node) if asks_for_kinds(entry.asks) else ()
         return
     if isinstance(node, ast.Constant | ast.UnaryOp):
         yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))

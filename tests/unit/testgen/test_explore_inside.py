@@ -1,4 +1,4 @@
-"""What the program inside the sandbox tells of a call: an end by SystemExit, a wait for the terminal, an endless one."""
+"""What the program inside the sandbox tells of a call: an end by SystemExit, a wait for a terminal, a hang."""
 
 from __future__ import annotations
 

@@ -46,6 +46,14 @@ def width(text, size):
     if size == 1723:
         return -1
     return len(text)
+
+
+def shown(text):
+    given = dict(pair.split("=") for pair in text.split(","))
+    poster = given.get("poster_image")
+    if given["source"] and poster:
+        return poster
+    return ""
 """
 
 
@@ -95,8 +103,8 @@ def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str]
     script = [sorted(map(list, case.script.imports)), template.parts[:-1], template.parts[-1]] if case.script else None
     given = {
         "path": str(module), "beside": {}, "goals": [{"goal": goal, "chain": chain, "words": words}], "first": {},
-        "near": chain[-1:], "ways": [], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [], "tries": 4000,
-        "calls": 10**7, "seconds": 20,
+        "near": chain[-1:], "ways": [], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [],
+        "tries": 4000, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     rows = {"id": 0, "script": script, "rows": [template.row], "imports": [], "arguments": [], "history": []}
     asked = {"hunt": given | more, "groups": [[rows]], "project": str(folder), "tests": str(folder / "tests")}
@@ -143,6 +151,11 @@ def test_what_another_file_of_the_change_asks_for_is_found_as_well(tmp_path: Pat
     case = msgspec.structs.replace(case, script=script)
     found = hunt(tmp_path, case, 7, [4, 6], ["#", "k"], beside={str(other): [4]}, tries=400)
     assert any("#k" in values[-1] or "%q" in values[-1] for values in found)
+
+
+def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+    found = hunt(tmp_path, case_of("shown", look="shown('source=a,title=b')"), 25, [24], [], tries=60)
+    assert found[0][0] == "source=a,poster_image=b"
 
 
 def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:

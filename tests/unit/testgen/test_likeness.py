@@ -45,3 +45,5 @@ def test_other_scripts_are_not() -> None:
     assert not are_rows(FIRST, script("limit = 4", "note(f'{limit} of 5')", look="page(Path('b'), color=[])"), PAGE), (
         "more than two"
     )
+    places = [script(f"monkeypatch.setattr('shop.{name}', 0)", look="page()") for name in ("_MOST", "_LEAST")]
+    assert not are_rows(*places, PAGE), "another thing that is set is another test"

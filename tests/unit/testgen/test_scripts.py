@@ -12,6 +12,7 @@ from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.hints import find_hints
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
@@ -396,3 +397,21 @@ def test_price():
     made: dict[str, object] = {}
     exec(helper, made)
     assert eval(look, made) == 6
+
+
+def test_what_nothing_uses_any_more_is_left_out_with_its_import() -> None:
+    setup = (
+        "names = {'a', Kind.ONE}",
+        "files = ['a']",
+        "shop = open_shop()",
+        "old, new = shop.sell('a')",
+        "shop.close()",
+    )
+    imports = frozenset([("shop", "open_shop"), ("shop.kinds", "Kind"), ("shop.log as log", "")])
+    script = Script(imports=imports, setup=setup, look="shop.name")
+    plain = without_idle(script)
+    assert plain.setup == (setup[0], *setup[2:]), "what looks up an attribute, or calls, may do something"
+    fewer = without_idle(script, calls=True)
+    assert fewer.setup == ("shop = open_shop()", "shop.close()")
+    assert fewer.imports == frozenset([("shop", "open_shop")])
+    assert without_idle(fewer, calls=True) is fewer

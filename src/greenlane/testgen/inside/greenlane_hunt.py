@@ -193,6 +193,8 @@ class Hunt:
         except (Exception, SystemExit) as error:
             sys.settrace(None)
             failed = not _describe_error(error)["deliberate"]
+        except BaseException:  # an exit, or an outcome of pytest's: `pytest.raises` that was met by nothing
+            failed = True
         finally:
             sys.settrace(None)
         return Entry(number, values, seen, failed)
