@@ -84,11 +84,8 @@ class Search:
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
-<<<<<<< HEAD
         self._read_scripts: dict[str, list[FoundScript]] = {}
-=======
         self._examples: list[Case] = []
->>>>>>> main
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
         self.gap: Gap = source.gap
@@ -254,23 +251,12 @@ class Search:
                 swapped = [self._swapped(one, function) for one in scripts[:_MAX_SWAPPED]]
                 scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
                 most = _MAX_SWAPPED
-<<<<<<< HEAD
             chained = [chain_calls(one, f, self._source.functions) for f in fluent for one in scripts]
             more = islice(in_turn(chained), most)
             both = [one for one in in_turn([scripts[:most], more]) if not self._is_unfit(one)]
-            rows[function, tests] = [script_case(function, one) for one in both]
-        for case in in_turn(rows.values()):
-=======
-            more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
-            own: list[Case] = []
-            for one in in_turn([scripts[:most], more[:most]]):
-                if self._style.form == "unittest" and one.fixtures:
-                    continue
-                case = script_case(function, one)
-                own += [case, *_shortened(case)]
-            rows.append(own)
-        for case in in_turn([*rows, self._examples]):
->>>>>>> main
+            cases = [script_case(function, one) for one in both]
+            rows[function, tests] = [other for case in cases for other in (case, *_shortened(case))]
+        for case in in_turn([*rows.values(), self._examples]):
             found.setdefault(case.key, case)
         return list(found.values())
 
