@@ -14,6 +14,7 @@ from itertools import chain, islice
 import msgspec
 
 from greenlane.suite.runner import SuiteRun
+from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
@@ -248,7 +249,8 @@ class Search:
             scripts = await asyncio.to_thread(self._read, tests)
             most = share
             if not was_run(function, ran):
-                swapped = [self._swapped(one, function) for one in scripts[:_MAX_SWAPPED]]
+                kept = await asyncio.to_thread(self._kept, function)
+                swapped = [self._swapped(one, function, kept) for one in scripts[:_MAX_SWAPPED]]
                 scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
                 most = _MAX_SWAPPED
             chained = [chain_calls(one, f, self._source.functions) for f in fluent for one in scripts]
@@ -268,13 +270,19 @@ class Search:
             self._read_scripts[one.test].append(one)
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
 
-    def _swapped(self, script: FoundScript, function: Function) -> Iterator[FoundScript]:
+    def _kept(self, function: Function) -> dict[str, str]:
+        """Where objects of the function's class are kept."""
+        owner = function.owner if function.kind == "method" and not function.name.startswith("__") else None
+        return kept_as(self._scene.tree, self._source.path, owner) if owner else {}
+
+    def _swapped(self, script: FoundScript, function: Function, kept: dict[str, str]) -> Iterator[FoundScript]:
         """A script of the function's kin, made one of its own."""
         functions = self._source.functions
         return chain(
             swap_words(script, function, functions),
             swap_classes(script, function, self._source.tree),
             swap_calls(script, function, functions),
+            attach(script, function, kept),
         )
 
     def _is_unfit(self, script: FoundScript) -> bool:
