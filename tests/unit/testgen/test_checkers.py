@@ -92,6 +92,16 @@ class TestTables(TestCase):
                 break
 
 
+def total(text):
+    made = price(text)
+    assert made.currency
+    return made.amount.total()
+
+
+def test_total():
+    assert total("2 EUR") == 2
+
+
 def test_errors():
     with SOON:
         price([], True)
@@ -143,6 +153,13 @@ def test_the_first_rows_of_a_table_are_looks_each(tmp_path: Path) -> None:
     assert found[:2] == ["price('1 EUR')", "price('2 EUR')"]
     assert "LIMIT = 3\nfound = price('4 EUR', LIMIT)\nfound.amount" in found
     assert not any("5 EUR" in text for text in found)
+
+
+def test_a_short_helper_that_gives_something_is_seen_through(tmp_path: Path) -> None:
+    assert looks(tmp_path, "test_total") == [
+        "made = price('2 EUR')\nmade.currency",
+        "made = price('2 EUR')\nmade.amount.total()",
+    ]
 
 
 def test_errors_that_a_name_or_a_try_expects_are_looked_for_and_what_is_expected_is_no_look(tmp_path: Path) -> None:
