@@ -43,6 +43,8 @@ def nearest_tests(
     own = range(function.first + 1, function.last + 1)
     siblings = siblings_of(source.tree, function.owner)
     alike = [f for f in source.functions if f.owner in siblings and f.name == function.name]
+    if function.owner and not alike:  # classes that are used alike have no base in common, perhaps
+        alike = [f for f in source.functions if f.owner and f.name == function.name and f != function]
     alike += [f for f in source.functions if f.owner == function.owner]
     kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
     counts = _counts(ran.values())

@@ -103,8 +103,8 @@ def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str]
     script = [sorted(map(list, case.script.imports)), template.parts[:-1], template.parts[-1]] if case.script else None
     given = {
         "path": str(module), "beside": {}, "goals": [{"goal": goal, "chain": chain, "words": words}], "first": {},
-        "near": chain[-1:], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [], "tries": 4000,
-        "calls": 10**7, "seconds": 20,
+        "near": chain[-1:], "ways": [], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [],
+        "tries": 4000, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     rows = {"id": 0, "script": script, "rows": [template.row], "imports": [], "arguments": [], "history": []}
     asked = {"hunt": given | more, "groups": [[rows]], "project": str(folder), "tests": str(folder / "tests")}
