@@ -29,7 +29,7 @@ from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, 
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
-from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, was_run
+from greenlane.testgen.ran import TESTS_A_LINE, files_of, nearest_tests, noticing_tests, running_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.siblings import family_of, swap_classes
@@ -242,7 +242,7 @@ class Search:
         rows: dict[tuple[Function, tuple[str, ...]], list[Case]] = {}
         for line in lines:
             function = enclosing(self._source.functions, line)
-            tests = tuple(nearest_tests(line, function, self._source, baseline)) if function is not None else ()
+            tests = self._tests_near(baseline, line, function) if function is not None else ()
             if function is None or (function, tests) in rows:
                 continue
             scripts = await asyncio.to_thread(self._read, tests)
@@ -280,6 +280,11 @@ class Search:
     def _is_unfit(self, script: FoundScript) -> bool:
         return self._style.form == "unittest" and bool(script.fixtures)
 
+    def _tests_near(
+        self, baseline: SuiteRun, line: int, function: Function, most: int = TESTS_A_LINE
+    ) -> tuple[str, ...]:
+        return tuple(nearest_tests(line, function, self._source, baseline, most, self._beside))
+
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
         scripts, files = await self._near(baseline, left), files_of(baseline, self._source)
@@ -297,7 +302,7 @@ class Search:
             function = enclosing(source.functions, line)
             if function is None:
                 continue
-            tests = nearest_tests(line, function, source, baseline, _TESTS_TO_HUNT)
+            tests = self._tests_near(baseline, line, function, _TESTS_TO_HUNT)
             for one in await asyncio.to_thread(self._read, tests):
                 if not self._is_unfit(one):
                     scripts.setdefault(one.script.text, script_case(function, one))
