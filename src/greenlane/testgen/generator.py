@@ -27,6 +27,7 @@ from greenlane.testgen.conditions import list_conditions
 from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
+from greenlane.testgen.growing import Grower
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
 from greenlane.testgen.hunt import Hunter
@@ -86,6 +87,7 @@ class TestGenerator:
         self._trials = Trials(self._runner)
         self._hunter = Hunter(self._runner)
         self._crosser = Crosser(self._runner)
+        self._grower = Grower(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -115,7 +117,7 @@ class TestGenerator:
             style = read_style(service, tree, path, source.module, collected)
             scene = scene_of(service, environment, tree, style, touched)
             beside = [other for other in sources if other is not source]
-            parts = self._explorer, self._trials, self._hunter, self._crosser
+            parts = self._explorer, self._trials, self._hunter, self._crosser, self._grower
             search = Search(*parts, scene, source, style, started, beside, tuple(seen))
             draft, lost = await self._write_file(scene, source, style, baseline, search)
             seen += search.seen

@@ -80,6 +80,21 @@ def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
     yield from TestFile(as_test_module(parsed), lambda _: None).scripts(name)
 
 
+def read_programs(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
+    """What these tests do, without what they assert, in their order."""
+    files: dict[str, TestFile | None] = {}
+    found: dict[str, FoundScript] = {}
+    for test in tests:
+        path, _, name = test.partition("::")
+        if path not in files:
+            files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
+        file = files[path]
+        program = file.program(name, _MAX_STATEMENTS) if file is not None else None
+        if program is not None:
+            found.setdefault(program.script.text, msgspec.structs.replace(program, test=test))
+    return list(found.values())
+
+
 def read_tests(tree: Path, path: str) -> TestFile | None:
     """None if it can't be read."""
     own = read_test_file(tree, path)

@@ -22,17 +22,19 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.growing import Grower
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
-from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, was_run
+from greenlane.testgen.quarry import functions_around
+from greenlane.testgen.ran import TESTS_A_LINE, files_of, nearest_tests, noticing_tests, running_tests, was_run
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
+from greenlane.testgen.scripts import FoundScript, read_programs, read_scripts, script_case
 from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
@@ -43,8 +45,9 @@ from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 6
-_ROUND_OF_HUNT, _ROUND_OF_CROSSING = 1, 2
+_ROUNDS = 5
+_ROUND_OF_HUNT = 1
+"""After it inputs are hunted for, and tests grown and crossed."""
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -72,6 +75,7 @@ class Search:
         trials: Trials,
         hunter: Hunter,
         crosser: Crosser,
+        grower: Grower,
         scene: Scene,
         source: Source,
         style: Style,
@@ -80,7 +84,7 @@ class Search:
         earlier: Sequence[Observed] = (),
     ) -> None:
         self._explorer, self._trials, self._hunter = explorer, trials, hunter
-        self._crosser = crosser
+        self._crosser, self._grower = crosser, grower
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
@@ -156,7 +160,9 @@ class Search:
         unnoticed = self._unnoticed(candidates)
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
-        return await self._hunt(baseline, candidates, lines, msgspec.structs.replace(self.gap, mutants=left))
+        gap = msgspec.structs.replace(self.gap, mutants=left)
+        rows = await self._hunt(baseline, candidates, lines, gap), await self._grow(baseline, lines, gap)
+        return list(in_turn(rows))
 
     async def _for_faults(self, baseline: SuiteRun, candidates: Sequence[Observed]) -> list[Case]:
         """Calls of functions that have no open line, but mutants that nobody noticed; and what tests do around them."""
@@ -206,12 +212,13 @@ class Search:
             if not left or self._is_late():
                 break
             if number == _ROUND_OF_HUNT:
-                cases = await self._hunt(baseline, observed, left, self.gap)
-                varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
-                if cases:
-                    continue
-            if number == _ROUND_OF_CROSSING:
-                cases = await self._cross(baseline, observed, left)
+                rows = await asyncio.gather(
+                    self._hunt(baseline, observed, left, self.gap),
+                    self._grow(baseline, left, self.gap),
+                    self._cross(baseline, observed, left),
+                )
+                cases = list(in_turn(rows))
+                varied |= {case.key for case in cases}  # more of their kind was tried there
                 if cases:
                     continue
             bases = nearest(observed, source, left, varied)
@@ -243,7 +250,7 @@ class Search:
         rows: dict[tuple[Function, tuple[str, ...]], list[Case]] = {}
         for line in lines:
             function = enclosing(self._source.functions, line)
-            tests = tuple(nearest_tests(line, function, self._source, baseline)) if function is not None else ()
+            tests = self._tests_near(baseline, line, function) if function is not None else ()
             if function is None or (function, tests) in rows:
                 continue
             scripts = await asyncio.to_thread(self._read, tests)
@@ -288,6 +295,11 @@ class Search:
     def _is_unfit(self, script: FoundScript) -> bool:
         return self._style.form == "unittest" and bool(script.fixtures)
 
+    def _tests_near(
+        self, baseline: SuiteRun, line: int, function: Function, most: int = TESTS_A_LINE
+    ) -> tuple[str, ...]:
+        return tuple(nearest_tests(line, function, self._source, baseline, most, self._beside))
+
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
         scripts, files = await self._near(baseline, left), files_of(baseline, self._source)
@@ -298,6 +310,24 @@ class Search:
         scripts = await self._near(baseline, left)
         return await self._crosser.cross(self._scene, self._source, self.gap, observed, scripts, left)
 
+    async def _grow(self, baseline: SuiteRun, left: Targets, gap: Gap) -> list[Case]:
+        """Existing tests that go on with further calls, for what shows only after a history."""
+        functions = functions_around(self._source, left)
+        tests: dict[str, None] = {}
+        for line in sorted({line_of(target) for target in left}):
+            function = enclosing(self._source.functions, line)
+            near = nearest_tests(line, function, self._source, baseline, _TESTS_TO_HUNT) if function else []
+            tests |= dict.fromkeys(near)
+        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests)
+        programs = [one for one in programs if not (self._style.form == "unittest" and one.fixtures)]
+        calls = [case for f in functions for case in self._given_to(f)]
+        return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
+
+    def _given_to(self, function: Function) -> list[Case]:
+        """What tests give to a method, whatever its object is."""
+        calls = without_holes(_calls_of([function], self._calls), function)
+        return seed_cases(function, calls, 0, _SEEDS, [Receiver(Description(function.owner))]) if function.owner else []
+
     async def _near(self, baseline: SuiteRun, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""
         source, scripts = self._source, dict[str, Case]()
@@ -305,7 +335,7 @@ class Search:
             function = enclosing(source.functions, line)
             if function is None:
                 continue
-            tests = nearest_tests(line, function, source, baseline, _TESTS_TO_HUNT)
+            tests = self._tests_near(baseline, line, function, _TESTS_TO_HUNT)
             for one in await asyncio.to_thread(self._read, tests):
                 if not self._is_unfit(one):
                     scripts.setdefault(one.script.text, script_case(function, one))

@@ -98,12 +98,13 @@ class Hunt:
         self._hunting = 0
 
     def run(self) -> list[dict[str, Any]]:
+        known = list(dict.fromkeys(text for template in self._templates for text in template.texts()))
         self._choose_templates()
         first = list(enumerate(self._templates))[: self._hunting]
         for number, template in first:
             for row in template.rows:
                 self._try(number, row)
-        for text in self._texts:
+        for text in [*known, *self._texts]:
             for number, template in first:
                 place = longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
@@ -276,9 +277,15 @@ class Hunt:
         return [(n, with_value(self._templates[n].rows[0], own, entry.values[place])) for n, own in found]
 
     def _corresponding(self, entry: Entry) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The input with a value that was compared made the value that it was compared with; the conditions right
-        before what is open come first."""
-        rows = sorted(entry.compared, key=lambda row: (row[0] not in self._met_near, row[0] < 0, abs(row[0])))
+        """The input with a value that was compared made the value that it was compared with; whole words and numbers
+        first, and what stands near the conditions right before what is open."""
+
+        def order(row: tuple[int, Any, Any]) -> tuple[bool, bool, bool, int]:
+            whole = any(texts.stands_in(side, value) for side in row[1:] for value in entry.values)
+            far = min((abs(abs(row[0]) - line) for line in self._near), default=0)
+            return row[0] not in self._met_near, not whole, row[0] < 0, far
+
+        rows = sorted(entry.compared, key=order)
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
                 for place, value in enumerate(entry.values):

@@ -66,6 +66,11 @@ class Template:
             case["receiver"] = compile(case["receiver"], "<given>", "eval")
         self._case = case
 
+    def texts(self) -> list[str]:
+        """The longest text of each row: what leads one call near to what is open may lead another further."""
+        found = [[value for value in row if isinstance(value, str)] for row in self.rows]
+        return [max(row, key=len) for row in found if row]
+
     def call(self, values: tuple[Any, ...]) -> None:
         """Raises what the call raises, or CallTimeout."""
         names = self._names | {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
