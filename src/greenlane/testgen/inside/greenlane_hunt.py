@@ -289,7 +289,7 @@ class Hunt:
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
                 for place, value in enumerate(entry.values):
-                    for other in _exchanged(value, found, wanted):
+                    for other in texts.exchanged(value, found, wanted):
                         yield entry.template, with_value(entry.values, place, other)
 
     # ---------------------------------------------------------------- faults
@@ -389,13 +389,6 @@ class Hunt:
 
 def _key(goal: Any) -> Any:
     return tuple(goal) if isinstance(goal, list) else goal
-
-
-def _exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
-    if isinstance(value, str) and isinstance(found, str) and isinstance(wanted, str):
-        yield from (text for text in texts.with_wanted(value, found, wanted) if len(text) <= texts.MAX_TEXT)
-    elif all(isinstance(one, (int, float)) for one in (value, found, wanted)) and value == found != wanted:
-        yield from (wanted, wanted + 1, wanted - 1)
 
 
 def _encoded(value: Any) -> Any:
