@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import builtins
 import doctest
+import itertools
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,16 +23,10 @@ from greenlane.testgen.source import Source
 
 _PAGES = ("*.md", "*.rst", "*.txt")
 _FOLDERS = ("doc", "docs", "documentation")
-_MAX_PAGES, _MAX_BYTES, _MAX_STATEMENTS = 150, 400_000, 120
+_MAX_PAGES, _MAX_ASKED, _MAX_BYTES, _MAX_STATEMENTS = 150, 12, 200_000, 100
 _MAX_SCRIPTS = 60
-_FENCED = re.compile(
-    r"^(?P<fence>```|~~~)[ \t]*\{?(?:python3?|py|pycon)\b[^\n]*\n(?P<code>.*?)^(?P=fence)", re.M | re.S
-)
-_INDENTED = re.compile(
-    r"(?:^\.\. (?:code-block|code|sourcecode):: *python[^\n]*|::)\n(?:[ \t]+:[^\n]*\n)*\n+"
-    r"(?P<code>(?:[ \t]+[^\n]*\n|\n)+)",
-    re.M,
-)
+_FENCE = re.compile(r"(```|~~~)[ \t]*\{?(?:python3?|py|pycon)\b")
+_LED_IN = re.compile(r"\.\. (?:code-block|code|sourcecode):: *python|(?!\.\. ).*::$")
 
 Body = list[ast.stmt]
 
@@ -117,10 +112,9 @@ def _of_pages(
     names: dict[str, ast.stmt] = _names_of(source.tree, source.module)
     names |= {name: _from(package, name) for name in _offered(tree, source)}
     names[package] = ast.Import(names=[ast.alias(name=package)])
-    for page in _pages(tree):
-        text = read_inside(tree, page, _MAX_BYTES) or ""
-        if any(pattern.search(text) for pattern in asked):
-            yield _of_page(text)[:_MAX_STATEMENTS], names
+    texts = (read_inside(tree, page, _MAX_BYTES) or "" for page in _pages(tree))
+    for text in itertools.islice((t for t in texts if any(p.search(t) for p in asked)), _MAX_ASKED):
+        yield _of_page(text)[:_MAX_STATEMENTS], names
 
 
 def _offered(tree: Path, source: Source) -> list[str]:
@@ -146,12 +140,27 @@ def _pages(tree: Path) -> list[Path]:
 
 def _of_page(text: str) -> Body:
     """All that the page shows, in its order: a later example may use what an earlier one made."""
-    body: Body = []
-    blocks = [(m.start(), m["code"]) for pattern in (_FENCED, _INDENTED) for m in pattern.finditer(f"{text}\n")]
-    plain = [(n, code) for n, code in sorted(blocks) if ">>>" not in code]
-    for _, code in plain:
-        body += _of_code(textwrap.dedent(code))
-    return [*_of_prompts(text), *body]
+    body = _of_prompts(text)
+    for code in _blocks(text):
+        body += _of_code(textwrap.dedent(code)) if ">>>" not in code else []
+    return body
+
+
+def _blocks(text: str) -> Iterator[str]:
+    """Blocks of code: between fences, or indented after a line that leads in."""
+    fence, edge, lines = "", -1, list[str]()
+    for line in [*text.splitlines(), "end"]:
+        plain = line.strip()
+        indent = len(line) - len(line.lstrip())
+        if fence and not plain.startswith(fence):
+            lines.append(line)
+        elif not fence and edge >= 0 and (not plain or indent > edge):
+            lines += [line] if lines or not plain.startswith(":") else []  # options of the directive come first
+        else:
+            yield "\n".join(lines)
+            opened = None if fence else _FENCE.match(plain)
+            fence, lines = opened[1] if opened else "", []
+            edge = indent if not opened and _LED_IN.match(plain) else -1
 
 
 def _of_code(code: str) -> Body:

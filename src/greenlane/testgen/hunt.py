@@ -31,6 +31,7 @@ _PROBE = "test_greenlane_hunt.py"
 _SLOT = "greenlane_slot_"
 _MAX_SLOTS, _MAX_NUMBERS = 8, 4
 _TEMPLATES, _ROWS, _GROUPS = 24, 8, 3
+_DOCUMENT = 200
 _TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 6.0
 """A hunt ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
 _START_S = 30.0
@@ -119,7 +120,7 @@ def slotted(case: Case) -> Template | None:
         changed = False
         for node, value in literals(tree):
             numeric = isinstance(value, int | float)
-            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS):
+            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS) or (row and _is_document(value)):
                 continue
             numbers += numeric
             tree = _exchanged(tree, node, ast.Name(id=f"{_SLOT}{len(row)}", ctx=ast.Load()))
@@ -128,6 +129,11 @@ def slotted(case: Case) -> Template | None:
         if changed:
             parts[place] = ast.unparse(tree)
     return Template(case=case, parts=tuple(parts), row=tuple(row)) if row else None
+
+
+def _is_document(value: Value) -> bool:
+    """A long text before others is mostly what these are asked about."""
+    return isinstance(value, str | bytes) and len(value) > _DOCUMENT
 
 
 def filled(template: Template, values: Sequence[Any]) -> Case | None:

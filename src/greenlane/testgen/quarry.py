@@ -49,6 +49,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
     open_ones = {mutant.key for mutant in gap.mutants}
     words, numbers = _words(source.tree, [(f.first, f.last) for f in functions])
     named = [word for f in functions for word in own_words(f, source.functions)]
+    ways = list(dict.fromkeys(function.name for function in functions))
     others = [_words(one.tree, _ranges_changed(one))[0] for one in beside]
     words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
     return {
@@ -57,6 +58,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
         "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
         "first": {str(line): first for line, first in source.gap.known.first.items() if line != first},
         "near": sorted(conditions_before(source, left)),
+        "ways": [[(f.first, f.last) for f in source.functions if f.name == name] for name in ways],
         "words": words,
         "texts": [*python_texts(texts, _named_in(source)), *texts],
         "numbers": numbers,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 
 import msgspec
 
@@ -30,9 +31,9 @@ from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
-from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, was_run
+from greenlane.testgen.ran import TESTS_A_LINE, files_of, nearest_tests, noticing_tests, running_tests, was_run
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.scripts import read_programs, read_scripts, script_case
+from greenlane.testgen.scripts import FoundScript, read_programs, read_scripts, script_case
 from greenlane.testgen.siblings import family_of, swap_classes
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
@@ -43,8 +44,9 @@ from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
-_ROUNDS = 6
-_ROUND_OF_HUNT, _ROUND_OF_CROSSING = 1, 2
+_ROUNDS = 5
+_ROUND_OF_HUNT = 1
+"""After it inputs are hunted for, and tests grown and crossed."""
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -86,6 +88,7 @@ class Search:
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
+        self._read_scripts: dict[str, list[FoundScript]] = {}
         self._examples: list[Case] = []
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
@@ -208,13 +211,13 @@ class Search:
             if not left or self._is_late():
                 break
             if number == _ROUND_OF_HUNT:
-                rows = await self._hunt(baseline, observed, left, self.gap), await self._grow(baseline, left, self.gap)
+                rows = await asyncio.gather(
+                    self._hunt(baseline, observed, left, self.gap),
+                    self._grow(baseline, left, self.gap),
+                    self._cross(baseline, observed, left),
+                )
                 cases = list(in_turn(rows))
-                varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
-                if cases:
-                    continue
-            if number == _ROUND_OF_CROSSING:
-                cases = await self._cross(baseline, observed, left)
+                varied |= {case.key for case in cases}  # more of their kind was tried there
                 if cases:
                     continue
             bases = nearest(observed, source, left, varied)
@@ -243,37 +246,51 @@ class Search:
         open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
         fluent = [f for f in self._source.functions if f.fluent and f in open_in and not was_run(f, ran)]
         fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
-        rows: list[list[Case]] = []
+        rows: dict[tuple[Function, tuple[str, ...]], list[Case]] = {}
         for line in lines:
             function = enclosing(self._source.functions, line)
-            if function is None:
+            tests = self._tests_near(baseline, line, function) if function is not None else ()
+            if function is None or (function, tests) in rows:
                 continue
-            tests = nearest_tests(line, function, self._source, baseline)
-            scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
+            scripts = await asyncio.to_thread(self._read, tests)
             most = share
             if not was_run(function, ran):
-                tree = self._source.tree
-                swapped = [
-                    [
-                        *swap_words(one, function, self._source.functions),
-                        *swap_classes(one, function, tree),
-                        *swap_calls(one, function, self._source.functions),
-                    ]
-                    for one in scripts
-                ]
-                scripts = list(in_turn(swapped)) or scripts  # those of its kin as they are, to be varied
+                swapped = [self._swapped(one, function) for one in scripts[:_MAX_SWAPPED]]
+                scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
                 most = _MAX_SWAPPED
-            more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
-            own: list[Case] = []
-            for one in in_turn([scripts[:most], more[:most]]):
-                if self._style.form == "unittest" and one.fixtures:
-                    continue
-                case = script_case(function, one)
-                own += [case, *_shortened(case)]
-            rows.append(own)
-        for case in in_turn([*rows, self._examples]):
+            chained = [chain_calls(one, f, self._source.functions) for f in fluent for one in scripts]
+            more = islice(in_turn(chained), most)
+            both = [one for one in in_turn([scripts[:most], more]) if not self._is_unfit(one)]
+            cases = [script_case(function, one) for one in both]
+            rows[function, tests] = [other for case in cases for other in (case, *_shortened(case))]
+        for case in in_turn([*rows.values(), self._examples]):
             found.setdefault(case.key, case)
         return list(found.values())
+
+    def _read(self, tests: Sequence[str]) -> list[FoundScript]:
+        """The scripts of these tests, each test read once."""
+        unread = [test for test in tests if test not in self._read_scripts]
+        self._read_scripts |= {test: [] for test in unread}
+        for one in read_scripts(self._scene.tree, unread):
+            self._read_scripts[one.test].append(one)
+        return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
+
+    def _swapped(self, script: FoundScript, function: Function) -> Iterator[FoundScript]:
+        """A script of the function's kin, made one of its own."""
+        functions = self._source.functions
+        return chain(
+            swap_words(script, function, functions),
+            swap_classes(script, function, self._source.tree),
+            swap_calls(script, function, functions),
+        )
+
+    def _is_unfit(self, script: FoundScript) -> bool:
+        return self._style.form == "unittest" and bool(script.fixtures)
+
+    def _tests_near(
+        self, baseline: SuiteRun, line: int, function: Function, most: int = TESTS_A_LINE
+    ) -> tuple[str, ...]:
+        return tuple(nearest_tests(line, function, self._source, baseline, most, self._beside))
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
@@ -310,9 +327,9 @@ class Search:
             function = enclosing(source.functions, line)
             if function is None:
                 continue
-            tests = nearest_tests(line, function, source, baseline, _TESTS_TO_HUNT)
-            for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
-                if not (self._style.form == "unittest" and one.fixtures):
+            tests = self._tests_near(baseline, line, function, _TESTS_TO_HUNT)
+            for one in await asyncio.to_thread(self._read, tests):
+                if not self._is_unfit(one):
                     scripts.setdefault(one.script.text, script_case(function, one))
         examples = {case.script.text: case for case in self._examples if case.script is not None}
         return list((examples | scripts).values())

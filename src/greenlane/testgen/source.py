@@ -12,11 +12,11 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
     Function,
     enclosing,
-    entries_of,
     list_functions,
     module_name,
     with_words_of,

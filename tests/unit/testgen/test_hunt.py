@@ -20,6 +20,7 @@ from greenlane.testgen.code import list_functions
 from greenlane.testgen.guesses import guess_options
 from greenlane.testgen.hunt import filled, slotted
 from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.inside import greenlane_texts
 from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.quarry import list_texts
 from greenlane.testgen.trial import encode_mutant
@@ -103,8 +104,8 @@ def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str]
     script = [sorted(map(list, case.script.imports)), template.parts[:-1], template.parts[-1]] if case.script else None
     given = {
         "path": str(module), "beside": {}, "goals": [{"goal": goal, "chain": chain, "words": words}], "first": {},
-        "near": chain[-1:], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [], "tries": 4000,
-        "calls": 10**7, "seconds": 20,
+        "near": chain[-1:], "ways": [], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [],
+        "tries": 4000, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     rows = {"id": 0, "script": script, "rows": [template.row], "imports": [], "arguments": [], "history": []}
     asked = {"hunt": given | more, "groups": [[rows]], "project": str(folder), "tests": str(folder / "tests")}
@@ -156,6 +157,14 @@ def test_what_another_file_of_the_change_asks_for_is_found_as_well(tmp_path: Pat
 def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_path: Path) -> None:
     found = hunt(tmp_path, case_of("shown", look="shown('source=a,title=b')"), 25, [24], [], tries=60)
     assert found[0][0] == "source=a,poster_image=b"
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "whole"),
+    [("alt", '<img alt="a">', True), ("p", "/path", False), ("[x]", "a [x] b", True), (7, 7, True), (7, "7", False)],
+)
+def test_a_word_of_an_input_is_exchanged_before_a_letter_of_one(part: Any, value: Any, whole: bool) -> None:
+    assert greenlane_texts.stands_in(part, value) is whole
 
 
 def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:

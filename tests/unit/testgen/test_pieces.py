@@ -12,8 +12,9 @@ import pytest
 from greenlane.adapters.sandbox.process import BoundedOutput
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import changed_statements, executable_lines
+from greenlane.testgen.callers import entries_of
 from greenlane.testgen.choose import choose_tests, is_tellable, steady
-from greenlane.testgen.code import Function, enclosing, entries_of, list_functions, module_name
+from greenlane.testgen.code import Function, enclosing, list_functions, module_name
 from greenlane.testgen.conditions import describe_condition, list_conditions
 from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.guards import guards_of

@@ -7,7 +7,7 @@ faults. What is found goes back to the generator, which tries it anew.
 
 Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "beside": {other changed file: its changed lines}, "goals": [{"goal": line
 or [from, to], "chain": lines before it, "words"}, ...], "first", "near", "words", "texts", "numbers", "mutants",
-"open", "tries", "calls", "seconds"},
+"ways", "open", "tries", "calls", "seconds"},
 "groups": [[template, ...], ...]}`; a template is a case of `greenlane_explore` with the names `greenlane_slot_0`, ...
 in it, and `"rows"` of values for them. Writes `$GREENLANE_OUTPUT`, a JSON line for each found input: `{"template",
 "values"}`.
@@ -76,6 +76,7 @@ class Hunt:
         self._first = {int(line): first for line, first in given["first"].items()}
         self._near = set(given["near"])
         self._met_near = self._near | {-line for lines in given["beside"].values() for line in lines}
+        self._ways = [{n for first, last in way for n in range(first + 1, last + 1)} for way in given["ways"]]
         self._words = [word for word in given["words"] if word]
         self._texts = given["texts"]
         self._numbers = given["numbers"]
@@ -95,12 +96,13 @@ class Hunt:
         self._hunting = 0
 
     def run(self) -> list[dict[str, Any]]:
+        known = list(dict.fromkeys(text for template in self._templates for text in template.texts()))
         self._choose_templates()
         first = list(enumerate(self._templates))[: self._hunting]
         for number, template in first:
             for row in template.rows:
                 self._try(number, row)
-        for text in self._texts:
+        for text in [*known, *self._texts]:
             for number, template in first:
                 place = _longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
@@ -125,12 +127,13 @@ class Hunt:
         there = [entry for entry in first if entry is not None and entry.lines]
         there.sort(key=lambda e: (-len(e.lines & self._near), -len(e.lines), e.length))
         probes = [e.values[place] for e in there if (place := _longest_text(e.values)) is not None][:_PROBES]
-        told: list[tuple[int, int]] = []
+        told: list[tuple[float, int]] = []
         for entry in there:
             own = _longest_text(entry.values)
             asked = [_with(entry.values, own, text) for text in probes] if own is not None else []
             tries = [self._execute(entry.template, values) for values in asked] + [entry]
-            told.append((-sum(self._sense(one) for one in tries if one is not None), entry.template))
+            sense = sum(self._sense(one) for one in tries if one is not None)
+            told.append((-sense / self._templates[entry.template].cost, entry.template))
         near = {entry.template: entry.lines & self._near for entry in there}
         order = [number for _, number in sorted(told)]
         hunting, reached = order[:_HUNTING], set[int]()
@@ -138,6 +141,10 @@ class Hunt:
             if number not in hunting and near[number] - reached and len(hunting) < _MAX_TEMPLATES:
                 hunting.append(number)  # another function, or another way
             reached |= near[number] if number in hunting else set()
+        lines = {entry.template: entry.lines for entry in there}
+        for way in self._ways:
+            if not any(lines[number] & way for number in hunting) and len(hunting) < _MAX_TEMPLATES:
+                hunting += [number for number in order if lines[number] & way][:1]
         self._hunting = len(hunting)
         rest = [number for number in order if number not in hunting]
         self._templates = [self._templates[number] for number in [*hunting, *rest][:_MAX_TEMPLATES]]
@@ -168,6 +175,7 @@ class Hunt:
         if new and len(self._corpus) < _MAX_CORPUS:
             self._features |= new
             self._corpus.append(entry)
+            self._pending.extendleft(self._in_other_calls(entry))
             if len(self._pending) < _MAX_PENDING:
                 self._pending.extendleft(reversed(list(itertools.islice(self._corresponding(entry), _EXCHANGES))))
         return entry
@@ -256,10 +264,26 @@ class Hunt:
             return texts.altered(text, self._words, [*self._texts, *own], self._chance)
         return texts.other_number(value, self._numbers, self._chance)
 
+    def _in_other_calls(self, entry: Entry) -> list[tuple[int, tuple[Any, ...]]]:
+        """The same text in the other calls that are hunted with: each leads elsewhere from there."""
+        place = _longest_text(entry.values)
+        if place is None or len(self._pending) >= _MAX_PENDING:
+            return []
+        others = [number for number in range(self._hunting) if number != entry.template]
+        there = [(number, _longest_text(self._templates[number].rows[0])) for number in others]
+        found = [(number, own) for number, own in there if own is not None]
+        return [(n, _with(self._templates[n].rows[0], own, entry.values[place])) for n, own in found]
+
     def _corresponding(self, entry: Entry) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The input with a value that was compared made the value that it was compared with; the conditions right
-        before what is open come first."""
-        rows = sorted(entry.compared, key=lambda row: (row[0] not in self._met_near, row[0] < 0, abs(row[0])))
+        """The input with a value that was compared made the value that it was compared with; whole words and numbers
+        first, and what stands near the conditions right before what is open."""
+
+        def order(row: tuple[int, Any, Any]) -> tuple[bool, bool, bool, int]:
+            whole = any(texts.stands_in(side, value) for side in row[1:] for value in entry.values)
+            far = min((abs(abs(row[0]) - line) for line in self._near), default=0)
+            return row[0] not in self._met_near, not whole, row[0] < 0, far
+
+        rows = sorted(entry.compared, key=order)
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
                 for place, value in enumerate(entry.values):

@@ -20,6 +20,8 @@ from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not
 
 MAX_TIMEOUTS = 3
 _MAX_SEEN = 300
+_EASY = 300
+"""Characters of a call with what comes before it: one that is longer has to tell as much more."""
 _GENERATOR = 0x20 | 0x80 | 0x200
 
 
@@ -30,6 +32,7 @@ class Template:
         self.number: int = given["id"]
         self.rows: list[tuple[Any, ...]] = [tuple(_decoded(value) for value in row) for row in given["rows"]]
         self.timeouts = 0
+        self.cost = max(_length(given) / _EASY, 1.0)
         self._fixtures, self._names = fixtures, dict(fixtures)
         self._given = self._case = given
         try:
@@ -63,6 +66,11 @@ class Template:
             case["receiver"] = compile(case["receiver"], "<given>", "eval")
         self._case = case
 
+    def texts(self) -> list[str]:
+        """The longest text of each row: what leads one call near to what is open may lead another further."""
+        found = [[value for value in row if isinstance(value, str)] for row in self.rows]
+        return [max(row, key=len) for row in found if row]
+
     def call(self, values: tuple[Any, ...]) -> None:
         """Raises what the call raises, or CallTimeout."""
         names = self._names | {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
@@ -84,6 +92,12 @@ class Template:
         """What the assertions of a test would look at."""
         slots = {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
         return str(looked_at(_observe(self._given, self._fixtures | slots)))
+
+
+def _length(given: dict[str, Any]) -> int:
+    script = given["script"]
+    parts = [*script[1], script[2]] if script is not None else [text for _, text in given["arguments"]]
+    return sum(len(text) for text in parts) + sum(len(str(value)) for value in given["rows"][0])
 
 
 class Entry:
