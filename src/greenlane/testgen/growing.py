@@ -52,7 +52,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     wanted: bool = False
 
 
-class _Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True):
+    """A sequence as the sandbox tells it (`greenlane_sequences.py`); `line` is what it is about."""
+
     program: int
     steps: list[Any]
     look: Any
@@ -84,10 +86,7 @@ class Grower:
         for number, program in enumerate(programs):
             groups.setdefault(program.fixtures, []).append(number)
         chosen = list(groups.items())[:_GROUPS]
-        asked = {
-            "grow": _asked(source, gap, left, acts),
-            "groups": [[_encoded(n, programs[n].script) for n in numbers] for _, numbers in chosen],
-        }
+        asked = request_of(source, gap, left, acts, programs, [numbers for _, numbers in chosen])
         folder = f"{scene.folder}/" if scene.folder else ""
         request = SuiteRequest(
             select=(f"{folder}{_PROBE}",),
@@ -97,12 +96,12 @@ class Grower:
             timeout_s=_SECONDS * 8 + _START_S,
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
-        found = decode_lines(run.plugin_output, _Found)
+        found = decode_lines(run.plugin_output, Found)
         cases = [case for one in found if (case := made_case(one, programs, acts, source)) is not None]
         return list({case.key: case for case in cases}.values())
 
 
-def made_case(found: _Found, programs: Sequence[FoundScript], acts: Sequence[Act], source: Source) -> Case | None:
+def made_case(found: Found, programs: Sequence[FoundScript], acts: Sequence[Act], source: Source) -> Case | None:
     """The script that these steps make; None for numbers that mean nothing."""
     entry = enclosing(source.functions, found.line)
     if not 0 <= found.program < len(programs) or entry is None:
@@ -139,22 +138,14 @@ def made_case(found: _Found, programs: Sequence[FoundScript], acts: Sequence[Act
 
 def without_idle_names(setup: Sequence[str], look: str) -> Iterator[str]:
     """The statements, a call alone where its result got a name that nothing uses."""
+    trees = [parse_source(text) for text in (*setup, look)]
+    names = [{n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} for tree in trees]
     for place, text in enumerate(setup):
-        node = parse_source(text).body[0]
-        after = {
-            n.id
-            for rest in (*setup[place + 1 :], look)
-            for n in ast.walk(parse_source(rest))
-            if isinstance(n, ast.Name)
-        }
-        named = isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
-        idle = (
-            named
-            and isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and ast.unparse(node.targets[0]) not in after
-        )
-        yield ast.unparse(node.value) if idle and isinstance(node, ast.Assign) else text
+        node = trees[place].body[0]
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        named = isinstance(target, ast.Name) and isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        used = any(ast.unparse(target) in later for later in names[place + 1 :]) if target is not None else True
+        yield ast.unparse(node.value) if named and not used and isinstance(node, ast.Assign) else text
 
 
 def _bound_by(pair: Import) -> str:
@@ -249,6 +240,19 @@ def _is_path(node: ast.expr) -> bool:
 
 
 # ------------------------------------------------------------------ what is asked
+
+
+def request_of(
+    source: Source,
+    gap: Gap,
+    left: Targets,
+    acts: Sequence[Act],
+    programs: Sequence[FoundScript],
+    groups: Sequence[Sequence[int]],
+) -> dict[str, Any]:
+    """As `inside/greenlane_grow.py` takes it."""
+    encoded = [[_encoded(n, programs[n].script) for n in numbers] for numbers in groups]
+    return {"grow": _asked(source, gap, left, acts), "groups": encoded}
 
 
 def _asked(source: Source, gap: Gap, left: Targets, acts: Sequence[Act]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -45,7 +45,8 @@ class Givers:
         body, first = list(test.body), list[ast.stmt]()
         arguments = {argument.arg for argument in test.args.args} - rows
         if owner in self._classes and _SELF in arguments:
-            first, body = _without_self(self._classes[owner], body, self._top | arguments | rows)
+            line = list(_line_of(self._classes[owner], self._classes))
+            first, body = _without_self(line, body, self._top | arguments | rows)
         own = _fixtures_of(self._classes[owner].body) if owner in self._classes else {}
         setup: list[ast.stmt] = []
         taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
@@ -110,18 +111,48 @@ def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[as
     return [*before, _assigned(name, given)]
 
 
+def _line_of(owner: ast.ClassDef, classes: Mapping[str, ast.ClassDef]) -> Iterator[ast.ClassDef]:
+    """A class and those of the file that it inherits from, itself first."""
+    line: list[ast.ClassDef] = [owner]
+    for node in line:  # it grows
+        yield node
+        bases = [classes[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in classes]
+        line += [base for base in bases if base not in line]
+
+
+def _done_before(line: Sequence[ast.ClassDef]) -> list[ast.stmt]:
+    """What `setUp` does, with that of a base where there is none, or where it calls that."""
+    done: list[ast.stmt] = []
+    for node in line:
+        members = {member.name: member for member in node.body if isinstance(member, ast.FunctionDef)}
+        setup = next((members[name] for name in _SETUPS if name in members), None)
+        body = setup.body if setup is not None else []
+        own = [n for n in body if not (_is_docstring(n) or isinstance(n, ast.Global) or _is_of_base(n))]
+        done = [*own, *done]
+        if setup is not None and not any(_is_of_base(n) for n in body):
+            break
+    return done
+
+
+def _is_of_base(node: ast.stmt) -> bool:
+    return ast.unparse(node).startswith("super(")
+
+
 def _without_self(
-    owner: ast.ClassDef, body: Sequence[ast.stmt], taken: Set[str]
+    line: Sequence[ast.ClassDef], body: Sequence[ast.stmt], taken: Set[str]
 ) -> tuple[list[ast.stmt], list[ast.stmt]]:
-    """What the class's `setUp` and constants give, and the test's body, with plain names for what they put on `self`;
-    nothing changed where that is not all that `self` is used for."""
-    members = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
-    setup = next((members[name] for name in _SETUPS if name in members), None)
-    if members.keys() & _TEARDOWNS:
+    """What `setUp` and the constants of a class give, and the test's body, with plain names for what they put on
+    `self`; nothing changed where that is not all that `self` is used for. `line`: the class, and its bases after it."""
+    members = {member.name for node in line for member in node.body if isinstance(member, ast.FunctionDef)}
+    if members & _TEARDOWNS:
         return [], list(body)
-    constants = [node for node in owner.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
-    body_of_setup = setup.body if setup is not None else []
-    done = [n for n in body_of_setup if not _is_docstring(n) and not ast.unparse(n).startswith("super(")]
+    constants = [
+        node
+        for owner in reversed(line)
+        for node in owner.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    ]
+    done = _done_before(line)
     names = {n.attr for node in done for n in ast.walk(node) if isinstance(n, ast.Attribute) and _is_put(n)}
     names |= {name for node in constants for name in _stored(node)}
     locals_ = {name for node in (*body, *done) for name in _names_of(node)}
