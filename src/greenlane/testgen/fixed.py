@@ -35,6 +35,12 @@ def sets_scene(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _root(node.value) in _SCENE
 
 
+def is_brittle(look: ast.expr) -> bool:
+    """Whether it looks at a serialised object, which is another one under the next version of Python."""
+    called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
+    return called in {"pickle.dumps", "marshal.dumps"}
+
+
 def _named_by(call: ast.Call) -> list[ast.expr]:
     """The arguments of a call that patches which say what it patches."""
     if _root(call) not in _SCENE:

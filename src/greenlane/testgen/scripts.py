@@ -19,7 +19,7 @@ from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
-from greenlane.testgen.fixed import sets_scene
+from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
@@ -145,7 +145,8 @@ class TestFile:
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup, raising):
-                script = self._cut([*before], look, inlined.arguments, row, marks)
+                brittle = is_brittle(look)
+                script = self._cut([*before], look, inlined.arguments, row, marks) if not brittle else None
                 if script is not None:
                     yield script
 

@@ -420,7 +420,7 @@ def test_what_nothing_uses_any_more_is_left_out_with_its_import() -> None:
 
 def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     test = "def test_it(monkeypatch):\n    monkeypatch.setenv('SHOP_COLOUR', 'red')\n    shop.paint('door')\n"
-    text = f"import shop\n\n{test}"
+    text = f"import shop\nimport pickle\n\n{test}    pickled = pickle.dumps(shop.Door())\n"
     write_tree(tmp_path, {"tests/test_it.py": text})
     (found,) = read_scripts(tmp_path, ["tests/test_it.py::test_it"])
     assert found.script.look == "shop.paint('door')"
