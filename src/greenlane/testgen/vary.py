@@ -263,7 +263,7 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     """The same call with one optional part given that was left out, or without one that was given."""
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    params = constructors.get(called, ())
+    params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
     for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)

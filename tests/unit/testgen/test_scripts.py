@@ -17,7 +17,7 @@ from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.literals import literals
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
-from greenlane.testgen.scripts import FoundScript, read_scripts
+from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.vary import vary
 from tests.support.projects import write_tree
@@ -428,3 +428,10 @@ def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     assert [value for _, value in literals(ast.parse(setting))] == ["red"]
     assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
     assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+
+
+def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:
+    script = Script(imports=frozenset(), setup=("class Euros(list):\n    pass",), look="average(Euros([1, 2]))")
+    case = script_case(AVERAGE, FoundScript(test="", script=script))
+    looks = [one.script.look for one in vary(case, 12) if one.script is not None]
+    assert "average(Euros([1, 2]), rounded=True)" in looks
