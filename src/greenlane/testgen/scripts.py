@@ -19,6 +19,7 @@ from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
@@ -145,7 +146,8 @@ class TestFile:
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup, raising):
-                script = self._cut([*before], look, inlined.arguments, row, marks)
+                brittle = is_brittle(look)
+                script = self._cut([*before], look, inlined.arguments, row, marks) if not brittle else None
                 if script is not None:
                     yield script
 
@@ -242,7 +244,8 @@ def _looks(
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if value is not None and isinstance(_unawaited(value), ast.Call) and not is_written_out(node):
+            told = not is_written_out(node) and not sets_scene(node)
+            if value is not None and isinstance(_unawaited(value), ast.Call) and told:
                 yield value, setup
             cleaned = without_asserts(node)
             if cleaned is not None:
