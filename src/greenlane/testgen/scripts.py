@@ -19,12 +19,14 @@ from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
+from greenlane.testgen.unrolled import unrolled
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -129,12 +131,12 @@ class TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
-        test = self._checkers.written_out(test, name.rpartition("::")[0])
+        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        test = self._checkers.written_out(unrolled(test, named), name.rpartition("::")[0])
         self._imports |= self._checkers.borrowed
         holder = self._helpers.get(name.rpartition("::")[0])
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
-        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
         raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
@@ -144,7 +146,8 @@ class TestFile:
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup, raising):
-                script = self._cut([*before], look, inlined.arguments, row, marks)
+                brittle = is_brittle(look)
+                script = self._cut([*before], look, inlined.arguments, row, marks) if not brittle else None
                 if script is not None:
                     yield script
 
@@ -241,7 +244,8 @@ def _looks(
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if value is not None and isinstance(_unawaited(value), ast.Call) and not is_written_out(node):
+            told = not is_written_out(node) and not sets_scene(node)
+            if value is not None and isinstance(_unawaited(value), ast.Call) and told:
                 yield value, setup
             cleaned = without_asserts(node)
             if cleaned is not None:

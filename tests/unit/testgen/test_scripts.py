@@ -14,9 +14,10 @@ from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.hints import find_hints
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.literals import literals
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
-from greenlane.testgen.scripts import FoundScript, read_scripts
+from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.vary import vary
 from tests.support.projects import write_tree
@@ -415,3 +416,22 @@ def test_what_nothing_uses_any_more_is_left_out_with_its_import() -> None:
     assert fewer.setup == ("shop = open_shop()", "shop.close()")
     assert fewer.imports == frozenset([("shop", "open_shop")])
     assert without_idle(fewer, calls=True) is fewer
+
+
+def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
+    test = "def test_it(monkeypatch):\n    monkeypatch.setenv('SHOP_COLOUR', 'red')\n    shop.paint('door')\n"
+    text = f"import shop\nimport pickle\n\n{test}    pickled = pickle.dumps(shop.Door())\n"
+    write_tree(tmp_path, {"tests/test_it.py": text})
+    (found,) = read_scripts(tmp_path, ["tests/test_it.py::test_it"])
+    assert found.script.look == "shop.paint('door')"
+    setting = "monkeypatch.setenv('SHOP_COLOUR', 'red', prepend=None)"
+    assert [value for _, value in literals(ast.parse(setting))] == ["red"]
+    assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
+    assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+
+
+def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:
+    script = Script(imports=frozenset(), setup=("class Euros(list):\n    pass",), look="average(Euros([1, 2]))")
+    case = script_case(AVERAGE, FoundScript(test="", script=script))
+    looks = [one.script.look for one in vary(case, 12) if one.script is not None]
+    assert "average(Euros([1, 2]), rounded=True)" in looks
