@@ -14,10 +14,12 @@ import pytest
 import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
+from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.growing import Act, Found, asked_of, encoded, harvested, made_case, wanted_acts
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside.greenlane_sequences import composed, shown, written
 from greenlane.testgen.mutants import mutants_of
+from greenlane.testgen.naming import seen_after
 from greenlane.testgen.scripts import FoundScript, read_programs
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
@@ -157,3 +159,22 @@ def test_nothing_is_asked_without_a_program_or_a_method(programs: list[FoundScri
     own = source()
     assert wanted_acts(own, frozenset({("doors.py", 1)}), []) == []
     assert [act.text for act in wanted_acts(own, own.gap.covering, [])] == ["greenlane_it.reset()"]
+
+
+@pytest.mark.parametrize(
+    ("look", "seen"),
+    [
+        ("door.visits", ("visits", "reset", True)),
+        ("door.lock('k')", ("lock", "reset", False)),
+        ("door", ("door", "reset", True)),
+        ("len(door.keys)", None),
+        ("door.reset()", None),
+    ],
+)
+def test_what_is_looked_at_after_a_call_has_its_name(look: str, seen: tuple[str, str, bool] | None) -> None:
+    entry = next(f for f in source().functions if f.name == "reset")
+    script = Script(imports=frozenset(), setup=("door = Door()", "door.reset()"), look=look)
+    case = Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=False, script=script
+    )
+    assert seen_after(Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={})) == seen
