@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 import json
 import os
 import random
@@ -24,7 +25,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from greenlane_alive import alive_in, changed_parts, kin_of  # type: ignore[import-not-found]  # they lie beside this file
+from greenlane_alive import alive_in, changed_parts, found_at, kin_of  # type: ignore[import-not-found]  # they lie beside this file
 from greenlane_explore import CallTimeout, _describe_error, _limited, _observe  # type: ignore[import-not-found]
 from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_sequences import composed, open_places, shown  # type: ignore[import-not-found]
@@ -32,10 +33,10 @@ from greenlane_templates import Mutant, Seen, Watch, mutants_from  # type: ignor
 
 _MAX_CORPUS, _MAX_STEPS, _MAX_SHOWN = 200, 24, 120
 _MAX_TIMEOUTS = 3
-_HITS, _LOOKS, _MORE = 3, 4, 25
+_HITS, _LOOKS, _ASKED, _MORE = 3, 4, 2, 25
 _BEFORE = (0, 0, 1, 1, 2, 3)
 """How many calls of other tests come before one that was changed."""
-_PLACES = 3
+_PLACES, _MAX_ROWS = 3, 40
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
@@ -64,7 +65,14 @@ class Program:
         self.names["__name__"] = "greenlane_script"
 
     def begun(self) -> dict[str, Any]:
-        return {**self.names, **copy.deepcopy(self.fixtures)}
+        """The names, with fixtures as they were: what one try does to them is nothing to the next."""
+        names = dict(self.names)
+        for name, value in self.fixtures.items():
+            try:
+                names[name] = copy.deepcopy(value)
+            except Exception:  # it can't be copied: then all have the same
+                names[name] = value
+        return names
 
 
 class Sequence:
@@ -227,15 +235,16 @@ class Growth:
             fitting = [path for path, value in sequence.alive if isinstance(value, kinds)] if bound else [()]
             for path in fitting[:most]:
                 for given in self._given(sequence, number, path)[:most]:
-                    yield [number, list(path), given]
+                    yield [number, list(path), list(given)]
 
-    def _given(self, sequence: Sequence, number: int, path: tuple[Any, ...]) -> list[list[Any]]:
+    def _given(self, sequence: Sequence, number: int, path: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """What is put into the open places: an object of the same class first, then others, none of them a module."""
         if not self._places[number]:
-            return [[]]
+            return [()]
         kinds = self._kinds[number]
         others = sorted(sequence.alive, key=lambda one: (not isinstance(one[1], kinds), one[0] == path, len(one[0])))
-        return [[list(one)] * self._places[number] for one, _ in others]
+        rows = itertools.product([list(path) for path, _ in others[: 2 * _PLACES]], repeat=self._places[number])
+        return sorted(itertools.islice(rows, _MAX_ROWS), key=lambda row: len(row) - len({str(one) for one in row}))
 
     def _next(self) -> tuple[Program, tuple[Any, ...]]:
         near = [sequence for sequence in self._corpus if sequence.lines & self._near]
@@ -304,7 +313,22 @@ class Growth:
             with contextlib.suppress(Exception, CallTimeout), _limited():
                 parts = changed_parts(path, before[1], after[1])
                 rows += [row | {"steps": steps, "look": [*path, *part]} for part in parts[: _LOOKS - 1]]
+            rows += self._asked(path, steps, row, after[1])
         return rows
+
+    def _asked(self, path: Any, steps: list[Any], row: dict[str, Any], names: dict[str, Any]) -> list[dict[str, Any]]:
+        """Calls of tests that an object answers otherwise after the last step."""
+        found: list[dict[str, Any]] = []
+        with contextlib.suppress(Exception, CallTimeout), _limited():
+            value = found_at(path, names)
+            for number in (n for n, act in enumerate(self._acts) if not act["wanted"] and not self._places[n]):
+                look = [number, list(path), []]
+                if len(found) >= _ASKED or not isinstance(value, self._kinds[number]) or look == steps[-1]:
+                    continue
+                before, after = (self._outcome(row | {"steps": part, "look": look}) for part in (steps[:-1], steps))
+                if after and before != after and '"raises"' not in after:
+                    found.append(row | {"steps": steps, "look": look})
+        return found
 
     # ---------------------------------------------------------------- faults
 
