@@ -15,7 +15,7 @@ import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.growing import Act, Found, asking_acts, harvested, made_case, request_of, wanted_acts
+from greenlane.testgen.growing import Act, Found, asked_of, asking_acts, encoded, harvested, made_case, wanted_acts
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside.greenlane_sequences import composed, shown, written
 from greenlane.testgen.mutants import mutants_of
@@ -130,7 +130,10 @@ def test_numbers_that_mean_nothing_are_no_steps(programs: list[FoundScript]) -> 
 def grow(folder: Path, programs: list[FoundScript]) -> list[Case]:
     own = source()
     acts = [*wanted_acts(own, own.gap.covering, []), *asking_acts(own, own.gap.covering), *harvested(programs)]
-    asked: dict[str, Any] = request_of(own, own.gap, own.gap.covering, acts, programs, [range(len(programs))])
+    asked: dict[str, Any] = {
+        "grow": asked_of(own, own.gap, own.gap.covering, acts),
+        "groups": [[encoded(number, one.script) for number, one in enumerate(programs)]],
+    }
     text = json.dumps(asked | {"project": str(folder), "tests": str(folder / "tests")}).replace("{tree}", str(folder))
     (folder / "input").write_text(text)
     environment = {
