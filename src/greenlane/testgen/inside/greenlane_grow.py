@@ -15,7 +15,6 @@ Reads `$GREENLANE_INPUT`: `{"grow": {"path", "goals": [line or [from, to], ...],
 from __future__ import annotations
 
 import contextlib
-import copy
 import itertools
 import json
 import os
@@ -28,6 +27,7 @@ from typing import Any
 from greenlane_alive import alive_in, changed_parts, found_at, kin_of  # type: ignore[import-not-found]  # they lie beside this file
 from greenlane_explore import CallTimeout, _describe_error, _limited, _observe  # type: ignore[import-not-found]
 from greenlane_further import looked_at  # type: ignore[import-not-found]
+from greenlane_programs import Program, programs_of  # type: ignore[import-not-found]
 from greenlane_sequences import composed, open_places, shown  # type: ignore[import-not-found]
 from greenlane_templates import Mutant, Seen, Watch, mutants_from  # type: ignore[import-not-found]
 
@@ -50,31 +50,6 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
         file.writelines(json.dumps(row) + "\n" for row in found)
 
 
-class Program:
-    """The statements of a test, and the names that they begin with."""
-
-    def __init__(self, given: dict[str, Any], more: list[Any], fixtures: dict[str, Any]) -> None:
-        self.number, self.statements, self.imports = given["id"], given["setup"], given["imports"]
-        self.fixtures, self.timeouts = fixtures, 0
-        self.names: dict[str, Any] = {}
-        for module, name in more:
-            with contextlib.suppress(Exception):  # then what needs it comes to nothing
-                exec(_import(module, name), self.names)
-        for module, name in self.imports:
-            exec(_import(module, name), self.names)
-        self.names["__name__"] = "greenlane_script"
-
-    def begun(self) -> dict[str, Any]:
-        """The names, with fixtures as they were: what one try does to them is nothing to the next."""
-        names = dict(self.names)
-        for name, value in self.fixtures.items():
-            try:
-                names[name] = copy.deepcopy(value)
-            except Exception:  # it can't be copied: then all have the same
-                names[name] = value
-        return names
-
-
 class Sequence:
     """Steps that were run: what they ran, whether they ended in a crash, and what is alive at their end."""
 
@@ -91,7 +66,7 @@ class Sequence:
 
 class Growth:
     def __init__(self, given: dict[str, Any], programs: list[Any], fixtures: dict[str, Any], share: int) -> None:
-        self._programs = list(_programs(programs, given["more"], fixtures))
+        self._programs = list(programs_of(programs, given["more"], fixtures))
         self._watch = Watch(given["path"])
         self._acts = given["acts"]
         self._texts = [act["text"] for act in self._acts]
@@ -124,9 +99,9 @@ class Growth:
         while self._corpus and not self._is_over():
             self._try(*self._next())
         self._end = max(self._end, time.process_time() + self._seconds / 2)
-        rows = [row for goal, hits in self._hits.items() for row in self._shown(goal, hits)]
-        rows += self._for_faults()
-        return list({json.dumps(row): row for row in rows}.values())[:_MAX_SHOWN]
+        rows = [*self._shown(first=True), *self._for_faults(), *self._shown(first=False)]
+        unique = {json.dumps([row["program"], row["steps"], row["look"]]): row for row in reversed(rows)}
+        return list(reversed(unique.values()))[:_MAX_SHOWN]
 
     def _is_over(self) -> bool:
         spent = self._tries <= 0 or self._watch.calls > self._calls or self._is_late()
@@ -273,9 +248,16 @@ class Growth:
 
     # ---------------------------------------------------------------- what came of it
 
-    def _shown(self, goal: Any, hits: list[Sequence]) -> list[dict[str, Any]]:
-        line = goal if isinstance(goal, int) else goal[0]
-        return [row for hit in hits for row in self._rows(self._shortest(hit, {goal}), line)]
+    def _shown(self, *, first: bool) -> Iterator[dict[str, Any]]:
+        """The best sequence for each goal that those before do not meet, or the others."""
+        covered: set[Any] = set()
+        for goal, hits in self._hits.items():
+            if first and goal in covered:
+                continue
+            for hit in hits[:1] if first else hits[1:]:
+                short = self._shortest(hit, {goal})
+                covered |= self._met(short) if not short.failed else set()
+                yield from self._rows(short, goal if isinstance(goal, int) else goal[0])
 
     def _shortest(self, sequence: Sequence, wanted: set[Any], line: int = 0) -> Sequence:
         """Without the steps that it reaches as much without."""
@@ -383,13 +365,3 @@ class Growth:
             return str(looked_at(_observe({"script": [[], setup, look]}, names)))
         except (Exception, CallTimeout):
             return ""
-
-
-def _programs(given: list[Any], more: list[Any], fixtures: dict[str, Any]) -> Iterator[Program]:
-    for one in given:
-        with contextlib.suppress(Exception):  # its modules are not to be had here
-            yield Program(one, more, fixtures)
-
-
-def _import(module: str, name: str) -> str:
-    return f"from {module} import {name}" if name else f"import {module}"
