@@ -15,7 +15,7 @@ import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.growing import Act, Found, asked_of, encoded, harvested, made_case, wanted_acts
+from greenlane.testgen.growing import Act, Found, asked_of, asking_acts, encoded, harvested, made_case, wanted_acts
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside.greenlane_sequences import composed, shown, written
 from greenlane.testgen.mutants import mutants_of
@@ -46,6 +46,13 @@ class Door:
             self.visits += 1
             self.state = "open"
 
+    def count(self):
+        return self.visits * 2
+
+
+def meet(one, other):
+    return one.state == other.state
+
 
 class House:
     def __init__(self):
@@ -70,6 +77,7 @@ def test_house():
     assert house.doors["front"].close() is None
     assert house.doors
 """
+MEETING = DOORS.splitlines().index("    return one.state == other.state") + 1
 LAST = DOORS.splitlines().index('            self.state = "open"') + 1
 
 
@@ -121,7 +129,7 @@ def test_numbers_that_mean_nothing_are_no_steps(programs: list[FoundScript]) -> 
 
 def grow(folder: Path, programs: list[FoundScript]) -> list[Case]:
     own = source()
-    acts = [*wanted_acts(own, own.gap.covering, []), *harvested(programs)]
+    acts = [*wanted_acts(own, own.gap.covering, []), *asking_acts(own, own.gap.covering), *harvested(programs)]
     asked: dict[str, Any] = {
         "grow": asked_of(own, own.gap, own.gap.covering, acts),
         "groups": [[encoded(number, one.script) for number, one in enumerate(programs)]],
@@ -155,10 +163,14 @@ def test_calls_are_put_after_a_test_until_an_open_line_runs(tmp_path: Path, prog
     assert texts == [case.script.text for case in grow(tmp_path, programs) if case.script], "the same each time"
 
 
-def test_nothing_is_asked_without_a_program_or_a_method(programs: list[FoundScript]) -> None:
+def test_what_was_changed_is_called_with_what_is_alive_and_objects_are_asked_what_shows_it() -> None:
     own = source()
     assert wanted_acts(own, frozenset({("doors.py", 1)}), []) == []
     assert [act.text for act in wanted_acts(own, own.gap.covering, [])] == ["greenlane_it.reset()"]
+    pair = wanted_acts(own, frozenset({("doors.py", MEETING)}), [])
+    assert pair[0].text == "meet(greenlane_given_0, greenlane_given_1)"
+    assert pair[0].imports == {("doors", "meet")}
+    assert [act.text for act in asking_acts(own, own.gap.covering)] == ["greenlane_it.count()"]
 
 
 @pytest.mark.parametrize(
