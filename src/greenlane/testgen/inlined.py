@@ -12,6 +12,7 @@ import ast
 import builtins
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from types import MappingProxyType
 
 import msgspec
 
@@ -20,6 +21,7 @@ from greenlane.testgen.code import FunctionNode
 _SETUPS = ("setUp", "setup_method", "setup")
 _CLASS_SETUPS = ("setUpClass", "setup_class")
 _TEARDOWNS = frozenset({"tearDown", "teardown_method", "teardown", "tearDownClass", "teardown_class"})
+_NONE: Mapping[str, ast.ClassDef] = MappingProxyType({})
 _MAX_BODY = 8
 _MAX_DEEP = 4
 _SELF = "self"
@@ -34,10 +36,11 @@ class Inlined(msgspec.Struct, frozen=True):
 
 
 class Givers:
-    """The fixtures and classes of one test file."""
+    """The fixtures and classes of one test file; `bases` are classes of other files that its own inherit from."""
 
-    def __init__(self, parsed: ast.Module) -> None:
-        self._classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+    def __init__(self, parsed: ast.Module, bases: Mapping[str, ast.ClassDef] = _NONE) -> None:
+        own = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+        self._classes = {**bases, **own}
         self._fixtures = _fixtures_of(parsed.body)
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
 

@@ -17,6 +17,7 @@ import msgspec
 from greenlane.testgen.asserted import asserted, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
+from greenlane.testgen.bases import outside_bases
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.fixed import is_brittle, sets_scene
@@ -108,16 +109,17 @@ class TestFile:
 
     def __init__(self, own: TestModule, read: ReadTests) -> None:
         parsed = own.parsed
-        self._imports: dict[str, Import] = dict(own.imports)
+        bases = outside_bases(own, read)
+        self._imports: dict[str, Import] = {**bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
         self._marks = marks_of_file(parsed)
-        self._givers = Givers(parsed)
+        self._givers = Givers(parsed, bases.classes)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
         self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
-        named = {node.name: node for node in flat(parsed.body) if isinstance(node, ast.ClassDef)}
+        named = bases.classes | {node.name: node for node in flat(parsed.body) if isinstance(node, ast.ClassDef)}
         for node in flat(parsed.body):
             if isinstance(node, FunctionNode | ast.ClassDef):
                 self._helpers[node.name] = node

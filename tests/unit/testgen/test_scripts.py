@@ -488,3 +488,34 @@ def test_what_a_class_of_tests_inherits_is_written_out(tmp_path: Path, name: str
     write_tree(tmp_path, {"tests/test_money.py": INHERITED})
     (found,) = read_scripts(tmp_path, [f"tests/test_money.py::{name}::test_average"])
     assert (found.script.setup, found.script.look) == (setup, "average(amounts, rounded)")
+
+
+BASE = """
+import unittest
+from shop.money import average
+
+KINDS = {"list": list}
+
+
+class MoneyCase(unittest.TestCase):
+    def setUp(self):
+        self.amounts = KINDS["list"]([1, 2])
+"""
+DERIVED = """
+from shop.money import average
+from tests.base import MoneyCase
+
+
+class AverageCase(MoneyCase):
+    def test_average(self):
+        self.assertEqual(average(self.amounts), 1.5)
+"""
+
+
+def test_what_a_base_in_another_file_sets_up_is_written_out_with_what_that_needs(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/base.py": BASE, "tests/test_money.py": DERIVED})
+    (found,) = read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"])
+    assert (found.script.setup, found.script.look) == (("amounts = KINDS['list']([1, 2])",), "average(amounts)")
+    assert found.script.imports == frozenset([("shop.money", "average"), ("tests.base", "KINDS")])
+    write_tree(tmp_path, {"tests/test_money.py": f"KINDS = {{}}\n{DERIVED}"})
+    assert read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"]) == [], "another KINDS"
