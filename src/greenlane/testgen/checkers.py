@@ -16,15 +16,17 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from greenlane.testgen.asserted import asserted, self_look
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.folding import fold
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule
 
-_MAX_BODY = 14
+_MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
 _MAX_BASES = 4
 _SELF = "self"
 _MARK = "greenlane_written_out"
@@ -79,11 +81,24 @@ class Checkers:
         stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
         body: list[ast.stmt] = []
         for node in test.body:
-            call = node.value if isinstance(node, ast.Expr) else None
+            call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
             helper = self._helper_of(call, owner, inner) if isinstance(call, ast.Call) else None
-            done = self._body_of(helper, call, stored) if helper is not None and isinstance(call, ast.Call) else None
+            asked = self._helper_of(look, owner, inner) if isinstance(look, ast.Call) else None
+            done: list[ast.stmt] | None = None
+            if helper is not None and isinstance(call, ast.Call) and _asserts(helper.node):
+                done, _ = self._body_of(helper, call, stored)
+            elif asked is not None and isinstance(look, ast.Call):
+                done = self._seen_through(asked, look, node, stored)
             body += [node] if done is None else done
         return test if body == test.body else _with_body(test, body)
+
+    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
+        """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
+        done, given = self._body_of(helper, call, stored)
+        if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
+            return None
+        replaced: ast.stmt = _Exchanging(call, given).visit(node)
+        return [*done, ast.fix_missing_locations(replaced)]
 
     # ------------------------------------------------------------------ which helper
 
@@ -96,7 +111,7 @@ class Checkers:
             found = self._method(func.attr, owner)
         else:
             return None
-        return found if found is not None and _asserts(found.node) and not found.node.decorator_list else None
+        return found if found is not None and not found.node.decorator_list else None
 
     def _imported(self, name: str) -> _Helper | None:
         home, asked = self._home_of(self._own, name)
@@ -136,11 +151,14 @@ class Checkers:
 
     # ------------------------------------------------------------------ written out
 
-    def _body_of(self, helper: _Helper, call: ast.Call, stored: set[str]) -> list[ast.stmt] | None:
-        """The helper's statements with what the call gives; None where they could mean something else here."""
+    def _body_of(
+        self, helper: _Helper, call: ast.Call, stored: set[str]
+    ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
+        """The helper's statements with what the call gives, and what it returns at their end; no statements where they
+        could mean something else here."""
         given = _given(helper, call)
         if given is None or not self._may_borrow(helper, set(given)):
-            return None
+            return None, None
         body = [n for n in helper.node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
         rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
@@ -151,19 +169,21 @@ class Checkers:
         }
         filling = _Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
-        if done and isinstance(done[-1], ast.Return):
-            done.pop()
-        used = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name)}
+        last = done.pop() if done and isinstance(done[-1], ast.Return) else None
+        returned = last.value if isinstance(last, ast.Return) else None
+        used = {
+            n.id for s in (*done, *([returned] if returned else [])) for n in ast.walk(s) if isinstance(n, ast.Name)
+        }
         bound = (rebound | (given.keys() - plain.keys())) & used
         leaves = any(isinstance(n, ast.Return | ast.Yield | ast.Await | ast.Global) for s in done for n in ast.walk(s))
         if leaves or bound & stored or len(done) > _MAX_BODY:
-            return None
+            return None, None
         assigned = [_assigned(name, value) for name, value in given.items() if name in bound and name not in plain]
         made = [*assigned, *done]
         for node in made:
             ast.fix_missing_locations(ast.copy_location(node, call))
             setattr(node, _MARK, True)
-        return made
+        return made, returned
 
     def _may_borrow(self, helper: _Helper, params: set[str]) -> bool:
         """Whether what a helper of another file names means here what it means there; takes note of it."""
@@ -194,6 +214,31 @@ class _Filling(ast.NodeTransformer):
         if own and node.attr in self._constants:
             return copy.deepcopy(self._constants[node.attr])
         return self.generic_visit(node)
+
+
+def _look_of(node: ast.stmt) -> ast.expr | None:
+    """What an assertion looks at."""
+    if isinstance(node, ast.Assert):
+        return asserted(node.test)
+    return self_look(node.value) if isinstance(node, ast.Expr) else None
+
+
+class _Exchanging:
+    """A copy with another expression in place of one."""
+
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self._old, self._new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        if node is self._old:
+            return self._new
+        made = copy.copy(node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                setattr(made, field, [self.visit(one) if isinstance(one, ast.AST) else one for one in value])
+            elif isinstance(value, ast.AST):
+                setattr(made, field, self.visit(value))
+        return made
 
 
 def _is_read(node: ast.Name | ast.Attribute) -> bool:

@@ -77,6 +77,16 @@ def with_flags(functions: Iterable[Function], tree: ast.Module, changed: Iterabl
     return tuple(msgspec.structs.replace(f, flags=told) if takes(f) else f for f in functions)
 
 
+def command_lines(items: Sequence[ast.expr], entry: Function) -> Iterator[list[ast.expr]]:
+    """Each flag alone and before what is given; none for a list that holds something else than texts."""
+    if any(isinstance(item, ast.Constant) and not isinstance(item.value, str) for item in items):
+        return
+    for flag in entry.flags:
+        words: list[ast.expr] = [ast.Constant(value=word) for word in flag]
+        yield words
+        yield [*words, *items]
+
+
 def _flags(tree: ast.Module, changed: frozenset[int]) -> Iterator[tuple[str, ...]]:
     calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call) and ast.unparse(n.func).split(".")[-1] in _OFFERING]
     calls.sort(key=lambda call: not changed.intersection(range(call.lineno, (call.end_lineno or call.lineno) + 1)))

@@ -162,6 +162,7 @@ def _set_up(line: Sequence[ast.ClassDef], names: Sequence[str]) -> list[ast.stmt
         if setup is None or not setup.args.args:
             continue
         own = [_Renamed(setup.args.args[0].arg).visit(copy.deepcopy(n)) for n in setup.body if not _is_docstring(n)]
+        own = [node for node in own if not isinstance(node, ast.Global)]
         done = [*(done if "super(" in ast.unparse(setup) else ()), *own]
     return [node for node in done if not ast.unparse(node).startswith("super(")]
 

@@ -27,6 +27,7 @@ from greenlane.testgen.inlined import Givers, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
+from greenlane.testgen.unrolled import unrolled
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -134,12 +135,12 @@ class TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
-        test = self._checkers.written_out(test, name.rpartition("::")[0])
+        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        test = self._checkers.written_out(unrolled(test, named), name.rpartition("::")[0])
         self._imports |= self._checkers.borrowed
         holder = self._helpers.get(name.rpartition("::")[0])
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
-        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
         raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})

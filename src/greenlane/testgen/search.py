@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
-from itertools import chain, islice
+from collections.abc import Sequence
 
 import msgspec
 
-from greenlane.suite.runner import SuiteRun
+from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.crossing import Crosser
-from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
-from greenlane.testgen.ran import TESTS_A_LINE, files_of, nearest_tests, noticing_tests, running_tests, was_run
+from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.scripts import FoundScript, read_programs, read_scripts, script_case
-from greenlane.testgen.siblings import family_of, swap_classes
+from greenlane.testgen.scripts import read_programs
+from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
-from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
@@ -55,8 +52,6 @@ _BUDGET_S = 420.0
 _TRIAL_S = 20.0
 _MAX_SCRIPTS, _FEWEST_SCRIPTS = 160, 6
 """Scripts of existing tests: so many in the first round, so many at least for a line."""
-_MAX_SWAPPED = 120
-_MAX_FLUENT = 2
 _SCRIPTS_A_ROUND = 240
 _TESTS_TO_HUNT = 60
 _FROM_EARLIER = 4
@@ -70,11 +65,7 @@ class Search:
 
     def __init__(
         self,
-        explorer: Explorer,
-        trials: Trials,
-        hunter: Hunter,
-        crosser: Crosser,
-        grower: Grower,
+        runner: SuiteRunner,
         scene: Scene,
         source: Source,
         style: Style,
@@ -82,20 +73,20 @@ class Search:
         beside: Sequence[Source] = (),
         earlier: Sequence[Observed] = (),
     ) -> None:
-        self._explorer, self._trials, self._hunter = explorer, trials, hunter
-        self._crosser, self._grower = crosser, grower
+        self._explorer, self._trials, self._hunter = Explorer(runner), Trials(runner), Hunter(runner)
+        self._crosser, self._grower = Crosser(runner), Grower(runner)
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
-        self._read_scripts: dict[str, list[FoundScript]] = {}
-        self._examples: list[Case] = []
+        self._gatherer: Gatherer
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
         self.gap: Gap = source.gap
 
     async def run(self, baseline: SuiteRun) -> list[Observed]:
         """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
+        self._gatherer = Gatherer(self._scene, self._source, self._style, baseline, self._beside)
         self.gap = await self._still_open(baseline)
         if not self.gap.covering and not self.gap.mutants:
             return []
@@ -110,7 +101,7 @@ class Search:
             if hunting:
                 cases = await self._hunted(baseline, candidates)
             else:
-                cases = [*await self._for_faults(baseline, candidates), *self._around(candidates)]
+                cases = [*await self._for_faults(candidates), *self._around(candidates)]
             cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
@@ -163,12 +154,12 @@ class Search:
         rows = await self._hunt(baseline, candidates, lines, gap), await self._grow(baseline, lines, gap)
         return list(in_turn(rows))
 
-    async def _for_faults(self, baseline: SuiteRun, candidates: Sequence[Observed]) -> list[Case]:
+    async def _for_faults(self, candidates: Sequence[Observed]) -> list[Case]:
         """Calls of functions that have no open line, but mutants that nobody noticed; and what tests do around them."""
         unnoticed = {line_of(target) for target in self._unnoticed(candidates)}
         known = {function for _, function in self._source.entries}
         entries = [(r, f) for r, f in entries_at(self._source.functions, unnoticed) if f not in known]
-        scripts = await self._scripts(baseline, sorted(unnoticed), _FEWEST_SCRIPTS)
+        scripts = await self._gatherer.scripts(self.gap, sorted(unnoticed), _FEWEST_SCRIPTS)
         return [*scripts[: _CASES_A_ROUND // 4], *self._first_round(entries, _CASES_A_ROUND // 2)]
 
     def _around(self, candidates: Sequence[Observed]) -> list[Case]:
@@ -194,9 +185,11 @@ class Search:
         functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
-        self._examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
+        self._gatherer.examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
         lines = sorted({line_of(target) for target in self.gap.covering})
-        scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
+        scripts = await self._gatherer.scripts(
+            self.gap, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS)
+        )
         scripts = [*self._from_earlier(), *scripts][:_SCRIPTS_A_ROUND]
         cases = [*self._first_round(source.entries, _CASES_A_ROUND)[: _CASES_A_ROUND - len(scripts)], *scripts]
         observed: list[Observed] = []
@@ -214,7 +207,7 @@ class Search:
                 rows = await asyncio.gather(
                     self._hunt(baseline, observed, left, self.gap),
                     self._grow(baseline, left, self.gap),
-                    self._cross(baseline, observed, left),
+                    self._cross(observed, left),
                 )
                 cases = list(in_turn(rows))
                 varied |= {case.key for case in cases}  # more of their kind was tried there
@@ -239,67 +232,14 @@ class Search:
                 found.setdefault(case.key, msgspec.structs.replace(case, entry=function))
         return list(found.values())
 
-    async def _scripts(self, baseline: SuiteRun, lines: Sequence[int], share: int) -> list[Case]:
-        """What existing tests do around these lines, a script for each look, so many for each line."""
-        found: dict[str, Case] = {}
-        ran = baseline.contexts.get(self.gap.path, {})
-        open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
-        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not was_run(f, ran)]
-        fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
-        rows: dict[tuple[Function, tuple[str, ...]], list[Case]] = {}
-        for line in lines:
-            function = enclosing(self._source.functions, line)
-            tests = self._tests_near(baseline, line, function) if function is not None else ()
-            if function is None or (function, tests) in rows:
-                continue
-            scripts = await asyncio.to_thread(self._read, tests)
-            most = share
-            if not was_run(function, ran):
-                swapped = [self._swapped(one, function) for one in scripts[:_MAX_SWAPPED]]
-                scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
-                most = _MAX_SWAPPED
-            chained = [chain_calls(one, f, self._source.functions) for f in fluent for one in scripts]
-            more = islice(in_turn(chained), most)
-            both = [one for one in in_turn([scripts[:most], more]) if not self._is_unfit(one)]
-            cases = [script_case(function, one) for one in both]
-            rows[function, tests] = [other for case in cases for other in (case, *_shortened(case))]
-        for case in in_turn([*rows.values(), self._examples]):
-            found.setdefault(case.key, case)
-        return list(found.values())
-
-    def _read(self, tests: Sequence[str]) -> list[FoundScript]:
-        """The scripts of these tests, each test read once."""
-        unread = [test for test in tests if test not in self._read_scripts]
-        self._read_scripts |= {test: [] for test in unread}
-        for one in read_scripts(self._scene.tree, unread):
-            self._read_scripts[one.test].append(one)
-        return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
-
-    def _swapped(self, script: FoundScript, function: Function) -> Iterator[FoundScript]:
-        """A script of the function's kin, made one of its own."""
-        functions = self._source.functions
-        return chain(
-            swap_words(script, function, functions),
-            swap_classes(script, function, self._source.tree),
-            swap_calls(script, function, functions),
-        )
-
-    def _is_unfit(self, script: FoundScript) -> bool:
-        return self._style.form == "unittest" and bool(script.fixtures)
-
-    def _tests_near(
-        self, baseline: SuiteRun, line: int, function: Function, most: int = TESTS_A_LINE
-    ) -> tuple[str, ...]:
-        return tuple(nearest_tests(line, function, self._source, baseline, most, self._beside))
-
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        scripts, files = await self._near(baseline, left), files_of(baseline, self._source)
+        scripts, files = await self._gatherer.near(left), files_of(baseline, self._source)
         return await self._hunter.hunt(self._scene, self._source, gap, observed, scripts, left, files, self._beside)
 
-    async def _cross(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets) -> list[Case]:
+    async def _cross(self, observed: Sequence[Observed], left: Targets) -> list[Case]:
         """Existing tests crossed with one another, for what no input of theirs reached."""
-        scripts = await self._near(baseline, left)
+        scripts = await self._gatherer.near(left)
         return await self._crosser.cross(self._scene, self._source, self.gap, observed, scripts, left)
 
     async def _grow(self, baseline: SuiteRun, left: Targets, gap: Gap) -> list[Case]:
@@ -319,20 +259,6 @@ class Search:
         """What tests give to a method, whatever its object is."""
         calls = without_holes(_calls_of([function], self._calls), function)
         return seed_cases(function, calls, 0, _SEEDS, [Receiver(Description(function.owner))]) if function.owner else []
-
-    async def _near(self, baseline: SuiteRun, left: Targets) -> list[Case]:
-        """The scripts of tests that came near what is left."""
-        source, scripts = self._source, dict[str, Case]()
-        for line in sorted({line_of(target) for target in left}):
-            function = enclosing(source.functions, line)
-            if function is None:
-                continue
-            tests = self._tests_near(baseline, line, function, _TESTS_TO_HUNT)
-            for one in await asyncio.to_thread(self._read, tests):
-                if not self._is_unfit(one):
-                    scripts.setdefault(one.script.text, script_case(function, one))
-        examples = {case.script.text: case for case in self._examples if case.script is not None}
-        return list((examples | scripts).values())
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
@@ -394,12 +320,6 @@ class Search:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         return steady(candidates, again)
-
-
-def _shortened(case: Case) -> list[Case]:
-    """The script without calls whose values nobody uses: if it shows the same, it is the better one to read."""
-    script = without_idle(case.script, calls=True) if case.script is not None else None
-    return [msgspec.structs.replace(case, script=script)] if script != case.script else []
 
 
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:

@@ -13,6 +13,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
+from greenlane.testgen.consoles import command_lines
 from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
@@ -242,10 +243,8 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         return
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         items = node.elts
-        if isinstance(node, ast.List) and entry.flags and all(_may_be_text(item) for item in items):
-            for flag in entry.flags:
-                yield _rebuilt(node, [_constant(word) for word in flag])
-                yield _rebuilt(node, [*(_constant(word) for word in flag), *items])
+        if isinstance(node, ast.List):
+            yield from (_rebuilt(node, given) for given in command_lines(items, entry))
         yield _rebuilt(node, [])
         if len(items) > 1:
             yield _rebuilt(node, items[:1])
@@ -253,10 +252,6 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
             yield _rebuilt(node, items[::-1])
         if items:
             yield _rebuilt(node, [*items, items[-1]])
-
-
-def _may_be_text(node: ast.expr) -> bool:
-    return not isinstance(node, ast.Constant) or isinstance(node.value, str)
 
 
 def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:

@@ -77,6 +77,31 @@ def test_way_out():
     odd("b")
 
 
+PRICES = {"1 EUR": 1, "2 EUR": 2}
+
+
+class TestTables(TestCase):
+    def test_rows(self):
+        for text, amount in PRICES.items():
+            with self.subTest(text):
+                self.assertEqual(price(text), amount)
+        for text in ["3 EUR", "4 EUR"]:
+            check(text)
+        for other in ["5 EUR"]:
+            if price(other):
+                break
+
+
+def total(text):
+    made = price(text)
+    assert made.currency
+    return made.amount.total()
+
+
+def test_total():
+    assert total("2 EUR") == 2
+
+
 def test_errors():
     with SOON:
         price([], True)
@@ -121,6 +146,20 @@ def test_what_is_given_besides_is_passed_on(tmp_path: Path) -> None:
     (text,) = looks(tmp_path, "TestTotals::test_kept")
     assert text.startswith("more = {'twice': True}\n")
     assert "till.Till(lines, strict=False, **more)" in text
+
+
+def test_the_first_rows_of_a_table_are_looks_each(tmp_path: Path) -> None:
+    found = looks(tmp_path, "TestTables::test_rows")
+    assert found[:2] == ["price('1 EUR')", "price('2 EUR')"]
+    assert "LIMIT = 3\nfound = price('4 EUR', LIMIT)\nfound.amount" in found
+    assert not any("5 EUR" in text for text in found)
+
+
+def test_a_short_helper_that_gives_something_is_seen_through(tmp_path: Path) -> None:
+    assert looks(tmp_path, "test_total") == [
+        "made = price('2 EUR')\nmade.currency",
+        "made = price('2 EUR')\nmade.amount.total()",
+    ]
 
 
 def test_errors_that_a_name_or_a_try_expects_are_looked_for_and_what_is_expected_is_no_look(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ from greenlane_templates import (  # type: ignore[import-not-found]
     Mutant,
     Template,
     Watch,
+    longest_text,
     mutants_from,
+    with_value,
 )
 
 _MAX_TEMPLATES, _HUNTING = 8, 2
@@ -104,9 +106,9 @@ class Hunt:
                 self._try(number, row)
         for text in [*known, *self._texts]:
             for number, template in first:
-                place = _longest_text(template.rows[0])
+                place = longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
-                    self._pending.append((number, _with(template.rows[0], place, text)))
+                    self._pending.append((number, with_value(template.rows[0], place, text)))
         self._pending.extend(self._marked())
         while self._corpus and not self._is_over():
             number, values = self._pending.popleft() if self._pending else self._next()
@@ -126,11 +128,11 @@ class Hunt:
         first = [self._execute(number, template.rows[0]) for number, template in enumerate(self._templates)]
         there = [entry for entry in first if entry is not None and entry.lines]
         there.sort(key=lambda e: (-len(e.lines & self._near), -len(e.lines), e.length))
-        probes = [e.values[place] for e in there if (place := _longest_text(e.values)) is not None][:_PROBES]
+        probes = [e.values[place] for e in there if (place := longest_text(e.values)) is not None][:_PROBES]
         told: list[tuple[float, int]] = []
         for entry in there:
-            own = _longest_text(entry.values)
-            asked = [_with(entry.values, own, text) for text in probes] if own is not None else []
+            own = longest_text(entry.values)
+            asked = [with_value(entry.values, own, text) for text in probes] if own is not None else []
             tries = [self._execute(entry.template, values) for values in asked] + [entry]
             sense = sum(self._sense(one) for one in tries if one is not None)
             told.append((-sense / self._templates[entry.template].cost, entry.template))
@@ -230,7 +232,7 @@ class Hunt:
             if goal["words"] and places:
                 place = self._chance.choice(places)
                 text = texts.with_words(entry.values[place], goal["words"], self._chance)
-                return entry.template, _with(entry.values, place, text)
+                return entry.template, with_value(entry.values, place, text)
             return self._altered(entry)
         near = [entry for entry in self._corpus if entry.lines & self._near]
         pool = near if near and self._chance.random() < 0.7 else self._corpus
@@ -243,9 +245,9 @@ class Hunt:
         chains = [line for goal in self._goals_given for line in goal["chain"]]
         near = sorted(self._corpus, key=lambda e: (-sum(line in e.lines for line in chains), e.length))[:_MARKED]
         rows = [
-            ((entry.template, _with(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
+            ((entry.template, with_value(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
             for entry in near
-            if (place := _longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
+            if (place := longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
         ]
         turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
         return itertools.islice(turns, _MOST_MARKED)
@@ -254,7 +256,7 @@ class Hunt:
         values = entry.values
         for _ in range(self._chance.choice((1, 1, 1, 2))):
             place = self._chance.randrange(len(values))
-            values = _with(values, place, self._other(values[place]))
+            values = with_value(values, place, self._other(values[place]))
         return entry.template, values
 
     def _other(self, value: Any) -> Any:
@@ -266,13 +268,13 @@ class Hunt:
 
     def _in_other_calls(self, entry: Entry) -> list[tuple[int, tuple[Any, ...]]]:
         """The same text in the other calls that are hunted with: each leads elsewhere from there."""
-        place = _longest_text(entry.values)
+        place = longest_text(entry.values)
         if place is None or len(self._pending) >= _MAX_PENDING:
             return []
         others = [number for number in range(self._hunting) if number != entry.template]
-        there = [(number, _longest_text(self._templates[number].rows[0])) for number in others]
+        there = [(number, longest_text(self._templates[number].rows[0])) for number in others]
         found = [(number, own) for number, own in there if own is not None]
-        return [(n, _with(self._templates[n].rows[0], own, entry.values[place])) for n, own in found]
+        return [(n, with_value(self._templates[n].rows[0], own, entry.values[place])) for n, own in found]
 
     def _corresponding(self, entry: Entry) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """The input with a value that was compared made the value that it was compared with; whole words and numbers
@@ -287,8 +289,8 @@ class Hunt:
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
                 for place, value in enumerate(entry.values):
-                    for other in _exchanged(value, found, wanted):
-                        yield entry.template, _with(entry.values, place, other)
+                    for other in texts.exchanged(value, found, wanted):
+                        yield entry.template, with_value(entry.values, place, other)
 
     # ---------------------------------------------------------------- faults
 
@@ -359,12 +361,12 @@ class Hunt:
 
     def _elsewhere(self, entry: Entry) -> Iterator[Entry]:
         """The same text in the other calls: what one of them hides another may show."""
-        place = _longest_text(entry.values)
+        place = longest_text(entry.values)
         for number, template in enumerate(self._templates):
-            there = _longest_text(template.rows[0])
+            there = longest_text(template.rows[0])
             if number == entry.template or place is None or there is None or template.timeouts >= MAX_TIMEOUTS:
                 continue
-            other = self._execute(number, _with(template.rows[0], there, entry.values[place]))
+            other = self._execute(number, with_value(template.rows[0], there, entry.values[place]))
             if other is not None and not other.failed and self._goals(other) >= self._goals(entry):
                 yield other
 
@@ -376,7 +378,7 @@ class Hunt:
                 again = False
                 for text in texts.shortened(entry.values[place]):
                     left -= 1
-                    other = self._execute(entry.template, _with(entry.values, place, text))
+                    other = self._execute(entry.template, with_value(entry.values, place, text))
                     if other is not None and other.failed <= entry.failed and goals <= self._goals(other):
                         entry, again = other, True
                         break
@@ -387,24 +389,6 @@ class Hunt:
 
 def _key(goal: Any) -> Any:
     return tuple(goal) if isinstance(goal, list) else goal
-
-
-def _exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
-    if isinstance(value, str) and isinstance(found, str) and isinstance(wanted, str):
-        yield from (text for text in texts.with_wanted(value, found, wanted) if len(text) <= texts.MAX_TEXT)
-    elif all(isinstance(one, (int, float)) for one in (value, found, wanted)) and value == found != wanted:
-        yield from (wanted, wanted + 1, wanted - 1)
-
-
-def _longest_text(values: tuple[Any, ...]) -> int | None:
-    places = [n for n, value in enumerate(values) if isinstance(value, (str, bytes))]
-    return max(places, key=lambda n: len(values[n]), default=None)
-
-
-def _with(values: tuple[Any, ...], place: int, value: Any) -> tuple[Any, ...]:
-    if isinstance(values[place], bytes) and isinstance(value, str):
-        value = value.encode("utf-8", "replace")
-    return (*values[:place], value, *values[place + 1 :])
 
 
 def _encoded(value: Any) -> Any:

@@ -115,6 +115,19 @@ class Entry:
         return sum(len(v) if isinstance(v, (str, bytes)) else len(str(v)) for v in self.values)
 
 
+def longest_text(values: tuple[Any, ...]) -> int | None:
+    """Its place."""
+    places = [n for n, value in enumerate(values) if isinstance(value, (str, bytes))]
+    return max(places, key=lambda n: len(values[n]), default=None)
+
+
+def with_value(values: tuple[Any, ...], place: int, value: Any) -> tuple[Any, ...]:
+    """The values with another one in this place."""
+    if isinstance(values[place], bytes) and isinstance(value, str):
+        value = value.encode("utf-8", "replace")
+    return (*values[:place], value, *values[place + 1 :])
+
+
 class Seen:
     """What one try ran in the watched file and in those `beside` it, and which values met there (of the latter on
     lines below 0)."""

@@ -49,6 +49,14 @@ def with_wanted(text: str, found: str, wanted: str) -> Iterator[str]:
         start = end
 
 
+def exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
+    """Other values, with what was found in this one made what was wanted there."""
+    if isinstance(value, str) and isinstance(found, str) and isinstance(wanted, str):
+        yield from (text for text in with_wanted(value, found, wanted) if len(text) <= MAX_TEXT)
+    elif all(isinstance(one, (int, float)) for one in (value, found, wanted)) and value == found != wanted:
+        yield from (wanted, wanted + 1, wanted - 1)
+
+
 def altered(text: str, words: Sequence[str], texts: Sequence[str], chance: random.Random) -> str:
     """The text with one thing or a few changed in it."""
     for _ in range(chance.choice((1, 1, 2, 3))):
