@@ -12,33 +12,31 @@ import ast
 import asyncio
 import builtins
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from greenlane.suite.lines import parse_source
-from greenlane.suite.runner import SuiteRequest, SuiteRunner
+from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import Function, Param, enclosing
-from greenlane.testgen.explore import Given, Observed, decode_lines, encode_case
+from greenlane.testgen.explore import Given, Observed, encode_case
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, name_of
 from greenlane.testgen.options import options
+from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.turns import in_turn
 
-_INSIDE = Path(__file__).with_name("inside")
-_PROBE = "test_greenlane_cross.py"
-_PROGRAMS, _GROUPS = 60, 3
+_PROGRAMS = 60
 _FRAGMENTS, _OPTIONS, _VALUES = 120, 60, 40
 _LONGEST = 90
 _OPTIONS_EACH = 6
 _TRIES, _CALLS, _SECONDS = 8_000, 5_000_000, 6.0
-_START_S = 30.0
 _USUAL = (0, 1, -1, 2, "", "a", None, True, False, 1.5)
 _FRAGMENT_KINDS = (
     ast.Call, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Lambda, ast.Attribute, ast.Name, ast.Constant,
@@ -74,42 +72,30 @@ class Crosser:
         programs = _programs(observed, scripts, source)
         if not programs:
             return []
-        functions = _functions(source, left)
+        functions = functions_around(source, left)
         changed = _around(source, gap.changed)
         fragments = list_fragments([*programs, *scripts], source, [*functions, *changed])
         options_there = _options([*programs, *scripts], source, functions)
         values = _values(functions)
-        groups: dict[frozenset[str], list[int]] = {}
-        for number, case in enumerate(programs):
-            groups.setdefault(case.fixtures, []).append(number)
-        chosen = list(groups.items())[:_GROUPS]
-        asked: dict[str, Any] = {
-            "cross": {
-                "path": f"{Given.root}/{source.path}",
-                "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
-                "first": {str(line): first for line, first in gap.known.first.items() if line != first},
-                "near": sorted({n for f in functions for n in range(f.first + 1, f.last + 1)}),
-                "fragments": [fragment.text for fragment in fragments],
-                "options": options_there,
-                "values": values,
-                "tries": _TRIES,
-                "calls": _CALLS,
-                "seconds": _SECONDS,
-            },
-            "groups": [[_encoded(n, programs[n], fragments) for n in numbers] for _, numbers in chosen],
+        asked = {
+            "path": f"{Given.root}/{source.path}",
+            "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
+            "first": {str(line): first for line, first in gap.known.first.items() if line != first},
+            "near": sorted({n for f in functions for n in range(f.first + 1, f.last + 1)}),
+            "fragments": [fragment.text for fragment in fragments],
+            "options": options_there,
+            "values": values,
+            "tries": _TRIES,
+            "calls": _CALLS,
+            "seconds": _SECONDS,
         }
-        folder = f"{scene.folder}/" if scene.folder else ""
-        request = SuiteRequest(
-            select=(f"{folder}{_PROBE}",),
-            extra=((f"{folder}{_PROBE}", _probe_text([fixtures for fixtures, _ in chosen]).encode()),),
-            plugin_folders=(_INSIDE,),
-            plugin_input=Given(scene).encode(**asked),
-            timeout_s=_SECONDS * 8 + _START_S,
+        fixtures = [case.fixtures for case in programs]
+        found = await search_inside(
+            self._runner, scene, "cross", asked, fixtures, lambda n: _encoded(n, programs[n], fragments), _Found
         )
-        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         stock = Stock([fragment.text for fragment in fragments], options_there, values)
-        found = await asyncio.to_thread(_made, decode_lines(run.plugin_output, _Found), programs, fragments, stock)
-        return list({case.key: case for case in found}.values())
+        cases = await asyncio.to_thread(_made, found, programs, fragments, stock)
+        return list({case.key: case for case in cases}.values())
 
 
 def _made(
@@ -155,10 +141,6 @@ def _is_plain(case: Case) -> bool:
 def _look_of(case: Case) -> str:
     tree = parse_source(case.script.look if case.script else "")
     return " ".join(sorted({name_of(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}))
-
-
-def _functions(source: Source, left: Targets) -> list[Function]:
-    return _around(source, {line_of(target) for target in left})
 
 
 def _around(source: Source, lines: Iterable[int]) -> list[Function]:
@@ -278,17 +260,3 @@ def _encoded(number: int, case: Case, fragments: Sequence[_Fragment]) -> dict[st
     needed = {pair for fragment in fragments for pair in fragment.imports}
     more = sorted(pair for pair in needed if (pair[1] or pair[0].split(".")[0]) not in bound)
     return encode_case(number, case) | {"more": more}
-
-
-def _probe_text(groups: Sequence[frozenset[str]]) -> str:
-    lines = ["import greenlane_cross", ""]
-    for number, fixtures in enumerate(groups):
-        names = sorted(fixtures)
-        values = ", ".join(f"{name!r}: {name}" for name in names)
-        lines += [
-            "",
-            f"def test_cross_{number}({', '.join(names)}):",
-            f"    greenlane_cross.run({number}, {{{values}}})",
-            "",
-        ]
-    return "\n".join(lines)

@@ -24,21 +24,18 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
 from greenlane.testgen.conditions import list_conditions
-from greenlane.testgen.crossing import Crosser
-from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.explore import Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
-from greenlane.testgen.growing import Grower
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
-from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test, plain_name
+from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test, plain_name, seen_after
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
 from greenlane.testgen.source import Source, collected_files, read_file, scene_of
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
-from greenlane.testgen.trial import Trials
+from greenlane.testgen.words import words_of
 
 _MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
@@ -83,11 +80,6 @@ class TestGenerator:
     def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self._settings = settings
         self._runner = SuiteRunner(sandbox, settings)
-        self._explorer = Explorer(self._runner)
-        self._trials = Trials(self._runner)
-        self._hunter = Hunter(self._runner)
-        self._crosser = Crosser(self._runner)
-        self._grower = Grower(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -117,8 +109,7 @@ class TestGenerator:
             style = read_style(service, tree, path, source.module, collected)
             scene = scene_of(service, environment, tree, style, touched)
             beside = [other for other in sources if other is not source]
-            parts = self._explorer, self._trials, self._hunter, self._crosser, self._grower
-            search = Search(*parts, scene, source, style, started, beside, tuple(seen))
+            search = Search(self._runner, scene, source, style, started, beside, tuple(seen))
             draft, lost = await self._write_file(scene, source, style, baseline, search)
             seen += search.seen
             dropped += lost
@@ -258,6 +249,10 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     several, called = len(choice.calls), called_instead(observed)
     told = outcome if several == 1 or observed.outcome.kind == "raises" else ""
     conditions = list_conditions(guards, *choice.calls)
+    if (after := seen_after(observed)) is not None:
+        called, before, is_held = after
+        conditions = [(f"after {words_of(before)}", f"after `{before}`"), *conditions]
+        outcome_sentence = outcome_sentence.replace("returns ", "is ", 1) if is_held else outcome_sentence
     free = (one for one in conditions if plain_name(entry, told, one[0], called) not in taken)
     condition, condition_sentence = next(free, conditions[0])
     return WrittenCase(

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.suite.runner import SuiteRequest, SuiteRunner
-from greenlane.testgen.code import Function, enclosing
-from greenlane.testgen.explore import Given, decode_lines
+from greenlane.suite.runner import SuiteRunner
+from greenlane.testgen.code import Function, Param, enclosing
+from greenlane.testgen.explore import Given
 from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.inside.greenlane_sequences import GIVEN, IT, composed, shown
 from greenlane.testgen.quarry import conditions_before, functions_around
@@ -32,12 +32,9 @@ from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.views import as_written
 
-_INSIDE = Path(__file__).with_name("inside")
-_PROBE = "test_greenlane_grow.py"
-_PROGRAMS, _GROUPS = 40, 3
-_ACTS, _ROWS, _LONGEST = 120, 6, 160
+_PROGRAMS = 40
+_ACTS, _ASKING, _ROWS, _LONGEST = 120, 8, 6, 160
 _TRIES, _CALLS, _SECONDS = 4_000, 4_000_000, 5.0
-_START_S = 30.0
 
 
 class Act(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +49,9 @@ class Act(msgspec.Struct, frozen=True, kw_only=True):
     wanted: bool = False
 
 
-class _Found(msgspec.Struct, frozen=True):
+class Found(msgspec.Struct, frozen=True):
+    """A sequence as the sandbox tells it (`greenlane_sequences.py`); `line` is what it is about."""
+
     program: int
     steps: list[Any]
     look: Any
@@ -77,32 +76,18 @@ class Grower:
         time."""
         programs = [one for one in programs if one.script.marks is None][:_PROGRAMS]
         wanted = wanted_acts(source, left, calls)
-        if not programs or not wanted:
+        if not wanted or not any(_makes_something(program.script) for program in programs):
             return []
-        acts = [*wanted, *harvested(programs)][:_ACTS]
-        groups: dict[frozenset[str], list[int]] = {}
-        for number, program in enumerate(programs):
-            groups.setdefault(program.fixtures, []).append(number)
-        chosen = list(groups.items())[:_GROUPS]
-        asked = {
-            "grow": _asked(source, gap, left, acts),
-            "groups": [[_encoded(n, programs[n].script) for n in numbers] for _, numbers in chosen],
-        }
-        folder = f"{scene.folder}/" if scene.folder else ""
-        request = SuiteRequest(
-            select=(f"{folder}{_PROBE}",),
-            extra=((f"{folder}{_PROBE}", _probe_text([fixtures for fixtures, _ in chosen]).encode()),),
-            plugin_folders=(_INSIDE,),
-            plugin_input=Given(scene).encode(**asked),
-            timeout_s=_SECONDS * 8 + _START_S,
+        acts = [*wanted, *asking_acts(source, left), *harvested(programs)][:_ACTS]
+        asked, fixtures = asked_of(source, gap, left, acts), [one.fixtures for one in programs]
+        found = await search_inside(
+            self._runner, scene, "grow", asked, fixtures, lambda n: encoded(n, programs[n].script), Found
         )
-        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
-        found = decode_lines(run.plugin_output, _Found)
         cases = [case for one in found if (case := made_case(one, programs, acts, source)) is not None]
         return list({case.key: case for case in cases}.values())
 
 
-def made_case(found: _Found, programs: Sequence[FoundScript], acts: Sequence[Act], source: Source) -> Case | None:
+def made_case(found: Found, programs: Sequence[FoundScript], acts: Sequence[Act], source: Source) -> Case | None:
     """The script that these steps make; None for numbers that mean nothing."""
     entry = enclosing(source.functions, found.line)
     if not 0 <= found.program < len(programs) or entry is None:
@@ -139,22 +124,14 @@ def made_case(found: _Found, programs: Sequence[FoundScript], acts: Sequence[Act
 
 def without_idle_names(setup: Sequence[str], look: str) -> Iterator[str]:
     """The statements, a call alone where its result got a name that nothing uses."""
+    trees = [parse_source(text) for text in (*setup, look)]
+    names = [{n.id for n in ast.walk(tree) if isinstance(n, ast.Name)} for tree in trees]
     for place, text in enumerate(setup):
-        node = parse_source(text).body[0]
-        after = {
-            n.id
-            for rest in (*setup[place + 1 :], look)
-            for n in ast.walk(parse_source(rest))
-            if isinstance(n, ast.Name)
-        }
-        named = isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name)
-        idle = (
-            named
-            and isinstance(node, ast.Assign)
-            and isinstance(node.value, ast.Call)
-            and ast.unparse(node.targets[0]) not in after
-        )
-        yield ast.unparse(node.value) if idle and isinstance(node, ast.Assign) else text
+        node = trees[place].body[0]
+        target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+        named = isinstance(target, ast.Name) and isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
+        used = any(ast.unparse(target) in later for later in names[place + 1 :]) if target is not None else True
+        yield ast.unparse(node.value) if named and not used and isinstance(node, ast.Assign) else text
 
 
 def _bound_by(pair: Import) -> str:
@@ -162,27 +139,58 @@ def _bound_by(pair: Import) -> str:
     return (name or module).split(" as ")[-1].split(".")[0]
 
 
+def _makes_something(script: Script) -> bool:
+    """Whether it leaves an object behind: what a call gave."""
+    trees = [parse_source(text) for text in script.setup]
+    return any(isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) for tree in trees for n in tree.body)
+
+
 # ------------------------------------------------------------------ the calls
 
 
 def wanted_acts(source: Source, left: Targets, calls: Sequence[Case]) -> list[Act]:
-    """Calls of the methods that hold what is left, and of those of their module that call them: with what tests give
-    them, with guesses, and with what is alive."""
-    around = [f for f in functions_around(source, left) if f.owner is not None]
+    """Calls of the functions that hold what is left, and of the methods of their module that call them: with what tests
+    give them, with guesses, and with what is alive."""
+    around = functions_around(source, left)
     names = {f.name for f in around}
     callers = [f for f in source.functions if f.owner is not None and f.calls & names and f not in around]
     found: dict[str, Act] = {}
     for function in (*around, *callers):
-        if not function.asynchronous and function.kind in {"method", "property"} and not function.private:
-            family = tuple((source.module, name) for name in family_of(source.tree, function.owner))
-            for arguments, imports in _rows(function, calls):
-                text = _call(function, arguments)
-                found.setdefault(text, Act(text=text, imports=imports, of=family, wanted=True))
+        if function.asynchronous or function.private or function.kind not in {"method", "property", "function"}:
+            continue
+        own = frozenset({(source.module, function.name)} if function.owner is None else ())
+        for arguments, imports in _rows(function, calls):
+            text = _call(function, arguments)
+            family = _family(source, function.owner)
+            found.setdefault(text, Act(text=text, imports=imports | own, of=family, wanted=True))
     return list(found.values())
 
 
+def asking_acts(source: Source, left: Targets) -> list[Act]:
+    """Calls that only ask an object of these classes for something: they show what others changed."""
+    owners = dict.fromkeys(f.owner for f in functions_around(source, left) if f.owner is not None)
+    found: dict[str, Act] = {}
+    for owner in owners:
+        family = _family(source, owner)
+        names = {name for _, name in family}
+        for function in source.functions:
+            plain = function.kind == "method" and not function.name.startswith("_") and not function.asynchronous
+            if function.owner in names and plain and function.returns_value and not _required(function):
+                text = f"{IT}.{function.name}()"
+                found.setdefault(text, Act(text=text, of=family))
+    return list(found.values())[:_ASKING]
+
+
+def _family(source: Source, owner: str | None) -> tuple[Import, ...]:
+    return tuple((source.module, name) for name in family_of(source.tree, owner))
+
+
+def _required(function: Function) -> list[Param]:
+    return [param for param in function.params if param.default is None]
+
+
 def _rows(function: Function, calls: Sequence[Case]) -> Iterator[tuple[list[str], frozenset[Import]]]:
-    required = [param for param in function.params if param.default is None]
+    required = _required(function)
     own = [case for case in calls if case.entry == function and not case.fixtures and case.script is None]
     for case in own[:_ROWS]:
         yield [f"{name}={text}" if name else text for name, text in case.arguments], case.imports
@@ -201,6 +209,8 @@ def _is_plain(text: str) -> bool:
 
 
 def _call(function: Function, arguments: Sequence[str]) -> str:
+    if function.owner is None:
+        return f"{function.name}({', '.join(arguments)})"
     if function.kind == "property":
         return f"{IT}.{function.name}"
     return as_written(function, IT, list(arguments)) or f"{IT}.{function.name}({', '.join(arguments)})"
@@ -251,7 +261,8 @@ def _is_path(node: ast.expr) -> bool:
 # ------------------------------------------------------------------ what is asked
 
 
-def _asked(source: Source, gap: Gap, left: Targets, acts: Sequence[Act]) -> dict[str, Any]:
+def asked_of(source: Source, gap: Gap, left: Targets, acts: Sequence[Act]) -> dict[str, Any]:
+    """As `inside/greenlane_grow.py` takes it."""
     open_ones = {mutant.key for mutant in gap.mutants}
     goals = sorted(left & gap.covering, key=lambda target: (len(target), target))
     return {
@@ -274,19 +285,6 @@ def _asked(source: Source, gap: Gap, left: Targets, acts: Sequence[Act]) -> dict
     }
 
 
-def _encoded(number: int, script: Script) -> Mapping[str, Any]:
+def encoded(number: int, script: Script) -> dict[str, Any]:
+    """A program as it is taken there."""
     return {"id": number, "imports": sorted(script.imports), "setup": script.setup}
-
-
-def _probe_text(groups: Sequence[frozenset[str]]) -> str:
-    lines = ["import greenlane_grow", ""]
-    for number, fixtures in enumerate(groups):
-        names = sorted(fixtures)
-        values = ", ".join(f"{name!r}: {name}" for name in names)
-        lines += [
-            "",
-            f"def test_grow_{number}({', '.join(names)}):",
-            f"    greenlane_grow.run({number}, {{{values}}})",
-            "",
-        ]
-    return "\n".join(lines)

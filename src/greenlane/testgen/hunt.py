@@ -10,15 +10,15 @@ import ast
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
-from greenlane.suite.runner import SuiteRequest, SuiteRunner
+from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.choose import is_tellable
-from greenlane.testgen.explore import Given, Observed, decode_lines, encode_case
+from greenlane.testgen.explore import Observed, encode_case
+from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
 from greenlane.testgen.literals import MAX_TEXT, Value, literals
 from greenlane.testgen.quarry import conditions_before, functions_around, list_texts, quarry
@@ -26,15 +26,12 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Targets
 
-_INSIDE = Path(__file__).with_name("inside")
-_PROBE = "test_greenlane_hunt.py"
 _SLOT = "greenlane_slot_"
 _MAX_SLOTS, _MAX_NUMBERS = 8, 4
-_TEMPLATES, _ROWS, _GROUPS = 24, 8, 3
+_TEMPLATES, _ROWS = 24, 8
 _DOCUMENT = 200
 _TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 6.0
 """A hunt ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
-_START_S = 30.0
 
 Row: TypeAlias = tuple[Value, ...]
 
@@ -75,29 +72,21 @@ class Hunter:
         if not shapes:
             return []
         templates = [rows[0] for rows in shapes]
-        groups: dict[frozenset[str], list[int]] = {}
-        for number, template in enumerate(templates):
-            groups.setdefault(template.case.fixtures, []).append(number)
-        chosen = list(groups.items())[:_GROUPS]
-        folder = f"{scene.folder}/" if scene.folder else ""
         texts = await asyncio.to_thread(list_texts, scene.tree, tests)
-        asked = {
-            "hunt": quarry(source, gap, left, texts, beside) | {"tries": _TRIES, "calls": _CALLS, "seconds": _SECONDS},
-            "groups": [_encoded(numbers, shapes) for _, numbers in chosen],
-        }
-        request = SuiteRequest(
-            select=(f"{folder}{_PROBE}",),
-            extra=((f"{folder}{_PROBE}", _probe_text([fixtures for fixtures, _ in chosen]).encode()),),
-            plugin_folders=(_INSIDE,),
-            plugin_input=Given(scene).encode(**asked),
-            timeout_s=_SECONDS * 8 + _START_S,
+        limits = {"tries": _TRIES, "calls": _CALLS, "seconds": _SECONDS}
+        found = await search_inside(
+            self._runner,
+            scene,
+            "hunt",
+            quarry(source, gap, left, texts, beside) | limits,
+            [template.case.fixtures for template in templates],
+            lambda number: _encoded(number, shapes[number]),
+            _Found,
         )
-        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         cases = [
             case
-            for found in decode_lines(run.plugin_output, _Found)
-            if 0 <= found.template < len(templates)
-            and (case := filled(templates[found.template], found.values)) is not None
+            for one in found
+            if 0 <= one.template < len(templates) and (case := filled(templates[one.template], one.values)) is not None
         ]
         return list({case.key: case for case in cases}.values())
 
@@ -234,13 +223,9 @@ def _look_of(template: Template) -> str:
     return ast.unparse(calls[-1].func) if calls else template.parts[-1]
 
 
-def _encoded(numbers: Sequence[int], shapes: Sequence[Sequence[Template]]) -> list[dict[str, Any]]:
-    found = []
-    for number in numbers:
-        template = shapes[number][0]
-        rows = [[_encoded_value(value) for value in one.row] for one in shapes[number]]
-        found.append(encode_case(number, _with_parts(template)) | {"rows": rows})
-    return found
+def _encoded(number: int, shape: Sequence[Template]) -> dict[str, Any]:
+    rows = [[_encoded_value(value) for value in one.row] for one in shape]
+    return encode_case(number, _with_parts(shape[0])) | {"rows": rows}
 
 
 def _with_parts(template: Template) -> Case:
@@ -254,17 +239,3 @@ def _with_parts(template: Template) -> Case:
 
 def _encoded_value(value: Value) -> object:
     return {"bytes": value.decode("latin-1")} if isinstance(value, bytes) else value
-
-
-def _probe_text(groups: Sequence[frozenset[str]]) -> str:
-    lines = ["import greenlane_hunt", ""]
-    for number, fixtures in enumerate(groups):
-        names = sorted(fixtures)
-        values = ", ".join(f"{name!r}: {name}" for name in names)
-        lines += [
-            "",
-            f"def test_hunt_{number}({', '.join(names)}):",
-            f"    greenlane_hunt.run({number}, {{{values}}})",
-            "",
-        ]
-    return "\n".join(lines)

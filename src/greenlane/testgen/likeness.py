@@ -31,7 +31,8 @@ class Shape(msgspec.Struct, frozen=True):
 def shape_of(script: Script, entry: Function) -> Shape:
     """Raises UnreadableSourceError if it is no Python."""
     taking = _Taking(entry)
-    statements = tuple(ast.unparse(taking.visit(parse_source(text))) for text in (*script.setup, script.look))
+    trees = [parse_source(text) for text in (*script.setup, script.look)]  # all alive: nodes are known by their ids
+    statements = tuple(ast.unparse(taking.visit(tree)) for tree in trees)
     return Shape(statements, tuple(taking.literals), tuple(taking.names))
 
 
@@ -57,14 +58,14 @@ def parametrised(
     """The script with names in place of what differs, and by each such name the values, script after script."""
     shapes = [shape_of(script, entry) for script in scripts]
     first = shapes[0]
-    used = {*taken, *re.findall(r"\w+", " ".join(first.statements))}
+    used = {*taken, *_names_in(first.statements)}
     columns: dict[int, tuple[str, list[str]]] = {}
     given: set[str] = set()
     for place in _differing(shapes):
         wanted, number = first.names[place], 2
         name, bound = wanted, f"{wanted} = {_PLACE}{place}"
         before = first.statements[: first.statements.index(bound)] if bound in first.statements else None
-        if before is not None and wanted not in {*taken, *re.findall(r"\w+", " ".join(before))}:
+        if before is not None and wanted not in {*taken, *_names_in(before)}:
             given.add(bound)  # the parameter takes the place of the statement
         else:
             while name in used:
@@ -76,6 +77,14 @@ def parametrised(
     texts = [re.sub(rf"{_PLACE}\d+\b", lambda m: filling[m[0]], text) for text in statements]
     script = Script(imports=scripts[0].imports, setup=tuple(texts[:-1]), look=texts[-1])
     return script, list(columns.values())
+
+
+def _names_in(statements: Sequence[str]) -> set[str]:
+    """Names that mean something there; those of keywords and attributes clash with none."""
+    nodes = [node for text in statements for node in ast.walk(parse_source(text))]
+    found = {node.id for node in nodes if isinstance(node, ast.Name)}
+    found |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return found | {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
 
 
 def _differing(shapes: Sequence[Shape]) -> list[int]:

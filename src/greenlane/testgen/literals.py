@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TypeAlias
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.fixed import fixed_nodes
 
 MAX_TEXT = 400
 Value: TypeAlias = str | bytes | int | float
@@ -14,7 +15,7 @@ Value: TypeAlias = str | bytes | int | float
 
 def literals(tree: ast.AST) -> Iterator[tuple[ast.expr, Value]]:
     """Texts and numbers that may be exchanged, with their nodes; none of f-strings, docstrings and patterns."""
-    hidden = {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr | ast.pattern) for n in ast.walk(f)}
+    hidden = {id(n) for f in ast.walk(tree) if isinstance(f, ast.pattern) for n in ast.walk(f)} | fixed_nodes(tree)
     for holder in ast.walk(tree):
         if isinstance(holder, FunctionNode | ast.ClassDef | ast.Module) and len(getattr(holder, "body", [])) > 1:
             hidden |= {

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from greenlane.suite.runner import SuiteRun
+from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
@@ -65,11 +65,7 @@ class Search:
 
     def __init__(
         self,
-        explorer: Explorer,
-        trials: Trials,
-        hunter: Hunter,
-        crosser: Crosser,
-        grower: Grower,
+        runner: SuiteRunner,
         scene: Scene,
         source: Source,
         style: Style,
@@ -77,8 +73,8 @@ class Search:
         beside: Sequence[Source] = (),
         earlier: Sequence[Observed] = (),
     ) -> None:
-        self._explorer, self._trials, self._hunter = explorer, trials, hunter
-        self._crosser, self._grower = crosser, grower
+        self._explorer, self._trials, self._hunter = Explorer(runner), Trials(runner), Hunter(runner)
+        self._crosser, self._grower = Crosser(runner), Grower(runner)
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
@@ -155,7 +151,8 @@ class Search:
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
         gap = msgspec.structs.replace(self.gap, mutants=left)
-        rows = await self._hunt(baseline, candidates, lines, gap), await self._grow(baseline, lines, gap)
+        searches = self._hunt(baseline, candidates, lines, gap), self._grow(baseline, lines, gap)
+        rows = await asyncio.gather(*searches)  # beside each other
         return list(in_turn(rows))
 
     async def _for_faults(self, candidates: Sequence[Observed]) -> list[Case]:

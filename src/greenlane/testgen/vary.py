@@ -14,6 +14,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.consoles import command_lines
+from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.options import options, with_option, with_options_together, without_option
@@ -188,9 +189,7 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
         tree: ast.AST = parse_source(text) if statement else parse_expression(text)
     except (SyntaxError, UnreadableSourceError):
         return
-    hidden = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
-    hidden |= {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr) for n in ast.walk(f)}
-    hidden |= {id(n) for c in ast.walk(tree) if _is_strange(c) for n in ast.walk(c) if n is not c}
+    hidden = fixed_nodes(tree)
     places = [node for node in ast.walk(tree) if _is_place(node) and id(node) not in hidden]
     streams = [_replacements(node, entry, constructors) for node in places]
     seen = {text}
@@ -202,11 +201,6 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
             if changed not in seen:
                 seen.add(changed)
                 yield changed
-
-
-def _is_strange(node: ast.AST) -> bool:
-    """Whether it is `float("nan")` or its like: a number that has no literal."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and bool(node.args)
 
 
 def _is_place(node: ast.AST) -> bool:
@@ -228,7 +222,7 @@ def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> ast.AST:
 
 
 def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.AST]:
-    if _is_strange(node):
+    if is_strange(node):
         yield from (_constant(value) for value in _other_constants(1.0, entry))
         return
     if isinstance(node, ast.Call):
@@ -264,7 +258,7 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     """The same call with one optional part given that was left out, or without one that was given."""
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    params = constructors.get(called, ())
+    params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
     for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
