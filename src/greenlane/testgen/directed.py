@@ -27,12 +27,14 @@ _NEAR = 2
 _VALUES, _MOST = 2, 160
 
 
-def directed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
-    """What ran close to what is open, each call in it with an option that is read there; plainest first."""
+def directed(observed: Sequence[Observed], source: Source, left: Targets, scripts: Sequence[Case] = ()) -> list[Case]:
+    """What ran close to what is open, each call in it with an option that is read there; plainest first. `scripts` are
+    of tests that come near it."""
     found: dict[str, Case] = {}
     for line in sorted({line_of(target) for target in left}):
         names, before = _read_near(source, line)
         near = [o.case for o in observed if before & o.lines.get(source.path, frozenset())]
+        near += [case for case in scripts if case.entry.first <= line <= case.entry.last]
         for case in sorted(near, key=lambda case: (case.steps, case.length, case.key)) if names else ():
             for one in with_options_read(case, names, source.constructors):
                 if len(found) < _MOST:

@@ -219,7 +219,7 @@ class Search:
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
-            cases = directed(observed, source, left)
+            cases = directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 
