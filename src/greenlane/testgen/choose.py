@@ -210,7 +210,9 @@ def taste(observed: Observed) -> tuple[float, ...]:
 
 def _plainness(observed: Observed) -> float:
     """Inputs that a person would write rather than odd ones; where only the odd one gets there, it is taken."""
-    return -sum(text == "None" or _HOLLOW.search(text) is not None for _, text in observed.case.arguments)
+    script = observed.case.script
+    hollow = script is not None and _HOLLOW.search(script.text) is not None
+    return -hollow - sum(text == "None" or _HOLLOW.search(text) is not None for _, text in observed.case.arguments)
 
 
 _HOLLOW = re.compile(r"(?<!\w)' ?'|xxxx")

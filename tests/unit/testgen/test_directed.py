@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from greenlane.testgen.choose import taste
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.directed import directed
@@ -46,3 +47,7 @@ def test_what_ran_near_an_open_line_is_given_the_option_that_is_read_there() -> 
     texts = [case.script.look for case in found if case.script is not None]
     assert texts[0] == "check({Rule('a', error='_error'): [Rule('b', error='c')]}, 1)"
     assert all("strict" not in text and "'d'" not in text for text in texts)
+
+
+def test_a_script_with_a_plain_value_is_liked_better_than_one_with_an_empty_text() -> None:
+    assert taste(seen("check(['other'], 1)")) > taste(seen("check([''], 1)"))
