@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -161,6 +162,44 @@ def test_calls_are_put_after_a_test_until_an_open_line_runs(tmp_path: Path, prog
         exec("\n".join([DOORS, *script.setup]), names)
         exec(script.look, names)
     assert texts == [case.script.text for case in grow(tmp_path, programs) if case.script], "the same each time"
+
+
+ALIVE = """
+import greenlane_alive
+
+class Bell:
+    pass
+
+class Bound:
+    def __get__(self, holder, kind=None):
+        return Bell()
+
+class House:
+    bell = Bound()
+
+    def __init__(self):
+        self.bells, self._own, self.rooms = {"front": Bell(), KEY: Bell()}, Bell(), [Bell()]
+
+    @property
+    def closed(self):
+        raise ValueError
+
+KEY = object()
+names = {"KEY": KEY, "house": House(), "House": House}
+print([path for path, _ in greenlane_alive.alive_in(names, {"KEY": KEY}, (Bell,))])
+"""
+
+
+def test_objects_are_found_in_what_is_alive() -> None:
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(INSIDE), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run([sys.executable, "-c", ALIVE], env=environment, check=True, capture_output=True, text=True)
+    assert ast.literal_eval(run.stdout) == [
+        ("house",),
+        ("house", "bells", ["text", "front"]),
+        ("house", "bells", ["name", "KEY"]),
+        ("house", "rooms", ["number", 0]),
+        ("house", "bell"),
+    ]
 
 
 def test_what_was_changed_is_called_with_what_is_alive_and_objects_are_asked_what_shows_it() -> None:
