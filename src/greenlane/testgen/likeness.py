@@ -31,7 +31,8 @@ class Shape(msgspec.Struct, frozen=True):
 def shape_of(script: Script, entry: Function) -> Shape:
     """Raises UnreadableSourceError if it is no Python."""
     taking = _Taking(entry)
-    statements = tuple(ast.unparse(taking.visit(parse_source(text))) for text in (*script.setup, script.look))
+    trees = [parse_source(text) for text in (*script.setup, script.look)]  # all alive: nodes are known by their ids
+    statements = tuple(ast.unparse(taking.visit(tree)) for tree in trees)
     return Shape(statements, tuple(taking.literals), tuple(taking.names))
 
 

@@ -17,12 +17,13 @@ import msgspec
 from greenlane.testgen.asserted import asserted, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
+from greenlane.testgen.bases import outside_bases
 from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inlined import Givers
+from greenlane.testgen.inlined import Givers, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
@@ -109,19 +110,22 @@ class TestFile:
 
     def __init__(self, own: TestModule, read: ReadTests) -> None:
         parsed = own.parsed
-        self._imports: dict[str, Import] = dict(own.imports)
+        bases = outside_bases(own, read)
+        self._imports: dict[str, Import] = {**bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
         self._marks = marks_of_file(parsed)
-        self._givers = Givers(parsed)
+        self._givers = Givers(parsed, bases.classes)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
         self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
+        named = bases.classes | {node.name: node for node in flat(parsed.body) if isinstance(node, ast.ClassDef)}
         for node in flat(parsed.body):
             if isinstance(node, FunctionNode | ast.ClassDef):
                 self._helpers[node.name] = node
-                members = node.body if isinstance(node, ast.ClassDef) else [node]
+                held = [m for one in lineage(named, node.name) for m in one.body]
+                members = held if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
                 self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, FunctionNode)}
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

@@ -435,3 +435,87 @@ def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:
     case = script_case(AVERAGE, FoundScript(test="", script=script))
     looks = [one.script.look for one in vary(case, 12) if one.script is not None]
     assert "average(Euros([1, 2]), rounded=True)" in looks
+
+
+INHERITED = """
+import unittest
+from shop.money import average
+
+
+class MoneyCase(unittest.TestCase):
+    kind = None
+    rounded = False
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.most = 9
+
+    def setUp(self):
+        self.amounts = self.kind([1, self.most])
+
+    def test_average(self):
+        self.assertEqual(average(self.amounts, self.rounded), 5)
+
+
+class TupleCase(MoneyCase):
+    kind = tuple
+
+
+class ListCase(MoneyCase):
+    kind = list
+
+    def setUp(self):
+        super(ListCase, self).setUp()
+        self.amounts.append(2)
+
+
+class OtherCase(MoneyCase):
+    def setUp(self):
+        self.amounts = [7]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "setup"),
+    [
+        ("TupleCase", ("rounded = False", "kind = tuple", "most = 9", "amounts = kind([1, most])")),
+        ("ListCase", ("rounded = False", "kind = list", "most = 9", "amounts = kind([1, most])", "amounts.append(2)")),
+        ("OtherCase", ("rounded = False", "amounts = [7]")),
+    ],
+)
+def test_what_a_class_of_tests_inherits_is_written_out(tmp_path: Path, name: str, setup: tuple[str, ...]) -> None:
+    write_tree(tmp_path, {"tests/test_money.py": INHERITED})
+    (found,) = read_scripts(tmp_path, [f"tests/test_money.py::{name}::test_average"])
+    assert (found.script.setup, found.script.look) == (setup, "average(amounts, rounded)")
+
+
+BASE = """
+import unittest
+from shop.money import average
+
+KINDS = {"list": list}
+
+
+class MoneyCase(unittest.TestCase):
+    def setUp(self):
+        self.amounts = KINDS["list"]([1, 2])
+"""
+DERIVED = """
+from shop.money import average
+from tests.base import MoneyCase
+
+
+class AverageCase(MoneyCase):
+    def test_average(self):
+        self.assertEqual(average(self.amounts), 1.5)
+"""
+
+
+def test_what_a_base_in_another_file_sets_up_is_written_out_with_what_that_needs(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/base.py": BASE, "tests/test_money.py": DERIVED})
+    (found,) = read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"])
+    assert (found.script.setup, found.script.look) == (("amounts = KINDS['list']([1, 2])",), "average(amounts)")
+    assert found.script.imports == frozenset([("shop.money", "average"), ("tests.base", "KINDS")])
+    write_tree(tmp_path, {"tests/test_money.py": f"KINDS = {{}}\n{DERIVED}"})
+    assert read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"]) == [], "another KINDS"
