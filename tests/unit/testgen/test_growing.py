@@ -77,6 +77,13 @@ def test_house():
     house = House()
     assert house.doors["front"].close() is None
     assert house.doors
+
+def test_parts():
+    door = Door()
+    door.close()
+    assert door.state == "closed"
+    door = Door()
+    assert door.state == "open"
 """
 MEETING = DOORS.splitlines().index("    return one.state == other.state") + 1
 LAST = DOORS.splitlines().index('            self.state = "open"') + 1
@@ -101,6 +108,12 @@ def test_a_test_without_what_it_asserts_is_a_program(programs: list[FoundScript]
         ("door = Door()", "door.close()", "key = 'k' + '1'", "door.lock('k2')"),
         ("house = House()", "house.doors['front'].close()"),
     ], "a call that was asserted on stays, what has to raise does not"
+
+
+def test_a_test_that_begins_anew_is_two_programs(tmp_path: Path, programs: list[FoundScript]) -> None:
+    assert programs
+    found = read_programs(tmp_path, ["test_doors.py::test_parts"])
+    assert [one.script.setup for one in found] == [("door = Door()",), ("door = Door()", "door.close()")]
 
 
 def test_calls_of_tests_are_kept_with_the_object_that_they_are_made_on(programs: list[FoundScript]) -> None:
