@@ -26,6 +26,14 @@ _CLOSURE, _CLASS, _COROUTINE, _GENERATOR = (
     "asyncio.sleep",
     "lambda: (yield)",
 )
+_SPLIT = "str.split"
+"""It has a signature, and no code of its own."""
+_ONLY_BY_PLACE, _ONLY_BY_NAME, _REST_BY_NAME, _OPTIONAL = (
+    "lambda value, /, other: (value, other)",
+    "lambda value, *, other=1: (value, other)",
+    "lambda value, **others: (value, others)",
+    "lambda value, other=1: (value, other)",
+)
 _HAVING = {
     "__wrapped__": _WRAPPED, "unwrap": _WRAPPED, "cache_info": _WRAPPED, "cache_clear": _WRAPPED,
     "__func__": _BOUND, "__self__": _BOUND, "ismethod": _BOUND, "MethodType": _BOUND,
@@ -34,6 +42,12 @@ _HAVING = {
     "isclass": _CLASS, "__mro__": _CLASS, "issubclass": _CLASS, "__bases__": _CLASS,
     "iscoroutinefunction": _COROUTINE, "isawaitable": _COROUTINE, "iscoroutine": _COROUTINE,
     "isgeneratorfunction": _GENERATOR, "isgenerator": _GENERATOR,
+    "signature": _SPLIT, "getfullargspec": _OPTIONAL, "__defaults__": _OPTIONAL, "empty": _OPTIONAL,
+    "POSITIONAL_ONLY": _ONLY_BY_PLACE, "co_posonlyargcount": _ONLY_BY_PLACE,
+    "KEYWORD_ONLY": _ONLY_BY_NAME, "kwonlyargs": _ONLY_BY_NAME, "co_kwonlyargcount": _ONLY_BY_NAME,
+    "__kwdefaults__": _ONLY_BY_NAME, "kwonlydefaults": _ONLY_BY_NAME,
+    "VAR_KEYWORD": _REST_BY_NAME, "varkw": _REST_BY_NAME, "co_flags": _REST_BY_NAME,
+    "VAR_POSITIONAL": PLAIN[1], "varargs": PLAIN[1],
 }  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.consoles import Console, console_of
 from greenlane.testgen.inputs import Import
+from greenlane.testgen.memory import memory_of
 
 _ENVIRON = frozenset({"os.environ", "environ"})
 _GETTERS = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
@@ -44,7 +46,11 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     variables: tuple[tuple[str, tuple[str, ...]], ...] = ()
     places: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    held: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Containers that the module fills as it runs: by dotted name, as they are at first, and with something in them."""
     outside: tuple[StandIn, ...] = ()
+    streams: tuple[str, ...] = ()
+    """Which of `out` and `err` it writes to."""
     manages: bool = False
     """It is a context manager."""
     gives: tuple[str, ...] = ()
@@ -52,7 +58,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_empty(self) -> bool:
-        return not (self.variables or self.places or self.outside)
+        return not (self.variables or self.places or self.outside or self.streams or self.held)
 
 
 def world_of(tree: ast.Module, entry: Function) -> World:
@@ -61,18 +67,30 @@ def world_of(tree: ast.Module, entry: Function) -> World:
     if node is None or entry.asynchronous:
         return World()
     variables = tuple(dict.fromkeys(_variables(node)))
+    console = console_of(tree, node)
     manages = any(ast.unparse(d).split(".")[-1] == "contextmanager" for d in node.decorator_list)
+    memory = memory_of(tree, node, entry.module)
     return World(
+        held=memory.held,
         variables=tuple((name, _texts(name, node, entry)) for name in variables),
-        places=(*_flags(tree, node, entry.module), *_platforms(node)),
+        places=(*_standard_input(console), *_flags(tree, node, entry.module), *_platforms(node), *memory.places),
         outside=tuple(_outside(tree, node, entry, variables)),
+        streams=console.streams,
         manages=manages,
         gives=_given(node) if manages else (),
     )
 
 
+_HOMES = {"CompletedProcess": "subprocess", "StringIO": "io", "MagicMock": "unittest.mock"}
+
+
 def imports_of(expression: str) -> frozenset[Import]:
-    return frozenset({("subprocess", "CompletedProcess")} if "CompletedProcess" in expression else ())
+    return frozenset((home, name) for name, home in _HOMES.items() if f"{name}(" in expression)
+
+
+def _standard_input(console: Console) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if console.inputs:
+        yield "sys.stdin", console.inputs
 
 
 def _node_of(tree: ast.Module, entry: Function) -> FunctionNode | None:

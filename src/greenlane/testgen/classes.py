@@ -7,7 +7,7 @@ from __future__ import annotations
 import ast
 import functools
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import msgspec
@@ -44,10 +44,10 @@ def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[
     if node is None or depth > _MAX_BASES:
         return (), False
     init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-    if init:
-        return params_of(init.args)[1:], True
     bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
     inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
+    if init:
+        return (*params_of(init.args)[1:], *(_passed_on(init, inherited) if init.args.kwarg else ())), True
     own = tuple(
         Param(
             name=field.target.id,
@@ -59,6 +59,16 @@ def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[
     )
     names = {param.name for param in own}
     return (inherited if said else (*(param for param in inherited if param.name not in names), *own)), said
+
+
+def _passed_on(init: ast.FunctionDef, inherited: Iterable[Param]) -> Iterator[Param]:
+    """Options of a base that an `__init__` with `**options` hands on to it."""
+    own = {param.name for param in params_of(init.args)}
+    handed = {ast.unparse(k.value) for c in ast.walk(init) if isinstance(c, ast.Call) for k in c.keywords if not k.arg}
+    if init.args.kwarg is not None and init.args.kwarg.arg in handed:
+        for param in inherited:
+            if param.default is not None and param.name not in own:
+                yield msgspec.structs.replace(param, keyword_only=True)
 
 
 def _is_of_class(field: ast.AnnAssign) -> bool:

@@ -23,17 +23,10 @@ FunctionKind = Literal["function", "method", "static", "class", "property", "ini
 """`init` is what runs when an object is made: it is called by its class."""
 Constant: TypeAlias = int | float | str | bytes | None
 T = TypeVar("T")
-_CALLER_LEVELS = 2
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
 _ENUMS = ("Enum", "Flag")
-_SPECIAL = frozenset(
-    {"__init__", "__call__", "__iter__", "__getitem__", "__contains__", "__len__", "__bool__", "__repr__", "__str__",
-     "__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__add__", "__sub__", "__mul__", "__or__",
-     "__and__", "__format__"}
-)  # fmt: skip
-"""Methods that are called by a sign or by a function of the language."""
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +73,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Optional parameters that one condition names together (`uses.py` finds them)."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
+    flags: tuple[tuple[str, ...], ...] = ()
+    """What can be given on the command line that it takes: a flag each, with a value where it takes one."""
     classes: tuple[tuple[str, str], ...] = ()
     """(name, module that defines it) of the classes that its module knows."""
     observers: tuple[str, ...] = ()
@@ -382,17 +377,3 @@ def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
 def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
     """The function that a line stands in."""
     return next((f for f in functions if f.line <= line <= f.last), None)
-
-
-def entries_of(function: Function, functions: tuple[Function, ...]) -> tuple[Function, ...]:
-    """Functions whose call can reach `function`, the one that a careful colleague would call first: itself if it is
-    public, else the public ones of its module that call it, operators and the like and the making of an object last."""
-    callers: list[Function] = []
-    level = [function]
-    for _ in range(_CALLER_LEVELS):
-        names = {f.called for f in level}
-        level = [f for f in functions if f.calls & names and f not in callers and f != function]
-        callers += level
-    public = [f for f in callers if not f.private and not f.name.startswith("__")]
-    special = [f for f in callers if f.name in _SPECIAL]
-    return tuple([*public, *special, function] if function.private else [function, *public])

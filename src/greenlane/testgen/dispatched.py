@@ -17,7 +17,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.scripts import FoundScript
 
-_MOST = 4
+_MOST, _OWN = 4, 2
 
 
 def words_apart(name: str, other: str) -> tuple[str, str] | None:
@@ -31,13 +31,23 @@ def words_apart(name: str, other: str) -> tuple[str, str] | None:
     return ("_".join(first), "_".join(second)) if shared and first != second else None
 
 
+def own_words(entry: Function, kin: Sequence[Function]) -> list[str]:
+    """The words of its name by which it may be found, apart from what it shares with its siblings: `has` of
+    `xpath_has_function`."""
+    pairs = (words_apart(entry.name, other.name) for other in kin if other.owner == entry.owner and other != entry)
+    words = [pair[0] for pair in pairs if pair is not None and pair[0]]
+    counts = {word: words.count(word) for word in words}
+    best = sorted(counts, key=lambda word: (-counts[word], len(word)))[:_OWN]
+    return [form for word in best for form in dict.fromkeys([word.replace("_", "-"), word])]
+
+
 def swap_words(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:
     """The script with a sibling's word in its texts made the entry's, for the first siblings whose word is there."""
     texts = (*found.script.setup, found.script.look)
-    count = 0
+    plain, count = found.script.text, 0
     for sibling in kin:
         pair = words_apart(entry.name, sibling.name) if sibling.owner == entry.owner and sibling != entry else None
-        if pair is None or not all(pair) or count >= _MOST:
+        if pair is None or not all(pair) or count >= _MOST or not any(f in plain for f in _forms(pair[1])):
             continue
         swapping = _Swapping(*pair)
         try:
@@ -50,11 +60,15 @@ def swap_words(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
             yield msgspec.structs.replace(found, script=script)
 
 
+def _forms(word: str) -> list[str]:
+    return [word.replace("_", sign) for sign in "_-"]
+
+
 class _Swapping(ast.NodeTransformer):
     """In texts alone: names of the code stay as they are."""
 
     def __init__(self, own: str, theirs: str) -> None:
-        self._forms = [(theirs.replace("_", sign), own.replace("_", sign)) for sign in dict.fromkeys("_-")]
+        self._forms = list(zip(_forms(theirs), _forms(own), strict=True))
         self.swapped = False
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:

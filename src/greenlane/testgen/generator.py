@@ -23,19 +23,19 @@ from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
-from greenlane.testgen.explore import Explorer
+from greenlane.testgen.conditions import list_conditions
+from greenlane.testgen.explore import Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
-from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.naming import called_instead, describe_condition, describe_outcome, describe_test, name_test
+from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test, plain_name, seen_after
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
 from greenlane.testgen.source import Source, collected_files, read_file, scene_of
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
-from greenlane.testgen.trial import Trials
+from greenlane.testgen.words import words_of
 
 _MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
@@ -80,9 +80,6 @@ class TestGenerator:
     def __init__(self, sandbox: Sandbox, settings: Settings) -> None:
         self._settings = settings
         self._runner = SuiteRunner(sandbox, settings)
-        self._explorer = Explorer(self._runner)
-        self._trials = Trials(self._runner)
-        self._hunter = Hunter(self._runner)
         self._gates = Gatekeeper(self._runner, settings)
 
     async def generate(
@@ -106,11 +103,15 @@ class TestGenerator:
             open_lines = gaps.get(path, frozenset())
             source = await asyncio.to_thread(read_file, service, tree, path, open_lines, lines, baseline)
             sources += [source] if source is not None else []
+        seen: list[Observed] = []
         for source in _worth_a_look(sources):
             path = source.path
             style = read_style(service, tree, path, source.module, collected)
             scene = scene_of(service, environment, tree, style, touched)
-            draft, lost = await self._write_file(scene, source, style, baseline, started)
+            beside = [other for other in sources if other is not source]
+            search = Search(self._runner, scene, source, style, started, beside, tuple(seen))
+            draft, lost = await self._write_file(scene, source, style, baseline, search)
+            seen += search.seen
             dropped += lost
             drafts.append(draft)
         return await self._with_suite(service, environment, tree, drafts, dropped, baseline, tuple(sorted(touched)))
@@ -118,9 +119,8 @@ class TestGenerator:
     # -------------------------------------------------------------- one file
 
     async def _write_file(
-        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, started: float
+        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, search: Search
     ) -> tuple[_Draft, list[DroppedTest]]:
-        search = Search(self._explorer, self._trials, self._hunter, scene, source, style, started)
         observed = await search.run(baseline)
         gap = search.gap
         path = free_path(scene.tree, style, source.module)
@@ -245,14 +245,21 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     line = (inside or [line_of(target) for target in covers])[0]
     alike = all(line in call.lines.get(source.path, frozenset()) for call in choice.calls)
     guards: tuple[Guard, ...] = guards_of(source.tree, line) if inside and alike else ()
-    condition, condition_sentence = describe_condition(guards, *choice.calls)
     outcome, outcome_sentence = describe_outcome(observed)
     several, called = len(choice.calls), called_instead(observed)
     told = outcome if several == 1 or observed.outcome.kind == "raises" else ""
+    conditions = list_conditions(guards, *choice.calls)
+    if (after := seen_after(observed)) is not None:
+        called, before, is_held = after
+        conditions = [(f"after {words_of(before)}", f"after `{before}`"), *conditions]
+        outcome_sentence = outcome_sentence.replace("returns ", "is ", 1) if is_held else outcome_sentence
+    free = (one for one in conditions if plain_name(entry, told, one[0], called) not in taken)
+    condition, condition_sentence = next(free, conditions[0])
     return WrittenCase(
         name=name_test(entry, told, condition, taken, called),
         purpose=describe_test(entry, outcome_sentence, condition_sentence, several, called),
         chosen=choice,
+        makers={name: tuple(param.name for param in params) for name, params in source.constructors.items()},
     )
 
 

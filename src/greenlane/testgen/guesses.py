@@ -36,12 +36,17 @@ _KINDS = {
 
 
 _STREAMS = ("StringIO('a,b\\n1,2\\n')", "StringIO('')", "BytesIO(b'abc')")
+_SIGNATURES = (
+    "signature(lambda value, /, other=1, *others, named, **rest: value)", "signature(lambda value: value)",
+    "signature(lambda value=1, /: value)", "signature(lambda *, named=1: named)",
+)  # fmt: skip
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
 _OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
 """One of each kind, where nothing is known."""
 _BY_NAME = (
     (r"exc_type|exc_val(ue)?|exc_tb|exc|traceback|tb", ("None",)),
+    (r"sig|signature", _SIGNATURES),
     (r"file|fp|fh|fd|stream|file_?obj|buffer|in_?file|out_?file", (*_STREAMS, *_PATHS[:1])),
     (r"(file_?|dir_?)?path|file_?name|fname|directory|folder", _PATHS),
     (r"n|count|size|num|index|idx|i|limit|width|length|depth|start|stop|end|step|times|position|price|amount|cost|weight|total|rate|ratio|seconds|minutes|hours|days|timeout|age|year|month|day|[xyabkm]|(max|min|num)_\w+",
@@ -60,7 +65,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
-    STAND_IN: ("unittest.mock", STAND_IN), **CALLABLES_NEED,
+    STAND_IN: ("unittest.mock", STAND_IN), "signature": ("inspect", "signature"), **CALLABLES_NEED,
 }  # fmt: skip
 _FIXTURES = frozenset({"tmp_path"})
 _WORDS = re.compile(r"\w+")
@@ -116,7 +121,9 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     }
     if param.choices:
         return list(param.choices)
-    if param.name in _CALLED or re.search(r"\bCallable\b", param.annotation):
+    if entry.flags and re.fullmatch(r"_?(sys_?)?(args?|argv|arguments)", param.name):
+        return [*(repr(list(flag)) for flag in entry.flags), "[]", "['abc']"]
+    if is_called(param):
         return callables_for(entry.asks)
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
@@ -129,6 +136,11 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         mixed = in_turn([numbers[:4], texts[:6]])
         found = [*used, *_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
     return list(dict.fromkeys(found))
+
+
+def is_called(param: Param) -> bool:
+    """Whether its name or its annotation says that it is called."""
+    return param.name in _CALLED or re.search(r"\bCallable\b", param.annotation) is not None
 
 
 def plain_values(entry: Function) -> Plain:

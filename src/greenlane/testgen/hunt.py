@@ -9,39 +9,30 @@ from __future__ import annotations
 import ast
 import asyncio
 import math
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
-from greenlane.suite.runner import SuiteRequest, SuiteRunner
+from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.choose import is_tellable
-from greenlane.testgen.code import Function, FunctionNode, enclosing
-from greenlane.testgen.explore import Given, Observed, decode_lines, encode_case
-from greenlane.testgen.guards import guards_of
+from greenlane.testgen.explore import Observed, encode_case
+from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
+from greenlane.testgen.literals import MAX_TEXT, Value, literals
+from greenlane.testgen.quarry import conditions_before, functions_around, list_texts, quarry
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Gap, Target, Targets, line_of
-from greenlane.testgen.trial import encode_mutant
+from greenlane.testgen.targets import Gap, Targets
 
-_INSIDE = Path(__file__).with_name("inside")
-_PROBE = "test_greenlane_hunt.py"
 _SLOT = "greenlane_slot_"
 _MAX_SLOTS, _MAX_NUMBERS = 8, 4
-_MAX_TEXT = 400
-_TEMPLATES, _ROWS, _GROUPS = 24, 8, 3
-_WORDS, _TEXTS, _NUMBERS = 120, 400, 24
-_ASKED = 3
-_FILES, _BYTES = 40, 600_000
+_TEMPLATES, _ROWS = 24, 8
+_DOCUMENT = 200
 _TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 6.0
 """A hunt ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
-_START_S = 30.0
 
-Value: TypeAlias = str | bytes | int | float
 Row: TypeAlias = tuple[Value, ...]
 
 
@@ -71,37 +62,31 @@ class Hunter:
         scripts: Sequence[Case],
         left: Targets,
         tests: Iterable[str],
+        beside: Sequence[Source] = (),
     ) -> list[Case]:
         """Cases that may reach what is `left` or notice what is open of the faults, made from those that ran the
-        functions around it and from `scripts`; `tests` are files whose texts are tried as well. The same each time
-        but for its limit in seconds of processor time."""
+        functions around it and from `scripts`; `tests` are files whose texts are tried as well, `beside` other files
+        of the change: what a text has to say for one of them may be asked in another. The same each time but for its
+        limit in seconds of processor time."""
         shapes = _shapes(observed, scripts, source, left)
         if not shapes:
             return []
         templates = [rows[0] for rows in shapes]
-        groups: dict[frozenset[str], list[int]] = {}
-        for number, template in enumerate(templates):
-            groups.setdefault(template.case.fixtures, []).append(number)
-        chosen = list(groups.items())[:_GROUPS]
-        folder = f"{scene.folder}/" if scene.folder else ""
         texts = await asyncio.to_thread(list_texts, scene.tree, tests)
-        asked = {
-            "hunt": _asked(source, gap, left, texts),
-            "groups": [_encoded(numbers, shapes) for _, numbers in chosen],
-        }
-        request = SuiteRequest(
-            select=(f"{folder}{_PROBE}",),
-            extra=((f"{folder}{_PROBE}", _probe_text([fixtures for fixtures, _ in chosen]).encode()),),
-            plugin_folders=(_INSIDE,),
-            plugin_input=Given(scene).encode(**asked),
-            timeout_s=_SECONDS * 8 + _START_S,
+        limits = {"tries": _TRIES, "calls": _CALLS, "seconds": _SECONDS}
+        found = await search_inside(
+            self._runner,
+            scene,
+            "hunt",
+            quarry(source, gap, left, texts, beside) | limits,
+            [template.case.fixtures for template in templates],
+            lambda number: _encoded(number, shapes[number]),
+            _Found,
         )
-        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         cases = [
             case
-            for found in decode_lines(run.plugin_output, _Found)
-            if 0 <= found.template < len(templates)
-            and (case := filled(templates[found.template], found.values)) is not None
+            for one in found
+            if 0 <= one.template < len(templates) and (case := filled(templates[one.template], one.values)) is not None
         ]
         return list({case.key: case for case in cases}.values())
 
@@ -122,9 +107,9 @@ def slotted(case: Case) -> Template | None:
         except UnreadableSourceError:
             return None
         changed = False
-        for node, value in _literals(tree):
+        for node, value in literals(tree):
             numeric = isinstance(value, int | float)
-            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS):
+            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS) or (row and _is_document(value)):
                 continue
             numbers += numeric
             tree = _exchanged(tree, node, ast.Name(id=f"{_SLOT}{len(row)}", ctx=ast.Load()))
@@ -133,6 +118,11 @@ def slotted(case: Case) -> Template | None:
         if changed:
             parts[place] = ast.unparse(tree)
     return Template(case=case, parts=tuple(parts), row=tuple(row)) if row else None
+
+
+def _is_document(value: Value) -> bool:
+    """A long text before others is mostly what these are asked about."""
+    return isinstance(value, str | bytes) and len(value) > _DOCUMENT
 
 
 def filled(template: Template, values: Sequence[Any]) -> Case | None:
@@ -168,7 +158,7 @@ def _parsed(text: str) -> ast.AST:
 
 def _is_writable(value: object) -> bool:
     if isinstance(value, str | bytes):
-        return len(value) <= _MAX_TEXT
+        return len(value) <= MAX_TEXT
     return isinstance(value, int | float) and math.isfinite(value)
 
 
@@ -183,28 +173,6 @@ def _filled_text(part: str, values: Sequence[Value]) -> str:
     return ast.unparse(tree)
 
 
-def _literals(tree: ast.AST) -> Iterator[tuple[ast.expr, Value]]:
-    """Texts and numbers that may be exchanged, with their nodes; none of f-strings, docstrings and patterns."""
-    hidden = {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr | ast.pattern) for n in ast.walk(f)}
-    for holder in ast.walk(tree):
-        if isinstance(holder, FunctionNode | ast.ClassDef | ast.Module) and len(getattr(holder, "body", [])) > 1:
-            hidden |= {
-                id(s.value) for s in holder.body if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
-            }
-    for node in list(ast.walk(tree)):
-        if id(node) in hidden:
-            continue
-        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            hidden.add(id(node.operand))
-            number = node.operand.value
-            if isinstance(number, int | float):
-                yield node, -number
-        elif isinstance(node, ast.Constant) and not isinstance(node.value, bool):
-            value = node.value
-            if isinstance(value, int | float) or (isinstance(value, str | bytes) and len(value) <= _MAX_TEXT):
-                yield node, value
-
-
 def _exchanged(tree: ast.AST, old: ast.AST, new: ast.expr) -> Any:
     class Exchanging(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
@@ -213,7 +181,7 @@ def _exchanged(tree: ast.AST, old: ast.AST, new: ast.expr) -> Any:
     return ast.fix_missing_locations(Exchanging().visit(tree))
 
 
-# ------------------------------------------------------------------ what is asked
+# ------------------------------------------------------------------ which calls
 
 
 def _shapes(
@@ -221,8 +189,8 @@ def _shapes(
 ) -> list[list[Template]]:
     """The kinds of calls to hunt with, best first, each with rows of values that were seen: those that ran the
     condition before what is open, of which something could be told; one of each kind comes before a second."""
-    near = _near(source, left)
-    inside = {n for f in _functions(source, left) for n in range(f.first + 1, f.last + 1)}
+    near = conditions_before(source, left)
+    inside = {n for f in functions_around(source, left) for n in range(f.first + 1, f.last + 1)}
     found: dict[tuple[str, ...], list[tuple[tuple[float, ...], Template]]] = {}
 
     def add(case: Case, *order: float) -> None:
@@ -255,109 +223,9 @@ def _look_of(template: Template) -> str:
     return ast.unparse(calls[-1].func) if calls else template.parts[-1]
 
 
-def _functions(source: Source, left: Targets) -> list[Function]:
-    found = (enclosing(source.functions, line) for line in sorted({line_of(target) for target in left}))
-    return list(dict.fromkeys(function for function in found if function is not None))
-
-
-def _near(source: Source, left: Targets) -> set[int]:
-    """The condition right before each open line, or on it."""
-    found = set()
-    for target in left:
-        guards = guards_of(source.tree, line_of(target))
-        found |= {guard.line for guard in guards[-1:]} if len(target) == 2 else {line_of(target)}
-    return found
-
-
-def _asked(source: Source, gap: Gap, left: Targets, texts: Sequence[str]) -> dict[str, Any]:
-    ranges = [(f.first, f.last) for f in _functions(source, left)]
-    open_ones = {mutant.key for mutant in gap.mutants}
-    words, numbers = _words(source.tree, ranges)
-    return {
-        "path": f"{Given.root}/{source.path}",
-        "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
-        "first": {str(line): first for line, first in source.gap.known.first.items() if line != first},
-        "near": sorted(_near(source, left)),
-        "words": words,
-        "texts": texts,
-        "numbers": numbers,
-        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
-        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
-        "tries": _TRIES,
-        "calls": _CALLS,
-        "seconds": _SECONDS,
-    }
-
-
-def _goal(source: Source, target: Target) -> dict[str, Any]:
-    """What is open, the conditions on the way to it, and the texts that the nearest of them ask for."""
-    line = line_of(target)
-    guards = guards_of(source.tree, line)
-    asked = [guard.test for guard in guards if guard.met][-_ASKED:]
-    if len(target) == 3:
-        tests = [node.test for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)]
-        asked += [ast.unparse(test) for test in tests if test.lineno == line]
-    parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
-    constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
-    return {
-        "goal": line if len(target) == 2 else target[1:],
-        "chain": [guard.line for guard in guards],
-        "words": [word for word in dict.fromkeys(constants) if isinstance(word, str) and word],
-    }
-
-
-def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[str], list[int | float]]:
-    """Texts and numbers that stand in these functions, and those of the module's constants that they name."""
-    named: Mapping[str, ast.expr] = {
-        target.id: node.value
-        for node in tree.body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
-    inside = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.stmt) and any(first <= node.lineno <= last for first, last in ranges)
-    ]
-    idle = {id(s.value) for s in inside if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)}
-    parts = [part for node in inside if not isinstance(node, ast.Raise) for part in ast.walk(node)]
-    parts += [n for p in parts if isinstance(p, ast.Name) and p.id in named for n in ast.walk(named[p.id])]
-    values = [p.value for p in parts if isinstance(p, ast.Constant) and id(p) not in idle]
-    words = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= 40]
-    numbers = dict.fromkeys(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
-    return words[:_WORDS], [n for n in numbers if math.isfinite(n)][:_NUMBERS]
-
-
-def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
-    """Texts that stand in these test files, one of each file in turn; what was indented with the test is so no more."""
-    rows, size = [], 0
-    for path in list(dict.fromkeys(tests))[:_FILES]:
-        file = tree / path
-        try:
-            if file.is_symlink() or not file.resolve().is_relative_to(tree.resolve()):
-                continue
-            size += file.stat().st_size
-            if size > _BYTES:
-                break
-            parsed = parse_source(file.read_text(encoding="utf-8-sig"))
-        except (UnreadableSourceError, UnicodeDecodeError, OSError):
-            continue
-        values = (value for _, value in _literals(parsed))
-        plain = (re.sub(r"\n\s{2,}", "\n", v).strip(" ") for v in values if isinstance(v, str))
-        rows.append([v for v in dict.fromkeys(plain) if 1 < len(v) <= _MAX_TEXT])
-    most = max((len(row) for row in rows), default=0)
-    turns = (row[n] for n in range(most) for row in rows if n < len(row))
-    return list(dict.fromkeys(turns))[:_TEXTS]
-
-
-def _encoded(numbers: Sequence[int], shapes: Sequence[Sequence[Template]]) -> list[dict[str, Any]]:
-    found = []
-    for number in numbers:
-        template = shapes[number][0]
-        rows = [[_encoded_value(value) for value in one.row] for one in shapes[number]]
-        found.append(encode_case(number, _with_parts(template)) | {"rows": rows})
-    return found
+def _encoded(number: int, shape: Sequence[Template]) -> dict[str, Any]:
+    rows = [[_encoded_value(value) for value in one.row] for one in shape]
+    return encode_case(number, _with_parts(shape[0])) | {"rows": rows}
 
 
 def _with_parts(template: Template) -> Case:
@@ -371,17 +239,3 @@ def _with_parts(template: Template) -> Case:
 
 def _encoded_value(value: Value) -> object:
     return {"bytes": value.decode("latin-1")} if isinstance(value, bytes) else value
-
-
-def _probe_text(groups: Sequence[frozenset[str]]) -> str:
-    lines = ["import greenlane_hunt", ""]
-    for number, fixtures in enumerate(groups):
-        names = sorted(fixtures)
-        values = ", ".join(f"{name!r}: {name}" for name in names)
-        lines += [
-            "",
-            f"def test_hunt_{number}({', '.join(names)}):",
-            f"    greenlane_hunt.run({number}, {{{values}}})",
-            "",
-        ]
-    return "\n".join(lines)

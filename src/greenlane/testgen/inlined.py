@@ -1,5 +1,5 @@
 """What a test is given by its own file, written out as statements: fixtures that no other file can name, what `setUp`
-puts on `self`, and constants of its class. Pure; for `scripts.py`.
+puts on `self`, and constants of its class, or of those that it inherits from. Pure; for `scripts.py`.
 
     @pytest.fixture
     def signer():                       signer = Signer("key")
@@ -11,14 +11,17 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from types import MappingProxyType
 
 import msgspec
 
 from greenlane.testgen.code import FunctionNode
 
 _SETUPS = ("setUp", "setup_method", "setup")
-_TEARDOWNS = frozenset({"tearDown", "teardown_method", "teardown"})
+_CLASS_SETUPS = ("setUpClass", "setup_class")
+_TEARDOWNS = frozenset({"tearDown", "teardown_method", "teardown", "tearDownClass", "teardown_class"})
+_NONE: Mapping[str, ast.ClassDef] = MappingProxyType({})
 _MAX_BODY = 8
 _MAX_DEEP = 4
 _SELF = "self"
@@ -33,10 +36,11 @@ class Inlined(msgspec.Struct, frozen=True):
 
 
 class Givers:
-    """The fixtures and classes of one test file."""
+    """The fixtures and classes of one test file; `bases` are classes of other files that its own inherit from."""
 
-    def __init__(self, parsed: ast.Module) -> None:
-        self._classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+    def __init__(self, parsed: ast.Module, bases: Mapping[str, ast.ClassDef] = _NONE) -> None:
+        own = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
+        self._classes = {**bases, **own}
         self._fixtures = _fixtures_of(parsed.body)
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
 
@@ -44,9 +48,10 @@ class Givers:
         """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives."""
         body, first = list(test.body), list[ast.stmt]()
         arguments = {argument.arg for argument in test.args.args} - rows
-        if owner in self._classes and _SELF in arguments:
-            first, body = _without_self(self._classes[owner], body, self._top | arguments | rows)
-        own = _fixtures_of(self._classes[owner].body) if owner in self._classes else {}
+        line = lineage(self._classes, owner)
+        if line and _SELF in arguments:
+            first, body = _without_self(line, body, self._top | arguments | rows)
+        own = {name: fixture for node in line for name, fixture in _fixtures_of(node.body).items()}
         setup: list[ast.stmt] = []
         taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
         left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
@@ -110,26 +115,66 @@ def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[as
     return [*before, _assigned(name, given)]
 
 
+def lineage(classes: Mapping[str, ast.ClassDef], name: str) -> list[ast.ClassDef]:
+    """A class with those of these classes that it inherits from, before it."""
+    found: dict[str, ast.ClassDef] = {}
+
+    def add(name: str, above: tuple[str, ...]) -> None:
+        if name in classes and name not in above:
+            for base in classes[name].bases:
+                add(ast.unparse(base).split(".")[-1], (*above, name))
+            found.setdefault(name, classes[name])
+
+    add(name, ())
+    return list(found.values())
+
+
 def _without_self(
-    owner: ast.ClassDef, body: Sequence[ast.stmt], taken: Set[str]
+    line: Sequence[ast.ClassDef], body: Sequence[ast.stmt], taken: Set[str]
 ) -> tuple[list[ast.stmt], list[ast.stmt]]:
-    """What the class's `setUp` and constants give, and the test's body, with plain names for what they put on `self`;
-    nothing changed where that is not all that `self` is used for."""
-    members = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
-    setup = next((members[name] for name in _SETUPS if name in members), None)
-    if members.keys() & _TEARDOWNS:
+    """What the constants and set-ups of a class and its bases give, and the test's body, with plain names for what they
+    put on `self`; nothing changed where that is not all that `self` is used for."""
+    if any(n.name in _TEARDOWNS for owner in line for n in owner.body if isinstance(n, ast.FunctionDef)):
         return [], list(body)
-    constants = [node for node in owner.body if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)]
-    body_of_setup = setup.body if setup is not None else []
-    done = [n for n in body_of_setup if not _is_docstring(n) and not ast.unparse(n).startswith("super(")]
+    constants: dict[str, ast.Assign] = {}
+    for owner in line:
+        for node in owner.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                constants.pop(node.targets[0].id, None)
+                constants[node.targets[0].id] = node
+    done = [*_set_up(line, _CLASS_SETUPS), *_set_up(line, _SETUPS)]
     names = {n.attr for node in done for n in ast.walk(node) if isinstance(n, ast.Attribute) and _is_put(n)}
-    names |= {name for node in constants for name in _stored(node)}
+    names |= {name for node in constants.values() for name in _stored(node)}
     locals_ = {name for node in (*body, *done) for name in _names_of(node)}
     plain = _Plain(names - set(dir(builtins)) - taken - locals_)
-    first = [plain.visit(copy.deepcopy(node)) for node in (*constants, *done)]
+    first = [plain.visit(copy.deepcopy(node)) for node in (*constants.values(), *done)]
     if any(_uses_self(node) for node in first):
         return [], list(body)
     return first, [plain.visit(copy.deepcopy(node)) for node in body]
+
+
+def _set_up(line: Sequence[ast.ClassDef], names: Sequence[str]) -> list[ast.stmt]:
+    """The statements of a set-up, after those of the bases where it calls them."""
+    done: list[ast.stmt] = []
+    for owner in line:
+        members = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
+        setup = next((members[name] for name in names if name in members), None)
+        if setup is None or not setup.args.args:
+            continue
+        own = [_Renamed(setup.args.args[0].arg).visit(copy.deepcopy(n)) for n in setup.body if not _is_docstring(n)]
+        own = [node for node in own if not isinstance(node, ast.Global)]
+        done = [*(done if "super(" in ast.unparse(setup) else ()), *own]
+    return [node for node in done if not ast.unparse(node).startswith("super(")]
+
+
+class _Renamed(ast.NodeTransformer):
+    """`cls` as `self`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.copy_location(ast.Name(id=_SELF, ctx=node.ctx), node) if node.id == self._name else node
 
 
 class _Plain(ast.NodeTransformer):

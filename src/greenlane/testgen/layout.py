@@ -6,10 +6,8 @@ shape text are read here and handed to ours. Reads files, runs nothing.
 
 from __future__ import annotations
 
-import configparser
 import io
 import tokenize
-import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatch
 from pathlib import Path
@@ -17,7 +15,8 @@ from typing import Any, Literal
 
 import msgspec
 
-_MAX_BYTES = 1 << 20
+from greenlane.testgen.reading import read_ini, read_inside, read_toml, table_of
+
 _LENGTHS = range(60, 201)
 _WIDTHS = range(1, 9)
 
@@ -36,11 +35,11 @@ class Layout(msgspec.Struct, frozen=True, kw_only=True):
 
 def read_layout(tree: Path, near: str = "") -> Layout:
     """The layout of a project; `near` is the text of the test file that stands nearest, for what no setting says."""
-    pyproject = _tool(_toml(tree / "pyproject.toml"))
-    ruff = _toml(tree / "ruff.toml") or _toml(tree / ".ruff.toml") or _table(pyproject, "ruff")
-    black = _table(pyproject, "black")
+    pyproject = table_of(read_toml(tree, "pyproject.toml"), "tool")
+    ruff = read_toml(tree, "ruff.toml") or read_toml(tree, ".ruff.toml") or table_of(pyproject, "ruff")
+    black = table_of(pyproject, "black")
     said: dict[str, Any] = {"line_length": _length(tree, pyproject, ruff, black)}
-    formatted = _table(ruff, "format")
+    formatted = table_of(ruff, "format")
     if black:
         said["quotes"] = "preserve" if black.get("skip-string-normalization") is True else "double"
         said["magic_comma"] = black.get("skip-magic-trailing-comma") is not True
@@ -62,16 +61,16 @@ def read_layout(tree: Path, near: str = "") -> Layout:
 
 def _length(tree: Path, pyproject: Mapping[str, Any], ruff: Mapping[str, Any], black: Mapping[str, Any]) -> int | None:
     found: list[Any] = [ruff.get("line-length"), black.get("line-length")]
-    found += [_table(pyproject, "yapf").get("column_limit"), _table(pyproject, "autopep8").get("max_line_length")]
-    found.append(_table(pyproject, "flake8").get("max-line-length"))
+    found += [table_of(pyproject, "yapf").get("column_limit"), table_of(pyproject, "autopep8").get("max_line_length")]
+    found.append(table_of(pyproject, "flake8").get("max-line-length"))
     for name in (".flake8", "setup.cfg", "tox.ini"):
-        parser = _ini(tree / name)
+        parser = read_ini(tree, name)
         found += [
             parser.get(section, key, fallback=None)
             for section in ("flake8", "pycodestyle", "yapf", "autopep8")
             for key in ("max-line-length", "max_line_length", "column_limit")
         ]
-    editor = _ini(tree / ".editorconfig")
+    editor = read_ini(tree, ".editorconfig")
     for section in reversed(editor.sections()):  # the last one that fits counts
         if any(fnmatch("test_it.py", pattern) for pattern in _alternatives(section)):
             found.append(editor.get(section, "max_line_length", fallback=None))
@@ -88,42 +87,8 @@ def _alternatives(pattern: str) -> list[str]:
 
 def _runs_formatter(tree: Path) -> bool:
     """Whether a formatter with double quotes by default is among the checks before a commit."""
-    text = _text(tree / ".pre-commit-config.yaml")
+    text = read_inside(tree, tree / ".pre-commit-config.yaml") or ""
     return any(word in text for word in ("id: ruff-format", "id: black"))
-
-
-def _tool(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return _table(document, "tool")
-
-
-def _table(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found = document.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _toml(path: Path) -> Mapping[str, Any]:
-    try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError:
-        return {}
-
-
-def _ini(path: Path) -> configparser.RawConfigParser:
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string("[*]\n" + _text(path))  # an .editorconfig begins without a section
-    except configparser.Error:
-        return configparser.RawConfigParser()
-    return parser
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.is_symlink() or path.stat().st_size > _MAX_BYTES:
-            return ""
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError):
-        return ""
 
 
 # ------------------------------------------------------------------ what the neighbours look like

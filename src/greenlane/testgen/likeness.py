@@ -31,7 +31,8 @@ class Shape(msgspec.Struct, frozen=True):
 def shape_of(script: Script, entry: Function) -> Shape:
     """Raises UnreadableSourceError if it is no Python."""
     taking = _Taking(entry)
-    statements = tuple(ast.unparse(taking.visit(parse_source(text))) for text in (*script.setup, script.look))
+    trees = [parse_source(text) for text in (*script.setup, script.look)]  # all alive: nodes are known by their ids
+    statements = tuple(ast.unparse(taking.visit(tree)) for tree in trees)
     return Shape(statements, tuple(taking.literals), tuple(taking.names))
 
 
@@ -57,14 +58,14 @@ def parametrised(
     """The script with names in place of what differs, and by each such name the values, script after script."""
     shapes = [shape_of(script, entry) for script in scripts]
     first = shapes[0]
-    used = {*taken, *re.findall(r"\w+", " ".join(first.statements))}
+    used = {*taken, *_names_in(first.statements)}
     columns: dict[int, tuple[str, list[str]]] = {}
     given: set[str] = set()
     for place in _differing(shapes):
         wanted, number = first.names[place], 2
         name, bound = wanted, f"{wanted} = {_PLACE}{place}"
         before = first.statements[: first.statements.index(bound)] if bound in first.statements else None
-        if before is not None and wanted not in {*taken, *re.findall(r"\w+", " ".join(before))}:
+        if before is not None and wanted not in {*taken, *_names_in(before)}:
             given.add(bound)  # the parameter takes the place of the statement
         else:
             while name in used:
@@ -76,6 +77,14 @@ def parametrised(
     texts = [re.sub(rf"{_PLACE}\d+\b", lambda m: filling[m[0]], text) for text in statements]
     script = Script(imports=scripts[0].imports, setup=tuple(texts[:-1]), look=texts[-1])
     return script, list(columns.values())
+
+
+def _names_in(statements: Sequence[str]) -> set[str]:
+    """Names that mean something there; those of keywords and attributes clash with none."""
+    nodes = [node for text in statements for node in ast.walk(parse_source(text))]
+    found = {node.id for node in nodes if isinstance(node, ast.Name)}
+    found |= {node.arg for node in nodes if isinstance(node, ast.arg)}
+    return found | {n.name for n in nodes if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
 
 
 def _differing(shapes: Sequence[Shape]) -> list[int]:
@@ -91,12 +100,16 @@ class _Taking(ast.NodeTransformer):
         self._params = [param.name for param in entry.params]
         self._called = entry.called
         self._wanted: dict[int, str] = {}
+        self._kept: set[int] = set()
+        """What is set, not what it is set to: another thing that is set is another test."""
 
     def visit(self, node: ast.AST) -> ast.AST:
         self._wanted |= {id(part): name for part, name in self._namings(node)}
         if isinstance(node, ast.JoinedStr | ast.pattern) or _is_docstring(node):
             return node
-        if isinstance(node, ast.expr) and _is_literal(node):
+        if isinstance(node, ast.Call) and _sets(node):
+            self._kept.add(id(node.args[-2]))
+        if isinstance(node, ast.expr) and _is_literal(node) and id(node) not in self._kept:
             self.literals.append(ast.unparse(node))
             self.names.append(self._wanted.get(id(node), "value"))
             return ast.Name(id=f"{_PLACE}{len(self.literals) - 1}", ctx=ast.Load())
@@ -108,12 +121,20 @@ class _Taking(ast.NodeTransformer):
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             yield node.value, node.targets[0].id
         elif isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called == self._called:
+            if _name_called(node) == self._called:
                 for argument, name in zip(node.args, self._params, strict=False):
                     yield from ((part, name) for part in (argument, *_only_argument(argument)))
-            elif called in _SETTERS and len(node.args) > 1 and isinstance(node.args[-2], ast.Constant):
-                yield node.args[-1], str(node.args[-2].value).split(".")[-1].lower()
+            elif _sets(node):
+                yield node.args[-1], ast.unparse(node.args[-2]).strip("'").split(".")[-1].strip("_").lower()
+
+
+def _name_called(node: ast.Call) -> str:
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def _sets(node: ast.Call) -> bool:
+    """Whether it is `monkeypatch.setenv("NAME", value)` or its like."""
+    return _name_called(node) in _SETTERS and len(node.args) > 1 and isinstance(node.args[-2], ast.Constant)
 
 
 def _only_argument(node: ast.expr) -> list[ast.expr]:

@@ -1,4 +1,4 @@
-"""Names and sentences for tests: what a call shows, and under which condition. Pure."""
+"""Names and sentences for tests: what a call shows, and under which condition (`conditions.py`). Pure."""
 
 from __future__ import annotations
 
@@ -6,287 +6,16 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Sequence
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
+from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.guards import Guard
-from greenlane.testgen.inputs import Script
-from greenlane.testgen.likeness import differing_names
+from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 
 _MAX_NAME = 90
-_MAX_CONDITION_WORDS = 9
-_MANY = 3
-"""Arguments that differ: more of them are no name any more."""
-_MESSAGE_WORDS = 5
-_MARKED = re.compile(r"^['\"].*[^\w\s.,:'\"-]")
-"""A text with marks in it, which are no part of a name."""
-_SETTING = re.compile(r"monkeypatch\.set(?:env|attr)\('([\w.]+)', ('[^'\n]{0,24}'|True|False)\)")
-_EMPTY = {"''", '""', "[]", "{}", "()", "set()", "b''"}
-_MODULES = frozenset({"math", "os", "re", "sys", "inspect", "datetime", "cmath", "types", "typing"})
-_BUILT_IN_TESTS = frozenset(
-    {"alnum", "alpha", "ascii", "decimal", "digit", "finite", "identifier", "inf", "infinite", "leap", "lower", "nan",
-     "numeric", "space", "title", "upper"}
-)  # fmt: skip
-_VERBS = {
-    "startswith": ("starts with", "does not start with"),
-    "endswith": ("ends with", "does not end with"),
-    "hasattr": ("has", "has no"),
-    "callable": ("is callable", "is not callable"),
-}
-_COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
-    ast.Gt: ("is over", "is at most"),
-    ast.GtE: ("is at least", "is under"),
-    ast.Lt: ("is under", "is at least"),
-    ast.LtE: ("is at most", "is over"),
-    ast.Eq: ("is", "is not"),
-    ast.NotEq: ("is not", "is"),
-    ast.Is: ("is", "is not"),
-    ast.IsNot: ("is not", "is"),
-    ast.In: ("is in", "is not in"),
-    ast.NotIn: ("is not in", "is in"),
-}
-
-
-def words_of(text: str) -> str:
-    """A piece of code as words: `self.total_cents` gives `total cents`."""
-    text = re.sub(r"\bself\.|\bcls\.", "", text)
-    text = re.sub(r"(?<=\d)\.0\b", "", text)
-    text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
-    text = re.sub(r"(?<![\w)\]])-(?=\d)", "minus ", text)
-    text = re.sub(r"([a-z])([A-Z][a-z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", text)
-    return " ".join(re.findall(r"[A-Za-z]+|\d+", text)).lower()
-
-
-def slug(words: str) -> str:
-    return re.sub(r"\W+", "_", words.lower()).strip("_")
-
-
-def describe_condition(guards: Sequence[Guard], observed: Observed, *others: Observed) -> tuple[str, str]:
-    """The condition under which the line runs, as code words for a name and as a sentence with code in it; of the
-    innermost guard that speaks of what one can see from outside, else what the function is called with, as far as it
-    is the same in the `others` that stand in the same test."""
-    for guard in reversed(guards):
-        if not _is_seen_outside(guard, observed.case.entry):
-            continue
-        described = _guard_words(guard, observed)
-        if described is not None and len(described[0].split()) <= _MAX_CONDITION_WORDS:
-            return described
-    words, sentence = _argument_words(observed, others)
-    return (words or (_message_words(observed) if not others else ""), sentence)
-
-
-def _is_seen_outside(guard: Guard, entry: Function) -> bool:
-    """Whether a condition names parameters, attributes and constants alone: a local variable says nothing to a reader
-    of the test."""
-    if guard.test.startswith("except "):
-        return True
-    try:
-        names = {n.id for n in ast.walk(parse_expression(guard.test)) if isinstance(n, ast.Name)}
-    except SyntaxError:
-        return False
-    known = {param.name for param in entry.params} | {"self", "cls"}
-    return all(name in known or name.isupper() or hasattr(builtins, name) or name in _MODULES for name in names)
-
-
-def _guard_words(guard: Guard, observed: Observed) -> tuple[str, str] | None:
-    if guard.test.startswith("except "):
-        kind = guard.test.removeprefix("except ")
-        names = re.findall(r"[A-Za-z]+", kind)
-        shown = " or ".join(names)
-        article = "an" if shown[:1] in "AEIOU" else "a"
-        return (f"after {words_of(shown)}", f"after {article} {shown}") if names else None
-    try:
-        tree = parse_expression(guard.test).body
-    except SyntaxError:
-        return None
-    return _test_words(tree, guard.met, observed)
-
-
-def _test_words(tree: ast.expr, met: bool, observed: Observed) -> tuple[str, str] | None:
-    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.Not):
-        return _test_words(tree.operand, not met, observed)
-    if isinstance(tree, ast.BoolOp):
-        decisive = isinstance(tree.op, ast.And) == met  # every part is known: `a and b` met, `a or b` not met
-        parts = [_test_words(value, met, observed) for value in tree.values]
-        if decisive and all(part is not None for part in parts) and len(parts) == 2:
-            shown = [part for part in parts if part is not None]
-            return " and ".join(p[0] for p in shown), " and ".join(p[1] for p in shown)
-        return None
-    if isinstance(tree, ast.Compare) and len(tree.ops) == 1:
-        return _comparison_words(tree, met)
-    subject = ast.unparse(tree)
-    if isinstance(tree, ast.Name | ast.Attribute | ast.Subscript):
-        return _truth_words(subject, met, observed)
-    if isinstance(tree, ast.Call) and _looked_up(tree) is not None:
-        return _presence_words(tree, met)
-    if isinstance(tree, ast.Call):
-        return _call_words(tree, met) or (words_of(f"{subject} is {'true' if met else 'false'}"), _said(subject, met))
-    return None
-
-
-def _said(subject: str, met: bool) -> str:
-    return f"`{subject}` is {'true' if met else 'false'}"
-
-
-def _call_words(tree: ast.Call, met: bool) -> tuple[str, str] | None:
-    """`math.isfinite(float(value))` as "value is finite", `isinstance(value, str)` as "value is a str"."""
-    called = tree.func.attr if isinstance(tree.func, ast.Attribute) else getattr(tree.func, "id", "")
-    if called == "isinstance" and len(tree.args) == 2:
-        subject, kind = ast.unparse(tree.args[0]), ast.unparse(tree.args[1])
-        names = " or ".join(part.strip().split(".")[-1] for part in re.split(r"[,|]", kind.strip("()")) if part.strip())
-        article = "an" if names[:1].lower() in set("aeiou") else "a"
-        verb = f"is {article}" if met else "is no"
-        return (
-            f"{words_of(subject)} {verb} {words_of(names)}",
-            f"`{subject}` {verb} `{names.replace(' or ', '` or `')}`",
-        )
-    own = isinstance(tree.func, ast.Attribute) and not _is_module(tree.func.value)
-    if not own and not tree.args:
-        return None
-    subject_node = tree.func.value if own and isinstance(tree.func, ast.Attribute) else tree.args[0]
-    rest = tree.args if own else tree.args[1:]
-    if len(rest) > 1 or tree.keywords:
-        return None
-    while isinstance(subject_node, ast.Call) and len(subject_node.args) == 1 and not subject_node.keywords:
-        subject_node = subject_node.args[0]  # float(value) is still the value to a reader
-    subject, other = ast.unparse(subject_node), ast.unparse(rest[0]) if rest else ""
-    verbs = _VERBS.get(called) or _is_words(called)
-    if verbs is None or (verbs[0].startswith("is ") and rest):
-        return None
-    verb = verbs[0] if met else verbs[1]
-    name = f"{words_of(subject)} {verb} {words_of(other) or ('text' if other else '')}".strip()
-    return name, f"`{subject}` {verb}{f' `{other}`' if other else ''}"
-
-
-def _is_words(called: str) -> tuple[str, str] | None:
-    """`is_leap`, `isfinite`, `has_key` as the verb of a sentence."""
-    found = re.fullmatch(r"_*(is|has)(_?)([a-z_0-9]+)", called)
-    if found is None or (not found[2] and found[3] not in _BUILT_IN_TESTS):
-        return None
-    words = words_of(found[3])
-    return (f"is {words}", f"is not {words}") if found[1] == "is" else (f"has {words}", f"has no {words}")
-
-
-def _is_module(node: ast.expr) -> bool:
-    return isinstance(node, ast.Name) and node.id in _MODULES
-
-
-def _looked_up(tree: ast.Call) -> str | None:
-    """The key in `x.get("key")`."""
-    key = tree.args[0] if tree.args else None
-    plain = isinstance(tree.func, ast.Attribute) and tree.func.attr == "get" and isinstance(key, ast.Constant)
-    return key.value if plain and isinstance(key, ast.Constant) and isinstance(key.value, str) else None
-
-
-def _presence_words(tree: ast.Call, met: bool) -> tuple[str, str]:
-    key = _looked_up(tree)
-    holder = ast.unparse(tree.func).rpartition(".")[0]
-    verb = "has" if met else "has no"
-    return f"{words_of(holder)} {verb} {words_of(key or '')}", f"`{holder}` {verb} `{key}`"
-
-
-def _comparison_words(tree: ast.Compare, met: bool) -> tuple[str, str] | None:
-    verbs = _COMPARISONS.get(type(tree.ops[0]))
-    if verbs is None:
-        return None
-    verb = verbs[0] if met else verbs[1]
-    left, right = ast.unparse(tree.left), ast.unparse(tree.comparators[0])
-    right_words = "zero" if right == "0" else "empty" if right in _EMPTY else words_of(right)
-    left_words = words_of(left).removeprefix("len ")
-    if left.startswith("len(") and right == "0" and verb in {"is", "is not"}:
-        right_words = "empty"
-    if isinstance(tree.ops[0], ast.Lt) and met and right == "0":
-        return f"{left_words} is negative", f"`{left}` is negative"
-    if not left_words or not right_words:
-        return None
-    return f"{left_words} {verb} {right_words}", f"`{left}` {verb} `{right}`"
-
-
-def _truth_words(subject: str, met: bool, observed: Observed) -> tuple[str, str]:
-    given = dict(_named_arguments(observed))
-    value = given.get(subject)
-    words = words_of(subject)
-    if met:
-        return f"{words} is set" if value not in {"True"} else words, f"`{subject}` is set"
-    if value in _EMPTY:
-        return f"{words} is empty", f"`{subject}` is empty"
-    if value == "0":
-        return f"{words} is zero", f"`{subject}` is 0"
-    if value == "None":
-        return f"{words} is none", f"`{subject}` is None"
-    if value == "False":
-        return f"not {words}", f"`{subject}` is false"
-    return f"no {words}", f"there is no `{subject}`"
-
-
-def _named_arguments(observed: Observed) -> list[tuple[str, str]]:
-    params = observed.case.entry.params
-    named = []
-    for number, (name, text) in enumerate(observed.case.arguments):
-        shown = name or (params[number].name if number < len(params) else f"argument {number + 1}")
-        named.append((shown, text))
-    return named
-
-
-def _differing(calls: Sequence[Observed]) -> list[str]:
-    """The arguments, or the values in a script, in which these calls differ."""
-    scripts = [one.case.script for one in calls if one.case.script is not None]
-    if scripts:
-        return differing_names(scripts, calls[0].case.entry)
-    rows = [_named_arguments(one) for one in calls]
-    return [column[0][0] for column in zip(*rows, strict=False) if len({text for _, text in column}) > 1]
-
-
-def _message_words(observed: Observed) -> str:
-    """The first words of an error's text."""
-    said = words_of(observed.outcome.message).split()[:_MESSAGE_WORDS]
-    return " ".join(said) if len(said) > 1 else ""
-
-
-def _argument_words(observed: Observed, others: Sequence[Observed]) -> tuple[str, str]:
-    """No condition to name: say with what it was called, or by which arguments several calls differ."""
-    if others:
-        differing = _differing((observed, *others))
-        return (f"by {words_of(' and '.join(differing))}" if 0 < len(differing) < _MANY else ""), ""
-    if observed.case.script is not None:
-        return _circumstance_words(observed.case.script)
-    named = [(n, t) for n, t in _named_arguments(observed) if t not in observed.case.fixtures]
-    short = [(n, t) for n, t in named if len(words_of(t).split()) <= 3]
-    if not short:
-        return "", ""
-    name, text = next((pair for pair in reversed(short) if _is_constant(pair[1])), short[-1])
-    made = re.match(r"([A-Z]\w*)\(", text)
-    if made:
-        article = "an" if made[1][:1] in "AEIOU" else "a"
-        return f"{words_of(name)} is {article} {words_of(made[1])}", f"`{name}` is `{text}`"
-    if not _is_constant(text) and text not in _EMPTY:
-        return f"given {words_of(name)}", f"`{name}` is `{text}`"
-    value = "empty" if text in _EMPTY else words_of(text)
-    shown = f"`{name}` is `{text}`"
-    if _MARKED.search(text):  # its words say little of such a text
-        return (_message_words(observed) or f"given {words_of(name)}", shown)
-    return (f"{words_of(name)} is {value}", shown) if value else (f"given {words_of(name)}", shown)
-
-
-def _circumstance_words(script: Script) -> tuple[str, str]:
-    """What a script sets before the call: an environment variable, a flag, the platform."""
-    for statement in reversed(script.setup):
-        found = _SETTING.fullmatch(statement)
-        if found is not None:
-            name, value = found[1].split(".")[-1], found[2]
-            words = "empty" if value in _EMPTY else words_of(value)
-            return f"{words_of(name)} is {words}", f"`{name}` is `{value}`"
-    return "", ""
-
-
-def _is_constant(text: str) -> bool:
-    try:
-        node = parse_expression(text).body
-    except SyntaxError:
-        return False
-    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
+_MAX_NAMED, _MAX_VALUE = 24, 40
+"""Characters of a value that a name holds, and a sentence."""
 
 
 def describe_outcome(observed: Observed) -> tuple[str, str]:
@@ -296,7 +25,7 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         kind = outcome.error[1].split(".")[-1]
         return f"raises {words_of(kind)}", f"raises `{kind}`"
     if outcome.changes:
-        where, attribute, _ = outcome.changes[0].where, outcome.changes[0].attribute, None
+        where, attribute = outcome.changes[0].where, outcome.changes[0].attribute
         changed = attribute or _argument_name(observed, where)
         return f"changes {words_of(changed)}", f"changes `{changed}`"
     if observed.case.script is not None and observed.case.script.look.startswith("("):
@@ -305,13 +34,13 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":
         shown = outcome.attributes[0].name
-        return f"sets {words_of(shown)}", f"gives an object with this `{shown}`"
+        return f"has {words_of(shown)}", f"gives an object with this `{shown}`"
     return _value_words(outcome.value.text if outcome.value else "None", listed=outcome.listed)
 
 
 _VIEWED = {
     "repr": "gives an object that is shown like this", "str": "gives an object with this text",
-    "masked": "gives this text", "type": "gives an object of this class",
+    "masked": "gives this text", "type": "gives an object of this class", "len": "gives something of this length",
 }  # fmt: skip
 
 
@@ -319,21 +48,22 @@ def _argument_name(observed: Observed, where: str) -> str:
     if where == "receiver":
         return (observed.case.entry.owner or "receiver").lower()
     number = int(where[1:]) if where[1:].isdecimal() else 0
-    named = _named_arguments(observed)
+    named = named_arguments(observed)
     return named[number][0] if number < len(named) else "argument"
 
 
 def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
     verb = "yields" if listed else "returns"
-    if text in _EMPTY:
+    if text in EMPTY:
         return ("yields nothing", "yields nothing") if listed else ("is empty", f"returns `{text}`")
     if text == "0":
         return "is zero", "returns 0"
     if text in {"True", "False", "None"}:
         return f"is {text.lower()}", f"returns {text}"
-    words = words_of(text)
-    short = words and _is_constant(text) and len(words.split()) <= 3 and len(text) <= 24
-    return (f"is {words}" if short and not listed else ""), f"{verb} `{text}`" if len(text) <= 40 else f"{verb} a value"
+    words = spoken(text)
+    short = words and is_constant(text) and len(words.split()) <= 3 and len(text) <= _MAX_NAMED
+    shown = f"`{text}`" if len(text) <= _MAX_VALUE else "these items" if listed else shown_kind(text)
+    return (f"is {words}" if short and not listed else ""), f"{verb} {shown}"
 
 
 def called_instead(observed: Observed) -> str:
@@ -351,8 +81,35 @@ def called_instead(observed: Observed) -> str:
     return called if plain and case.entry.called not in words else ""
 
 
+def seen_after(observed: Observed) -> tuple[str, str, bool] | None:
+    """What a script looks at where the call that it is about comes before: (that, the call, whether it is no call)."""
+    case = observed.case
+    name = case.entry.called
+    if case.script is None or re.search(rf"\b{name}\b", case.script.look):
+        return None
+    if not any(re.search(rf"\.{name}\b", statement) for statement in case.script.setup):
+        return None
+    try:
+        look = parse_expression(case.script.look).body
+    except SyntaxError:
+        return None
+    seen = look.func if isinstance(look, ast.Call) else look
+    shown = seen.attr if isinstance(seen, ast.Attribute) else getattr(seen, "id", "")
+    return (shown, name, seen is look) if shown and not hasattr(builtins, shown) else None
+
+
 def name_test(entry: Function, outcome: str, condition: str, taken: set[str], called: str = "") -> str:
     """A name that says the behaviour; shortened, and numbered if it is taken. Adds it to `taken`."""
+    name, number = plain_name(entry, outcome, condition, called), 2
+    base = name
+    while name in taken or keyword.iskeyword(name):
+        name, number = f"{base}_{number}", number + 1
+    taken.add(name)
+    return name
+
+
+def plain_name(entry: Function, outcome: str, condition: str, called: str = "") -> str:
+    """The same, whatever other tests are called."""
     subject = slug(words_of(called) if called else entry.name.strip("_")) or "call"
     if entry.kind == "init" and not called:
         subject = slug(words_of(entry.called))
@@ -363,12 +120,7 @@ def name_test(entry: Function, outcome: str, condition: str, taken: set[str], ca
     name = "_".join(part for part in parts if part)
     if len(name) > _MAX_NAME:
         name = "_".join(part for part in (subject, slug(joint)) if part)[:_MAX_NAME].rstrip("_")
-    name, number = f"test_{name}", 2
-    base = name
-    while name in taken or keyword.iskeyword(name):
-        name, number = f"{base}_{number}", number + 1
-    taken.add(name)
-    return name
+    return f"test_{name}"
 
 
 def describe_test(entry: Function, outcome: str, condition: str, parameters: int, called: str = "") -> str:

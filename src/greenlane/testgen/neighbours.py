@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Container, Iterator
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -13,6 +14,7 @@ import msgspec
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.awaited import marks_of, marks_of_file
+from greenlane.testgen.collection import file_patterns, paths_of
 from greenlane.testgen.layout import Layout, read_layout
 
 MARKER = "Characterisation tests, written by Greenlane"
@@ -45,9 +47,7 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
     folder = service.tests_dir.strip("/") or "."
     best: tuple[int, str, ast.Module] | None = None
     votes: dict[Form, int] = {}
-    for name, parsed in _test_files(tree, folder):
-        if collected is not None and name not in collected:
-            continue
+    for name, parsed in _test_files(tree, folder, collected):
         form = _form_of(parsed)
         votes[form] = votes.get(form, 0) + 1
         score = _nearness(name, parsed, path, module)
@@ -92,19 +92,15 @@ def nearest_test(service: Service, tree: Path, path: str, module: str) -> str | 
 
 
 def free_path(tree: Path, style: Style, module: str) -> str:
-    """A path for the new test file: none that exists is touched."""
+    """A path for the new test file, of a name that the project's pytest collects: none that exists is touched."""
     stem = re.sub(r"\W", "_", module.split(".")[-1].strip("_")) or "module"
-    number = 1
-    while True:
-        suffix = "" if number == 1 else f"_{number}"
-        name = f"{stem}_generated{suffix}_test.py" if style.name_last else f"test_{stem}_generated{suffix}.py"
-        path = str(PurePosixPath(style.folder) / name)
-        if not (tree / path).exists() and not (tree / path).is_symlink():
-            return path
-        number += 1
+    paths = paths_of(style.folder, f"{stem}_generated", file_patterns(tree), style.name_last)
+    return next(p for p in paths if not (tree / p).exists() and not (tree / p).is_symlink())
 
 
-def _test_files(tree: Path, folder: str) -> Iterator[tuple[str, ast.Module]]:
+def _test_files(tree: Path, folder: str, collected: Container[str] | None = None) -> Iterator[tuple[str, ast.Module]]:
+    """Those that `collected` names; where that is not known, those that the patterns of pytest's settings collect."""
+    patterns = ("test*.py", "*_tests.py", *file_patterns(tree))
     root = tree / folder
     if not root.is_dir() or not root.resolve().is_relative_to(tree.resolve()):
         return
@@ -113,12 +109,15 @@ def _test_files(tree: Path, folder: str) -> Iterator[tuple[str, ast.Module]]:
             return
         if file.is_symlink() or file.stat().st_size > _MAX_BYTES:
             continue
-        if not (file.name.startswith("test") or file.name.endswith(("_test.py", "_tests.py"))):
+        name = file.relative_to(tree).as_posix()
+        if collected is None and not any(fnmatch(file.name, p) for p in patterns):
+            continue
+        if collected is not None and name not in collected:
             continue
         try:
             text = file.read_text(encoding="utf-8-sig")
             if MARKER not in text[:500]:
-                yield file.relative_to(tree).as_posix(), parse_source(text)
+                yield name, parse_source(text)
         except (UnreadableSourceError, UnicodeDecodeError):
             continue
 

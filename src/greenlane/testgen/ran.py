@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from greenlane.suite.runner import SuiteRun
+from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.siblings import siblings_of
 from greenlane.testgen.source import Source
 
-_TESTS_A_LINE, _TESTS_TO_CARVE = 12, 60
+TESTS_A_LINE, _TESTS_TO_CARVE = 12, 60
 _FOCUSED, _SPREAD = 15, 15
 
 
@@ -34,24 +35,44 @@ def _counts(ran: Iterable[frozenset[str]]) -> dict[str, int]:
 
 
 def nearest_tests(
-    line: int, function: Function, source: Source, baseline: SuiteRun, most: int = _TESTS_A_LINE
+    line: int,
+    function: Function,
+    source: Source,
+    baseline: SuiteRun,
+    most: int = TESTS_A_LINE,
+    beside: Sequence[Source] = (),
 ) -> list[str]:
     """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
-    function, else into its class, fewest lines of the file first."""
+    function, else into what calls that (here, or in the files `beside`) and into its class, fewest lines first."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
     siblings = siblings_of(source.tree, function.owner)
     alike = [f for f in source.functions if f.owner in siblings and f.name == function.name]
+    if function.owner and not alike:  # classes that are used alike have no base in common, perhaps
+        alike = [f for f in source.functions if f.owner and f.name == function.name and f != function]
     alike += [f for f in source.functions if f.owner == function.owner]
-    kin = [n for f in alike for n in range(f.first + 1, f.last + 1)]
-    counts = _counts(ran.values())
-    found: dict[str, None] = {}
-    for numbers in (near[:1], near[1:], own, kin if not any(ran.get(n, frozenset()) - {""} for n in own) else []):
+    kin = _lines_of(alike)
+    found = _tests_of(baseline, [(source.path, near[:1]), (source.path, near[1:]), (source.path, own)])
+    if not any(ran.get(n, frozenset()) - {""} for n in own):
+        callers = [(one.path, _lines_of(callers_of(function, one.functions))) for one in (source, *beside)]
+        found += _tests_of(baseline, [*callers, (source.path, kin)])
+    return list(dict.fromkeys(found))[:most]
+
+
+def _tests_of(baseline: SuiteRun, lines: Iterable[tuple[str, Iterable[int]]]) -> list[str]:
+    """The tests that ran these lines of files, those first that ran least of the file."""
+    found: list[str] = []
+    for path, numbers in lines:
+        ran = baseline.contexts.get(path, {})
+        counts = _counts(ran.values())
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
-        for test in sorted(there, key=lambda t: (counts[t], t)):
-            found.setdefault(test.split("[")[0])
-    return list(found)[:most]
+        found += [test.split("[")[0] for test in sorted(there, key=lambda t: (counts[t], t))]
+    return found
+
+
+def _lines_of(functions: Iterable[Function]) -> list[int]:
+    return [n for f in functions for n in range(f.first + 1, f.last + 1)]
 
 
 def was_run(function: Function, ran: Mapping[int, frozenset[str]]) -> bool:

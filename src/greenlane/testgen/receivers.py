@@ -7,7 +7,8 @@ is seen there.
 from __future__ import annotations
 
 import ast
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
+from types import MappingProxyType
 
 from greenlane.suite.lines import parse_expression
 
@@ -28,20 +29,24 @@ def are_made_alike(one: str | None, other: str | None) -> bool:
     return 0 < differing <= _MOST
 
 
-def with_columns(receivers: Sequence[str], taken: Container[str]) -> tuple[str, Columns]:
+def with_columns(
+    receivers: Sequence[str], taken: Container[str], makers: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+) -> tuple[str, Columns]:
     """The one expression for receivers that are made alike, with names where they differ, and the values of each name.
-    A name is that of a keyword, or says that it was given."""
+    A name is that of a keyword, or of a parameter of what makes them (`makers`), or says that it was given."""
     if not receivers:
         return "", []
     calls = [call for text in receivers if (call := _call(text)) is not None]
     if len(set(receivers)) == 1 or len(calls) < len(receivers):
         return receivers[0], []
     first, columns = calls[0], Columns()
+    params = makers.get(ast.unparse(first.func), ())
     for number, values in enumerate(zip(*map(_parts, calls), strict=True)):
         if len(set(values)) == 1:
             continue
         place = number - len(first.args)
-        name = (first.keywords[place].arg or "") if place >= 0 else "given"
+        known_as = params[number] if number < len(params) else "given"
+        name = (first.keywords[place].arg or "") if place >= 0 else known_as
         while name in taken or name in {known for known, _ in columns}:
             name += "_too"
         columns.append((name, list(values)))

@@ -18,7 +18,6 @@ from greenlane.testgen.formatting import docstring, format_source, import_lines,
 from greenlane.testgen.given import GivenLike, GivenText, fixtures_of, given_source
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.likeness import parametrised
-from greenlane.testgen.naming import slug, words_of
 from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
 from greenlane.testgen.views import (
@@ -27,9 +26,11 @@ from greenlane.testgen.views import (
     looked_at,
     module_attribute,
     parts_of,
+    unwrapped,
     viewed,
     without_doubles,
 )
+from greenlane.testgen.words import slug, words_of
 
 _MAX_INLINE = 70
 
@@ -42,6 +43,8 @@ class WrittenCase(msgspec.Struct, frozen=True, kw_only=True):
     purpose: str
     chosen: Chosen = Chosen(calls=(), covers=frozenset())
     given: GivenText | None = None
+    makers: Mapping[str, tuple[str, ...]] = {}
+    """What the parameters of classes are called, for names of what differs in the making of objects."""
 
     @property
     def fixtures(self) -> frozenset[str]:
@@ -136,7 +139,7 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     elif len(calls) == 1:
         _single(calls[0], body)
     else:
-        _parametrised(calls, body)
+        _parametrised(calls, body, test.makers)
     fixtures = sorted(calls[0].case.fixtures)
     first = ["self"] if style.form != "function" else []
     names = [] if body.unittest else [name for name, _ in body.parameters]
@@ -198,13 +201,13 @@ def _single(observed: Observed, body: Body) -> None:
         if where[1:].isdecimal():
             holders[where] = _bind_argument(observed, arguments, int(where[1:]), body)
     if outcome.kind == "raises" and outcome.error is not None:
-        _raising(outcome, [_call(observed, body, receiver, arguments)], body)
+        _raising(outcome, [unwrapped(_call(observed, body, receiver, arguments))], body)
     elif outcome.changes:
         call = body.warned(outcome, _call(observed, body, receiver, arguments))
         if outcome.entered:
             body.lines += [f"with {call}:", "    pass"]
         elif outcome.warned is None:
-            body.lines.append(f"result = {call}" if _is_result_seen(outcome) else call)
+            body.lines.append(f"result = {unwrapped(call)}" if _is_result_seen(outcome) else call)
         body.lines.append(_seen(outcome.changes[0], holders, body))
     elif outcome.entered:
         call = _call(observed, body, receiver, arguments)
@@ -323,7 +326,7 @@ def _assert_value(call: str, value: str, body: Body) -> None:
     if len(call) + len(value) <= _MAX_INLINE or len(call) <= _MAX_INLINE:
         body.lines.append(body.equal(call, value))
     else:
-        body.lines += [f"result = {call}", body.equal("result", value)]
+        body.lines += [f"result = {unwrapped(call)}", body.equal("result", value)]
 
 
 def _bind_argument(observed: Observed, arguments: list[str], number: int, body: Body) -> str:
@@ -351,7 +354,7 @@ def _variable(wanted: str, taken: Iterable[str]) -> str:
     return f"{name}_value" if name in taken or name in sys.builtin_module_names else name
 
 
-def _parametrised(calls: Sequence[Observed], body: Body) -> None:
+def _parametrised(calls: Sequence[Observed], body: Body, makers: Mapping[str, tuple[str, ...]]) -> None:
     first = calls[0].case
     columns = [[body.write(o.case.arguments[n][1]) for o in calls] for n in range(len(first.arguments))]
     arguments = []
@@ -366,7 +369,7 @@ def _parametrised(calls: Sequence[Observed], body: Body) -> None:
         taken.add(name)
         body.parameters.append((name, column))
         arguments.append(name)
-    made, parts = with_columns([o.case.receiver for o in calls if o.case.receiver], taken)
+    made, parts = with_columns([o.case.receiver for o in calls if o.case.receiver], taken, makers)
     body.parameters += [(name, [body.write(text) for text in column]) for name, column in parts]
     receiver = body.write(made) if made else None
     if calls[0].outcome.error is not None:
@@ -388,5 +391,5 @@ def _raising_rows(calls: Sequence[Observed], receiver: str | None, arguments: Se
         body.parameters.append(("message", patterns))
     pattern = "message" if len(set(patterns)) > 1 else patterns[0].strip("'") and patterns[0]
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
-    call = _call(calls[0], body, receiver, arguments)
+    call = unwrapped(_call(calls[0], body, receiver, arguments))
     body.lines += [body.raises(body.write(error[1]), pattern), f"    {call}"]

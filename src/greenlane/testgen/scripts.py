@@ -9,30 +9,29 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import msgspec
 
+from greenlane.testgen.asserted import asserted, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
-from greenlane.testgen.classes import absolute_module
+from greenlane.testgen.bases import outside_bases
+from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import short_helper, words_in
-from greenlane.testgen.inlined import Givers
+from greenlane.testgen.idle import without_idle
+from greenlane.testgen.inlined import Givers, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
-from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
+from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
+from greenlane.testgen.unrolled import unrolled
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPERS = 3
-_SELF_LOOKS = {
-    "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
-    "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
-    "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
-}  # fmt: skip
 
 
 _INSIDE = "inside"
@@ -60,57 +59,73 @@ def script_case(function: Function, one: FoundScript) -> Case:
         imports=frozenset(),
         fixtures=one.fixtures,
         carved=True,
-        script=one.script,
+        script=without_idle(one.script),
     )
 
 
 def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
     """The scripts of these tests (node ids without parameters), in their order, shortest look first in each."""
-    files: dict[str, _TestFile | None] = {}
+    files: dict[str, TestFile | None] = {}
     found: dict[Script, FoundScript] = {}
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            files[path] = _read(tree, path) if len(files) < _MAX_FILES else None
+            files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
         for script in file.scripts(name) if file is not None else ():
             found.setdefault(script.script, msgspec.structs.replace(script, test=test))
     return list(found.values())
 
 
-def _read(tree: Path, path: str) -> _TestFile | None:
-    parsed = parse_inside(tree, tree / path)
-    return _TestFile(parsed, _package(tree, path)) if parsed is not None else None
+def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
+    """The scripts of one test of a parsed file, which imports nothing that is relative to it."""
+    yield from TestFile(as_test_module(parsed), lambda _: None).scripts(name)
 
 
-def _package(tree: Path, path: str) -> str:
-    """The package of a test file, for its relative imports; empty if it is in none."""
-    parts: list[str] = []
-    folder = PurePosixPath(path).parent
-    while str(folder) != "." and (tree / folder / "__init__.py").is_file():
-        parts.insert(0, folder.name)
-        folder = folder.parent
-    return ".".join(parts)
+def read_programs(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
+    """What these tests do, without what they assert, in their order."""
+    files: dict[str, TestFile | None] = {}
+    found: dict[str, FoundScript] = {}
+    for test in tests:
+        path, _, name = test.partition("::")
+        if path not in files:
+            files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
+        file = files[path]
+        program = file.program(name, _MAX_STATEMENTS) if file is not None else None
+        if program is not None:
+            found.setdefault(program.script.text, msgspec.structs.replace(program, test=test))
+    return list(found.values())
 
 
-class _TestFile:
+def read_tests(tree: Path, path: str) -> TestFile | None:
+    """None if it can't be read."""
+    own = read_test_file(tree, path)
+    return TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
+
+
+class TestFile:
     """One test file: what its names stand for, and its tests."""
 
-    def __init__(self, parsed: ast.Module, package: str) -> None:
-        self._imports: dict[str, Import] = {}
+    __test__ = False
+
+    def __init__(self, own: TestModule, read: ReadTests) -> None:
+        parsed = own.parsed
+        bases = outside_bases(own, read)
+        self._imports: dict[str, Import] = {**bases.imports, **own.imports}
+        self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
         self._marks = marks_of_file(parsed)
-        self._givers = Givers(parsed)
+        self._givers = Givers(parsed, bases.classes)
         classes = [node for node in ast.walk(parsed) if isinstance(node, ast.ClassDef)]
         inner = [member for node in classes for member in node.body if isinstance(member, ast.FunctionDef)]
         self._of_classes = {m.name for m in inner if any("fixture" in ast.unparse(d) for d in m.decorator_list)}
-        for node in _flat(parsed.body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                self._imports |= _imported(node, package)
-            elif isinstance(node, FunctionNode | ast.ClassDef):
+        named = bases.classes | {node.name: node for node in flat(parsed.body) if isinstance(node, ast.ClassDef)}
+        for node in flat(parsed.body):
+            if isinstance(node, FunctionNode | ast.ClassDef):
                 self._helpers[node.name] = node
-                members = node.body if isinstance(node, ast.ClassDef) else [node]
+                held = [m for one in lineage(named, node.name) for m in one.body]
+                members = held if isinstance(node, ast.ClassDef) else [node]
                 prefix = f"{node.name}::" if isinstance(node, ast.ClassDef) else ""
                 self._tests |= {f"{prefix}{m.name}": m for m in members if isinstance(m, FunctionNode)}
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
@@ -120,10 +135,13 @@ class _TestFile:
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
+        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        test = self._checkers.written_out(unrolled(test, named), name.rpartition("::")[0])
+        self._imports |= self._checkers.borrowed
         holder = self._helpers.get(name.rpartition("::")[0])
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
-        named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
+        raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
@@ -131,10 +149,28 @@ class _TestFile:
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
-            for look, before in _looks(inlined.body, setup):
-                script = self._cut([*before], look, inlined.arguments, row, marks)
+            for look, before in _looks(inlined.body, setup, raising):
+                brittle = is_brittle(look)
+                script = self._cut([*before], look, inlined.arguments, row, marks) if not brittle else None
                 if script is not None:
                     yield script
+
+    def program(self, name: str, most: int) -> FoundScript | None:
+        """What a test does, without what it asserts: its first statements, and a look at all that they bind. None if
+        they need something that only this file has, or await."""
+        test = self._tests.get(name)
+        rows = rows_of(test.decorator_list, {}) if isinstance(test, ast.FunctionDef) else []
+        if test is None or not rows:
+            return None
+        inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
+        statements = [*inlined.setup, *done(inlined.body)]
+        for count in range(min(len(statements), most), 0, -1):
+            names = dict.fromkeys(name for node in statements[:count] for name in _bound(node))
+            look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
+            script = self._cut(statements[:count], look, inlined.arguments, rows[0], None)
+            if script is not None and names:
+                return script
+        return None
 
     def _cut(
         self,
@@ -145,7 +181,7 @@ class _TestFile:
         marks: tuple[str, ...] | None,
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
-        kept, look = _direct(_slice(setup, look, self._imports.keys()), look)
+        kept, look = _direct(*given_directly(_slice(setup, look, self._imports.keys()), look))
         kept, look = filled(kept, row), filled_expression(look, row)
         imports: set[Import] = set()
         fixtures: set[str] = set()
@@ -190,51 +226,39 @@ class _TestFile:
         return FoundScript(test="", script=script, fixtures=frozenset(fixtures))
 
 
-def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    for node in body:
-        yield node
-        if isinstance(node, ast.If | ast.Try):
-            yield from _flat(node.body)
-
-
-def _imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Import]:
-    found: dict[str, Import] = {}
-    for alias in node.names:
-        renamed = f" as {alias.asname}" if alias.asname and alias.asname != alias.name else ""
-        if isinstance(node, ast.Import):
-            bound = alias.asname or alias.name.split(".")[0]
-            found[bound] = (alias.name + renamed, "")
-        elif alias.name != "*":
-            module = absolute_module(node, package)
-            if module is not None:
-                found[alias.asname or alias.name] = (module, alias.name + renamed)
-    found.pop("annotations", None)
-    return found
-
-
-def _looks(body: Sequence[ast.stmt], setup: list[ast.stmt]) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
-    """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`."""
+def _looks(
+    body: Sequence[ast.stmt], setup: list[ast.stmt], raising: Set[str] = frozenset()
+) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
+    """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`. `raising` are
+    names that stand for an expected error."""
     for node in body:
         if isinstance(node, ast.Assert):
-            yield _asserted(node.test), setup
+            yield asserted(node.test), setup
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        elif isinstance(node, ast.Expr) and _self_look(node.value) is not None:
-            look = _self_look(node.value)
+        elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
+            look = self_look(node.value)
             if look is not None:
                 yield look, setup
-        elif isinstance(node, ast.With) and "raises" in ast.unparse(node.items[0].context_expr).lower():
-            inner = list(setup)
-            yield from _looks(node.body, inner)
+        elif isinstance(node, ast.With) and _expects_error(node.items[0].context_expr, raising):
+            yield from _looks(node.body, list(setup), raising)
         else:
+            if isinstance(node, ast.Try):  # and an assertion on the error, perhaps
+                yield from _looks(node.body, list(setup), raising)
             if isinstance(node, ast.With | ast.AsyncWith):
                 yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            if value is not None and isinstance(_unawaited(value), ast.Call):
+            told = not is_written_out(node) and not sets_scene(node)
+            if value is not None and isinstance(_unawaited(value), ast.Call) and told:
                 yield value, setup
-            cleaned = _without_asserts(node)
+            cleaned = without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
+
+
+def _expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:
+    """`pytest.raises(...)`, or a name for it."""
+    return "raises" in ast.unparse(node).lower() or (isinstance(node, ast.Name) and node.id in named)
 
 
 def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
@@ -244,42 +268,6 @@ def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
         body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
         made = type(node)(items=node.items, body=body)
         yield ast.fix_missing_locations(ast.copy_location(made, node))
-
-
-def _asserted(test: ast.expr) -> ast.expr:
-    if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        left, right = test.left, test.comparators[0]
-        fixed = isinstance(left, ast.Constant) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
-        if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
-            return right if fixed and isinstance(right, ast.Call | ast.Attribute) else left
-        return test
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return _asserted(test.operand)
-    return test
-
-
-def _self_look(node: ast.expr) -> ast.expr | None:
-    """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
-        return None
-    if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
-        return None
-    calls = [a for a in node.args[:2] if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
-    return (calls or node.args)[0]
-
-
-def _without_asserts(node: ast.stmt) -> ast.stmt | None:
-    """A compound statement without the assertions in it; None if nothing is left."""
-
-    class Cleaning(ast.NodeTransformer):
-        def visit_Assert(self, node: ast.Assert) -> ast.AST:
-            return ast.copy_location(ast.Pass(), node)
-
-    if not any(isinstance(part, ast.Assert) for part in ast.walk(node)):
-        return node
-    cleaned = ast.fix_missing_locations(Cleaning().visit(copy.deepcopy(node)))
-    busy = [n for n in ast.walk(cleaned) if isinstance(n, ast.stmt) and not isinstance(n, ast.Pass)]
-    return cleaned if len(busy) > 1 else None
 
 
 def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:

@@ -12,26 +12,30 @@ from collections.abc import Sequence
 
 import msgspec
 
-from greenlane.suite.runner import SuiteRun
+from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
-from greenlane.testgen.dispatched import swap_words
+from greenlane.testgen.crossing import Crosser
+from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.gathering import Gatherer
+from greenlane.testgen.growing import Grower
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.inputs import CarvedCall, Case, Pool, Receiver, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
 from greenlane.testgen.neighbours import Style
-from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, was_run
+from greenlane.testgen.quarry import functions_around
+from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.scripts import read_scripts, script_case
-from greenlane.testgen.siblings import family_of, swap_classes
+from greenlane.testgen.scripts import read_programs
+from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
-from greenlane.testgen.swap import chain_calls, swap_calls
+from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
@@ -39,6 +43,7 @@ from greenlane.testgen.vary import vary
 
 _ROUNDS = 5
 _ROUND_OF_HUNT = 1
+"""After it inputs are hunted for, and tests grown and crossed."""
 _CASES_A_ROUND = 480
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
@@ -47,40 +52,46 @@ _BUDGET_S = 420.0
 _TRIAL_S = 20.0
 _MAX_SCRIPTS, _FEWEST_SCRIPTS = 160, 6
 """Scripts of existing tests: so many in the first round, so many at least for a line."""
-_MAX_SWAPPED = 120
-_MAX_FLUENT = 2
 _SCRIPTS_A_ROUND = 240
 _TESTS_TO_HUNT = 60
+_FROM_EARLIER = 4
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
 
 class Search:
-    """The search for one file. `gap` is what is open, without the mutants that existing tests notice."""
+    """The search for one file. `gap` is what is open, without the mutants that existing tests notice; `seen` is what
+    was seen on the way. `beside` are the other files of the change, `earlier` what was seen in their searches."""
 
     def __init__(
         self,
-        explorer: Explorer,
-        trials: Trials,
-        hunter: Hunter,
+        runner: SuiteRunner,
         scene: Scene,
         source: Source,
         style: Style,
         started: float,
+        beside: Sequence[Source] = (),
+        earlier: Sequence[Observed] = (),
     ) -> None:
-        self._explorer, self._trials, self._hunter = explorer, trials, hunter
+        self._explorer, self._trials, self._hunter = Explorer(runner), Trials(runner), Hunter(runner)
+        self._crosser, self._grower = Crosser(runner), Grower(runner)
         self._scene, self._source, self._style, self._started = scene, source, style, started
+        self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
+        self._gatherer: Gatherer
         self.hints: tuple[Hint, ...] = ()
+        self.seen: list[Observed] = []
         self.gap: Gap = source.gap
 
     async def run(self, baseline: SuiteRun) -> list[Observed]:
         """The calls that a test can be made of: steady, tellable, with what of the gap each reaches and notices."""
+        self._gatherer = Gatherer(self._scene, self._source, self._style, baseline, self._beside)
         self.gap = await self._still_open(baseline)
         if not self.gap.covering and not self.gap.mutants:
             return []
         observed = await self._explore(baseline)
+        self.seen += observed
         self.hints = find_hints(observed, self.gap)
         candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
         tried = {o.case.key for o in observed}
@@ -90,10 +101,11 @@ class Search:
             if hunting:
                 cases = await self._hunted(baseline, candidates)
             else:
-                cases = [*await self._for_faults(baseline, candidates), *self._around(candidates)]
+                cases = [*await self._for_faults(candidates), *self._around(candidates)]
             cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
+            self.seen += more
             fresh = self._candidates(more, {o.case.key for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
@@ -138,14 +150,17 @@ class Search:
         unnoticed = self._unnoticed(candidates)
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
-        return await self._hunt(baseline, candidates, lines, msgspec.structs.replace(self.gap, mutants=left))
+        gap = msgspec.structs.replace(self.gap, mutants=left)
+        searches = self._hunt(baseline, candidates, lines, gap), self._grow(baseline, lines, gap)
+        rows = await asyncio.gather(*searches)  # beside each other
+        return list(in_turn(rows))
 
-    async def _for_faults(self, baseline: SuiteRun, candidates: Sequence[Observed]) -> list[Case]:
+    async def _for_faults(self, candidates: Sequence[Observed]) -> list[Case]:
         """Calls of functions that have no open line, but mutants that nobody noticed; and what tests do around them."""
         unnoticed = {line_of(target) for target in self._unnoticed(candidates)}
         known = {function for _, function in self._source.entries}
         entries = [(r, f) for r, f in entries_at(self._source.functions, unnoticed) if f not in known]
-        scripts = await self._scripts(baseline, sorted(unnoticed), _FEWEST_SCRIPTS)
+        scripts = await self._gatherer.scripts(self.gap, sorted(unnoticed), _FEWEST_SCRIPTS)
         return [*scripts[: _CASES_A_ROUND // 4], *self._first_round(entries, _CASES_A_ROUND // 2)]
 
     def _around(self, candidates: Sequence[Observed]) -> list[Case]:
@@ -167,11 +182,16 @@ class Search:
         functions = list(dict.fromkeys(function for _, function in (*source.entries, *faulty)))
         owners = {name for function in functions for name in family_of(source.tree, function.owner)}
         functions += [f for f in source.functions if f.owner in owners and f not in functions]  # for their receivers
+        above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
+        functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
+        self._gatherer.examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
         lines = sorted({line_of(target) for target in self.gap.covering})
-        scripts = await self._scripts(baseline, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS))
-        scripts = scripts[:_SCRIPTS_A_ROUND]
+        scripts = await self._gatherer.scripts(
+            self.gap, lines, max(_MAX_SCRIPTS // max(len(lines), 1), _FEWEST_SCRIPTS)
+        )
+        scripts = [*self._from_earlier(), *scripts][:_SCRIPTS_A_ROUND]
         cases = [*self._first_round(source.entries, _CASES_A_ROUND)[: _CASES_A_ROUND - len(scripts)], *scripts]
         observed: list[Observed] = []
         tried: set[str] = set()
@@ -185,8 +205,13 @@ class Search:
             if not left or self._is_late():
                 break
             if number == _ROUND_OF_HUNT:
-                cases = await self._hunt(baseline, observed, left, self.gap)
-                varied |= {case.key for case in cases}  # more of their kind was tried in the hunt
+                rows = await asyncio.gather(
+                    self._hunt(baseline, observed, left, self.gap),
+                    self._grow(baseline, left, self.gap),
+                    self._cross(observed, left),
+                )
+                cases = list(in_turn(rows))
+                varied |= {case.key for case in cases}  # more of their kind was tried there
                 if cases:
                     continue
             bases = nearest(observed, source, left, varied)
@@ -196,64 +221,52 @@ class Search:
             ]
         return observed
 
-    async def _scripts(self, baseline: SuiteRun, lines: Sequence[int], share: int) -> list[Case]:
-        """What existing tests do around these lines, a script for each look, so many for each line."""
+    def _from_earlier(self) -> list[Case]:
+        """What was seen to reach this file while another file of the change was looked at, for each open line the
+        plainest few."""
         found: dict[str, Case] = {}
-        ran = baseline.contexts.get(self.gap.path, {})
-        open_in = {enclosing(self._source.functions, line) for line in self.gap.lines}
-        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not was_run(f, ran)]
-        fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
-        rows: list[list[Case]] = []
-        for line in lines:
+        told = sorted((o for o in self._earlier if o.case.script and is_tellable(o)), key=taste, reverse=True)
+        for line in sorted(self.gap.lines):
             function = enclosing(self._source.functions, line)
-            if function is None:
-                continue
-            tests = nearest_tests(line, function, self._source, baseline)
-            scripts = await asyncio.to_thread(read_scripts, self._scene.tree, tests)
-            most = share
-            if not was_run(function, ran):
-                tree = self._source.tree
-                swapped = [
-                    [
-                        *swap_words(one, function, self._source.functions),
-                        *swap_classes(one, function, tree),
-                        *swap_calls(one, function, self._source.functions),
-                    ]
-                    for one in scripts
-                ]
-                scripts = list(in_turn(swapped)) or scripts  # those of its kin as they are, to be varied
-                most = _MAX_SWAPPED
-            more = list(in_turn(chain_calls(one, f, self._source.functions) for f in fluent for one in scripts))
-            own: list[Case] = []
-            for one in in_turn([scripts[:most], more[:most]]):
-                if self._style.form == "unittest" and one.fixtures:
-                    continue
-                own.append(script_case(function, one))
-            rows.append(own)
-        for case in in_turn(rows):
-            found.setdefault(case.key, case)
+            there = [o.case for o in told if line in o.lines.get(self.gap.path, frozenset())]
+            for case in there[:_FROM_EARLIER] if function is not None else ():
+                found.setdefault(case.key, msgspec.structs.replace(case, entry=function))
         return list(found.values())
 
     async def _hunt(self, baseline: SuiteRun, observed: Sequence[Observed], left: Targets, gap: Gap) -> list[Case]:
         """Inputs for what the rounds did not reach, from all kinds of calls that existing tests make near it."""
-        source, files = self._source, files_of(baseline, self._source)
-        scripts: dict[str, Case] = {}
+        scripts, files = await self._gatherer.near(left), files_of(baseline, self._source)
+        return await self._hunter.hunt(self._scene, self._source, gap, observed, scripts, left, files, self._beside)
+
+    async def _cross(self, observed: Sequence[Observed], left: Targets) -> list[Case]:
+        """Existing tests crossed with one another, for what no input of theirs reached."""
+        scripts = await self._gatherer.near(left)
+        return await self._crosser.cross(self._scene, self._source, self.gap, observed, scripts, left)
+
+    async def _grow(self, baseline: SuiteRun, left: Targets, gap: Gap) -> list[Case]:
+        """Existing tests that go on with further calls, for what shows only after a history."""
+        functions = functions_around(self._source, left)
+        tests: dict[str, None] = {}
         for line in sorted({line_of(target) for target in left}):
-            function = enclosing(source.functions, line)
-            if function is None:
-                continue
-            tests = nearest_tests(line, function, source, baseline, _TESTS_TO_HUNT)
-            for one in await asyncio.to_thread(read_scripts, self._scene.tree, tests):
-                if not (self._style.form == "unittest" and one.fixtures):
-                    scripts.setdefault(one.script.text, script_case(function, one))
-        return await self._hunter.hunt(self._scene, source, gap, observed, list(scripts.values()), left, files)
+            function = enclosing(self._source.functions, line)
+            near = nearest_tests(line, function, self._source, baseline, _TESTS_TO_HUNT) if function else []
+            tests |= dict.fromkeys(near)
+        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests)
+        programs = [one for one in programs if not (self._style.form == "unittest" and one.fixtures)]
+        calls = [case for f in functions for case in self._given_to(f)]
+        return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
+
+    def _given_to(self, function: Function) -> list[Case]:
+        """What tests give to a method, whatever its object is."""
+        calls = without_holes(_calls_of([function], self._calls), function)
+        return seed_cases(function, calls, 0, _SEEDS, [Receiver(Description(function.owner))]) if function.owner else []
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
         source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
-            own = _calls_of([entry], calls)
+            own = _calls_of([entry], calls) or self._of_bases(entry)
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
@@ -266,8 +279,14 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))
+
+    def _of_bases(self, entry: Function) -> list[CarvedCall]:
+        """Calls of what a method overrides, as calls of it."""
+        known = overridden(entry, self._source.functions, self._source.tree)
+        return as_if_on(entry.owner or "", entry.module, _calls_of(known, self._calls))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""

@@ -12,15 +12,16 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
     Function,
     enclosing,
-    entries_of,
     list_functions,
     module_name,
     with_words_of,
 )
+from greenlane.testgen.consoles import with_flags
 from greenlane.testgen.importers import offered_around, offered_by
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of
@@ -65,7 +66,7 @@ def read_file(
     )
     known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
     listed = with_company(list_functions(parsed, path, module), parsed)
-    functions = with_classes(told_by_uses(listed, parsed), known_classes)
+    functions = with_flags(with_classes(told_by_uses(listed, parsed), known_classes), parsed, changed)
     return Source(
         path=path,
         module=module,

@@ -28,6 +28,8 @@ class _Setting(msgspec.Struct, frozen=True):
     variables: tuple[tuple[str, str | None], ...]
     places: tuple[tuple[str, str], ...] = ()
     outside: tuple[tuple[StandIn, str | None], ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    """What the module remembers: by place, what it holds before the call."""
 
 
 def staged_cases(cases: Sequence[Case], world: World, *, unittest: bool) -> list[Case]:
@@ -61,9 +63,14 @@ def _settings(world: World) -> Iterator[_Setting]:
         variables=tuple((name, None) for name, _ in world.variables),
         outside=tuple((one, one.gives[0] if one.gives else None) for one in world.outside),
     )
+    if world.held:
+        plain = msgspec.structs.replace(plain, held=tuple((place, values[0]) for place, values in world.held))
     yield plain
-    rows = [_with_variable(plain, number, name, texts) for number, (name, texts) in enumerate(world.variables)]
-    rows += [_with_place(plain, place, values) for place, values in world.places]
+    rows = [_with_memory(plain, number, place, values) for number, (place, values) in enumerate(world.held)]
+    rows += [_with_variable(plain, number, name, texts) for number, (name, texts) in enumerate(world.variables)]
+    filled = msgspec.structs.replace(plain, held=tuple((place, values[-1]) for place, values in world.held))
+    for one in (plain, filled) if world.held else (plain,):
+        rows += [_with_place(one, place, values) for place, values in world.places]
     rows += [_with_outcome(plain, number, one) for number, (one, _) in enumerate(plain.outside)]
     yield from in_turn(rows)
 
@@ -78,6 +85,12 @@ def _with_place(plain: _Setting, place: str, values: Iterable[str]) -> Iterator[
     yield from (msgspec.structs.replace(plain, places=((place, value),)) for value in values)
 
 
+def _with_memory(plain: _Setting, number: int, place: str, values: Sequence[str]) -> Iterator[_Setting]:
+    for value in values[1:]:
+        held = (*plain.held[:number], (place, value), *plain.held[number + 1 :])
+        yield msgspec.structs.replace(plain, held=held)
+
+
 def _with_outcome(plain: _Setting, number: int, one: StandIn) -> Iterator[_Setting]:
     for value in one.gives[1:]:
         outside = (*plain.outside[:number], (one, value), *plain.outside[number + 1 :])
@@ -86,10 +99,16 @@ def _with_outcome(plain: _Setting, number: int, one: StandIn) -> Iterator[_Setti
 
 def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, wholly: bool) -> Case:
     """`wholly`: also what the stand-ins were given, not only whether they were called."""
-    before, called = _before_and_call(case)
+    before, called = before_and_call(case)
     done, result = _done(case, called, world)
-    looks = [*result, *(look for one, _ in setting.outside for look in _looks(one, wholly=wholly))]
-    imports = case.imports | {pair for _, value in setting.outside for pair in imports_of(value or "")}
+    looks = [
+        *result,
+        *(_called_here(place) for place, _ in setting.held),
+        *(look for one, _ in setting.outside for look in _looks(one, wholly=wholly)),
+        *(f"capsys.readouterr().{stream}" for stream in world.streams[:1] if not unittest),
+    ]
+    given = [*(value or "" for _, value in setting.outside), *(value for _, value in setting.places)]
+    imports = case.imports | {pair for value in given for pair in imports_of(value)}
     if case.receiver is None:
         imports |= {(case.entry.module, case.entry.called)}
     if unittest:
@@ -106,13 +125,18 @@ def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, whol
         arguments=(),
         history=(),
         imports=frozenset(),
-        fixtures=case.fixtures | (frozenset() if unittest else {"monkeypatch"}),
+        fixtures=case.fixtures | (frozenset() if unittest else _fixtures(setup, look)),
         carved=False,
         steps=case.steps + 1,
     )
 
 
-def _before_and_call(case: Case) -> tuple[list[str], str]:
+def _fixtures(setup: Sequence[str], look: str) -> frozenset[str]:
+    text = "\n".join((*setup, look))
+    return frozenset(name for name in ("monkeypatch", "capsys") if f"{name}." in text)
+
+
+def before_and_call(case: Case) -> tuple[list[str], str]:
     before, holder = [], case.receiver
     if case.receiver and case.history:
         holder = (case.entry.owner or "receiver").lower()
@@ -154,6 +178,9 @@ def _monkeypatched(setting: _Setting) -> Iterator[str]:
     for name, text in setting.variables:
         given = f"delenv({name!r}, raising=False)" if text is None else f"setenv({name!r}, {text!r})"
         yield f"monkeypatch.{given}"
+    for place, value in setting.held:
+        yield f"{_called_here(place)} = {value}"
+        yield f"monkeypatch.setattr({place!r}, {_called_here(place)})"
     for place, value in setting.places:
         yield f"monkeypatch.setattr({place!r}, {value})"
 
@@ -167,6 +194,7 @@ def _under_patches(setting: _Setting, done: Sequence[str]) -> tuple[list[str], s
     given = {name: text for name, text in setting.variables if text is not None}
     missing = [name for name, text in setting.variables if text is None]
     heads = [f"patch.dict('os.environ', {given!r})"] if setting.variables else []
+    heads += [f"patch({place!r}, {_called_here(place)})" for place, _ in setting.held]
     heads += [f"patch({place!r}, {value})" for place, value in setting.places]
     heads += [
         f"patch({one.target!r}{'' if value is None else f', return_value={value}'}) as {one.name}"
@@ -175,4 +203,10 @@ def _under_patches(setting: _Setting, done: Sequence[str]) -> tuple[list[str], s
     body = [*(f"os.environ.pop({name!r}, None)" for name in missing), *done]
     lines = "\n".join(f"    {line}" for text in body for line in text.splitlines())
     imports: set[Import] = {("unittest.mock", "patch")} | ({("os", "")} if missing else set())
-    return [f"with {', '.join(heads)}:\n{lines}"], imports
+    held = [f"{_called_here(place)} = {value}" for place, value in setting.held]
+    return [*held, f"with {', '.join(heads)}:\n{lines}"], imports
+
+
+def _called_here(place: str) -> str:
+    """The name that a test gives to what a module remembers."""
+    return place.split(".")[-1].strip("_").lower() or "held"

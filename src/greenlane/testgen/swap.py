@@ -35,6 +35,8 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
     called = entry.owner is not None and any(f.name == "__call__" for f in own)
     texts = [*found.script.setup, found.script.look]
     for place, text in enumerate(texts):
+        if not called and not any(name in text for name in names):
+            continue
         try:
             tree = parse_source(text)
         except UnreadableSourceError:

@@ -13,9 +13,12 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
+from greenlane.testgen.consoles import command_lines
+from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.options import options, with_option, with_options_together, without_option
+from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
 from greenlane.testgen.turns import in_turn
 
 
@@ -44,7 +47,13 @@ def vary(
         if len(found) > limit:
             break
     added = [*with_options_together(case), *without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
-    added += [*_both_sides(case), *_of_wrong_kind(case), *_with_class(case, constructors), *with_option(case)]
+    added += [
+        *other_callables(case),
+        *_both_sides(case),
+        *_of_wrong_kind(case),
+        *_with_class(case, constructors),
+        *with_option(case),
+    ]
     half = max(limit - len(added), limit // 2)
     unique = {c.key: c for c in [*found[:half], *added] if c.key != case.key}
     return [whole(one) for one in list(unique.values())[:limit]]
@@ -180,9 +189,7 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
         tree: ast.AST = parse_source(text) if statement else parse_expression(text)
     except (SyntaxError, UnreadableSourceError):
         return
-    hidden = {id(node.operand) for node in ast.walk(tree) if isinstance(node, ast.UnaryOp)}
-    hidden |= {id(n) for f in ast.walk(tree) if isinstance(f, ast.JoinedStr) for n in ast.walk(f)}
-    hidden |= {id(n) for c in ast.walk(tree) if _is_strange(c) for n in ast.walk(c) if n is not c}
+    hidden = fixed_nodes(tree)
     places = [node for node in ast.walk(tree) if _is_place(node) and id(node) not in hidden]
     streams = [_replacements(node, entry, constructors) for node in places]
     seen = {text}
@@ -196,18 +203,15 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
                 yield changed
 
 
-def _is_strange(node: ast.AST) -> bool:
-    """Whether it is `float("nan")` or its like: a number that has no literal."""
-    return isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and bool(node.args)
-
-
 def _is_place(node: ast.AST) -> bool:
     if isinstance(node, ast.UnaryOp):
         return isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant)
-    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call | ast.Lambda)
+    return isinstance(
+        node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call | ast.Lambda | ast.FunctionDef
+    )
 
 
-def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
+def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> ast.AST:
     class Replacing(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
             return new if node is old else self.generic_visit(node)
@@ -217,15 +221,19 @@ def _replace(tree: ast.AST, old: ast.AST, new: ast.expr) -> ast.AST:
     return ast.fix_missing_locations(replaced)
 
 
-def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
-    if _is_strange(node):
+def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.AST]:
+    if is_strange(node):
         yield from (_constant(value) for value in _other_constants(1.0, entry))
         return
     if isinstance(node, ast.Call):
         yield from _with_parts(node, entry, constructors)
         return
     if isinstance(node, ast.Lambda):
-        yield from (parse_expression(other).body for other in callables_for(entry.asks))
+        guessed = (parse_expression(other).body for other in callables_for(entry.asks))
+        yield from in_turn([other_functions(node) if asks_for_kinds(entry.asks) else (), guessed])
+        return
+    if isinstance(node, ast.FunctionDef):
+        yield from other_functions(node) if asks_for_kinds(entry.asks) else ()
         return
     if isinstance(node, ast.Constant | ast.UnaryOp):
         yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
@@ -235,6 +243,8 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         return
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         items = node.elts
+        if isinstance(node, ast.List):
+            yield from (_rebuilt(node, given) for given in command_lines(items, entry))
         yield _rebuilt(node, [])
         if len(items) > 1:
             yield _rebuilt(node, items[:1])
@@ -248,8 +258,9 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     """The same call with one optional part given that was left out, or without one that was given."""
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    params = constructors.get(called, ())
-    for name, value in in_turn([_as_its_like(params, node), options(params[len(node.args) :], given, entry)]):
+    params = constructors.get(called) or (entry.params if called == entry.called else ())
+    left = _not_placed(params, node)
+    for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
     for keyword in node.keywords:
@@ -260,6 +271,12 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
             yield ast.Call(func=node.func, args=node.args, keywords=others)
     if node.args and params:
         yield ast.Call(func=node.func, args=node.args[:-1], keywords=node.keywords)
+
+
+def _not_placed(params: Sequence[Param], node: ast.Call) -> list[Param]:
+    """The parameters that the call gives nothing by their place."""
+    placed = [param for param in params if not param.keyword_only][: len(node.args)]
+    return [param for param in params if param not in placed]
 
 
 def _of_another_kind(keyword: ast.keyword, entry: Function, constructors: Constructors) -> list[str]:
@@ -274,7 +291,7 @@ def _as_its_like(params: Sequence[Param], node: ast.Call) -> Iterator[tuple[str,
     """For options that were left out, of which nothing is known, what the call gives to another: `lock=lambda self:
     self` stands beside a new option `condition`."""
     given = {keyword.arg for keyword in node.keywords}
-    left = [p for p in params[len(node.args) :] if p.default == "None" and not p.annotation and p.name not in given]
+    left = [p for p in params if p.default == "None" and not p.annotation and p.name not in given]
     for keyword in node.keywords:
         if keyword.arg is not None and not isinstance(keyword.value, ast.Constant):
             yield from ((param.name, ast.unparse(keyword.value)) for param in left)

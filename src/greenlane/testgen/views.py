@@ -29,9 +29,9 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
     """The look as it is asserted on; adds what it imports."""
     match outcome.view:
         case "list" | "dict" | "repr" | "str" | "len":
-            return f"{outcome.view}({look})"
+            return f"{outcome.view}({unwrapped(look)})"
         case "type":
-            return f"type({look}).__name__"
+            return f"type({unwrapped(look)}).__name__"
         case "call":
             return f"{look}()"
         case "masked":
@@ -41,10 +41,15 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             return look
 
 
+def unwrapped(text: str) -> str:
+    """An expression without brackets around the whole of it, for where it stands alone."""
+    return ast.unparse(parse_expression(text)) if text.startswith("(") and text.endswith(")") else text
+
+
 def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
     """A look with all that was done to see something of it: called, listed, or seen from one side."""
     look += _called(outcome)
-    return f"list({look})" if outcome.listed else viewed(outcome, look, imports)
+    return f"list({unwrapped(look)})" if outcome.listed else viewed(outcome, look, imports)
 
 
 def _called(outcome: Outcome) -> str:

@@ -9,9 +9,9 @@ import msgspec
 from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.conditions import describe_condition
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description
-from greenlane.testgen.naming import describe_condition
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.staged import staged_cases
@@ -128,7 +128,8 @@ def test_a_test_is_named_after_the_circumstance_that_it_sets() -> None:
         found[case.script.setup[-1] if case.script else ""] = describe_condition((), one)
     assert found["monkeypatch.setenv('SHOP_COLOUR', 'never')"] == ("shop colour is never", "`SHOP_COLOUR` is `'never'`")
     assert found["monkeypatch.setattr('shop.pages.WIN', True)"] == ("win is true", "`WIN` is `True`")
-    assert found["monkeypatch.delenv('SHOP_COLOUR', raising=False)"] == ("", "")
+    unset = ("shop colour is not set", "`SHOP_COLOUR` is not set")
+    assert found["monkeypatch.delenv('SHOP_COLOUR', raising=False)"] == unset
 
 
 def test_scripts_that_differ_in_plain_values_are_rows_of_one_test() -> None:
@@ -149,3 +150,43 @@ def test_scripts_that_differ_in_plain_values_are_rows_of_one_test() -> None:
     assert '("never", 0)' in text
     assert 'monkeypatch.setenv("SHOP_COLOUR", shop_colour)' in text
     assert "assert colour(1) == expected" in text
+
+
+MEMORY = """
+from abc import get_cache_token
+
+_seen = {}
+_token = get_cache_token()
+_MOST = 1000
+_FEW = 3
+NAMES = {"a": 1}
+
+def _is_new(kind):
+    global _token
+    if get_cache_token() != _token or len(_seen) >= _MOST:
+        _seen.clear()
+        _token = get_cache_token()
+    _seen[kind] = len(_seen) < _FEW
+    return _seen[kind]
+
+def ask(value):
+    return _seen.get(type(value)) or _is_new(type(value)) or NAMES.get(value)
+
+def plain(value):
+    return NAMES.get(value)
+"""
+
+
+def test_what_a_module_remembers_is_set_anew_and_its_limits_are_met() -> None:
+    tree = ast.parse(MEMORY)
+    functions = {f.name: f for f in list_functions(tree, "shop/cache.py", "shop.cache")}
+    world = world_of(tree, functions["ask"])
+    assert world.held == (("shop.cache._seen", ("{}", "{'a': 1}")),)
+    assert dict(world.places) == {"shop.cache._token": ("None",), "shop.cache._MOST": ("0", "1")}, "through `_is_new`"
+    assert world_of(tree, functions["plain"]).is_empty, "a table that stays as it is is no memory"
+    case = msgspec.structs.replace(call("plain", "1"), entry=functions["ask"])
+    found = [one.script for one in staged_cases([case], world, unittest=False) if one.script]
+    assert found[0].setup == ("seen = {}", "monkeypatch.setattr('shop.cache._seen', seen)", "result = ask(1)")
+    assert found[0].look == "(result, seen)"
+    full = ["seen = {'a': 1}", "monkeypatch.setattr('shop.cache._MOST', 0)"]
+    assert any(all(line in one.setup for line in full) for one in found)

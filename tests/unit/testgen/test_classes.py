@@ -79,3 +79,22 @@ def test_an_init_says_what_its_subclasses_take() -> None:
         "class Base:\n    def __init__(self, size): ...\nclass Sub(Base):\n    note: str\nclass Loop(Loop): ...\n"
     )
     assert [[p.name for p in params] for params in list_constructors(tree).values()] == [["size"], ["size"], []]
+
+
+def test_options_that_an_init_hands_on_are_those_of_its_base() -> None:
+    source = """
+        class Rule:
+            def __init__(self, kind, error=None, strict=False):
+                self.kind = kind
+
+        class Optional(Rule):
+            def __init__(self, *args, strict=True, **kwargs):
+                super().__init__(*args, **kwargs)
+
+        class Silent(Rule):
+            def __init__(self, kind, **kwargs):
+                super().__init__(kind)
+        """
+    made = list_constructors(ast.parse(textwrap.dedent(source)))
+    assert [(param.name, param.keyword_only) for param in made["Optional"]] == [("strict", True), ("error", True)]
+    assert [param.name for param in made["Silent"]] == ["kind"]

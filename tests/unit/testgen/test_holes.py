@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from greenlane.testgen.code import Function, entries_of, list_functions
+from greenlane.testgen.callers import entries_of
+from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.inputs import CarvedCall, Description, is_harmless, seed_cases

@@ -18,9 +18,11 @@ from greenlane.suite.lines import parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.guesses import guess_options
-from greenlane.testgen.hunt import filled, list_texts, slotted
+from greenlane.testgen.hunt import filled, slotted
 from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.inside import greenlane_texts
 from greenlane.testgen.mutants import mutants_of
+from greenlane.testgen.quarry import list_texts
 from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.uses import with_uses
 
@@ -45,6 +47,14 @@ def width(text, size):
     if size == 1723:
         return -1
     return len(text)
+
+
+def shown(text):
+    given = dict(pair.split("=") for pair in text.split(","))
+    poster = given.get("poster_image")
+    if given["source"] and poster:
+        return poster
+    return ""
 """
 
 
@@ -93,9 +103,9 @@ def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str]
     assert template is not None
     script = [sorted(map(list, case.script.imports)), template.parts[:-1], template.parts[-1]] if case.script else None
     given = {
-        "path": str(module), "goals": [{"goal": goal, "chain": chain, "words": words}], "first": {},
-        "near": chain[-1:], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [], "tries": 4000,
-        "calls": 10**7, "seconds": 20,
+        "path": str(module), "beside": {}, "goals": [{"goal": goal, "chain": chain, "words": words}], "first": {},
+        "near": chain[-1:], "ways": [], "words": words, "texts": [], "numbers": [], "mutants": [], "open": [],
+        "tries": 4000, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     rows = {"id": 0, "script": script, "rows": [template.row], "imports": [], "arguments": [], "history": []}
     asked = {"hunt": given | more, "groups": [[rows]], "project": str(folder), "tests": str(folder / "tests")}
@@ -127,6 +137,34 @@ def test_a_hunt_finds_a_text_that_goes_through_several_states(tmp_path: Path) ->
 def test_a_number_that_the_code_asks_for_is_found_by_what_is_compared(tmp_path: Path) -> None:
     found = hunt(tmp_path, case_of("width", look="width('abc', 5)"), 17, [16], [], tries=60)
     assert found[0][1] == 1723
+
+
+def test_what_another_file_of_the_change_asks_for_is_found_as_well(tmp_path: Path) -> None:
+    other = tmp_path / "tokens.py"
+    other.write_text(
+        "def tokens(text):\n    for sign, word in zip(text[::2], text[1::2]):\n"
+        "        token = (sign, word)\n        if token in [('#', 'k'), ('%', 'q')]:\n            yield 'begin'\n"
+        "            yield 'loop'\n"
+    )
+    case = case_of("blocks", look="blocks(' '.join(tokens('a-b-c-')))")
+    assert case.script is not None
+    script = msgspec.structs.replace(case.script, imports=case.script.imports | {("tokens", "tokens")})
+    case = msgspec.structs.replace(case, script=script)
+    found = hunt(tmp_path, case, 7, [4, 6], ["#", "k"], beside={str(other): [4]}, tries=400)
+    assert any("#k" in values[-1] or "%q" in values[-1] for values in found)
+
+
+def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+    found = hunt(tmp_path, case_of("shown", look="shown('source=a,title=b')"), 25, [24], [], tries=60)
+    assert found[0][0] == "source=a,poster_image=b"
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "whole"),
+    [("alt", '<img alt="a">', True), ("p", "/path", False), ("[x]", "a [x] b", True), (7, 7, True), (7, "7", False)],
+)
+def test_a_word_of_an_input_is_exchanged_before_a_letter_of_one(part: Any, value: Any, whole: bool) -> None:
+    assert greenlane_texts.stands_in(part, value) is whole
 
 
 def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:

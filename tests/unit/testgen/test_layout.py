@@ -43,10 +43,12 @@ def test_without_a_formatter_it_looks_like_its_neighbour(tmp_path: Path) -> None
     assert read_layout(tmp_path, NEAR).quotes == "double"
 
 
-def test_settings_behind_a_link_are_not_read(tmp_path: Path) -> None:
+def test_settings_behind_a_link_out_of_the_tree_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").write_text("line-length = 100\n")
-    (tmp_path / "ruff.toml").symlink_to(tmp_path / "elsewhere")
-    assert read_layout(tmp_path) == Layout()
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "ruff.toml").symlink_to(tmp_path / "elsewhere")
+    assert read_layout(tree) == Layout()
 
 
 def test_text_is_written_by_the_layout() -> None:

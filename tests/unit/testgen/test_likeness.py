@@ -33,6 +33,8 @@ def test_a_parameter_takes_no_name_that_the_script_uses() -> None:
     one, columns = parametrised(rows, PAGE, ["expected"])
     assert (one.setup, one.look) == (("path = here()",), "page(path_2, color=path)")
     assert columns == [("path_2", ["'a'", "'b'"])]
+    by_keyword = [script("shown = []", look=f"page('a', color={color}, path=shown)") for color in "12"]
+    assert parametrised(by_keyword, PAGE, ["expected"])[1] == [("color", ["1", "2"])], "a keyword is no name"
     twice = [script("path = 'x'", "use(path)", f"path = '{text}'", look="page(path)") for text in "ab"]
     one, _ = parametrised(twice, PAGE, ["expected"])
     assert one.setup == ("path = 'x'", "use(path)", "path = path_2"), "it stands for something else before"
@@ -45,3 +47,5 @@ def test_other_scripts_are_not() -> None:
     assert not are_rows(FIRST, script("limit = 4", "note(f'{limit} of 5')", look="page(Path('b'), color=[])"), PAGE), (
         "more than two"
     )
+    places = [script(f"monkeypatch.setattr('shop.{name}', 0)", look="page()") for name in ("_MOST", "_LEAST")]
+    assert not are_rows(*places, PAGE), "another thing that is set is another test"

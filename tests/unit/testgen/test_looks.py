@@ -11,9 +11,9 @@ import pytest
 from greenlane.domain.service_settings import Service
 from greenlane.testgen.choose import choose_tests, steady
 from greenlane.testgen.code import list_functions
+from greenlane.testgen.conditions import describe_condition
 from greenlane.testgen.explore import Effect, Observed, Outcome, with_noticed
 from greenlane.testgen.inputs import Case, Description
-from greenlane.testgen.naming import describe_condition
 from greenlane.testgen.neighbours import Style, read_style
 from greenlane.testgen.options import with_options_together
 from greenlane.testgen.render import WrittenCase, render_file
@@ -164,5 +164,5 @@ def test_options_that_one_condition_names_are_given_together() -> None:
 
 def test_an_error_that_nothing_else_tells_apart_is_named_by_its_message() -> None:
     call = observed("parse", message="expected a text, not a list of numbers", value=None, **ERROR)
-    assert describe_condition((), call) == ("expected a text not a", "")
+    assert describe_condition((), call) == ("expected a text", "")
     assert describe_condition((), observed("parse")) == ("", "")

@@ -31,14 +31,32 @@ def test_what_is_varied_next_are_calls_and_tests_of_the_project_both() -> None:
     assert {o.case.key for o in chosen} == varied
 
 
+def parsed(path: str, text: str) -> Source:
+    tree, module = parse_source(text), path.removesuffix(".py")
+    functions = list_functions(tree, path, module)
+    gap = Gap(path=path, lines=frozenset({5}))
+    return Source(path=path, module=module, tree=tree, gap=gap, entries=(), functions=functions, constructors={})
+
+
+def suite(contexts: dict[str, dict[int, frozenset[str]]]) -> SuiteRun:
+    result = SandboxResult(exit_code=0, stdout="", stderr="", seconds=1.0)
+    return SuiteRun(passed=True, outcomes=(), no_tests=False, output="", result=result, contexts=contexts)
+
+
 def test_a_function_that_ran_only_as_a_file_was_imported_is_looked_for_in_the_tests_of_its_kin() -> None:
     text = "def _plain(f):\n    return f\ndef _pick(f, lock=None):\n    if lock:\n        return lock(f)\n"
-    text += "    return _plain(f)\n"
-    tree = parse_source(text)
-    functions = list_functions(tree, "a.py", "a")
-    gap = Gap(path="a.py", lines=frozenset({5}))
-    source = Source(path="a.py", module="a", tree=tree, gap=gap, entries=(), functions=functions, constructors={})
+    source = parsed("a.py", text + "    return _plain(f)\n")
     ran = {2: frozenset({"tests/test_a.py::test_it", ""}), 4: frozenset({""}), 6: frozenset({""})}
-    result = SandboxResult(exit_code=0, stdout="", stderr="", seconds=1.0)
-    baseline = SuiteRun(passed=True, outcomes=(), no_tests=False, output="", result=result, contexts={"a.py": ran})
-    assert nearest_tests(5, functions[1], source, baseline) == ["tests/test_a.py::test_it"]
+    assert nearest_tests(5, source.functions[1], source, suite({"a.py": ran})) == ["tests/test_a.py::test_it"]
+
+
+def test_a_function_that_nothing_ran_is_looked_for_in_the_tests_of_what_calls_it() -> None:
+    helper = parsed("a.py", "def _other():\n    pass\ndef _pick(f):\n    if f:\n        return f\n")
+    text = (
+        "from a import _pick\nclass Shop:\n    def choose(self, f):\n        if f is None:\n            return None\n"
+    )
+    shop = parsed("b.py", text + "        return _pick(f)\n    def close(self):\n        pass\n")
+    ran = {4: frozenset({"t.py::test_choose"}), 8: frozenset({"t.py::test_close"})}
+    run = suite({"a.py": {2: frozenset({"t.py::test_other"})}, "b.py": ran})
+    found = nearest_tests(5, helper.functions[1], helper, run, beside=[shop])
+    assert found == ["t.py::test_choose", "t.py::test_other"]

@@ -12,13 +12,15 @@ import pytest
 from greenlane.adapters.sandbox.process import BoundedOutput
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import changed_statements, executable_lines
+from greenlane.testgen.callers import entries_of
 from greenlane.testgen.choose import choose_tests, is_tellable, steady
-from greenlane.testgen.code import Function, enclosing, entries_of, list_functions, module_name
+from greenlane.testgen.code import Function, enclosing, list_functions, module_name
+from greenlane.testgen.conditions import describe_condition, list_conditions
 from greenlane.testgen.explore import Effect, Observed, Outcome
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Description, Script, is_harmless, seed_cases
 from greenlane.testgen.layout import Layout
-from greenlane.testgen.naming import describe_condition, describe_outcome, name_test
+from greenlane.testgen.naming import describe_outcome, name_test
 from greenlane.testgen.neighbours import MARKER, Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.vary import vary
@@ -239,6 +241,34 @@ def test_names_say_outcome_and_condition() -> None:
     assert name_test(function("discount"), outcome, condition, taken) == f"{name}_2"
 
 
+@pytest.mark.parametrize(
+    ("value", "words", "sentence"),
+    [
+        ("'a b'", "is a b", "returns `'a b'`"),
+        (r"'a\nb'", "", r"returns `'a\nb'`"),
+        ("'<b>'", "", "returns `'<b>'`"),
+        ("-2", "is minus 2", "returns `-2`"),
+        (repr("word " * 20), "", "returns this text"),
+        (f"Point({list(range(30))})", "", "returns this `Point`"),
+    ],
+)
+def test_a_value_is_part_of_a_name_where_its_words_say_it(value: str, words: str, sentence: str) -> None:
+    assert describe_outcome(seen(case("60"), value)) == (words, sentence)
+
+
+def test_a_second_test_of_one_condition_is_named_after_what_it_gives() -> None:
+    observed = seen(case("60", member="True"), "5")
+    found = list_conditions(guards_of(TREE, line("# member")), observed)
+    assert found[0][0] == "member and total is at least 50"
+    assert ("member is true", "`member` is `True`") in found[1:]
+
+
+def test_what_a_script_gives_to_the_function_is_its_condition() -> None:
+    script = Script(imports=frozenset(), setup=("basket = [1]",), look="discount(len(basket), member=False)")
+    observed = seen(msgspec.structs.replace(case("60"), arguments=(), script=script), "5")
+    assert describe_condition((), observed) == ("member is false", "`member` is `False`")
+
+
 # ------------------------------------------------------------------ writing
 
 
@@ -340,6 +370,35 @@ def test_no_file_of_anybody_is_overwritten(tmp_path: Path) -> None:
     assert free_path(tmp_path, style, "shop.pricing") == "tests/test_pricing_generated.py"
     write_tree(tmp_path, {"tests/test_pricing_generated.py": ""})
     assert free_path(tmp_path, style, "shop.pricing") == "tests/test_pricing_generated_2.py"
+
+
+@pytest.mark.parametrize(
+    ("settings", "path"),
+    [
+        (
+            {"pyproject.toml": '[tool.pytest.ini_options]\npython_files = "tests.py"\n'},
+            "tests/pricing_generated/tests.py",
+        ),
+        ({"setup.cfg": "[tool:pytest]\npython_files = check_*.py other_*.py\n"}, "tests/check_pricing_generated.py"),
+        ({"tox.ini": "[pytest]\npython_files =\n    tests.py\n    test_*.py\n"}, "tests/test_pricing_generated.py"),
+        (
+            {
+                "pytest.ini": "[pytest]\naddopts = -q\n",
+                "setup.cfg": "[tool:pytest]\npython_files = check_*.py\n",
+            },
+            "tests/test_pricing_generated.py",
+        ),
+        (
+            {"pyproject.toml": "[tool.pytest.ini_options]\npython_files = ['*Test.py']\n"},
+            "tests/pricing_generatedTest.py",
+        ),
+        ({"pyproject.toml": "[tool.pytest\npython_files = 3"}, "tests/test_pricing_generated.py"),
+    ],
+)
+def test_a_new_file_has_a_name_that_the_projects_pytest_collects(
+    tmp_path: Path, settings: dict[str, str], path: str
+) -> None:
+    assert free_path(write_tree(tmp_path, settings), Style(folder="tests"), "shop.pricing") == path
 
 
 def test_output_keeps_its_head_and_its_tail() -> None:

@@ -29,6 +29,8 @@ def test_a_method_without_arguments_is_tried_on_rows_of_objects_that_are_made_in
     text = render_file([WrittenCase(name="test_it", purpose="It.", chosen=chosen)], Style(folder="tests"))
     assert "def test_it(given, strict, expected):" in text
     assert "Version(given, strict=strict).is_final() == expected" in text
+    named = WrittenCase(name="test_it", purpose="It.", chosen=chosen, makers={"Version": ("number", "strict")})
+    assert "Version(number, strict=strict).is_final() == expected" in render_file([named], Style(folder="tests"))
 
 
 def test_what_is_made_of_a_fixture_is_no_row() -> None:

@@ -12,10 +12,12 @@ from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.hints import find_hints
+from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.literals import literals
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
-from greenlane.testgen.scripts import FoundScript, read_scripts
+from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.vary import vary
 from tests.support.projects import write_tree
@@ -396,3 +398,124 @@ def test_price():
     made: dict[str, object] = {}
     exec(helper, made)
     assert eval(look, made) == 6
+
+
+def test_what_nothing_uses_any_more_is_left_out_with_its_import() -> None:
+    setup = (
+        "names = {'a', Kind.ONE}",
+        "files = ['a']",
+        "shop = open_shop()",
+        "old, new = shop.sell('a')",
+        "shop.close()",
+    )
+    imports = frozenset([("shop", "open_shop"), ("shop.kinds", "Kind"), ("shop.log as log", "")])
+    script = Script(imports=imports, setup=setup, look="shop.name")
+    plain = without_idle(script)
+    assert plain.setup == (setup[0], *setup[2:]), "what looks up an attribute, or calls, may do something"
+    fewer = without_idle(script, calls=True)
+    assert fewer.setup == ("shop = open_shop()", "shop.close()")
+    assert fewer.imports == frozenset([("shop", "open_shop")])
+    assert without_idle(fewer, calls=True) is fewer
+
+
+def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
+    test = "def test_it(monkeypatch):\n    monkeypatch.setenv('SHOP_COLOUR', 'red')\n    shop.paint('door')\n"
+    text = f"import shop\nimport pickle\n\n{test}    pickled = pickle.dumps(shop.Door())\n"
+    write_tree(tmp_path, {"tests/test_it.py": text})
+    (found,) = read_scripts(tmp_path, ["tests/test_it.py::test_it"])
+    assert found.script.look == "shop.paint('door')"
+    setting = "monkeypatch.setenv('SHOP_COLOUR', 'red', prepend=None)"
+    assert [value for _, value in literals(ast.parse(setting))] == ["red"]
+    assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
+    assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+
+
+def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:
+    script = Script(imports=frozenset(), setup=("class Euros(list):\n    pass",), look="average(Euros([1, 2]))")
+    case = script_case(AVERAGE, FoundScript(test="", script=script))
+    looks = [one.script.look for one in vary(case, 12) if one.script is not None]
+    assert "average(Euros([1, 2]), rounded=True)" in looks
+
+
+INHERITED = """
+import unittest
+from shop.money import average
+
+
+class MoneyCase(unittest.TestCase):
+    kind = None
+    rounded = False
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.most = 9
+
+    def setUp(self):
+        self.amounts = self.kind([1, self.most])
+
+    def test_average(self):
+        self.assertEqual(average(self.amounts, self.rounded), 5)
+
+
+class TupleCase(MoneyCase):
+    kind = tuple
+
+
+class ListCase(MoneyCase):
+    kind = list
+
+    def setUp(self):
+        super(ListCase, self).setUp()
+        self.amounts.append(2)
+
+
+class OtherCase(MoneyCase):
+    def setUp(self):
+        self.amounts = [7]
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "setup"),
+    [
+        ("TupleCase", ("rounded = False", "kind = tuple", "most = 9", "amounts = kind([1, most])")),
+        ("ListCase", ("rounded = False", "kind = list", "most = 9", "amounts = kind([1, most])", "amounts.append(2)")),
+        ("OtherCase", ("rounded = False", "amounts = [7]")),
+    ],
+)
+def test_what_a_class_of_tests_inherits_is_written_out(tmp_path: Path, name: str, setup: tuple[str, ...]) -> None:
+    write_tree(tmp_path, {"tests/test_money.py": INHERITED})
+    (found,) = read_scripts(tmp_path, [f"tests/test_money.py::{name}::test_average"])
+    assert (found.script.setup, found.script.look) == (setup, "average(amounts, rounded)")
+
+
+BASE = """
+import unittest
+from shop.money import average
+
+KINDS = {"list": list}
+
+
+class MoneyCase(unittest.TestCase):
+    def setUp(self):
+        self.amounts = KINDS["list"]([1, 2])
+"""
+DERIVED = """
+from shop.money import average
+from tests.base import MoneyCase
+
+
+class AverageCase(MoneyCase):
+    def test_average(self):
+        self.assertEqual(average(self.amounts), 1.5)
+"""
+
+
+def test_what_a_base_in_another_file_sets_up_is_written_out_with_what_that_needs(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/base.py": BASE, "tests/test_money.py": DERIVED})
+    (found,) = read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"])
+    assert (found.script.setup, found.script.look) == (("amounts = KINDS['list']([1, 2])",), "average(amounts)")
+    assert found.script.imports == frozenset([("shop.money", "average"), ("tests.base", "KINDS")])
+    write_tree(tmp_path, {"tests/test_money.py": f"KINDS = {{}}\n{DERIVED}"})
+    assert read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"]) == [], "another KINDS"

@@ -1,7 +1,8 @@
 """Runs inside the sandbox: which values meet in the conditions of a file, as it runs.
 
 Sides of `==`, `in`, `<`, `startswith`, a `match` and their like are looked at again in the frame that is about to
-evaluate them, if that can have no effect: names, attributes, items, literals and a few methods of texts.
+evaluate them, if that can have no effect: names, attributes, items, literals and a few methods of texts. A key that is
+looked up meets the keys that are there: an input that gave those may give this one as well.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _PURE = frozenset(
     {"upper", "lower", "strip", "lstrip", "rstrip", "split", "casefold", "title", "get", "rpartition", "partition"}
 )
 _EDGES = frozenset({"startswith", "endswith"})
+_LOOKUPS = frozenset({"get", "pop", "setdefault"})
 _MAX_WANTED = 24
 _MAX_VALUE = 200
 _NODES = (
@@ -31,15 +33,29 @@ class Comparison:
         self._left, self._right = _compiled(left), _compiled(right)
 
     def look(self, frame: Any) -> Iterator[tuple[Any, Any]]:
-        """The pairs of plain values that meet; of a collection each of its items."""
+        """The pairs of plain values that meet; of a collection each of its items, of two rows each part with its
+        own."""
         try:
             left = eval(self._left, frame.f_globals, frame.f_locals)
             right = eval(self._right, frame.f_globals, frame.f_locals)
         except Exception:  # a name that is not bound yet, an attribute that is not there
             return
-        for one in _plain(left):
+        rows = list(_rows_that_meet(left, right))
+        for one in _plain(left) if not rows else ():
             for other in _plain(right):
                 yield one, other
+        for row, other_row in rows:
+            for one, other in zip(row, other_row, strict=True):
+                if isinstance(one, str) and isinstance(other, str) and max(len(one), len(other)) <= _MAX_VALUE:
+                    yield one, other
+
+
+def _rows_that_meet(left: Any, right: Any) -> Iterator[tuple[Any, Any]]:
+    """`token == ("DELIM", "+")`, or `token in [("DELIM", "+"), ...]`."""
+    if isinstance(left, tuple) and isinstance(right, (tuple, list, set, frozenset)) and len(right) <= _MAX_WANTED:
+        others = sorted(right, key=str) if isinstance(right, (set, frozenset)) else list(right)
+        rows: list[Any] = [other for other in others if isinstance(other, tuple)] or [right]
+        yield from ((left, row) for row in rows if isinstance(row, tuple) and len(row) == len(left))
 
 
 def _plain(value: Any) -> list[Any]:
@@ -68,13 +84,19 @@ def _pairs(node: ast.AST) -> Iterator[tuple[int, ast.expr, ast.expr]]:
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
         if node.func.attr in _EDGES and len(node.args) == 1:
             yield node.lineno, node.func.value, node.args[0]
+        elif node.func.attr in _LOOKUPS and node.args:
+            yield node.lineno, node.args[0], node.func.value
     elif isinstance(node, ast.Match):
         for case in node.cases:
             for part in ast.walk(case.pattern):
                 if isinstance(part, ast.MatchValue):
                     yield node.lineno, node.subject, part.value
-    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and isinstance(node.slice, ast.Name):
+    elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load) and _is_key(node.slice):
         yield node.lineno, node.slice, node.value  # a table: its keys
+
+
+def _is_key(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _is_pure(node: ast.expr) -> bool:

@@ -17,6 +17,7 @@ import itertools
 import json
 import os
 import signal
+import sys
 import time
 import traceback
 import types
@@ -44,7 +45,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
-_CALL_S = 1.0
+_CALL_S, _LEAST_S = 1.0, 0.1
 _WAIT_S = 8.0  # by the clock: a machine may be busy with other things
 _MAX_GIVEN = 2
 _DECORATED = frozenset(
@@ -56,6 +57,10 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _raises: dict[str, set[int]] = {}
+_asked_terminal: list[bool] = []
+_allowed = [_CALL_S]
+_late: dict[str, int] = {}
+"""How often calls of a function came to no end in time: each further one is given half of the time."""
 SEEN: dict[int, dict[str, Any]] = {}
 EXPECTED: dict[int, dict[str, Any]] = {}
 """While mutants are tried: what a test would look at of each call, as it is now and as it is without a fault."""
@@ -73,7 +78,33 @@ def cases(group: int) -> list[dict[str, Any]]:
 
 
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
-    _tell(case, _observe(case, fixtures))
+    called = f"{case['module']}.{case['function']}"
+    _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
+    seen = _observe(case, fixtures)
+    if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
+        _late[called] = _late.get(called, 0) + 1
+    if _asked_terminal:
+        _asked_terminal.clear()
+        seen = {"kind": "unusable", "message": "reads the standard input"}
+    _tell(case, seen)
+
+
+def _watch_terminal() -> None:
+    """A test may not wait for someone to type: whatever asks pytest's stand-in for the standard input is told."""
+    stand_in: Any = getattr(sys.modules.get("_pytest.capture"), "DontReadFromInput", None)
+    for name in ("read", "readline", "readlines", "__next__"):
+        before = getattr(stand_in, name, None)
+        if before is not None:
+            setattr(stand_in, name, _telling(before))
+
+
+def _telling(read: Any) -> Any:
+    @functools.wraps(read)
+    def told(*args: Any, **options: Any) -> Any:
+        _asked_terminal.append(True)
+        return read(*args, **options)
+
+    return told
 
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
@@ -102,7 +133,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
             names[name or module] = getattr(found, name) if name else found
         with _limited():
             function, values = _prepare(case, names)
-    except (Exception, CallTimeout) as error:
+    except (Exception, SystemExit, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
     wholly = bool(case["void"])
@@ -115,7 +146,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
         outcome = _call(function, positional, keywords, bool(case["asynchronous"]), progress)
     except CallTimeout:
         return {"kind": "timeout"}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _raised(error, describer) | _way(progress)
     finally:
         left = remove_new(files)
@@ -140,7 +171,7 @@ def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: 
                 given = [(key, values[f"#{number}"]) for number, (key, _) in enumerate(case["arguments"])]
                 function(*(v for key, v in given if key is None), **{key: v for key, v in given if key is not None})
                 after = describe_value(getattr(values["receiver"], name)(), describer)
-        except (Exception, CallTimeout):
+        except (Exception, SystemExit, CallTimeout):
             continue
         told = after["kind"] == "value" and not after.get("view") and not after["listed"] and not after["dated"]
         if told and before != after:
@@ -183,7 +214,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
         )
     except CallTimeout:
         return {"kind": "timeout"}
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
     return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
@@ -292,7 +323,7 @@ def _limited() -> Iterator[None]:
 
     previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
-    signal.setitimer(signal.ITIMER_PROF, _CALL_S)
+    signal.setitimer(signal.ITIMER_PROF, _allowed[0])
     try:
         yield
     finally:
@@ -306,7 +337,7 @@ async def _await(awaitable: Any) -> Any:
     return await awaitable
 
 
-def _raised(error: Exception, describer: Describer) -> dict[str, Any]:
+def _raised(error: BaseException, describer: Describer) -> dict[str, Any]:
     return _describe_error(error) | _more(lambda: own_attributes("error", error, describer, _GIVEN["project"]))
 
 
@@ -317,7 +348,7 @@ def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
     return {}
 
 
-def _describe_error(error: Exception) -> dict[str, Any]:
+def _describe_error(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     last = frames[-1]
     own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
@@ -330,7 +361,7 @@ def _describe_error(error: Exception) -> dict[str, Any]:
         "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
         "message": str(error)[:200],
         "dated": is_dated(str(error)) or " at 0x" in str(error),
-        "deliberate": deliberate,
+        "deliberate": deliberate or isinstance(error, SystemExit),
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
 
@@ -346,3 +377,6 @@ def _raise_lines(path: str) -> set[int]:
             for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
         }
     return _raises[path]
+
+
+_watch_terminal()

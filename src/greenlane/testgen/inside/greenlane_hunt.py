@@ -5,8 +5,9 @@ try further from it; a value that is compared with another one and stands in an 
 calls are those that the project's tests make, with their literals as slots. Then inputs are looked for that notice
 faults. What is found goes back to the generator, which tries it anew.
 
-Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "goals": [{"goal": line or [from, to], "chain": lines before it,
-"words"}, ...], "first", "near", "words", "texts", "numbers", "mutants", "open", "tries", "calls", "seconds"},
+Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "beside": {other changed file: its changed lines}, "goals": [{"goal": line
+or [from, to], "chain": lines before it, "words"}, ...], "first", "near", "words", "texts", "numbers", "mutants",
+"ways", "open", "tries", "calls", "seconds"},
 "groups": [[template, ...], ...]}`; a template is a case of `greenlane_explore` with the names `greenlane_slot_0`, ...
 in it, and `"rows"` of values for them. Writes `$GREENLANE_OUTPUT`, a JSON line for each found input: `{"template",
 "values"}`.
@@ -32,7 +33,9 @@ from greenlane_templates import (  # type: ignore[import-not-found]
     Mutant,
     Template,
     Watch,
+    longest_text,
     mutants_from,
+    with_value,
 )
 
 _MAX_TEMPLATES, _HUNTING = 8, 2
@@ -67,13 +70,15 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
 class Hunt:
     def __init__(self, given: dict[str, Any], templates: list[Template], share: int) -> None:
         self._templates = templates
-        self._watch = Watch(given["path"])
+        self._watch = Watch(given["path"], list(given["beside"]))
         self._goals_given = [goal | {"key": _key(goal["goal"])} for goal in given["goals"]]
         keys = {goal["key"] for goal in self._goals_given}
         self._lines = {key for key in keys if isinstance(key, int)}
         self._arcs = keys - self._lines
         self._first = {int(line): first for line, first in given["first"].items()}
         self._near = set(given["near"])
+        self._met_near = self._near | {-line for lines in given["beside"].values() for line in lines}
+        self._ways = [{n for first, last in way for n in range(first + 1, last + 1)} for way in given["ways"]]
         self._words = [word for word in given["words"] if word]
         self._texts = given["texts"]
         self._numbers = given["numbers"]
@@ -93,16 +98,17 @@ class Hunt:
         self._hunting = 0
 
     def run(self) -> list[dict[str, Any]]:
+        known = list(dict.fromkeys(text for template in self._templates for text in template.texts()))
         self._choose_templates()
         first = list(enumerate(self._templates))[: self._hunting]
         for number, template in first:
             for row in template.rows:
                 self._try(number, row)
-        for text in self._texts:
+        for text in [*known, *self._texts]:
             for number, template in first:
-                place = _longest_text(template.rows[0])
+                place = longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
-                    self._pending.append((number, _with(template.rows[0], place, text)))
+                    self._pending.append((number, with_value(template.rows[0], place, text)))
         self._pending.extend(self._marked())
         while self._corpus and not self._is_over():
             number, values = self._pending.popleft() if self._pending else self._next()
@@ -122,13 +128,14 @@ class Hunt:
         first = [self._execute(number, template.rows[0]) for number, template in enumerate(self._templates)]
         there = [entry for entry in first if entry is not None and entry.lines]
         there.sort(key=lambda e: (-len(e.lines & self._near), -len(e.lines), e.length))
-        probes = [e.values[place] for e in there if (place := _longest_text(e.values)) is not None][:_PROBES]
-        told: list[tuple[int, int]] = []
+        probes = [e.values[place] for e in there if (place := longest_text(e.values)) is not None][:_PROBES]
+        told: list[tuple[float, int]] = []
         for entry in there:
-            own = _longest_text(entry.values)
-            asked = [_with(entry.values, own, text) for text in probes] if own is not None else []
+            own = longest_text(entry.values)
+            asked = [with_value(entry.values, own, text) for text in probes] if own is not None else []
             tries = [self._execute(entry.template, values) for values in asked] + [entry]
-            told.append((-sum(self._sense(one) for one in tries if one is not None), entry.template))
+            sense = sum(self._sense(one) for one in tries if one is not None)
+            told.append((-sense / self._templates[entry.template].cost, entry.template))
         near = {entry.template: entry.lines & self._near for entry in there}
         order = [number for _, number in sorted(told)]
         hunting, reached = order[:_HUNTING], set[int]()
@@ -136,6 +143,10 @@ class Hunt:
             if number not in hunting and near[number] - reached and len(hunting) < _MAX_TEMPLATES:
                 hunting.append(number)  # another function, or another way
             reached |= near[number] if number in hunting else set()
+        lines = {entry.template: entry.lines for entry in there}
+        for way in self._ways:
+            if not any(lines[number] & way for number in hunting) and len(hunting) < _MAX_TEMPLATES:
+                hunting += [number for number in order if lines[number] & way][:1]
         self._hunting = len(hunting)
         rest = [number for number in order if number not in hunting]
         self._templates = [self._templates[number] for number in [*hunting, *rest][:_MAX_TEMPLATES]]
@@ -160,11 +171,13 @@ class Hunt:
             return None
         for goal in self._goals(entry):
             self._keep(goal, entry)
-        met = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
-        new = (entry.arcs | met) - self._features
+        met: set[Any] = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
+        met |= {(line, word, "same") for line, word, other in entry.compared if word == other and word in self._words}
+        new = (entry.arcs | entry.beside | met) - self._features
         if new and len(self._corpus) < _MAX_CORPUS:
             self._features |= new
             self._corpus.append(entry)
+            self._pending.extendleft(self._in_other_calls(entry))
             if len(self._pending) < _MAX_PENDING:
                 self._pending.extendleft(reversed(list(itertools.islice(self._corresponding(entry), _EXCHANGES))))
         return entry
@@ -180,9 +193,11 @@ class Hunt:
         except CallTimeout:
             template.timeouts += 1
             return None
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             sys.settrace(None)
             failed = not _describe_error(error)["deliberate"]
+        except BaseException:  # an exit, or an outcome of pytest's: `pytest.raises` that was met by nothing
+            failed = True
         finally:
             sys.settrace(None)
         return Entry(number, values, seen, failed)
@@ -217,7 +232,7 @@ class Hunt:
             if goal["words"] and places:
                 place = self._chance.choice(places)
                 text = texts.with_words(entry.values[place], goal["words"], self._chance)
-                return entry.template, _with(entry.values, place, text)
+                return entry.template, with_value(entry.values, place, text)
             return self._altered(entry)
         near = [entry for entry in self._corpus if entry.lines & self._near]
         pool = near if near and self._chance.random() < 0.7 else self._corpus
@@ -230,9 +245,9 @@ class Hunt:
         chains = [line for goal in self._goals_given for line in goal["chain"]]
         near = sorted(self._corpus, key=lambda e: (-sum(line in e.lines for line in chains), e.length))[:_MARKED]
         rows = [
-            ((entry.template, _with(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
+            ((entry.template, with_value(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
             for entry in near
-            if (place := _longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
+            if (place := longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
         ]
         turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
         return itertools.islice(turns, _MOST_MARKED)
@@ -241,7 +256,7 @@ class Hunt:
         values = entry.values
         for _ in range(self._chance.choice((1, 1, 1, 2))):
             place = self._chance.randrange(len(values))
-            values = _with(values, place, self._other(values[place]))
+            values = with_value(values, place, self._other(values[place]))
         return entry.template, values
 
     def _other(self, value: Any) -> Any:
@@ -251,15 +266,31 @@ class Hunt:
             return texts.altered(text, self._words, [*self._texts, *own], self._chance)
         return texts.other_number(value, self._numbers, self._chance)
 
+    def _in_other_calls(self, entry: Entry) -> list[tuple[int, tuple[Any, ...]]]:
+        """The same text in the other calls that are hunted with: each leads elsewhere from there."""
+        place = longest_text(entry.values)
+        if place is None or len(self._pending) >= _MAX_PENDING:
+            return []
+        others = [number for number in range(self._hunting) if number != entry.template]
+        there = [(number, longest_text(self._templates[number].rows[0])) for number in others]
+        found = [(number, own) for number, own in there if own is not None]
+        return [(n, with_value(self._templates[n].rows[0], own, entry.values[place])) for n, own in found]
+
     def _corresponding(self, entry: Entry) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The input with a value that was compared made the value that it was compared with; the conditions right
-        before what is open come first."""
-        rows = sorted(entry.compared, key=lambda row: (row[0] not in self._near, row[0]))
+        """The input with a value that was compared made the value that it was compared with; whole words and numbers
+        first, and what stands near the conditions right before what is open."""
+
+        def order(row: tuple[int, Any, Any]) -> tuple[bool, bool, bool, int]:
+            whole = any(texts.stands_in(side, value) for side in row[1:] for value in entry.values)
+            far = min((abs(abs(row[0]) - line) for line in self._near), default=0)
+            return row[0] not in self._met_near, not whole, row[0] < 0, far
+
+        rows = sorted(entry.compared, key=order)
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
                 for place, value in enumerate(entry.values):
-                    for other in _exchanged(value, found, wanted):
-                        yield entry.template, _with(entry.values, place, other)
+                    for other in texts.exchanged(value, found, wanted):
+                        yield entry.template, with_value(entry.values, place, other)
 
     # ---------------------------------------------------------------- faults
 
@@ -330,12 +361,12 @@ class Hunt:
 
     def _elsewhere(self, entry: Entry) -> Iterator[Entry]:
         """The same text in the other calls: what one of them hides another may show."""
-        place = _longest_text(entry.values)
+        place = longest_text(entry.values)
         for number, template in enumerate(self._templates):
-            there = _longest_text(template.rows[0])
+            there = longest_text(template.rows[0])
             if number == entry.template or place is None or there is None or template.timeouts >= MAX_TIMEOUTS:
                 continue
-            other = self._execute(number, _with(template.rows[0], there, entry.values[place]))
+            other = self._execute(number, with_value(template.rows[0], there, entry.values[place]))
             if other is not None and not other.failed and self._goals(other) >= self._goals(entry):
                 yield other
 
@@ -347,7 +378,7 @@ class Hunt:
                 again = False
                 for text in texts.shortened(entry.values[place]):
                     left -= 1
-                    other = self._execute(entry.template, _with(entry.values, place, text))
+                    other = self._execute(entry.template, with_value(entry.values, place, text))
                     if other is not None and other.failed <= entry.failed and goals <= self._goals(other):
                         entry, again = other, True
                         break
@@ -358,24 +389,6 @@ class Hunt:
 
 def _key(goal: Any) -> Any:
     return tuple(goal) if isinstance(goal, list) else goal
-
-
-def _exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
-    if isinstance(value, str) and isinstance(found, str) and isinstance(wanted, str):
-        yield from (text for text in texts.with_wanted(value, found, wanted) if len(text) <= texts.MAX_TEXT)
-    elif all(isinstance(one, (int, float)) for one in (value, found, wanted)) and value == found != wanted:
-        yield from (wanted, wanted + 1, wanted - 1)
-
-
-def _longest_text(values: tuple[Any, ...]) -> int | None:
-    places = [n for n, value in enumerate(values) if isinstance(value, (str, bytes))]
-    return max(places, key=lambda n: len(values[n]), default=None)
-
-
-def _with(values: tuple[Any, ...], place: int, value: Any) -> tuple[Any, ...]:
-    if isinstance(values[place], bytes) and isinstance(value, str):
-        value = value.encode("utf-8", "replace")
-    return (*values[:place], value, *values[place + 1 :])
 
 
 def _encoded(value: Any) -> Any:

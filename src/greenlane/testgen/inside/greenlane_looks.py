@@ -25,6 +25,7 @@ _MAX_ATTRIBUTES = 4
 _MAX_FILE = 400
 _MAX_ATTRIBUTE = 80
 _SIMPLE = (type(None), bool, int, float, str, bytes)
+_STAND_IN = re.compile(r"<\w*Mock\b[^<>]* id='\d+'>")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _KINDS_OF_CODE = (type, type(len), type(lambda: None), type(sys))
 
@@ -171,13 +172,14 @@ def _faithful(value: Any, describer: Describer) -> dict[str, Any] | None:
 
 
 def is_dated(text: str) -> bool:
-    """Whether the text seems to hold the present day or a path of this very run."""
+    """Whether the text seems to hold the present day, a path or the number of a stand-in of this very run."""
     now = time.gmtime()
     return (
         f"{now.tm_year}" in text
         or str(int(time.time()))[:5] in text
         or "greenlane-job-" in text
         or "/pytest-of-" in text
+        or _STAND_IN.search(text) is not None
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import collections
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 from greenlane_compared import Comparison, comparisons_of  # type: ignore[import-not-found]
@@ -18,7 +19,9 @@ from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
 
 MAX_TIMEOUTS = 3
-_MAX_SEEN = 200
+_MAX_SEEN = 300
+_EASY = 300
+"""Characters of a call with what comes before it: one that is longer has to tell as much more."""
 _GENERATOR = 0x20 | 0x80 | 0x200
 
 
@@ -29,6 +32,7 @@ class Template:
         self.number: int = given["id"]
         self.rows: list[tuple[Any, ...]] = [tuple(_decoded(value) for value in row) for row in given["rows"]]
         self.timeouts = 0
+        self.cost = max(_length(given) / _EASY, 1.0)
         self._fixtures, self._names = fixtures, dict(fixtures)
         self._given = self._case = given
         try:
@@ -62,6 +66,11 @@ class Template:
             case["receiver"] = compile(case["receiver"], "<given>", "eval")
         self._case = case
 
+    def texts(self) -> list[str]:
+        """The longest text of each row: what leads one call near to what is open may lead another further."""
+        found = [[value for value in row if isinstance(value, str)] for row in self.rows]
+        return [max(row, key=len) for row in found if row]
+
     def call(self, values: tuple[Any, ...]) -> None:
         """Raises what the call raises, or CallTimeout."""
         names = self._names | {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
@@ -85,12 +94,19 @@ class Template:
         return str(looked_at(_observe(self._given, self._fixtures | slots)))
 
 
+def _length(given: dict[str, Any]) -> int:
+    script = given["script"]
+    parts = [*script[1], script[2]] if script is not None else [text for _, text in given["arguments"]]
+    return sum(len(text) for text in parts) + sum(len(str(value)) for value in given["rows"][0])
+
+
 class Entry:
     """An input that showed something new: what it ran, and what was compared on the way."""
 
     def __init__(self, template: int, values: tuple[Any, ...], seen: Seen, failed: bool) -> None:
         self.template, self.values, self.failed = template, values, failed
         self.arcs = frozenset(seen.arcs)
+        self.beside = frozenset(seen.beside)
         self.lines = frozenset(line for _, line in seen.arcs)
         self.compared = tuple(seen.compared)
 
@@ -99,24 +115,42 @@ class Entry:
         return sum(len(v) if isinstance(v, (str, bytes)) else len(str(v)) for v in self.values)
 
 
+def longest_text(values: tuple[Any, ...]) -> int | None:
+    """Its place."""
+    places = [n for n, value in enumerate(values) if isinstance(value, (str, bytes))]
+    return max(places, key=lambda n: len(values[n]), default=None)
+
+
+def with_value(values: tuple[Any, ...], place: int, value: Any) -> tuple[Any, ...]:
+    """The values with another one in this place."""
+    if isinstance(values[place], bytes) and isinstance(value, str):
+        value = value.encode("utf-8", "replace")
+    return (*values[:place], value, *values[place + 1 :])
+
+
 class Seen:
-    """What one try ran in the watched file, and which values met there."""
+    """What one try ran in the watched file and in those `beside` it, and which values met there (of the latter on
+    lines below 0)."""
 
     def __init__(self) -> None:
         self.arcs: set[tuple[int, int]] = set()
+        self.beside: set[tuple[str, int, int]] = set()
         self.compared: dict[tuple[int, Any, Any], None] = {}
+
+    def look(self, frame: Any, line: int, comparisons: Sequence[Comparison]) -> None:
+        if len(self.compared) < _MAX_SEEN:
+            for comparison in comparisons:
+                for left, right in comparison.look(frame):
+                    self.compared[line, left, right] = None
 
 
 class Watch:
-    """Traces lines of one file, and what is compared in them."""
+    """Traces lines of one file and of those beside it, and what is compared in them."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, beside: Sequence[str] = ()) -> None:
         self._path = path
         self._known: dict[Any, bool] = {}
-        self._compared: dict[int, list[Comparison]] = collections.defaultdict(list)
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - as the interpreter names it
-            for comparison in comparisons_of(ast.parse(file.read())):
-                self._compared[comparison.line].append(comparison)
+        self._compared = {one: _by_line(one) for one in (path, *beside)}
         self.calls = 0
         self.seen = Seen()
 
@@ -129,11 +163,13 @@ class Watch:
         code = frame.f_code
         known = self._known.get(code)
         if known is None:
-            known = self._known[code] = code.co_filename == self._path and code.co_name != "<module>"
-        return self._local(frame, code) if known else None
+            known = self._known[code] = code.co_filename in self._compared and code.co_name != "<module>"
+        if not known:
+            return None
+        return self._local(frame, code) if code.co_filename == self._path else self._beside(frame, code)
 
     def _local(self, frame: Any, code: Any) -> Any:
-        seen, compared = self.seen, self._compared
+        seen, compared = self.seen, self._compared[self._path]
         resumed = bool(code.co_flags & _GENERATOR)
         last = frame.f_lineno if resumed and frame.f_lineno != code.co_firstlineno else -code.co_firstlineno
 
@@ -143,15 +179,37 @@ class Watch:
                 line = frame.f_lineno
                 seen.arcs.add((last, line))
                 last = line
-                if line in compared and len(seen.compared) < _MAX_SEEN:
-                    for comparison in compared[line]:
-                        for left, right in comparison.look(frame):
-                            seen.compared[line, left, right] = None
+                if line in compared:
+                    seen.look(frame, line, compared[line])
             elif event == "return" and not resumed:
                 seen.arcs.add((last, -code.co_firstlineno))
             return local
 
         return local
+
+    def _beside(self, _frame: Any, code: Any) -> Any:
+        path: str = code.co_filename
+        seen, compared, last = self.seen, self._compared[path], 0
+
+        def local(frame: Any, event: str, _argument: Any) -> Any:
+            nonlocal last
+            if event == "line":
+                line = frame.f_lineno
+                seen.beside.add((path, last, line))
+                last = line
+                if line in compared:
+                    seen.look(frame, -line, compared[line])
+            return local
+
+        return local
+
+
+def _by_line(path: str) -> dict[int, list[Comparison]]:
+    found: dict[int, list[Comparison]] = collections.defaultdict(list)
+    with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - as the interpreter names it
+        for comparison in comparisons_of(ast.parse(file.read())):
+            found[comparison.line].append(comparison)
+    return found
 
 
 class Mutant:

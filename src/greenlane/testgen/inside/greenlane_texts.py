@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 MAX_TEXT = 400
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
@@ -22,6 +23,13 @@ _LADDER = (0, 1, -1, 10**6, 10**9, 10**12, 10**15, 10**17, 10**20, 0.5)
 def tokens_of(text: str) -> list[str]:
     """Words, single marks and white space; together they are the text again."""
     return _TOKENS.findall(text)
+
+
+def stands_in(part: Any, value: Any) -> bool:
+    """Whether a part of a text is a word of it, or more than one; of anything else, whether it is the value."""
+    if not isinstance(part, str) or not isinstance(value, str):
+        return bool(part == value)
+    return re.search(rf"(?<!\w){re.escape(part)}(?!\w)", value, re.IGNORECASE) is not None
 
 
 def with_wanted(text: str, found: str, wanted: str) -> Iterator[str]:
@@ -39,6 +47,14 @@ def with_wanted(text: str, found: str, wanted: str) -> Iterator[str]:
         yield text[:end] + _joint(text[place:end], wanted) + wanted + text[end:]
         yield text[:place] + wanted + _joint(wanted, text[place:end]) + text[place:]
         start = end
+
+
+def exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
+    """Other values, with what was found in this one made what was wanted there."""
+    if isinstance(value, str) and isinstance(found, str) and isinstance(wanted, str):
+        yield from (text for text in with_wanted(value, found, wanted) if len(text) <= MAX_TEXT)
+    elif all(isinstance(one, (int, float)) for one in (value, found, wanted)) and value == found != wanted:
+        yield from (wanted, wanted + 1, wanted - 1)
 
 
 def altered(text: str, words: Sequence[str], texts: Sequence[str], chance: random.Random) -> str:

@@ -1,0 +1,79 @@
+"""What a test asserts on, and what is left of it without its assertions. Pure; for `scripts.py`."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import copy
+from collections.abc import Iterator, Sequence
+
+_SELF_LOOKS = {
+    "assertEqual": 0, "assertEquals": 0, "assertTrue": 0, "assertFalse": 0, "assertIs": 0, "assertIsNone": 0,
+    "assertIsNotNone": 0, "assertIn": 0, "assertIsInstance": 0, "assertListEqual": 0, "assertDictEqual": 0,
+    "assertAlmostEqual": 0, "assertNotEqual": 0, "assertSequenceEqual": 0, "assertTupleEqual": 0, "assertSetEqual": 0,
+}  # fmt: skip
+
+
+def done(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a test, with calls in place of assertions on them; without those that raise."""
+    for node in body:
+        look: ast.expr | None = None
+        if isinstance(node, ast.Assert):
+            look = asserted(node.test)
+        elif isinstance(node, ast.Expr):
+            look = self_look(node.value)
+        if look is not None:
+            called = [n for n in ast.walk(look) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+            yield from [ast.copy_location(ast.Expr(value=look), node)] if called and called[0] is look else []
+        elif not isinstance(node, ast.Assert) and "raises" not in ast.unparse(node).lower():
+            cleaned = without_asserts(node)
+            yield from [cleaned] if cleaned is not None else []
+
+
+def asserted(test: ast.expr) -> ast.expr:
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        left, right = test.left, test.comparators[0]
+        fixed = _is_fixed(left) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
+        if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
+            return right if fixed and isinstance(right, ast.Call | ast.Attribute) and not _is_fixed(right) else left
+        return test
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return asserted(test.operand)
+    return test
+
+
+def self_look(node: ast.expr) -> ast.expr | None:
+    """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return None
+    if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
+        return None
+    given = [a for a in node.args[:2] if not _is_fixed(a)] or node.args
+    calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
+    return (calls or given)[0]
+
+
+def without_asserts(node: ast.stmt) -> ast.stmt | None:
+    """A compound statement without the assertions in it; None if nothing is left."""
+
+    class Cleaning(ast.NodeTransformer):
+        def visit_Assert(self, node: ast.Assert) -> ast.AST:
+            return ast.copy_location(ast.Pass(), node)
+
+        def generic_visit(self, node: ast.AST) -> ast.AST:
+            super().generic_visit(node)
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and isinstance(node, ast.stmt):
+                node.body = [one for one in body if not isinstance(one, ast.Pass)] or body[:1]  # type: ignore[attr-defined]  # it has one
+            return node
+
+    if not any(isinstance(part, ast.Assert) for part in ast.walk(node)):
+        return node
+    cleaned = ast.fix_missing_locations(Cleaning().visit(copy.deepcopy(node)))
+    busy = [n for n in ast.walk(cleaned) if isinstance(n, ast.stmt) and not isinstance(n, ast.Pass)]
+    return cleaned if len(busy) > 1 else None
+
+
+def _is_fixed(node: ast.expr) -> bool:
+    """Whether it is made of literals alone: it is what is expected."""
+    return all(hasattr(builtins, n.id) for n in ast.walk(node) if isinstance(n, ast.Name))

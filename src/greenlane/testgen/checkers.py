@@ -1,0 +1,324 @@
+"""Helpers of tests that assert something themselves, written out where a test calls them. Pure; for `scripts.py`.
+
+    def check(text, expected=None):
+        found = parse(text)                            found = parse("a b")
+        assert len(found) == 1                         assert len(found) == 1
+        assert found[0].text == (expected or text)     assert found[0].text == "a b"
+
+    def test_names():
+        check("a b")                       ->          what stands on the right
+
+What a test looks at through such a helper would otherwise be nothing: it gives nothing back.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from greenlane.testgen.asserted import asserted, self_look
+from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.folding import fold
+from greenlane.testgen.inputs import Import
+from greenlane.testgen.testmodules import ReadTests, TestModule
+
+_MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
+_MAX_BASES = 4
+_SELF = "self"
+_MARK = "greenlane_written_out"
+
+
+class _Helper(msgspec.Struct, frozen=True, kw_only=True):
+    node: ast.FunctionDef
+    home: TestModule | None
+    """The other file that it stands in; None for the test's own."""
+    method: bool = False
+    constants: Mapping[str, ast.Constant]
+    """Of the class and its bases, by name."""
+
+
+def is_written_out(node: ast.stmt) -> bool:
+    """Whether it comes from a helper."""
+    return bool(getattr(node, _MARK, False))
+
+
+def given_directly(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.expr]:
+    """What a helper was given, where it is read once, in its place: `parse("a b")` for `text = "a b"` and
+    `parse(text)`."""
+    left, rest = list[ast.stmt](), list(kept)
+    while rest:
+        node = rest.pop(0)
+        name = node.targets[0] if isinstance(node, ast.Assign) and is_written_out(node) else None
+        if isinstance(node, ast.Assign) and isinstance(name, ast.Name) and not _is_made(node.value):
+            read = [n for s in (*left, *rest, look) for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name.id]
+            if len(read) == 1 and _is_read(read[0]):
+                filling = _Filling({name.id: node.value}, {})
+                rest = [_marked_like(filling.visit(copy.deepcopy(one)), one) for one in rest]
+                look = filling.visit(copy.deepcopy(look))
+                continue
+        left.append(node)
+    return left, look
+
+
+class Checkers:
+    """The asserting helpers that tests of one file call. `borrowed` are names that written-out helpers of other files
+    need, with what they are imported as."""
+
+    def __init__(self, own: TestModule, read: ReadTests) -> None:
+        self._own, self._read = own, read
+        self._functions = {n.name: n for n in own.parsed.body if isinstance(n, ast.FunctionDef)}
+        self._classes = {n.name: n for n in own.parsed.body if isinstance(n, ast.ClassDef)}
+        self.borrowed: dict[str, Import] = {}
+
+    def written_out(self, test: FunctionNode, owner: str) -> FunctionNode:
+        """The test with the statements of such helpers in place of its calls of them, where that means the same."""
+        inner = {n.name: n for n in test.body if isinstance(n, ast.FunctionDef)}
+        stored = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
+        body: list[ast.stmt] = []
+        for node in test.body:
+            call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
+            helper = self._helper_of(call, owner, inner) if isinstance(call, ast.Call) else None
+            asked = self._helper_of(look, owner, inner) if isinstance(look, ast.Call) else None
+            done: list[ast.stmt] | None = None
+            if helper is not None and isinstance(call, ast.Call) and _asserts(helper.node):
+                done, _ = self._body_of(helper, call, stored)
+            elif asked is not None and isinstance(look, ast.Call):
+                done = self._seen_through(asked, look, node, stored)
+            body += [node] if done is None else done
+        return test if body == test.body else _with_body(test, body)
+
+    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
+        """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
+        done, given = self._body_of(helper, call, stored)
+        if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
+            return None
+        replaced: ast.stmt = _Exchanging(call, given).visit(node)
+        return [*done, ast.fix_missing_locations(replaced)]
+
+    # ------------------------------------------------------------------ which helper
+
+    def _helper_of(self, call: ast.Call, owner: str, inner: Mapping[str, ast.FunctionDef]) -> _Helper | None:
+        func = call.func
+        if isinstance(func, ast.Name):
+            node = inner.get(func.id) or self._functions.get(func.id)
+            found = _Helper(node=node, home=None, constants={}) if node is not None else self._imported(func.id)
+        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == _SELF:
+            found = self._method(func.attr, owner)
+        else:
+            return None
+        return found if found is not None and not found.node.decorator_list else None
+
+    def _imported(self, name: str) -> _Helper | None:
+        home, asked = self._home_of(self._own, name)
+        functions = {n.name: n for n in home.parsed.body if isinstance(n, ast.FunctionDef)} if home else {}
+        return _Helper(node=functions[asked], home=home, constants={}) if asked in functions else None
+
+    def _home_of(self, module: TestModule, name: str) -> tuple[TestModule | None, str]:
+        """The module that a name is imported from, and its name there."""
+        source, asked = module.imports.get(name, ("", ""))
+        return (self._read(source), asked.split(" as ")[0]) if source and asked else (None, "")
+
+    def _method(self, name: str, owner: str) -> _Helper | None:
+        """A method of the test's class or of one of its bases, with the constants of all of them."""
+        constants: dict[str, ast.Constant] = {}
+        found: _Helper | None = None
+        home, node = self._own, self._classes.get(owner)
+        for _ in range(_MAX_BASES):
+            if node is None:
+                break
+            constants = _constants_of(node) | constants
+            members = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
+            if found is None and name in members:
+                other = home if home is not self._own else None
+                found = _Helper(node=members[name], home=other, method=True, constants={})
+            home, node = self._base_of(home, node)
+        return msgspec.structs.replace(found, constants=constants) if found is not None else None
+
+    def _base_of(self, module: TestModule, node: ast.ClassDef) -> tuple[TestModule, ast.ClassDef | None]:
+        for base in node.bases:
+            if not isinstance(base, ast.Name):
+                continue
+            home, name = (module, base.id) if base.id not in module.imports else self._home_of(module, base.id)
+            classes = {n.name: n for n in home.parsed.body if isinstance(n, ast.ClassDef)} if home else {}
+            if home is not None and name in classes:
+                return home, classes[name]
+        return module, None
+
+    # ------------------------------------------------------------------ written out
+
+    def _body_of(
+        self, helper: _Helper, call: ast.Call, stored: set[str]
+    ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
+        """The helper's statements with what the call gives, and what it returns at their end; no statements where they
+        could mean something else here."""
+        given = _given(helper, call)
+        if given is None or not self._may_borrow(helper, set(given)):
+            return None, None
+        body = [n for n in helper.node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+        counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
+        plain = {
+            name: value
+            for name, value in given.items()
+            if name not in rebound and (_is_short(value) or counts.count(name) < 2)
+        }
+        filling = _Filling(plain, helper.constants if helper.method else {})
+        done = fold([filling.visit(copy.deepcopy(node)) for node in body])
+        last = done.pop() if done and isinstance(done[-1], ast.Return) else None
+        returned = last.value if isinstance(last, ast.Return) else None
+        used = {
+            n.id for s in (*done, *([returned] if returned else [])) for n in ast.walk(s) if isinstance(n, ast.Name)
+        }
+        bound = (rebound | (given.keys() - plain.keys())) & used
+        leaves = any(isinstance(n, ast.Return | ast.Yield | ast.Await | ast.Global) for s in done for n in ast.walk(s))
+        if leaves or bound & stored or len(done) > _MAX_BODY:
+            return None, None
+        assigned = [_assigned(name, value) for name, value in given.items() if name in bound and name not in plain]
+        made = [*assigned, *done]
+        for node in made:
+            ast.fix_missing_locations(ast.copy_location(node, call))
+            setattr(node, _MARK, True)
+        return made, returned
+
+    def _may_borrow(self, helper: _Helper, params: set[str]) -> bool:
+        """Whether what a helper of another file names means here what it means there; takes note of it."""
+        if helper.home is None:
+            return True
+        names = {n.id for n in ast.walk(helper.node) if isinstance(n, ast.Name)} - params
+        needed = {name: pair for name, pair in helper.home.imports.items() if name in names}
+        known = {**self._own.imports, **self.borrowed}
+        own = self._functions.keys() | self._classes.keys()
+        if any(known.get(name, pair) != pair or name in own for name, pair in needed.items()):
+            return False
+        self.borrowed |= needed
+        return True
+
+
+class _Filling(ast.NodeTransformer):
+    """Names of parameters, and `self.NAME` of constants, as what they stand for."""
+
+    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.Constant]) -> None:
+        self._values, self._constants = values, constants
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self._values.get(node.id)
+        return copy.deepcopy(value) if value is not None else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        own = isinstance(node.value, ast.Name) and node.value.id == _SELF and _is_read(node)
+        if own and node.attr in self._constants:
+            return copy.deepcopy(self._constants[node.attr])
+        return self.generic_visit(node)
+
+
+def _look_of(node: ast.stmt) -> ast.expr | None:
+    """What an assertion looks at."""
+    if isinstance(node, ast.Assert):
+        return asserted(node.test)
+    return self_look(node.value) if isinstance(node, ast.Expr) else None
+
+
+class _Exchanging:
+    """A copy with another expression in place of one."""
+
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self._old, self._new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        if node is self._old:
+            return self._new
+        made = copy.copy(node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                setattr(made, field, [self.visit(one) if isinstance(one, ast.AST) else one for one in value])
+            elif isinstance(value, ast.AST):
+                setattr(made, field, self.visit(value))
+        return made
+
+
+def _is_read(node: ast.Name | ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Load)
+
+
+def _is_short(value: ast.expr) -> bool:
+    """A name, or a literal that holds nothing: it may be read in several places."""
+    if isinstance(value, ast.Constant):
+        return not isinstance(value.value, str | bytes) or not value.value
+    return isinstance(value, ast.Name) or (isinstance(value, ast.Dict | ast.Tuple) and not list(_parts(value)))
+
+
+def _is_made(value: ast.expr) -> bool:
+    """Whether it takes a call: that is made where it stands."""
+    return any(isinstance(n, ast.Call | ast.Await) for n in ast.walk(value))
+
+
+def _marked_like(node: ast.stmt, other: ast.stmt) -> ast.stmt:
+    setattr(node, _MARK, is_written_out(other))
+    return node
+
+
+def _parts(value: ast.expr) -> Sequence[ast.AST]:
+    return [n for n in ast.iter_child_nodes(value) if isinstance(n, ast.expr)]
+
+
+def _asserts(node: ast.FunctionDef) -> bool:
+    for part in node.body:
+        if isinstance(part, ast.Assert):
+            return True
+        func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
+        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == _SELF:
+            return True
+    return False
+
+
+def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
+    """By parameter what the call gives it, or its default; None where that can't be told."""
+    if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
+        return None
+    arguments = helper.node.args
+    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method else 0 :]
+    names = [param.arg for param in params]
+    found: dict[str, ast.expr] = dict(zip(names, call.args, strict=False))
+    more = call.args[len(names) :]
+    keywords = {keyword.arg or "": keyword.value for keyword in call.keywords}
+    known = {*names, *(param.arg for param in arguments.kwonlyargs)}
+    if keywords.keys() & found.keys() or (more and arguments.vararg is None):
+        return None
+    others = {name: value for name, value in keywords.items() if name not in known}
+    if others and arguments.kwarg is None:
+        return None
+    found |= {name: value for name, value in keywords.items() if name in known}
+    defaults = dict(zip(names[::-1], arguments.defaults[::-1], strict=False))
+    defaults |= {p.arg: d for p, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None}
+    found = defaults | found
+    if arguments.vararg is not None:
+        found[arguments.vararg.arg] = ast.Tuple(elts=list(more), ctx=ast.Load())
+    if arguments.kwarg is not None:
+        keys: list[ast.expr | None] = [ast.Constant(value=name) for name in others]
+        found[arguments.kwarg.arg] = ast.Dict(keys=keys, values=list(others.values()))
+    return found if known <= found.keys() else None
+
+
+def _constants_of(node: ast.ClassDef) -> dict[str, ast.Constant]:
+    return {
+        target.id: part.value
+        for part in node.body
+        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant)
+        for target in part.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _assigned(name: str, value: ast.expr) -> ast.stmt:
+    return ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=copy.deepcopy(value))
+
+
+def _with_body(test: FunctionNode, body: list[ast.stmt]) -> FunctionNode:
+    made = copy.copy(test)
+    made.body = body
+    return made

@@ -1,0 +1,67 @@
+"""Which files a project's pytest collects: `python_files` of its settings. Reads files, runs nothing."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from fnmatch import fnmatch
+from pathlib import Path, PurePosixPath
+
+from greenlane.testgen.reading import read_ini, read_toml, table_of
+
+_USUAL = ("test_*.py", "*_test.py")
+
+
+def file_patterns(tree: Path) -> tuple[str, ...]:
+    """The patterns of the settings that pytest would read, `test_*.py` and `*_test.py` by default.
+
+    The order of the files: https://docs.pytest.org/en/stable/reference/customize.html"""
+    for said in _settings(tree):
+        return said or _USUAL
+    return _USUAL
+
+
+def paths_of(folder: str, stem: str, patterns: tuple[str, ...], name_last: bool) -> Iterator[str]:
+    """Paths for a new test file that these patterns collect, the better one first, without end: `test_pricing.py`,
+    `pricing_test.py`, or after the pattern of the project. Under a pattern without a star (`tests.py`) it lies in a
+    folder of its own."""
+    number = 1
+    while True:
+        whole = stem if number == 1 else f"{stem}_{number}"
+        usual = f"{whole}_test.py" if name_last else f"test_{whole}.py"
+        yield str(PurePosixPath(folder) / _named(usual, whole, patterns))
+        number += 1
+
+
+def _named(usual: str, stem: str, patterns: tuple[str, ...]) -> str:
+    if any(fnmatch(usual, pattern) for pattern in patterns):
+        return usual
+    simple = [p for p in patterns if p.endswith(".py") and "/" not in p and not set("?[") & set(p)]
+    starred = [p for p in simple if p.count("*") == 1]
+    if starred:
+        return starred[0].replace("*", stem)
+    exact = [p for p in simple if "*" not in p]
+    return f"{stem}/{exact[0]}" if exact else usual
+
+
+def _settings(tree: Path) -> Iterator[tuple[str, ...]]:
+    """What each file says that holds settings of pytest; empty: nothing about the names of files."""
+    for name, section in (("pytest.ini", "pytest"), (".pytest.ini", "pytest")):
+        if (tree / name).is_file():
+            yield _words(read_ini(tree, name).get(section, "python_files", fallback=""))
+    options = table_of(table_of(table_of(read_toml(tree, "pyproject.toml"), "tool"), "pytest"), "ini_options")
+    if options:
+        yield _words(options.get("python_files", ""))
+    for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
+        parser = read_ini(tree, name)
+        if parser.has_section(section):
+            yield _words(parser.get(section, "python_files", fallback=""))
+
+
+def _words(said: object) -> tuple[str, ...]:
+    if isinstance(said, list):
+        return tuple(word for word in said if isinstance(word, str))
+    try:
+        return tuple(shlex.split(said)) if isinstance(said, str) else ()
+    except ValueError:
+        return ()

@@ -1,0 +1,262 @@
+"""`Crosser`: statements of existing tests crossed with one another, until the sandbox finds some that lead to what is
+open.
+
+Where a hunt (`hunt.py`) fills other texts and numbers into a test, this puts other expressions in: one of another test,
+a call around it, an option more. What comes back are numbers of edits; the scripts are made of them here, and tried
+anew like any other proposal. Called by `Search`.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import builtins
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any
+
+import msgspec
+
+from greenlane.suite.lines import parse_source
+from greenlane.suite.runner import SuiteRunner
+from greenlane.testgen.code import Function, Param, enclosing
+from greenlane.testgen.explore import Given, Observed, encode_case
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.inprocess import search_inside
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import
+from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, name_of
+from greenlane.testgen.options import options
+from greenlane.testgen.quarry import functions_around
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
+from greenlane.testgen.turns import in_turn
+
+_PROGRAMS = 60
+_FRAGMENTS, _OPTIONS, _VALUES = 120, 60, 40
+_LONGEST = 90
+_OPTIONS_EACH = 6
+_TRIES, _CALLS, _SECONDS = 8_000, 5_000_000, 6.0
+_USUAL = (0, 1, -1, 2, "", "a", None, True, False, 1.5)
+_FRAGMENT_KINDS = (
+    ast.Call, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Lambda, ast.Attribute, ast.Name, ast.Constant,
+)  # fmt: skip
+_EDITS = 4
+
+
+class _Fragment(msgspec.Struct, frozen=True):
+    text: str
+    imports: frozenset[Import]
+
+
+class _Found(msgspec.Struct, frozen=True):
+    program: int
+    edits: tuple[tuple[int, int, str, int, int], ...]
+
+
+class Crosser:
+    def __init__(self, runner: SuiteRunner) -> None:
+        self._runner = runner
+
+    async def cross(
+        self,
+        scene: Scene,
+        source: Source,
+        gap: Gap,
+        observed: Sequence[Observed],
+        scripts: Sequence[Case],
+        left: Targets,
+    ) -> list[Case]:
+        """Scripts that may reach the lines and branches that are `left`, made from those `observed` and from `scripts`,
+        nearest first. The same each time but for its limit in seconds of processor time."""
+        programs = _programs(observed, scripts, source)
+        if not programs:
+            return []
+        functions = functions_around(source, left)
+        changed = _around(source, gap.changed)
+        fragments = list_fragments([*programs, *scripts], source, [*functions, *changed])
+        options_there = _options([*programs, *scripts], source, functions)
+        values = _values(functions)
+        asked = {
+            "path": f"{Given.root}/{source.path}",
+            "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
+            "first": {str(line): first for line, first in gap.known.first.items() if line != first},
+            "near": sorted({n for f in functions for n in range(f.first + 1, f.last + 1)}),
+            "fragments": [fragment.text for fragment in fragments],
+            "options": options_there,
+            "values": values,
+            "tries": _TRIES,
+            "calls": _CALLS,
+            "seconds": _SECONDS,
+        }
+        fixtures = [case.fixtures for case in programs]
+        found = await search_inside(
+            self._runner, scene, "cross", asked, fixtures, lambda n: _encoded(n, programs[n], fragments), _Found
+        )
+        stock = Stock([fragment.text for fragment in fragments], options_there, values)
+        cases = await asyncio.to_thread(_made, found, programs, fragments, stock)
+        return list({case.key: case for case in cases}.values())
+
+
+def _made(
+    found: Iterable[_Found], programs: Sequence[Case], fragments: Sequence[_Fragment], stock: Stock
+) -> list[Case]:
+    """The scripts that these edits make; none of numbers that mean nothing."""
+    cases = []
+    for one in found:
+        if not 0 <= one.program < len(programs) or not 0 < len(one.edits) <= _EDITS:
+            continue
+        case = programs[one.program]
+        script = case.script
+        edits = [Edit(*edit) for edit in one.edits]
+        texts = applied([*script.setup, script.look], edits, stock) if script is not None else None
+        if script is None or texts is None or any(len(text) > MAX_STATEMENT for text in texts):
+            continue
+        used = [fragments[edit.number] for edit in edits if edit.kind in {"put", "wrap", "call"}]
+        imports = script.imports.union(*(fragment.imports for fragment in used))
+        made = msgspec.structs.replace(script, imports=imports, setup=tuple(texts[:-1]), look=texts[-1])
+        cases.append(msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + len(edits)))
+    return cases
+
+
+# ------------------------------------------------------------------ what is asked
+
+
+def _programs(observed: Sequence[Observed], scripts: Sequence[Case], source: Source) -> list[Case]:
+    """Scripts to begin with: those that ran most of the file, then others of tests near it; of each look one first."""
+    ran = [o for o in observed if o.case.script is not None and o.lines.get(source.path)]
+    ran.sort(key=lambda o: (-len(o.reached), -len(o.lines[source.path]), o.case.length, o.case.key))
+    cases = {case.key: case for case in (*(o.case for o in ran), *scripts) if _is_plain(case)}
+    kinds: dict[str, list[Case]] = {}
+    for case in cases.values():
+        kinds.setdefault(_look_of(case), []).append(case)
+    return list(in_turn(kinds.values()))[:_PROGRAMS]
+
+
+def _is_plain(case: Case) -> bool:
+    """Not a script that awaits: that takes a loop for each try."""
+    return case.script is not None and case.script.marks is None
+
+
+def _look_of(case: Case) -> str:
+    tree = parse_source(case.script.look if case.script else "")
+    return " ".join(sorted({name_of(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}))
+
+
+def _around(source: Source, lines: Iterable[int]) -> list[Function]:
+    found = (enclosing(source.functions, line) for line in sorted(lines))
+    return list(dict.fromkeys(function for function in found if function is not None))
+
+
+def _goal(source: Source, target: Target) -> dict[str, Any]:
+    """What is open, and the conditions on the way to it."""
+    chain = [guard.line for guard in guards_of(source.tree, line_of(target))]
+    return {"goal": line_of(target) if len(target) == 2 else list(target[1:]), "chain": chain}
+
+
+def list_fragments(cases: Iterable[Case], source: Source, functions: Sequence[Function]) -> list[_Fragment]:
+    """Expressions of these scripts that mean the same anywhere, those first that name what the open functions ask for;
+    one of each kind before a second."""
+    kept = {name for function in functions for name in function.kinds if not hasattr(builtins, name)}
+    asked = {name for function in functions for name in (*function.calls, *function.asks)}
+    kinds: dict[str, dict[str, _Fragment]] = {}
+    for case in cases:
+        for fragment in _fragments_of(case):
+            kinds.setdefault(_kind_of(fragment.text), {}).setdefault(fragment.text, fragment)
+    known = set(kinds)
+    for function in functions:
+        for fragment in _of_kinds(function, source):
+            if _kind_of(fragment.text) not in known:
+                kinds.setdefault(_kind_of(fragment.text), {}).setdefault(fragment.text, fragment)
+    rows = [sorted(row.values(), key=lambda f: (len(f.text), f.text)) for row in kinds.values()]
+    rows.sort(key=lambda row: (_rank(row[0].text, kept, asked), len(row[0].text)))
+    return list(in_turn(rows))[:_FRAGMENTS]
+
+
+def _kind_of(text: str) -> str:
+    node = ast.parse(text, mode="eval").body
+    if isinstance(node, ast.Call):
+        return name_of(node) or ast.unparse(node.func)
+    return f"the name {text}" if isinstance(node, ast.Name | ast.Attribute) else type(node).__name__
+
+
+def _rank(text: str, kept: Set[str], asked: Set[str]) -> int:
+    names = _names(text)
+    return 0 if names & kept else 1 if names & asked else 2
+
+
+def _names(text: str) -> set[str]:
+    tree = ast.parse(text, mode="eval")
+    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    return attributes | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+def _fragments_of(case: Case) -> Iterator[_Fragment]:
+    script = case.script
+    if script is None:
+        return
+    bound = {name.split(".")[0] if name else module.split(".")[0]: (module, name) for module, name in script.imports}
+    for text in (*script.setup, script.look):
+        for node in ast.walk(parse_source(text)):
+            if not isinstance(node, _FRAGMENT_KINDS) or isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
+                continue
+            made = ast.unparse(node)
+            inner = list(ast.walk(node))
+            own = {n.arg for n in inner if isinstance(n, ast.arg)}
+            own |= {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+            free = {n.id for n in inner if isinstance(n, ast.Name)} - own
+            if len(made) <= _LONGEST and all(name in bound or hasattr(builtins, name) for name in free):
+                yield _Fragment(made, frozenset(bound[name] for name in free if name in bound))
+
+
+def _of_kinds(function: Function, source: Source) -> Iterator[_Fragment]:
+    """Objects of the classes that a function asks for."""
+    for kind in function.kinds:
+        params = source.constructors.get(kind)
+        if params is None or not kind.isidentifier():
+            continue
+        required = [param for param in params if param.default is None]
+        values = [guess_values(param, function)[0] for param in required]
+        given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(required, values, strict=True)]
+        imports = frozenset({(function.home_of(kind), kind)})
+        yield _Fragment(f"{kind}({', '.join(given)})", imports)
+
+
+def _options(cases: Iterable[Case], source: Source, functions: Sequence[Function]) -> list[tuple[str, str, str]]:
+    """Optional parts for whatever these scripts call of the module, by the name that is called; a few values each."""
+    called = {
+        name_of(node): None
+        for case in cases
+        if case.script is not None
+        for text in (*case.script.setup, case.script.look)
+        for node in ast.walk(parse_source(text))
+        if isinstance(node, ast.Call)
+    }
+    known: Mapping[str, Sequence[Param]] = source.constructors
+    rows = []
+    for name in called if functions else ():
+        each: dict[str, list[tuple[str, str, str]]] = {}
+        for param, value in options(known.get(name, ()), set(), functions[0]):
+            each.setdefault(param, []).append((name, param, value))
+        rows.append(list(in_turn(row[:_OPTIONS_EACH] for row in each.values())))
+    return list(in_turn(rows))[:_OPTIONS]
+
+
+def _values(functions: Sequence[Function]) -> list[Any]:
+    """Constants of the open functions, then those that often stand at a boundary."""
+    own = [c for f in functions for c in f.constants if isinstance(c, str | int | float)]
+    return list({repr(value): value for value in (*own, *_USUAL)}.values())[:_VALUES]
+
+
+def _encoded(number: int, case: Case, fragments: Sequence[_Fragment]) -> dict[str, Any]:
+    """A program, with what the fragments need and it does not call otherwise."""
+    script = case.script
+    assert script is not None
+    bound = {name or module.split(".")[0] for module, name in script.imports}
+    for text in script.setup:
+        bound |= {
+            n.id for n in ast.walk(parse_source(text)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        }
+    needed = {pair for fragment in fragments for pair in fragment.imports}
+    more = sorted(pair for pair in needed if (pair[1] or pair[0].split(".")[0]) not in bound)
+    return encode_case(number, case) | {"more": more}

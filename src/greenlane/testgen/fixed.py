@@ -1,0 +1,57 @@
+"""Parts of a test that stay as they are when it is varied, and calls in it that only set the scene. Pure."""
+
+from __future__ import annotations
+
+import ast
+
+_SCENE = frozenset({"monkeypatch", "mocker", "caplog", "capsys", "capfd", "recwarn", "warnings", "pytest", "patch"})
+_SETTERS = frozenset({"setattr", "setitem", "setenv", "patch", "object", "multiple"})
+_REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"})
+
+
+def fixed_nodes(tree: ast.AST) -> set[int]:
+    """The ids of the nodes that are not exchanged: those of f-strings and negative numbers by themselves, and what
+    says which attribute or variable a test patches (the value that it gets may be another)."""
+    fixed: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.UnaryOp):
+            fixed.add(id(node.operand))
+        elif isinstance(node, ast.JoinedStr):
+            fixed |= {id(part) for part in ast.walk(node)}
+        elif is_strange(node):
+            fixed |= {id(part) for part in ast.walk(node) if part is not node}
+        elif isinstance(node, ast.Call):
+            fixed |= {id(part) for argument in _named_by(node) for part in ast.walk(argument)}
+    return fixed
+
+
+def is_strange(node: ast.AST) -> bool:
+    """Whether it is `float("nan")` or its like: a number that has no literal."""
+    return isinstance(node, ast.Call) and ast.unparse(node.func) == "float" and bool(node.args)
+
+
+def sets_scene(node: ast.stmt) -> bool:
+    """Whether a statement is a call that shows nothing of the code: `monkeypatch.setenv(...)`."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _root(node.value) in _SCENE
+
+
+def is_brittle(look: ast.expr) -> bool:
+    """Whether it looks at a serialised object, which is another one under the next version of Python."""
+    called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
+    return called in {"pickle.dumps", "marshal.dumps"}
+
+
+def _named_by(call: ast.Call) -> list[ast.expr]:
+    """The arguments of a call that patches which say what it patches."""
+    if _root(call) not in _SCENE:
+        return []
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else _root(call)
+    if name in _REMOVERS:
+        return call.args
+    return call.args[: max(len(call.args) - 1, 1)] if name in _SETTERS else []
+
+
+def _root(node: ast.expr) -> str:
+    while isinstance(node, ast.Attribute | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return node.id if isinstance(node, ast.Name) else ""

@@ -1,0 +1,100 @@
+"""Statements with known values in them, made shorter by what these decide: `if None is None:`, `f(**{})`. Pure."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Sequence
+
+
+def fold(body: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """The statements that are left, conditions that are decided taken out; the others stay as they are."""
+    found: list[ast.stmt] = []
+    for node in body:
+        folded = _Folding().visit(copy.deepcopy(node))
+        found += folded if isinstance(folded, list) else [folded] if folded is not None else []
+    return found
+
+
+class _Folding(ast.NodeTransformer):
+    def visit_If(self, node: ast.If) -> ast.AST | list[ast.stmt]:
+        node.test = self.visit(node.test)
+        truth = _truth(node.test)
+        if truth is None:
+            node.body = fold(node.body) or [ast.Pass()]
+            node.orelse = fold(node.orelse)
+            return node
+        return fold(node.body if truth else node.orelse)
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
+        self.generic_visit(node)
+        truth = _truth(node.test)
+        return node if truth is None else node.body if truth else node.orelse
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        truth = _truth(node.operand) if isinstance(node.op, ast.Not) else None
+        return node if truth is None else ast.Constant(value=not truth)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
+        """`None or text` is `text`."""
+        self.generic_visit(node)
+        wanted = isinstance(node.op, ast.Or)
+        values = node.values
+        while len(values) > 1 and _truth(values[0]) is (not wanted):
+            values = values[1:]
+        if len(values) == 1 or _truth(values[0]) is wanted:
+            return values[0]
+        node.values = values
+        return node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        """`"a" is None`"""
+        self.generic_visit(node)
+        other = node.comparators[0]
+        none = isinstance(other, ast.Constant) and other.value is None
+        asked = len(node.ops) == 1 and isinstance(node.ops[0], ast.Is | ast.IsNot)
+        if not asked or not none or not _is_known(node.left):
+            return node
+        is_none = isinstance(node.left, ast.Constant) and node.left.value is None
+        return ast.Constant(value=is_none == isinstance(node.ops[0], ast.Is))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """`{}.get("key")` is None, `f(*(), **{})` is `f()`."""
+        self.generic_visit(node)
+        node.args = [a for a in node.args if not (isinstance(a, ast.Starred) and _truth(a.value) is False)]
+        spread: list[ast.keyword] = []
+        for keyword in node.keywords:
+            value = keyword.value
+            if keyword.arg is None and isinstance(value, ast.Dict) and all(_is_word(key) for key in value.keys):
+                pairs = zip(value.keys, value.values, strict=True)
+                spread += [ast.keyword(arg=str(k.value), value=v) for k, v in pairs if isinstance(k, ast.Constant)]
+            else:
+                spread.append(keyword)
+        node.keywords = spread
+        func = node.func
+        empty = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Dict) and not func.value.keys
+        if empty and isinstance(func, ast.Attribute) and func.attr in {"get", "pop"} and not node.keywords:
+            if len(node.args) == 2:
+                return node.args[1]
+            return ast.Constant(value=None) if len(node.args) == 1 and func.attr == "get" else node
+        return node
+
+
+def _is_word(key: ast.expr | None) -> bool:
+    return isinstance(key, ast.Constant) and isinstance(key.value, str) and key.value.isidentifier()
+
+
+def _is_known(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant | ast.List | ast.Tuple | ast.Dict | ast.Set | ast.JoinedStr | ast.Lambda)
+
+
+def _truth(node: ast.expr) -> bool | None:
+    """Whether it is true, where that can be read."""
+    if isinstance(node, ast.Constant):
+        return bool(node.value)
+    if isinstance(node, ast.List | ast.Tuple | ast.Set):
+        return bool(node.elts) if not any(isinstance(e, ast.Starred) for e in node.elts) else None
+    if isinstance(node, ast.Dict):
+        return bool(node.keys) if None not in node.keys else None
+    return None

@@ -1,0 +1,121 @@
+"""What existing tests do around open lines, as scripts: as they are, swapped for what no test calls yet, shorter.
+Called by `search.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+
+import msgspec
+
+from greenlane.suite.runner import SuiteRun
+from greenlane.testgen.attached import attach, kept_as
+from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.dispatched import swap_words
+from greenlane.testgen.idle import without_idle
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.neighbours import Style
+from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
+from greenlane.testgen.scene import Scene
+from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
+from greenlane.testgen.siblings import swap_classes
+from greenlane.testgen.source import Source
+from greenlane.testgen.swap import chain_calls, swap_calls
+from greenlane.testgen.targets import Gap, Targets, line_of
+from greenlane.testgen.turns import in_turn
+
+_MAX_SWAPPED = 120
+_MAX_FLUENT = 2
+_TESTS_TO_HUNT = 60
+
+
+class Gatherer:
+    """Scripts for one file. `examples` are of its documentation."""
+
+    def __init__(
+        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, beside: Sequence[Source] = ()
+    ) -> None:
+        self._scene, self._source, self._style, self._baseline = scene, source, style, baseline
+        self._beside = beside
+        self._read_scripts: dict[str, list[FoundScript]] = {}
+        self.examples: list[Case] = []
+
+    async def scripts(self, gap: Gap, lines: Sequence[int], share: int) -> list[Case]:
+        """What existing tests do around these lines, a script for each look, so many for each line."""
+        found: dict[str, Case] = {}
+        ran = self._baseline.contexts.get(gap.path, {})
+        open_in = {enclosing(self._source.functions, line) for line in gap.lines}
+        fluent = [f for f in self._source.functions if f.fluent and f in open_in and not was_run(f, ran)]
+        fluent = [f for f in fluent if not f.name.startswith("__")][:_MAX_FLUENT]
+        rows: dict[tuple[Function, tuple[str, ...]], list[Case]] = {}
+        for line in lines:
+            function = enclosing(self._source.functions, line)
+            tests = self._tests_near(line, function) if function is not None else ()
+            if function is None or (function, tests) in rows:
+                continue
+            scripts = await asyncio.to_thread(self._read, tests)
+            most = share
+            if not was_run(function, ran):
+                kept = await asyncio.to_thread(self._kept, function)
+                swapped = [self._swapped(one, function, kept) for one in scripts[:_MAX_SWAPPED]]
+                scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
+                most = _MAX_SWAPPED
+            chained = [chain_calls(one, f, self._source.functions) for f in fluent for one in scripts]
+            more = islice(in_turn(chained), most)
+            both = [one for one in in_turn([scripts[:most], more]) if not self._is_unfit(one)]
+            cases = [script_case(function, one) for one in both]
+            rows[function, tests] = [other for case in cases for other in (case, *_shortened(case))]
+        for case in in_turn([*rows.values(), self.examples]):
+            found.setdefault(case.key, case)
+        return list(found.values())
+
+    def _read(self, tests: Sequence[str]) -> list[FoundScript]:
+        """The scripts of these tests, each test read once."""
+        unread = [test for test in tests if test not in self._read_scripts]
+        self._read_scripts |= {test: [] for test in unread}
+        for one in read_scripts(self._scene.tree, unread):
+            self._read_scripts[one.test].append(one)
+        return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
+
+    def _kept(self, function: Function) -> dict[str, str]:
+        """Where objects of the function's class are kept."""
+        owner = function.owner if function.kind == "method" and not function.name.startswith("__") else None
+        return kept_as(self._scene.tree, self._source.path, owner) if owner else {}
+
+    def _swapped(self, script: FoundScript, function: Function, kept: dict[str, str]) -> Iterator[FoundScript]:
+        """A script of the function's kin, made one of its own."""
+        functions = self._source.functions
+        return chain(
+            swap_words(script, function, functions),
+            swap_classes(script, function, self._source.tree),
+            swap_calls(script, function, functions),
+            attach(script, function, kept),
+        )
+
+    def _is_unfit(self, script: FoundScript) -> bool:
+        return self._style.form == "unittest" and bool(script.fixtures)
+
+    def _tests_near(self, line: int, function: Function, most: int = TESTS_A_LINE) -> tuple[str, ...]:
+        return tuple(nearest_tests(line, function, self._source, self._baseline, most, self._beside))
+
+    async def near(self, left: Targets) -> list[Case]:
+        """The scripts of tests that came near what is left."""
+        source, scripts = self._source, dict[str, Case]()
+        for line in sorted({line_of(target) for target in left}):
+            function = enclosing(source.functions, line)
+            if function is None:
+                continue
+            tests = self._tests_near(line, function, _TESTS_TO_HUNT)
+            for one in await asyncio.to_thread(self._read, tests):
+                if not self._is_unfit(one):
+                    scripts.setdefault(one.script.text, script_case(function, one))
+        examples = {case.script.text: case for case in self.examples if case.script is not None}
+        return list((examples | scripts).values())
+
+
+def _shortened(case: Case) -> list[Case]:
+    """The script without calls whose values nobody uses: if it shows the same, it is the better one to read."""
+    script = without_idle(case.script, calls=True) if case.script is not None else None
+    return [msgspec.structs.replace(case, script=script)] if script != case.script else []

@@ -1,0 +1,58 @@
+"""What a script binds and nothing after it uses: it was of use to a look that is no longer there. Pure.
+
+For `scripts.py` and `search.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.inputs import Import, Script
+
+_BUSY = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript)
+"""What may do something, or run something of the project, beside giving a value."""
+
+
+def without_idle(script: Script, *, calls: bool = False) -> Script:
+    """Without the assignments of values that nobody uses, and what was imported for them. `calls`: also of what calls
+    give; such a call may have been made for what it does."""
+    used: set[str] = set()
+    kept: list[str] = []
+    for text in (script.look, *reversed(script.setup)):
+        try:
+            (node,) = parse_source(text).body
+        except (UnreadableSourceError, ValueError):
+            return script
+        names = _assigned(node) if text is not script.look else None
+        if names is not None and not names & used and (calls or not _is_busy(node)):
+            continue
+        used |= {part.id for part in ast.walk(node) if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Load)}
+        kept.append(text)
+    if len(kept) == 1 + len(script.setup):
+        return script
+    words = set(re.findall(r"\w+", "\n".join(kept)))
+    imports = frozenset(pair for pair in script.imports if _bound_by(pair) in words)
+    return msgspec.structs.replace(script, imports=imports, setup=tuple(reversed(kept[1:])))
+
+
+def _assigned(node: ast.stmt) -> set[str] | None:
+    """The names that a statement gives a value to; None if it does anything else."""
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names if parts and len(names) == len(parts) else None
+
+
+def _is_busy(node: ast.stmt) -> bool:
+    return any(isinstance(part, _BUSY) for part in ast.walk(node))
+
+
+def _bound_by(pair: Import) -> str:
+    """The name that an import binds: `("shop.cart as cart", "")`, `("shop", "cart as c")`."""
+    module, name = pair
+    shown = name or module
+    return shown.rpartition(" as ")[2] if " as " in shown else shown.split(".")[0]

@@ -1,0 +1,206 @@
+"""Short Python programs as texts to try, for code that works on Python programs. Pure; for `hunt.py`.
+
+Where a project's tests hold programs as texts, and a change is about a construct of the language (`visit_Match`,
+`ast.Starred`), a program with that construct leads there, which no recombination of other programs gives.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+from collections.abc import Iterable, Sequence
+
+_FEWEST, _SHARE = 5, 0.5
+"""So many texts that are programs, and so large a share of those that are no single word, make a project one that
+works on programs."""
+_MOST_NAMED = 3
+"""A field of so many kinds of nodes at most says something of the kind."""
+
+_PROGRAMS = """
+match x:
+    case 1 as y:
+        print(y)
+---
+match x:
+    case [first, *rest]:
+        print(first, rest)
+---
+match x:
+    case {"key": value, **rest}:
+        print(value, rest)
+---
+match x:
+    case Point(a, b=0) | Other(a):
+        print(a)
+---
+match x:
+    case None | -1 | a.b:
+        pass
+    case _ if x > 1:
+        pass
+---
+type Pair[T] = tuple[T, T]
+---
+def first[T: int, *Ts, **P](value: T) -> T:
+    return value
+---
+class Box[T](Base, metaclass=Meta):
+    value: T
+---
+try:
+    work()
+except* ValueError as error:
+    print(error)
+---
+try:
+    work()
+except (TypeError, ValueError) as error:
+    raise RuntimeError from error
+else:
+    done()
+finally:
+    close()
+---
+if (count := len(values)) > 1:
+    print(count)
+---
+async def read(lines):
+    async with open(lines) as file:
+        async for line in file:
+            await line
+    return [line async for line in file]
+---
+@decorator
+def f(a, /, b: int = 1, *args, c=None, **options) -> str:
+    return f"{a!r:>{b}}"
+---
+class A(B):
+    '''About A.'''
+
+    x: int = 1
+
+    def method(self):
+        return super().method()
+---
+for i, (a, *b) in enumerate(values):
+    continue
+else:
+    print(b)
+---
+while True:
+    break
+---
+with open("a") as f, open("b"):
+    pass
+---
+squares = {x: x ** 2 for x in values if x}
+---
+names = {name for name in values}
+---
+total = sum(x for row in rows for x in row)
+---
+f = lambda x, *y: x if y else None
+---
+a = b = values[1:2, ::3]
+---
+a, *b = c
+---
+a += 1
+---
+x: int
+---
+del a.b, c[0]
+---
+assert x, "message"
+---
+global x
+x = 1
+---
+def outer():
+    x = 1
+    def inner():
+        nonlocal x
+        x = 2
+    return inner
+---
+def numbers():
+    x = yield 1
+    yield from values
+---
+raise ValueError("message")
+---
+import a.b as c
+---
+from . import a
+from b import *
+---
+from __future__ import annotations
+---
+not x and y or z
+---
+a < b <= c is not None
+---
+print(-x, ~y, x @ y, x // y, [*a], {**b}, f(*a, **b), ..., b"", 1j)
+---
+def f(x):
+    if x:
+        return 1
+    elif not x:
+        return
+    else:
+        pass
+"""
+"""Each shows one construct or a few that belong together."""
+
+
+def python_texts(texts: Sequence[str], words: Iterable[str]) -> list[str]:
+    """Programs with the constructs that these words of the code name (by kind of node, `MATCHAS` or `visit_MatchAs`,
+    or by a field of few kinds), each also within a function; nothing unless these texts of the tests are programs."""
+    if not _are_programs(texts):
+        return []
+    asked = {re.sub(r"[^a-z]", "", form) for word in words for form in (word.lower(), word.lower().partition("_")[2])}
+    fields = _fields()
+    kinds = {kind for kind in dir(ast) if kind.lower() in asked}
+    kinds |= {kind for word in words if len(fields.get(word, ())) <= _MOST_NAMED for kind in fields.get(word, ())}
+    found = [text for text in (one.strip("\n") + "\n" for one in _PROGRAMS.split("---\n")) if kinds & _kinds_of(text)]
+    return [*found, *(f"def f():\n{textwrap.indent(text, '    ')}" for text in found)]
+
+
+def _are_programs(texts: Sequence[str]) -> bool:
+    longer = [text for text in texts if re.search(r"\w\W+\w", text)]
+    programs = sum(_is_program(text) for text in longer)
+    return programs >= _FEWEST and programs >= len(longer) * _SHARE
+
+
+def _is_program(text: str) -> bool:
+    """Whether it does more than give a value."""
+    body = _parsed(text)
+    return any(not isinstance(node, ast.Expr) for node in body.body) if body is not None else False
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ast.parse(textwrap.dedent(text))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _kinds_of(text: str) -> set[str]:
+    parsed = _parsed(text)
+    if parsed is None:  # of a newer Python than this one: told by what it looks like
+        return {"TypeAlias", "TypeVar", "TypeVarTuple", "ParamSpec"} if "[T" in text else {"TryStar"}
+    return {type(node).__name__ for node in ast.walk(parsed)}
+
+
+def _fields() -> dict[str, set[str]]:
+    """By field the kinds of nodes that have it."""
+    found: dict[str, set[str]] = {}
+    for name in dir(ast):
+        kind = getattr(ast, name)
+        if isinstance(kind, type) and issubclass(kind, ast.AST):
+            for field in kind._fields:
+                found.setdefault(field, set()).add(name)
+    return found

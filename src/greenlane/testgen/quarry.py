@@ -1,0 +1,158 @@
+"""What a hunt is after: goals and the conditions on the way to them, the words and numbers that the code names, and
+texts to try. For `hunt.py`; reads test files, runs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.dispatched import own_words
+from greenlane.testgen.explore import Given
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.literals import MAX_TEXT, literals
+from greenlane.testgen.patterns import is_pattern, samples
+from greenlane.testgen.pythontexts import python_texts
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap, Target, Targets, line_of
+from greenlane.testgen.trial import encode_mutant
+from greenlane.testgen.turns import in_turn
+
+_WORDS, _TEXTS, _NUMBERS = 120, 400, 24
+_ASKED = 3
+_PATTERNS, _LONGEST_WORD = 8, 40
+_FILES, _BYTES = 40, 600_000
+
+
+def functions_around(source: Source, left: Targets) -> list[Function]:
+    found = (enclosing(source.functions, line) for line in sorted({line_of(target) for target in left}))
+    return list(dict.fromkeys(function for function in found if function is not None))
+
+
+def conditions_before(source: Source, left: Targets) -> set[int]:
+    """The condition right before each open line, or on it."""
+    found = set()
+    for target in left:
+        guards = guards_of(source.tree, line_of(target))
+        found |= {guard.line for guard in guards[-1:]} if len(target) == 2 else {line_of(target)}
+    return found
+
+
+def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside: Sequence[Source]) -> dict[str, Any]:
+    functions = functions_around(source, left)
+    open_ones = {mutant.key for mutant in gap.mutants}
+    words, numbers = _words(source.tree, [(f.first, f.last) for f in functions])
+    named = [word for f in functions for word in own_words(f, source.functions)]
+    ways = list(dict.fromkeys(function.name for function in functions))
+    others = [_words(one.tree, _ranges_changed(one))[0] for one in beside]
+    words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
+    return {
+        "path": f"{Given.root}/{source.path}",
+        "beside": {f"{Given.root}/{one.path}": sorted(one.gap.changed) for one in beside},
+        "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
+        "first": {str(line): first for line, first in source.gap.known.first.items() if line != first},
+        "near": sorted(conditions_before(source, left)),
+        "ways": [[(f.first, f.last) for f in source.functions if f.name == name] for name in ways],
+        "words": words,
+        "texts": [*python_texts(texts, _named_in(source)), *texts],
+        "numbers": numbers,
+        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
+        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
+    }
+
+
+def _ranges_changed(source: Source) -> list[tuple[int, int]]:
+    found = [enclosing(source.functions, line) for line in sorted(source.gap.changed)]
+    return list(dict.fromkeys((f.first, f.last) for f in found if f is not None))
+
+
+def _named_in(source: Source) -> list[str]:
+    """Names, attributes and words that stand on the changed lines."""
+    changed = source.gap.changed
+    parts = [n for n in ast.walk(source.tree) if getattr(n, "lineno", 0) in changed]
+    parts += [n for n in ast.walk(source.tree) if isinstance(n, FunctionNode) and n.body[0].lineno in changed]
+    found: list[object] = []
+    for part in parts:
+        named = (getattr(part, field, None) for field in ("id", "attr", "name", "value"))
+        found += [name for name in named if isinstance(name, str)]
+    return [word for word in dict.fromkeys(found) if isinstance(word, str) and word.isidentifier()]
+
+
+def _goal(source: Source, target: Target) -> dict[str, Any]:
+    """What is open, the conditions on the way to it, and the texts that the nearest of them ask for."""
+    line = line_of(target)
+    guards = guards_of(source.tree, line)
+    asked = [guard.test for guard in guards if guard.met][-_ASKED:]
+    if len(target) == 3:
+        tests = [node.test for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)]
+        asked += [ast.unparse(test) for test in tests if test.lineno == line]
+    parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
+    constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
+    return {
+        "goal": line if len(target) == 2 else target[1:],
+        "chain": [guard.line for guard in guards],
+        "words": [word for word in dict.fromkeys(constants) if isinstance(word, str) and word],
+    }
+
+
+def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[str], list[int | float]]:
+    """Texts and numbers that stand in these functions, and those of the constants of the module and of its classes that
+    they name; for a regular expression a few texts that it matches."""
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    named: Mapping[str, ast.expr] = {
+        target.id: node.value
+        for body in bodies
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    inside = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and any(first <= node.lineno <= last for first, last in ranges)
+    ]
+    idle = {id(s.value) for s in inside if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)}
+    parts = [part for node in inside if not isinstance(node, ast.Raise) for part in ast.walk(node)]
+    names = [p.attr if isinstance(p, ast.Attribute) else p.id for p in parts if isinstance(p, ast.Attribute | ast.Name)]
+    parts += [n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])]
+    values = [p.value for p in parts if isinstance(p, ast.Constant) and id(p) not in idle]
+    patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and is_pattern(v)))
+    plain = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= _LONGEST_WORD]
+    matching = [text for pattern in patterns[:_PATTERNS] for text in samples(pattern)]
+    words = [*matching, *(word for word in plain if word not in patterns)]
+    numbers = dict.fromkeys(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
+    return words[:_WORDS], [n for n in numbers if math.isfinite(n)][:_NUMBERS]
+
+
+def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
+    """Texts that stand in these test files, one of each file in turn; what was indented with the test is so no more."""
+    rows, size = [], 0
+    for path in list(dict.fromkeys(tests))[:_FILES]:
+        file = tree / path
+        try:
+            if file.is_symlink() or not file.resolve().is_relative_to(tree.resolve()):
+                continue
+            size += file.stat().st_size
+            if size > _BYTES:
+                break
+            parsed = parse_source(file.read_text(encoding="utf-8-sig"))
+        except (UnreadableSourceError, UnicodeDecodeError, OSError):
+            continue
+        values = (value for _, value in literals(parsed))
+        plain = (_dedented(v) for v in values if isinstance(v, str))
+        rows.append([v for v in dict.fromkeys(plain) if 1 < len(v) <= MAX_TEXT])
+    most = max((len(row) for row in rows), default=0)
+    turns = (row[n] for n in range(most) for row in rows if n < len(row))
+    return list(dict.fromkeys(turns))[:_TEXTS]
+
+
+def _dedented(text: str) -> str:
+    first, sign, rest = text.partition("\n")
+    return (first.strip(" ") + sign + textwrap.dedent(rest)).lstrip("\n").rstrip(" ")

@@ -1,0 +1,91 @@
+"""Files of tests, and those that they import from: what their names stand for. Reads files, runs nothing."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TypeAlias
+
+import msgspec
+
+from greenlane.testgen.classes import absolute_module
+from greenlane.testgen.inputs import Import
+from greenlane.testgen.reading import parse_inside
+from greenlane.testgen.starred import starred
+
+_NOTHING: Mapping[str, Import] = MappingProxyType({})
+
+
+class TestModule(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of tests, or one that they import from: its tree, and what its names are imported as."""
+
+    __test__ = False
+
+    parsed: ast.Module
+    imports: Mapping[str, Import]
+
+
+ReadTests: TypeAlias = Callable[[str], TestModule | None]
+"""By a dotted name, the module of the project's tests; None for any other."""
+
+
+def read_test_file(tree: Path, path: str) -> TestModule | None:
+    """None if it can't be read."""
+    parsed = parse_inside(tree, tree / path)
+    if parsed is None:
+        return None
+    package = _package(tree, path)
+    return as_test_module(parsed, package, starred(tree, parsed, package))
+
+
+def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
+    """A module of the tree that this test file imports, found as tests find it."""
+    below = PurePosixPath(*name.split("."))
+    for root in dict.fromkeys(("", "src", "tests", str(PurePosixPath(path).parent))):
+        file = PurePosixPath(root) / f"{below}.py"
+        if (tree / file).is_file():
+            return read_test_file(tree, str(file))
+    return None
+
+
+def as_test_module(parsed: ast.Module, package: str = "", offered: Mapping[str, Import] = _NOTHING) -> TestModule:
+    """A parsed file; `package` is what relative imports of it start from, `offered` what it knows besides its own."""
+    imports: dict[str, Import] = dict(offered)
+    for node in flat(parsed.body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports |= imported(node, package)
+    return TestModule(parsed=parsed, imports=imports)
+
+
+def _package(tree: Path, path: str) -> str:
+    """The package of a test file, for its relative imports; empty if it is in none."""
+    parts: list[str] = []
+    folder = PurePosixPath(path).parent
+    while str(folder) != "." and (tree / folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        folder = folder.parent
+    return ".".join(parts)
+
+
+def flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        if isinstance(node, ast.If | ast.Try):
+            yield from flat(node.body)
+
+
+def imported(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, Import]:
+    found: dict[str, Import] = {}
+    for alias in node.names:
+        renamed = f" as {alias.asname}" if alias.asname and alias.asname != alias.name else ""
+        if isinstance(node, ast.Import):
+            bound = alias.asname or alias.name.split(".")[0]
+            found[bound] = (alias.name + renamed, "")
+        elif alias.name != "*":
+            module = absolute_module(node, package)
+            if module is not None:
+                found[alias.asname or alias.name] = (module, alias.name + renamed)
+    found.pop("annotations", None)
+    return found

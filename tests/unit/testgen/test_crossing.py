@@ -1,0 +1,158 @@
+"""Tests crossed with one another: edits of programs, and a search that finds its way with them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import greenlane.testgen
+from greenlane.suite.lines import parse_source
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.crossing import list_fragments
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, edits, parsed
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
+
+INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
+
+RULES = """\
+class Either:
+    def __init__(self, *names):
+        self.names = names
+
+class Needed:
+    def __init__(self, name, loud=False):
+        self.name, self.loud = name, loud
+
+def check(rules, row):
+    for rule in rules:
+        if isinstance(rule.name, Either):
+            if not any(name in row for name in rule.name.names):
+                if rule.loud:
+                    return "LOUD"
+                return "none of them"
+    return "fine"
+"""
+PROGRAM = ["rules = [Needed('a')]", "check(rules, {'a': 1})"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        (Edit(0, 2, "put", 0), "rules = [Needed(Either('b', 'c'))]"),
+        (Edit(0, 2, "wrap", 0, 1), "rules = [Needed(Either('b', 'a'))]"),
+        (Edit(0, 1, "option", 0), "rules = [Needed('a', loud=True)]"),
+        (Edit(0, 2, "value", 0), "rules = [Needed(7)]"),
+        (Edit(0, 1, "call", 0), "rules = [Either('a')]"),
+        (Edit(0, 0, "cut", 0), "rules = []"),
+    ],
+)
+def test_an_edit_changes_one_expression(edit: Edit, text: str) -> None:
+    stock = Stock(["Either('b', 'c')"], [("Needed", "loud", "True")], [7])
+    assert applied(PROGRAM, [edit], stock) == [text, PROGRAM[1]]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        Edit(2, 0, "put", 0),
+        Edit(-1, 0, "put", 0),
+        Edit(0, 99, "put", 0),
+        Edit(0, 1, "put", -1),
+        Edit(0, 1, "put", 5),
+        Edit(0, 2, "option", 0),
+        Edit(0, 2, "other", 0),
+        Edit(0, 2, "wrap", 0, 4),
+    ],
+)
+def test_an_edit_that_means_nothing_makes_nothing(edit: Edit) -> None:
+    stock = Stock(["Either('b', 'c')"], [("Needed", "loud", "True")], [7])
+    assert applied(PROGRAM, [edit], stock) is None
+
+
+def test_every_edit_that_is_tried_inside_makes_the_same_text_outside() -> None:
+    stock = Stock(["Either('b', 'c')", "None"], [("Needed", "loud", "True")], [7, "x"])
+    tried = [edit for stream in edits([parsed(text) for text in PROGRAM], stock) for edit in stream]
+    made = [applied(PROGRAM, [edit], stock) for edit in tried]
+    assert all(ast.parse("\n".join(texts)) for texts in made if texts is not None)
+    assert sum(texts is not None for texts in made) > len(tried) / 2
+
+
+def case_of(*setup: str, look: str) -> Case:
+    entry = next(f for f in list_functions(parse_source(RULES), "rules.py", "rules") if f.name == "check")
+    imports = frozenset({("rules", "Needed"), ("rules", "check"), ("rules", "Either")})
+    script = Script(imports=imports, setup=setup, look=look)
+    return Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
+    )
+
+
+def test_fragments_of_tests_that_name_what_is_asked_for_come_first() -> None:
+    tree = parse_source(RULES)
+    functions = list_functions(tree, "rules.py", "rules")
+    gap = Gap(path="rules.py", lines=frozenset({14}))
+    source = Source(
+        path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
+    )
+    cases = [case_of("local = 3", look="check([Needed('a'), local], {})"), case_of(look="Either('b', 'c').names")]
+    found = [fragment.text for fragment in list_fragments(cases, source, functions)]
+    assert "Either('b', 'c')" in found[:3]
+    assert "Needed('a')" in found
+    assert not any("local" in text for text in found)
+
+
+def cross(folder: Path, goal: int, chain: list[int], tries: int = 3000) -> list[list[str]]:
+    """The programs that lead to a line."""
+    module = folder / "rules.py"
+    module.write_text(RULES)
+    fragments, options = ["Needed('a')", "{}", "'b'", "Either('b', 'c')"], [["Needed", "loud", "True"]]
+    given = {
+        "path": str(module), "goals": [{"goal": goal, "chain": chain}], "first": {}, "near": list(range(10, 16)),
+        "fragments": fragments, "options": options, "values": [0], "tries": tries, "calls": 10**7, "seconds": 20,
+    }  # fmt: skip
+    imports = [["rules", "Either"], ["rules", "Needed"], ["rules", "check"]]
+    programs = [
+        {"id": 0, "script": [imports, ["raise SystemExit(2)"], "check([], {})"], "more": []},
+        {"id": 1, "script": [imports, PROGRAM[:-1], PROGRAM[-1]], "more": [["nowhere", "nothing"]]},
+    ]
+    asked = {"cross": given, "groups": [programs], "project": str(folder), "tests": str(folder / "tests")}
+    (folder / "input").write_text(json.dumps(asked))
+    environment = {
+        "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
+        "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-c", "import greenlane_cross; greenlane_cross.run(0, {})"]
+    subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
+    rows = [json.loads(line) for line in (folder / "output").read_text().splitlines()]
+    stock = Stock(fragments, [(a, b, c) for a, b, c in options], [0])
+    made = [applied(PROGRAM, [Edit(*edit) for edit in row["edits"]], stock) for row in rows]
+    return [texts for texts in made if texts is not None]
+
+
+def outcome(texts: list[str]) -> Any:
+    names: dict[str, Any] = {}
+    exec(RULES, names)
+    exec("\n".join(texts[:-1]), names)
+    return eval(texts[-1], names)
+
+
+def test_programs_that_reach_a_line_are_found_with_no_more_edits_than_that_needs(tmp_path: Path) -> None:
+    found = cross(tmp_path, 14, [11, 12, 13])
+    assert outcome(found[0]) == "LOUD"
+    assert found[0] == ["rules = [Needed(Either('b', 'c'), loud=True)]", "check(rules, {'a': 1})"]
+
+
+def test_the_same_programs_are_found_each_time(tmp_path: Path) -> None:
+    rows = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        rows.append(cross(tmp_path / name, 14, [11, 12, 13]))
+    assert rows[0] == rows[1]

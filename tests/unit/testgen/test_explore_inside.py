@@ -1,0 +1,80 @@
+"""What the program inside the sandbox tells of a call: an end by SystemExit, a wait for a terminal, a hang."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import greenlane.testgen
+
+INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
+TOOL = """
+import sys
+
+
+def leave(code):
+    sys.exit(code)
+
+
+def ask():
+    try:
+        return sys.stdin.read()
+    except OSError:
+        return "none"
+
+
+def spin():
+    while True:
+        pass
+"""
+PROBE = """
+import greenlane_explore
+import pytest
+
+
+@pytest.mark.parametrize("case", greenlane_explore.cases(0), ids=lambda case: str(case["id"]))
+def test_probe(case):
+    greenlane_explore.run(case, {})
+"""
+
+
+def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
+    (folder / "tool.py").write_text(TOOL)
+    (folder / "test_probe.py").write_text(PROBE)
+    cases = [
+        {"id": n, "module": "tool", "function": name, "receiver": None, "attribute": False, "void": False,
+         "observers": [], "arguments": [[None, text]] if text else [], "imports": [], "asynchronous": False,
+         "history": [], "script": None}
+        for n, (name, text) in enumerate(calls)
+    ]  # fmt: skip
+    given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests")}
+    (folder / "input").write_text(json.dumps(given))
+    environment = {
+        "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
+        "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_probe.py"]
+    subprocess.run(command, env=environment, cwd=folder, check=True, timeout=60, capture_output=True)
+    return [json.loads(line) for line in (folder / "output").read_text().splitlines()]
+
+
+def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_terminal_is_of_no_use(
+    tmp_path: Path,
+) -> None:
+    left, asked = explore(tmp_path, ("leave", "3"), ("ask", ""))
+    assert (left["kind"], left["error"], left["deliberate"], left["message"]) == (
+        "raises", ["builtins", "SystemExit"], True, "3",
+    )  # fmt: skip
+    assert asked["kind"] == "unusable"
+
+
+def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
+    before = os.times()
+    found = explore(tmp_path, *[("spin", "")] * 8)
+    after = os.times()
+    assert [one["kind"] for one in found] == ["timeout"] * 8
+    assert after.children_user - before.children_user < 6.0
