@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.suite.lines import PARSING, UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import Function, Param, enclosing
 from greenlane.testgen.explore import Given
@@ -95,8 +95,9 @@ def made_case(found: Found, programs: Sequence[FoundScript], acts: Sequence[Act]
     program = programs[found.program]
     statements, texts = list(program.script.setup), [act.text for act in acts]
     try:
-        setup = [composed(step, statements, texts) for step in found.steps]
-        look = shown(found.look, statements, texts)
+        with PARSING:
+            setup = [composed(step, statements, texts) for step in found.steps]
+            look = shown(found.look, statements, texts)
         used = [
             acts[step[0]]
             for step in (*found.steps, found.look)
