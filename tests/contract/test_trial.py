@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
@@ -34,12 +36,17 @@ TESTS = """
 """
 
 
-async def test_a_fault_is_noticed_by_a_failing_subtest_too(tmp_path: Path) -> None:
+async def test_faults_are_tried_beside_each_other_and_noticed_by_a_failing_subtest_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("greenlane.testgen.trial._FEW", 0)
+    monkeypatch.setattr("greenlane.testgen.trial._AT_ONCE", 2)
     tree = write_tree(tmp_path / "tree", {"shop/__init__.py": "", "shop/sums.py": SOURCE, "tests/test_sums.py": TESTS})
     service = Service(name="shop")
     scene = scene_at(tree)
-    (mutant, *_) = mutants_of(parse_source(SOURCE), "shop/sums.py", "shop.sums", {2})
+    mutants = mutants_of(parse_source(SOURCE), "shop/sums.py", "shop.sums", {2})
     tests = [f"tests/test_sums.py::HalfTest::test_{name}" for name in ("plainly", "in_rows", "nothing")]
     trials = Trials(SuiteRunner(choose_sandbox(), Settings(services=(service,))))
-    trial = await trials.run(scene, [mutant], [tests], every=True)
-    assert set(trial.tried[0].tests) == set(tests[:2])
+    trial = await trials.run(scene, mutants, [tests] * len(mutants), every=True)
+    assert len(mutants) > 1
+    assert [set(trial.tried[number].tests) for number in range(len(mutants))] == [set(tests[:2])] * len(mutants)

@@ -14,8 +14,9 @@ import msgspec
 from coverage.exceptions import CoverageException
 from coverage.parser import PythonParser
 
-_PARSER = threading.RLock()
-"""`ast` of Python 3.11 counts its depth for all threads together, and fails if two of them parse at the same time."""
+PARSING = threading.RLock()
+"""Held while anything is parsed: `ast` of Python 3.11 counts its depth for all threads together, and fails if two of
+them parse at the same time."""
 
 
 class UnreadableSourceError(ValueError):
@@ -25,7 +26,7 @@ class UnreadableSourceError(ValueError):
 def parse_source(text: str) -> ast.Module:
     """Raises UnreadableSourceError for whatever hostile text does to a parser."""
     try:
-        with _PARSER, warnings.catch_warnings():
+        with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -34,7 +35,7 @@ def parse_source(text: str) -> ast.Module:
 
 def parse_expression(text: str) -> ast.Expression:
     """Raises what `ast.parse` raises."""
-    with _PARSER:
+    with PARSING:
         return ast.parse(text, mode="eval")
 
 
@@ -48,7 +49,7 @@ def executable_lines(text: str) -> frozenset[int]:
         measure = coverage.Coverage(data_file=None, config_file=False)
         measure.set_option("report:exclude_lines", [r"if (typing\.)?TYPE_CHECKING:"])
         try:
-            with _PARSER:
+            with PARSING:
                 _, statements, _, _, _ = measure.analysis2(str(path))
         except (CoverageException, RecursionError, MemoryError, UnicodeError) as error:
             raise UnreadableSourceError(str(error)) from error
@@ -87,7 +88,7 @@ def branches_of(text: str) -> Branches:
     parse_source(text)
     parser = PythonParser(text=text, exclude="a^")
     try:
-        with _PARSER:
+        with PARSING:
             parser.parse_source()
             several = {line for line, count in parser.exit_counts().items() if count > 1}
             ways = frozenset((a, b) for a, b in parser.arcs() if a in several)

@@ -27,7 +27,7 @@ from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
-_MAX_BASES = 4
+_MAX_BASES, _MAX_SHORT = 4, 16
 _SELF = "self"
 _MARK = "greenlane_written_out"
 
@@ -37,8 +37,8 @@ class _Helper(msgspec.Struct, frozen=True, kw_only=True):
     home: TestModule | None
     """The other file that it stands in; None for the test's own."""
     method: bool = False
-    constants: Mapping[str, ast.Constant]
-    """Of the class and its bases, by name."""
+    constants: Mapping[str, ast.expr]
+    """Literals of the class and its bases, by name."""
 
 
 def is_written_out(node: ast.stmt) -> bool:
@@ -76,6 +76,7 @@ class Checkers:
 
     def written_out(self, test: FunctionNode, owner: str) -> FunctionNode:
         """The test with the statements of such helpers in place of its calls of them, where that means the same."""
+        test = self._with_short_methods(test, owner)
         inner = {n.name: n for n in test.body if isinstance(n, ast.FunctionDef)}
         stored = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
@@ -90,7 +91,26 @@ class Checkers:
             elif asked is not None and isinstance(look, ast.Call):
                 done = self._seen_through(asked, look, node, stored)
             body += [node] if done is None else done
-        return test if body == test.body else _with_body(test, body)
+        return test if body == test.body else self._with_short_methods(_with_body(test, body), owner)
+
+    def _with_short_methods(self, test: FunctionNode, owner: str) -> FunctionNode:
+        """The test with what methods of its class give that do nothing but give it: `self.dedent("a")`."""
+        for _ in range(_MAX_SHORT if owner in self._classes else 0):
+            pairs = ((call, self._given_by(call, owner)) for call in ast.walk(test) if isinstance(call, ast.Call))
+            found = next(((call, given) for call, given in pairs if given is not None), None)
+            if found is None:
+                break
+            test = _Exchanging(*found).visit(test)
+        return test
+
+    def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
+        own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == _SELF
+        helper = self._helper_of(call, owner, {}) if own else None
+        body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
+        if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
+            return None
+        done, given = self._body_of(helper, call, set())
+        return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
     def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
@@ -125,7 +145,7 @@ class Checkers:
 
     def _method(self, name: str, owner: str) -> _Helper | None:
         """A method of the test's class or of one of its bases, with the constants of all of them."""
-        constants: dict[str, ast.Constant] = {}
+        constants: dict[str, ast.expr] = {}
         found: _Helper | None = None
         home, node = self._own, self._classes.get(owner)
         for _ in range(_MAX_BASES):
@@ -159,7 +179,7 @@ class Checkers:
         given = _given(helper, call)
         if given is None or not self._may_borrow(helper, set(given)):
             return None, None
-        body = [n for n in helper.node.body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+        body = [n for n in helper.node.body if not _is_docstring(n)]
         rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
         plain = {
@@ -202,7 +222,7 @@ class Checkers:
 class _Filling(ast.NodeTransformer):
     """Names of parameters, and `self.NAME` of constants, as what they stand for."""
 
-    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.Constant]) -> None:
+    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.expr]) -> None:
         self._values, self._constants = values, constants
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
@@ -250,6 +270,10 @@ def _is_short(value: ast.expr) -> bool:
     if isinstance(value, ast.Constant):
         return not isinstance(value.value, str | bytes) or not value.value
     return isinstance(value, ast.Name) or (isinstance(value, ast.Dict | ast.Tuple) and not list(_parts(value)))
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _is_made(value: ast.expr) -> bool:
@@ -304,11 +328,11 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
     return found if known <= found.keys() else None
 
 
-def _constants_of(node: ast.ClassDef) -> dict[str, ast.Constant]:
+def _constants_of(node: ast.ClassDef) -> dict[str, ast.expr]:
     return {
         target.id: part.value
         for part in node.body
-        if isinstance(part, ast.Assign) and isinstance(part.value, ast.Constant)
+        if isinstance(part, ast.Assign) and not any(isinstance(n, ast.Name | ast.Call) for n in ast.walk(part.value))
         for target in part.targets
         if isinstance(target, ast.Name)
     }

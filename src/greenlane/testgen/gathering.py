@@ -109,8 +109,8 @@ class Gatherer:
                 continue
             tests = self._tests_near(line, function, _TESTS_TO_HUNT)
             for one in await asyncio.to_thread(self._read, tests):
-                if not self._is_unfit(one):
-                    scripts.setdefault(one.script.text, script_case(function, one))
+                if one.script.text not in scripts and not self._is_unfit(one):
+                    scripts[one.script.text] = script_case(function, one)
         examples = {case.script.text: case for case in self.examples if case.script is not None}
         return list((examples | scripts).values())
 

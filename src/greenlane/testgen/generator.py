@@ -28,13 +28,14 @@ from greenlane.testgen.explore import Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.hints import Hint
-from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test, plain_name
+from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test, plain_name, seen_after
 from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
 from greenlane.testgen.source import Source, collected_files, read_file, scene_of
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
+from greenlane.testgen.words import words_of
 
 _MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
@@ -248,6 +249,10 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     several, called = len(choice.calls), called_instead(observed)
     told = outcome if several == 1 or observed.outcome.kind == "raises" else ""
     conditions = list_conditions(guards, *choice.calls)
+    if (after := seen_after(observed)) is not None:
+        called, before, is_held = after
+        conditions = [(f"after {words_of(before)}", f"after `{before}`"), *conditions]
+        outcome_sentence = outcome_sentence.replace("returns ", "is ", 1) if is_held else outcome_sentence
     free = (one for one in conditions if plain_name(entry, told, one[0], called) not in taken)
     condition, condition_sentence = next(free, conditions[0])
     return WrittenCase(

@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.suite.lines import PARSING, UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRunner
-from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.code import Function, Param, enclosing
 from greenlane.testgen.explore import Given
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.inprocess import search_inside
@@ -33,7 +33,7 @@ from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.views import as_written
 
 _PROGRAMS = 40
-_ACTS, _ROWS, _LONGEST = 120, 6, 160
+_ACTS, _ASKING, _ROWS, _LONGEST = 120, 8, 6, 160
 _TRIES, _CALLS, _SECONDS = 4_000, 4_000_000, 5.0
 
 
@@ -76,9 +76,9 @@ class Grower:
         time."""
         programs = [one for one in programs if one.script.marks is None][:_PROGRAMS]
         wanted = wanted_acts(source, left, calls)
-        if not programs or not wanted:
+        if not wanted or not any(_makes_something(program.script) for program in programs):
             return []
-        acts = [*wanted, *harvested(programs)][:_ACTS]
+        acts = [*wanted, *asking_acts(source, left), *harvested(programs)][:_ACTS]
         asked, fixtures = asked_of(source, gap, left, acts), [one.fixtures for one in programs]
         found = await search_inside(
             self._runner, scene, "grow", asked, fixtures, lambda n: encoded(n, programs[n].script), Found
@@ -95,8 +95,9 @@ def made_case(found: Found, programs: Sequence[FoundScript], acts: Sequence[Act]
     program = programs[found.program]
     statements, texts = list(program.script.setup), [act.text for act in acts]
     try:
-        setup = [composed(step, statements, texts) for step in found.steps]
-        look = shown(found.look, statements, texts)
+        with PARSING:
+            setup = [composed(step, statements, texts) for step in found.steps]
+            look = shown(found.look, statements, texts)
         used = [
             acts[step[0]]
             for step in (*found.steps, found.look)
@@ -139,27 +140,58 @@ def _bound_by(pair: Import) -> str:
     return (name or module).split(" as ")[-1].split(".")[0]
 
 
+def _makes_something(script: Script) -> bool:
+    """Whether it leaves an object behind: what a call gave."""
+    trees = [parse_source(text) for text in script.setup]
+    return any(isinstance(n, ast.Assign) and isinstance(n.value, ast.Call) for tree in trees for n in tree.body)
+
+
 # ------------------------------------------------------------------ the calls
 
 
 def wanted_acts(source: Source, left: Targets, calls: Sequence[Case]) -> list[Act]:
-    """Calls of the methods that hold what is left, and of those of their module that call them: with what tests give
-    them, with guesses, and with what is alive."""
-    around = [f for f in functions_around(source, left) if f.owner is not None]
+    """Calls of the functions that hold what is left, and of the methods of their module that call them: with what tests
+    give them, with guesses, and with what is alive."""
+    around = functions_around(source, left)
     names = {f.name for f in around}
     callers = [f for f in source.functions if f.owner is not None and f.calls & names and f not in around]
     found: dict[str, Act] = {}
     for function in (*around, *callers):
-        if not function.asynchronous and function.kind in {"method", "property"} and not function.private:
-            family = tuple((source.module, name) for name in family_of(source.tree, function.owner))
-            for arguments, imports in _rows(function, calls):
-                text = _call(function, arguments)
-                found.setdefault(text, Act(text=text, imports=imports, of=family, wanted=True))
+        if function.asynchronous or function.private or function.kind not in {"method", "property", "function"}:
+            continue
+        own = frozenset({(source.module, function.name)} if function.owner is None else ())
+        for arguments, imports in _rows(function, calls):
+            text = _call(function, arguments)
+            family = _family(source, function.owner)
+            found.setdefault(text, Act(text=text, imports=imports | own, of=family, wanted=True))
     return list(found.values())
 
 
+def asking_acts(source: Source, left: Targets) -> list[Act]:
+    """Calls that only ask an object of these classes for something: they show what others changed."""
+    owners = dict.fromkeys(f.owner for f in functions_around(source, left) if f.owner is not None)
+    found: dict[str, Act] = {}
+    for owner in owners:
+        family = _family(source, owner)
+        names = {name for _, name in family}
+        for function in source.functions:
+            plain = function.kind == "method" and not function.name.startswith("_") and not function.asynchronous
+            if function.owner in names and plain and function.returns_value and not _required(function):
+                text = f"{IT}.{function.name}()"
+                found.setdefault(text, Act(text=text, of=family))
+    return list(found.values())[:_ASKING]
+
+
+def _family(source: Source, owner: str | None) -> tuple[Import, ...]:
+    return tuple((source.module, name) for name in family_of(source.tree, owner))
+
+
+def _required(function: Function) -> list[Param]:
+    return [param for param in function.params if param.default is None]
+
+
 def _rows(function: Function, calls: Sequence[Case]) -> Iterator[tuple[list[str], frozenset[Import]]]:
-    required = [param for param in function.params if param.default is None]
+    required = _required(function)
     own = [case for case in calls if case.entry == function and not case.fixtures and case.script is None]
     for case in own[:_ROWS]:
         yield [f"{name}={text}" if name else text for name, text in case.arguments], case.imports
@@ -178,6 +210,8 @@ def _is_plain(text: str) -> bool:
 
 
 def _call(function: Function, arguments: Sequence[str]) -> str:
+    if function.owner is None:
+        return f"{function.name}({', '.join(arguments)})"
     if function.kind == "property":
         return f"{IT}.{function.name}"
     return as_written(function, IT, list(arguments)) or f"{IT}.{function.name}({', '.join(arguments)})"

@@ -6,6 +6,7 @@ For `scripts.py` and `search.py`.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 import msgspec
@@ -17,6 +18,7 @@ _BUSY = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subsc
 """What may do something, or run something of the project, beside giving a value."""
 
 
+@functools.lru_cache(maxsize=4096)  # the same script is asked about for each line that it is near to
 def without_idle(script: Script, *, calls: bool = False) -> Script:
     """Without the assignments of values that nobody uses, and what was imported for them. `calls`: also of what calls
     give; such a call may have been made for what it does."""

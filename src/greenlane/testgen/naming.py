@@ -99,6 +99,23 @@ def called_instead(observed: Observed) -> str:
     return called if plain and case.entry.called not in words else ""
 
 
+def seen_after(observed: Observed) -> tuple[str, str, bool] | None:
+    """What a script looks at where the call that it is about comes before: (that, the call, whether it is no call)."""
+    case = observed.case
+    name = case.entry.called
+    if case.script is None or re.search(rf"\b{name}\b", case.script.look):
+        return None
+    if not any(re.search(rf"\.{name}\b", statement) for statement in case.script.setup):
+        return None
+    try:
+        look = parse_expression(case.script.look).body
+    except SyntaxError:
+        return None
+    seen = look.func if isinstance(look, ast.Call) else look
+    shown = seen.attr if isinstance(seen, ast.Attribute) else getattr(seen, "id", "")
+    return (shown, name, seen is look) if shown and not hasattr(builtins, shown) else None
+
+
 def name_test(entry: Function, outcome: str, condition: str, taken: set[str], called: str = "") -> str:
     """A name that says the behaviour; shortened, and numbered if it is taken. Adds it to `taken`."""
     name, number = plain_name(entry, outcome, condition, called), 2

@@ -63,9 +63,10 @@ def nearest_tests(
 def _tests_of(baseline: SuiteRun, lines: Iterable[tuple[str, Iterable[int]]]) -> list[str]:
     """The tests that ran these lines of files, those first that ran least of the file."""
     found: list[str] = []
+    counted: dict[str, dict[str, int]] = {}
     for path, numbers in lines:
         ran = baseline.contexts.get(path, {})
-        counts = _counts(ran.values())
+        counts = counted[path] if path in counted else counted.setdefault(path, _counts(ran.values()))
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
         found += [test.split("[")[0] for test in sorted(there, key=lambda t: (counts[t], t))]
     return found

@@ -151,7 +151,8 @@ class Search:
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
         gap = msgspec.structs.replace(self.gap, mutants=left)
-        rows = await self._hunt(baseline, candidates, lines, gap), await self._grow(baseline, lines, gap)
+        searches = self._hunt(baseline, candidates, lines, gap), self._grow(baseline, lines, gap)
+        rows = await asyncio.gather(*searches)  # beside each other
         return list(in_turn(rows))
 
     async def _for_faults(self, candidates: Sequence[Observed]) -> list[Case]:

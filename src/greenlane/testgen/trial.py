@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
@@ -19,6 +21,8 @@ _CLOCK = 6.0
 """By the clock, a trial on a busy machine may take so much longer than the processor time it is given."""
 _START_S = 30.0
 """Time for the interpreter, the imports and the collection, beside what the trial itself may take."""
+_FEW, _AT_ONCE = 100, min(os.cpu_count() or 1, 2)
+"""More pairs of a mutant and a test than a few are tried by two processes beside each other."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,22 +72,26 @@ class Trials:
         `extra` are files put into the copy, `more` is further input for plugins."""
         if not mutants or not any(tests):
             return Trial(tried={})
-        asked = [
-            encode_mutant(number, mutant) | {"tests": tests[number]}
-            for number, mutant in enumerate(mutants)
-            if tests[number]
-        ]
-        given = {"mutants": asked, "every": every, "seconds": seconds} | dict(more or {})
-        request = SuiteRequest(
-            select=_selection(test for row in tests for test in row),
-            extra=extra,
-            plugins=("greenlane_mutants",),
-            plugin_folders=(_INSIDE,),
-            plugin_input=msgspec.json.encode(given),
-            timeout_s=seconds * _CLOCK + _START_S,
-        )
-        run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
-        return _read(run.plugin_output, len(mutants))
+        asked = [number for number in range(len(mutants)) if tests[number]]
+        beside = _AT_ONCE if sum(len(tests[number]) for number in asked) > _FEW else 1
+
+        async def part(numbers: Sequence[int]) -> Trial:
+            rows = [encode_mutant(number, mutants[number]) | {"tests": tests[number]} for number in numbers]
+            given = {"mutants": rows, "every": every, "seconds": seconds} | dict(more or {})
+            request = SuiteRequest(
+                select=_selection(test for number in numbers for test in tests[number]),
+                extra=extra,
+                plugins=("greenlane_mutants",),
+                plugin_folders=(_INSIDE,),
+                plugin_input=msgspec.json.encode(given),
+                timeout_s=seconds * _CLOCK + _START_S,
+            )
+            run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
+            return _read(run.plugin_output, len(mutants))
+
+        parts = await asyncio.gather(*(part(asked[n::beside]) for n in range(min(beside, len(asked)))))
+        tried = {number: one for trial in parts for number, one in trial.tried.items()}
+        return Trial(tried=tried, failing=frozenset().union(*(trial.failing for trial in parts)))
 
 
 def encode_mutant(number: int, mutant: Mutant) -> dict[str, object]:

@@ -20,6 +20,14 @@ from shop import till
 
 class TestCase(unittest.TestCase):
     strict = False
+    options = {"limit": 3}
+
+    def plain(self, text):
+        return textwrap.dedent(text).strip()
+
+    def shown(self, text, expected, **more):
+        made = till.Till(self.plain(text), **self.options)
+        self.assertMultiLineEqual(made.shown(**more), expected)
 
     def totals(self, text, *expected, **more):
         lines = textwrap.dedent(text)
@@ -59,6 +67,9 @@ class TestTotals(TestCase):
         self.totals('''
             a 1
         ''', 1)
+
+    def test_shown(self):
+        self.shown(self.plain(" a 1"), self.plain(" a 1"), wide=True)
 
     def test_kept(self):
         self.totals("a 1", 1, twice=True)
@@ -146,6 +157,16 @@ def test_what_is_given_besides_is_passed_on(tmp_path: Path) -> None:
     (text,) = looks(tmp_path, "TestTotals::test_kept")
     assert text.startswith("more = {'twice': True}\n")
     assert "till.Till(lines, strict=False, **more)" in text
+
+
+def test_short_methods_and_tables_of_the_class_are_written_out(tmp_path: Path) -> None:
+    (text,) = looks(tmp_path, "TestTotals::test_shown")
+    assert text == "\n".join(
+        [
+            "made = till.Till(textwrap.dedent(textwrap.dedent(' a 1').strip()).strip(), limit=3)",
+            "made.shown(wide=True)",
+        ]
+    )
 
 
 def test_the_first_rows_of_a_table_are_looks_each(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -14,10 +15,12 @@ import pytest
 import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
-from greenlane.testgen.growing import Act, Found, asked_of, encoded, harvested, made_case, wanted_acts
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.growing import Act, Found, asked_of, asking_acts, encoded, harvested, made_case, wanted_acts
+from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside.greenlane_sequences import composed, shown, written
 from greenlane.testgen.mutants import mutants_of
+from greenlane.testgen.naming import seen_after
 from greenlane.testgen.scripts import FoundScript, read_programs
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
@@ -44,6 +47,13 @@ class Door:
             self.visits += 1
             self.state = "open"
 
+    def count(self):
+        return self.visits * 2
+
+
+def meet(one, other):
+    return one.state == other.state
+
 
 class House:
     def __init__(self):
@@ -67,7 +77,15 @@ def test_house():
     house = House()
     assert house.doors["front"].close() is None
     assert house.doors
+
+def test_parts():
+    door = Door()
+    door.close()
+    assert door.state == "closed"
+    door = Door()
+    assert door.state == "open"
 """
+MEETING = DOORS.splitlines().index("    return one.state == other.state") + 1
 LAST = DOORS.splitlines().index('            self.state = "open"') + 1
 
 
@@ -90,6 +108,12 @@ def test_a_test_without_what_it_asserts_is_a_program(programs: list[FoundScript]
         ("door = Door()", "door.close()", "key = 'k' + '1'", "door.lock('k2')"),
         ("house = House()", "house.doors['front'].close()"),
     ], "a call that was asserted on stays, what has to raise does not"
+
+
+def test_a_test_that_begins_anew_is_two_programs(tmp_path: Path, programs: list[FoundScript]) -> None:
+    assert programs
+    found = read_programs(tmp_path, ["test_doors.py::test_parts"])
+    assert [one.script.setup for one in found] == [("door = Door()",), ("door = Door()", "door.close()")]
 
 
 def test_calls_of_tests_are_kept_with_the_object_that_they_are_made_on(programs: list[FoundScript]) -> None:
@@ -119,7 +143,7 @@ def test_numbers_that_mean_nothing_are_no_steps(programs: list[FoundScript]) -> 
 
 def grow(folder: Path, programs: list[FoundScript]) -> list[Case]:
     own = source()
-    acts = [*wanted_acts(own, own.gap.covering, []), *harvested(programs)]
+    acts = [*wanted_acts(own, own.gap.covering, []), *asking_acts(own, own.gap.covering), *harvested(programs)]
     asked: dict[str, Any] = {
         "grow": asked_of(own, own.gap, own.gap.covering, acts),
         "groups": [[encoded(number, one.script) for number, one in enumerate(programs)]],
@@ -153,7 +177,68 @@ def test_calls_are_put_after_a_test_until_an_open_line_runs(tmp_path: Path, prog
     assert texts == [case.script.text for case in grow(tmp_path, programs) if case.script], "the same each time"
 
 
-def test_nothing_is_asked_without_a_program_or_a_method(programs: list[FoundScript]) -> None:
+ALIVE = """
+import greenlane_alive
+
+class Bell:
+    pass
+
+class Bound:
+    def __get__(self, holder, kind=None):
+        return Bell()
+
+class House:
+    bell = Bound()
+
+    def __init__(self):
+        self.bells, self._own, self.rooms = {"front": Bell(), KEY: Bell()}, Bell(), [Bell()]
+
+    @property
+    def closed(self):
+        raise ValueError
+
+KEY = object()
+names = {"KEY": KEY, "house": House(), "House": House}
+print([path for path, _ in greenlane_alive.alive_in(names, {"KEY": KEY}, (Bell,))])
+"""
+
+
+def test_objects_are_found_in_what_is_alive() -> None:
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(INSIDE), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run([sys.executable, "-c", ALIVE], env=environment, check=True, capture_output=True, text=True)
+    assert ast.literal_eval(run.stdout) == [
+        ("house",),
+        ("house", "bells", ["text", "front"]),
+        ("house", "bells", ["name", "KEY"]),
+        ("house", "rooms", ["number", 0]),
+        ("house", "bell"),
+    ]
+
+
+def test_what_was_changed_is_called_with_what_is_alive_and_objects_are_asked_what_shows_it() -> None:
     own = source()
     assert wanted_acts(own, frozenset({("doors.py", 1)}), []) == []
     assert [act.text for act in wanted_acts(own, own.gap.covering, [])] == ["greenlane_it.reset()"]
+    pair = wanted_acts(own, frozenset({("doors.py", MEETING)}), [])
+    assert pair[0].text == "meet(greenlane_given_0, greenlane_given_1)"
+    assert pair[0].imports == {("doors", "meet")}
+    assert [act.text for act in asking_acts(own, own.gap.covering)] == ["greenlane_it.count()"]
+
+
+@pytest.mark.parametrize(
+    ("look", "seen"),
+    [
+        ("door.visits", ("visits", "reset", True)),
+        ("door.lock('k')", ("lock", "reset", False)),
+        ("door", ("door", "reset", True)),
+        ("len(door.keys)", None),
+        ("door.reset()", None),
+    ],
+)
+def test_what_is_looked_at_after_a_call_has_its_name(look: str, seen: tuple[str, str, bool] | None) -> None:
+    entry = next(f for f in source().functions if f.name == "reset")
+    script = Script(imports=frozenset(), setup=("door = Door()", "door.reset()"), look=look)
+    case = Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=False, script=script
+    )
+    assert seen_after(Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={})) == seen

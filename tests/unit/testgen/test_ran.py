@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+
 import msgspec
 
 from greenlane.suite.runner import SuiteRun
-from greenlane.testgen.ran import noticing_tests
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.ran import nearest_tests, noticing_tests
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
 
 
 class _Run(msgspec.Struct):
@@ -22,3 +27,23 @@ def test_focused_tests_and_some_of_each_kind_are_asked_about_a_line() -> None:
     assert len(asked) <= 30
     assert {name.split("_")[1] for name in asked[3:]} == set("abcd")
     assert noticing_tests(3, "shop.py", run) == []
+
+
+def test_a_new_class_is_reached_by_the_tests_of_those_that_are_used_like_it() -> None:
+    text = """
+class Old:
+    def shown(self):
+        return 1
+
+class New:
+    def shown(self):
+        return 2
+"""
+    tree = ast.parse(text)
+    functions = list_functions(tree, "shop.py", "shop")
+    source = Source(
+        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({8})), entries=(),
+        functions=functions, constructors={},
+    )  # fmt: skip
+    run: SuiteRun = _Run({"shop.py": {4: frozenset({"t.py::test_shown"})}})  # type: ignore[assignment]  # as above
+    assert nearest_tests(8, functions[1], source, run) == ["t.py::test_shown"]

@@ -15,7 +15,7 @@ Reads `$GREENLANE_INPUT`: `{"grow": {"path", "goals": [line or [from, to], ...],
 from __future__ import annotations
 
 import contextlib
-import copy
+import itertools
 import json
 import os
 import random
@@ -24,18 +24,19 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from greenlane_alive import alive_in, changed_parts, kin_of  # type: ignore[import-not-found]  # they lie beside this file
+from greenlane_alive import alive_in, changed_parts, found_at, kin_of  # type: ignore[import-not-found]  # they lie beside this file
 from greenlane_explore import CallTimeout, _describe_error, _limited, _observe  # type: ignore[import-not-found]
 from greenlane_further import looked_at  # type: ignore[import-not-found]
+from greenlane_programs import Program, programs_of  # type: ignore[import-not-found]
 from greenlane_sequences import composed, open_places, shown  # type: ignore[import-not-found]
 from greenlane_templates import Mutant, Seen, Watch, mutants_from  # type: ignore[import-not-found]
 
 _MAX_CORPUS, _MAX_STEPS, _MAX_SHOWN = 200, 24, 120
 _MAX_TIMEOUTS = 3
-_HITS, _LOOKS, _MORE = 3, 4, 25
+_HITS, _LOOKS, _ASKED, _MORE = 3, 4, 2, 25
 _BEFORE = (0, 0, 1, 1, 2, 3)
 """How many calls of other tests come before one that was changed."""
-_PLACES = 3
+_PLACES, _MAX_ROWS = 3, 40
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
@@ -47,24 +48,6 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
     found = growth.run()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
         file.writelines(json.dumps(row) + "\n" for row in found)
-
-
-class Program:
-    """The statements of a test, and the names that they begin with."""
-
-    def __init__(self, given: dict[str, Any], more: list[Any], fixtures: dict[str, Any]) -> None:
-        self.number, self.statements, self.imports = given["id"], given["setup"], given["imports"]
-        self.fixtures, self.timeouts = fixtures, 0
-        self.names: dict[str, Any] = {}
-        for module, name in more:
-            with contextlib.suppress(Exception):  # then what needs it comes to nothing
-                exec(_import(module, name), self.names)
-        for module, name in self.imports:
-            exec(_import(module, name), self.names)
-        self.names["__name__"] = "greenlane_script"
-
-    def begun(self) -> dict[str, Any]:
-        return {**self.names, **copy.deepcopy(self.fixtures)}
 
 
 class Sequence:
@@ -83,7 +66,7 @@ class Sequence:
 
 class Growth:
     def __init__(self, given: dict[str, Any], programs: list[Any], fixtures: dict[str, Any], share: int) -> None:
-        self._programs = list(_programs(programs, given["more"], fixtures))
+        self._programs = list(programs_of(programs, given["more"], fixtures))
         self._watch = Watch(given["path"])
         self._acts = given["acts"]
         self._texts = [act["text"] for act in self._acts]
@@ -116,9 +99,9 @@ class Growth:
         while self._corpus and not self._is_over():
             self._try(*self._next())
         self._end = max(self._end, time.process_time() + self._seconds / 2)
-        rows = [row for goal, hits in self._hits.items() for row in self._shown(goal, hits)]
-        rows += self._for_faults()
-        return list({json.dumps(row): row for row in rows}.values())[:_MAX_SHOWN]
+        rows = [*self._shown(first=True), *self._for_faults(), *self._shown(first=False)]
+        unique = {json.dumps([row["program"], row["steps"], row["look"]]): row for row in reversed(rows)}
+        return list(reversed(unique.values()))[:_MAX_SHOWN]
 
     def _is_over(self) -> bool:
         spent = self._tries <= 0 or self._watch.calls > self._calls or self._is_late()
@@ -227,15 +210,16 @@ class Growth:
             fitting = [path for path, value in sequence.alive if isinstance(value, kinds)] if bound else [()]
             for path in fitting[:most]:
                 for given in self._given(sequence, number, path)[:most]:
-                    yield [number, list(path), given]
+                    yield [number, list(path), list(given)]
 
-    def _given(self, sequence: Sequence, number: int, path: tuple[Any, ...]) -> list[list[Any]]:
+    def _given(self, sequence: Sequence, number: int, path: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """What is put into the open places: an object of the same class first, then others, none of them a module."""
         if not self._places[number]:
-            return [[]]
+            return [()]
         kinds = self._kinds[number]
         others = sorted(sequence.alive, key=lambda one: (not isinstance(one[1], kinds), one[0] == path, len(one[0])))
-        return [[list(one)] * self._places[number] for one, _ in others]
+        rows = itertools.product([list(path) for path, _ in others[: 2 * _PLACES]], repeat=self._places[number])
+        return sorted(itertools.islice(rows, _MAX_ROWS), key=lambda row: len(row) - len({str(one) for one in row}))
 
     def _next(self) -> tuple[Program, tuple[Any, ...]]:
         near = [sequence for sequence in self._corpus if sequence.lines & self._near]
@@ -264,9 +248,16 @@ class Growth:
 
     # ---------------------------------------------------------------- what came of it
 
-    def _shown(self, goal: Any, hits: list[Sequence]) -> list[dict[str, Any]]:
-        line = goal if isinstance(goal, int) else goal[0]
-        return [row for hit in hits for row in self._rows(self._shortest(hit, {goal}), line)]
+    def _shown(self, *, first: bool) -> Iterator[dict[str, Any]]:
+        """The best sequence for each goal that those before do not meet, or the others."""
+        covered: set[Any] = set()
+        for goal, hits in self._hits.items():
+            if first and goal in covered:
+                continue
+            for hit in hits[:1] if first else hits[1:]:
+                short = self._shortest(hit, {goal})
+                covered |= self._met(short) if not short.failed else set()
+                yield from self._rows(short, goal if isinstance(goal, int) else goal[0])
 
     def _shortest(self, sequence: Sequence, wanted: set[Any], line: int = 0) -> Sequence:
         """Without the steps that it reaches as much without."""
@@ -304,7 +295,22 @@ class Growth:
             with contextlib.suppress(Exception, CallTimeout), _limited():
                 parts = changed_parts(path, before[1], after[1])
                 rows += [row | {"steps": steps, "look": [*path, *part]} for part in parts[: _LOOKS - 1]]
+            rows += self._asked(path, steps, row, after[1])
         return rows
+
+    def _asked(self, path: Any, steps: list[Any], row: dict[str, Any], names: dict[str, Any]) -> list[dict[str, Any]]:
+        """Calls of tests that an object answers otherwise after the last step."""
+        found: list[dict[str, Any]] = []
+        with contextlib.suppress(Exception, CallTimeout), _limited():
+            value = found_at(path, names)
+            for number in (n for n, act in enumerate(self._acts) if not act["wanted"] and not self._places[n]):
+                look = [number, list(path), []]
+                if len(found) >= _ASKED or not isinstance(value, self._kinds[number]) or look == steps[-1]:
+                    continue
+                before, after = (self._outcome(row | {"steps": part, "look": look}) for part in (steps[:-1], steps))
+                if after and before != after and '"raises"' not in after:
+                    found.append(row | {"steps": steps, "look": look})
+        return found
 
     # ---------------------------------------------------------------- faults
 
@@ -359,13 +365,3 @@ class Growth:
             return str(looked_at(_observe({"script": [[], setup, look]}, names)))
         except (Exception, CallTimeout):
             return ""
-
-
-def _programs(given: list[Any], more: list[Any], fixtures: dict[str, Any]) -> Iterator[Program]:
-    for one in given:
-        with contextlib.suppress(Exception):  # its modules are not to be had here
-            yield Program(one, more, fixtures)
-
-
-def _import(module: str, name: str) -> str:
-    return f"from {module} import {name}" if name else f"import {module}"
