@@ -157,7 +157,14 @@ async def test_what_was_red_before_the_change_is_told_apart_and_the_gap_is_close
     sandbox: Sandbox, tmp_path: Path
 ) -> None:
     repository = Repository(tmp_path / "repository")
-    write_tree(repository.folder, {"tests/test_old.py": "def test_red_for_years():\n    assert False\n"})
+    write_tree(
+        repository.folder,
+        {
+            "pytest.ini": "[pytest]\naddopts = -x\n",
+            "tests/test_lost.py": "import a_module_that_nobody_has_any_more\n",
+            "tests/test_old.py": "def test_red_for_years():\n    assert False\n",
+        },
+    )
     repository.base = repository.commit("red")
     head = repository.change(shop__shipping=FIXED)
     settings = Settings(services=(Service(name="shop"),))

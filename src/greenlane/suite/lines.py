@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import coverage
 import msgspec
 from coverage.exceptions import CoverageException
 from coverage.parser import PythonParser
 
-_PARSER = threading.RLock()
-"""`ast` of Python 3.11 counts its depth for all threads together, and fails if two of them parse at the same time."""
+PARSING = threading.RLock()
+"""Held while anything is parsed: `ast` of Python 3.11 counts its depth for all threads together, and fails if two of
+them parse at the same time."""
+
+_AGAIN = 5
 
 
 class UnreadableSourceError(ValueError):
@@ -25,17 +30,27 @@ class UnreadableSourceError(ValueError):
 def parse_source(text: str) -> ast.Module:
     """Raises UnreadableSourceError for whatever hostile text does to a parser."""
     try:
-        with _PARSER, warnings.catch_warnings():
+        with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            parsed: ast.Module = _parsed(text, "exec")
+            return parsed
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UnreadableSourceError(str(error)) from error
 
 
 def parse_expression(text: str) -> ast.Expression:
     """Raises what `ast.parse` raises."""
-    with _PARSER:
-        return ast.parse(text, mode="eval")
+    with PARSING:
+        parsed: ast.Expression = _parsed(text, "eval")
+        return parsed
+
+
+def _parsed(text: str, mode: str) -> Any:
+    """A library that does not know of the lock may parse meanwhile: then once more."""
+    for _ in range(_AGAIN):
+        with contextlib.suppress(SystemError):
+            return ast.parse(text, mode=mode)
+    return ast.parse(text, mode=mode)
 
 
 def executable_lines(text: str) -> frozenset[int]:
@@ -48,7 +63,7 @@ def executable_lines(text: str) -> frozenset[int]:
         measure = coverage.Coverage(data_file=None, config_file=False)
         measure.set_option("report:exclude_lines", [r"if (typing\.)?TYPE_CHECKING:"])
         try:
-            with _PARSER:
+            with PARSING:
                 _, statements, _, _, _ = measure.analysis2(str(path))
         except (CoverageException, RecursionError, MemoryError, UnicodeError) as error:
             raise UnreadableSourceError(str(error)) from error
@@ -87,7 +102,7 @@ def branches_of(text: str) -> Branches:
     parse_source(text)
     parser = PythonParser(text=text, exclude="a^")
     try:
-        with _PARSER:
+        with PARSING:
             parser.parse_source()
             several = {line for line, count in parser.exit_counts().items() if count > 1}
             ways = frozenset((a, b) for a, b in parser.arcs() if a in several)

@@ -77,3 +77,15 @@ def without_asserts(node: ast.stmt) -> ast.stmt | None:
 def _is_fixed(node: ast.expr) -> bool:
     """Whether it is made of literals alone: it is what is expected."""
     return all(hasattr(builtins, n.id) for n in ast.walk(node) if isinstance(n, ast.Name))
+
+
+def begun_anew(statements: Sequence[ast.stmt]) -> list[int]:
+    """Where a name that was given what a call makes is given another of it: a test that has several parts."""
+    made: set[str] = set()
+    found = []
+    for place, node in enumerate(statements):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and isinstance(node.value, ast.Call):
+            key = f"{node.targets[0].id} = {ast.unparse(node.value.func)}"
+            found += [place] if key in made else []
+            made.add(key)
+    return found

@@ -16,6 +16,7 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import FunctionNode
 
 _NAME = "outcome"
@@ -62,5 +63,5 @@ def put_together(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[ast.stmt, as
     arguments = ast.arguments(posonlyargs=[], args=[], kwonlyargs=[], kw_defaults=[], defaults=[])
     body = [*kept, ast.Return(value=look)]
     made = ast.AsyncFunctionDef(name=_NAME, args=arguments, body=body, decorator_list=[], lineno=1)
-    run = ast.parse(f"asyncio.run({_NAME}())", mode="eval").body
+    run = parse_expression(f"asyncio.run({_NAME}())").body
     return ast.fix_missing_locations(made), run

@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from greenlane.suite.lines import parse_source
+from greenlane.suite.lines import PARSING, parse_expression, parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import Function, Param, enclosing
 from greenlane.testgen.explore import Given, Observed, encode_case
@@ -93,7 +93,8 @@ class Crosser:
         found = await search_inside(
             self._runner, scene, "cross", asked, fixtures, lambda n: _encoded(n, programs[n], fragments), _Found
         )
-        stock = Stock([fragment.text for fragment in fragments], options_there, values)
+        with PARSING:
+            stock = Stock([fragment.text for fragment in fragments], options_there, values)
         cases = await asyncio.to_thread(_made, found, programs, fragments, stock)
         return list({case.key: case for case in cases}.values())
 
@@ -109,7 +110,8 @@ def _made(
         case = programs[one.program]
         script = case.script
         edits = [Edit(*edit) for edit in one.edits]
-        texts = applied([*script.setup, script.look], edits, stock) if script is not None else None
+        with PARSING:
+            texts = applied([*script.setup, script.look], edits, stock) if script is not None else None
         if script is None or texts is None or any(len(text) > MAX_STATEMENT for text in texts):
             continue
         used = [fragments[edit.number] for edit in edits if edit.kind in {"put", "wrap", "call"}]
@@ -174,7 +176,7 @@ def list_fragments(cases: Iterable[Case], source: Source, functions: Sequence[Fu
 
 
 def _kind_of(text: str) -> str:
-    node = ast.parse(text, mode="eval").body
+    node = parse_expression(text).body
     if isinstance(node, ast.Call):
         return name_of(node) or ast.unparse(node.func)
     return f"the name {text}" if isinstance(node, ast.Name | ast.Attribute) else type(node).__name__
@@ -186,7 +188,7 @@ def _rank(text: str, kept: Set[str], asked: Set[str]) -> int:
 
 
 def _names(text: str) -> set[str]:
-    tree = ast.parse(text, mode="eval")
+    tree = parse_expression(text)
     attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     return attributes | {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 

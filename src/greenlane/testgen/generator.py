@@ -277,7 +277,10 @@ def _drop_for_suite(
     """Take out the tests that fail in the suite; if it fails elsewhere, or leaves ours out, take out all."""
     own = [(d, j) for d in drafts for j in d.kept]
     names = _failing_of_ours(drafts, run) or {j.test.name for _, j in own}
-    why = broken or (("(the suite's own command does not collect it)",) if run.passed else ("(it does not end)",))
+    ending = (
+        "(it does not end)" if run.result.stopped else f"(it ends with {run.result.exit_code}, though no test fails)"
+    )
+    why = broken or (("(the suite's own command does not collect it)",) if run.passed else (ending,))
     lost = []
     for _, judged in own:
         if judged.test.name in names:

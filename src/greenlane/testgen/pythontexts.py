@@ -9,8 +9,9 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-import warnings
 from collections.abc import Iterable, Sequence
+
+from greenlane.testgen.reading import parse_text
 
 _FEWEST, _SHARE = 5, 0.5
 """So many texts that are programs, and so large a share of those that are no single word, make a project one that
@@ -137,6 +138,8 @@ from . import a
 from b import *
 ---
 from __future__ import annotations
+
+from greenlane.testgen.reading import parse_text
 ---
 not x and y or z
 ---
@@ -181,11 +184,7 @@ def _is_program(text: str) -> bool:
 
 
 def _parsed(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return ast.parse(textwrap.dedent(text))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
+    return parse_text(textwrap.dedent(text))
 
 
 def _kinds_of(text: str) -> set[str]:

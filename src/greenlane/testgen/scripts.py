@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, done, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -31,10 +31,10 @@ from greenlane.testgen.unrolled import unrolled
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
-_MAX_HELPERS = 3
+_MAX_HELPERS, _MAX_BEGINNINGS = 3, 2
 
 
-_INSIDE = "inside"
+INSIDE = "inside"
 """The name of what is looked at in a `with` block, after it."""
 _TOUCHING = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
@@ -91,8 +91,7 @@ def read_programs(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
         if path not in files:
             files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
-        program = file.program(name, _MAX_STATEMENTS) if file is not None else None
-        if program is not None:
+        for program in file.programs(name) if file is not None else ():
             found.setdefault(program.script.text, msgspec.structs.replace(program, test=test))
     return list(found.values())
 
@@ -155,22 +154,24 @@ class TestFile:
                 if script is not None:
                     yield script
 
-    def program(self, name: str, most: int) -> FoundScript | None:
-        """What a test does, without what it asserts: its first statements, and a look at all that they bind. None if
-        they need something that only this file has, or await."""
+    def programs(self, name: str) -> Iterator[FoundScript]:
+        """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
+        begins anew with an object, what it does before that as well. None that needs something which only this file
+        has, or awaits."""
         test = self._tests.get(name)
         rows = rows_of(test.decorator_list, {}) if isinstance(test, ast.FunctionDef) else []
         if test is None or not rows:
-            return None
+            return
         inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
         statements = [*inlined.setup, *done(inlined.body)]
-        for count in range(min(len(statements), most), 0, -1):
-            names = dict.fromkeys(name for node in statements[:count] for name in _bound(node))
-            look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
-            script = self._cut(statements[:count], look, inlined.arguments, rows[0], None)
-            if script is not None and names:
-                return script
-        return None
+        for end in [len(statements), *begun_anew(statements)[:_MAX_BEGINNINGS]]:
+            for count in range(min(end, _MAX_STATEMENTS), 0, -1):
+                names = dict.fromkeys(name for node in statements[:count] for name in _bound(node))
+                look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
+                script = self._cut(statements[:count], look, inlined.arguments, rows[0], None)
+                if script is not None and names:
+                    yield script
+                    break
 
     def _cut(
         self,
@@ -246,7 +247,7 @@ def _looks(
             if isinstance(node, ast.Try):  # and an assertion on the error, perhaps
                 yield from _looks(node.body, list(setup), raising)
             if isinstance(node, ast.With | ast.AsyncWith):
-                yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
+                yield from ((ast.Name(id=INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             told = not is_written_out(node) and not sets_scene(node)
             if value is not None and isinstance(_unawaited(value), ast.Call) and told:
@@ -264,7 +265,7 @@ def _expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:
 def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
     """The same block for each look in it, with no more than that needs, and the look given a name."""
     for look, before in _looks(node.body, []):
-        stored = ast.Assign(targets=[ast.Name(id=_INSIDE, ctx=ast.Store())], value=look)
+        stored = ast.Assign(targets=[ast.Name(id=INSIDE, ctx=ast.Store())], value=look)
         body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
         made = type(node)(items=node.items, body=body)
         yield ast.fix_missing_locations(ast.copy_location(made, node))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -76,6 +77,13 @@ def test_house():
     house = House()
     assert house.doors["front"].close() is None
     assert house.doors
+
+def test_parts():
+    door = Door()
+    door.close()
+    assert door.state == "closed"
+    door = Door()
+    assert door.state == "open"
 """
 MEETING = DOORS.splitlines().index("    return one.state == other.state") + 1
 LAST = DOORS.splitlines().index('            self.state = "open"') + 1
@@ -100,6 +108,12 @@ def test_a_test_without_what_it_asserts_is_a_program(programs: list[FoundScript]
         ("door = Door()", "door.close()", "key = 'k' + '1'", "door.lock('k2')"),
         ("house = House()", "house.doors['front'].close()"),
     ], "a call that was asserted on stays, what has to raise does not"
+
+
+def test_a_test_that_begins_anew_is_two_programs(tmp_path: Path, programs: list[FoundScript]) -> None:
+    assert programs
+    found = read_programs(tmp_path, ["test_doors.py::test_parts"])
+    assert [one.script.setup for one in found] == [("door = Door()",), ("door = Door()", "door.close()")]
 
 
 def test_calls_of_tests_are_kept_with_the_object_that_they_are_made_on(programs: list[FoundScript]) -> None:
@@ -161,6 +175,44 @@ def test_calls_are_put_after_a_test_until_an_open_line_runs(tmp_path: Path, prog
         exec("\n".join([DOORS, *script.setup]), names)
         exec(script.look, names)
     assert texts == [case.script.text for case in grow(tmp_path, programs) if case.script], "the same each time"
+
+
+ALIVE = """
+import greenlane_alive
+
+class Bell:
+    pass
+
+class Bound:
+    def __get__(self, holder, kind=None):
+        return Bell()
+
+class House:
+    bell = Bound()
+
+    def __init__(self):
+        self.bells, self._own, self.rooms = {"front": Bell(), KEY: Bell()}, Bell(), [Bell()]
+
+    @property
+    def closed(self):
+        raise ValueError
+
+KEY = object()
+names = {"KEY": KEY, "house": House(), "House": House}
+print([path for path, _ in greenlane_alive.alive_in(names, {"KEY": KEY}, (Bell,))])
+"""
+
+
+def test_objects_are_found_in_what_is_alive() -> None:
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(INSIDE), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run([sys.executable, "-c", ALIVE], env=environment, check=True, capture_output=True, text=True)
+    assert ast.literal_eval(run.stdout) == [
+        ("house",),
+        ("house", "bells", ["text", "front"]),
+        ("house", "bells", ["name", "KEY"]),
+        ("house", "rooms", ["number", 0]),
+        ("house", "bell"),
+    ]
 
 
 def test_what_was_changed_is_called_with_what_is_alive_and_objects_are_asked_what_shows_it() -> None:

@@ -17,6 +17,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.project.poetry import constraint_of
 from greenlane.suite.project.requirements import read_requirements
 from greenlane.suite.project.words import Needs, Read, inside, is_module, needs_of, table, texts
@@ -316,8 +317,8 @@ def _listed(value: str) -> list[str]:
 def _from_program(text: str, found: _Setup) -> None:
     """The plain values that `setup(...)` is called with, names of the module's own constants included."""
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse_source(text)
+    except UnreadableSourceError:
         found.notes.append("setup.py can't be read")
         return
     constants: dict[str, Any] = {}

@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 
+from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.project.command import is_test_command
 from greenlane.suite.project.requirements import read_words
 from greenlane.suite.project.words import TEST_NAMES, Needs, Read, Suite, join_needs
@@ -26,8 +27,8 @@ def read_nox(home: str, read: Read) -> Suite | None:
     if text is None:
         return None
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse_source(text)
+    except UnreadableSourceError:
         return None
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     sessions = [(name, node) for node in functions.values() if (name := _session_name(node))]

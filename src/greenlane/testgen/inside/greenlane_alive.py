@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import types
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from greenlane_values import Describer  # type: ignore[import-not-found]
 
 _MAX_ALIVE, _MAX_ITEMS, _MAX_PARTS = 12, 4, 3
 _NO_OBJECTS = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
+_NO_PARTS = (*_NO_OBJECTS, property, functools.cached_property, classmethod, staticmethod, types.MemberDescriptorType)
+"""What stands in a class and gives no object that stays."""
 Path = tuple[Any, ...]
 """As `greenlane_sequences.py` writes it."""
 
@@ -50,6 +53,10 @@ def _inside(path: Path, value: Any, names: dict[str, Any]) -> Iterator[tuple[Pat
         if isinstance(name, str) and name.isidentifier() and not name.startswith("_"):
             yield (*path, name), held
             yield from _items((*path, name), held, names)
+    for name, member in list(vars(type(value)).items()):
+        if hasattr(type(member), "__get__") and not name.startswith("_") and not isinstance(member, _NO_PARTS):
+            with contextlib.suppress(Exception):  # it is of no use now
+                yield (*path, name), getattr(value, name)
 
 
 def _items(path: Path, value: Any, names: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
