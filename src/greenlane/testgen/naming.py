@@ -11,6 +11,7 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
 from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.scripts import INSIDE
 from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 
 _MAX_NAME = 90
@@ -30,6 +31,8 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         return f"changes {words_of(changed)}", f"changes `{changed}`"
     if observed.case.script is not None and observed.case.script.look.startswith("("):
         return "", "does this"  # several things are looked at
+    if told := _look_words(observed):
+        return told
     if outcome.view:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":
@@ -42,6 +45,21 @@ _VIEWED = {
     "repr": "gives an object that is shown like this", "str": "gives an object with this text",
     "masked": "gives this text", "type": "gives an object of this class", "len": "gives something of this length",
 }  # fmt: skip
+
+
+def _look_words(observed: Observed) -> tuple[str, str] | None:
+    """Of a script that looks at what a call has left behind, or at a part of what it gave."""
+    case = observed.case
+    try:
+        look = parse_expression(case.script.look).body if case.script is not None else None
+    except SyntaxError:
+        return None
+    if isinstance(look, ast.Name):
+        inside = look.id == INSIDE
+        return ("", "gives this inside") if inside else (f"leaves {words_of(look.id)}", f"leaves this in `{look.id}`")
+    if isinstance(look, ast.Attribute) and look.attr != case.entry.name:
+        return "", f"gives this `{look.attr}`"
+    return None
 
 
 def _argument_name(observed: Observed, where: str) -> str:

@@ -34,7 +34,7 @@ _MAX_STATEMENTS = 12
 _MAX_HELPERS, _MAX_BEGINNINGS = 3, 2
 
 
-_INSIDE = "inside"
+INSIDE = "inside"
 """The name of what is looked at in a `with` block, after it."""
 _TOUCHING = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
@@ -247,7 +247,7 @@ def _looks(
             if isinstance(node, ast.Try):  # and an assertion on the error, perhaps
                 yield from _looks(node.body, list(setup), raising)
             if isinstance(node, ast.With | ast.AsyncWith):
-                yield from ((ast.Name(id=_INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
+                yield from ((ast.Name(id=INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             told = not is_written_out(node) and not sets_scene(node)
             if value is not None and isinstance(_unawaited(value), ast.Call) and told:
@@ -265,7 +265,7 @@ def _expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:
 def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
     """The same block for each look in it, with no more than that needs, and the look given a name."""
     for look, before in _looks(node.body, []):
-        stored = ast.Assign(targets=[ast.Name(id=_INSIDE, ctx=ast.Store())], value=look)
+        stored = ast.Assign(targets=[ast.Name(id=INSIDE, ctx=ast.Store())], value=look)
         body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
         made = type(node)(items=node.items, body=body)
         yield ast.fix_missing_locations(ast.copy_location(made, node))

@@ -25,6 +25,8 @@ _ROWS = 6
 _GUESSES = 3
 _OWN_LITERALS = 4
 _CHAINED = 2
+_WITHOUT_ITEMS = frozenset({"__repr__", "__str__", "__len__", "__hash__", "__bool__"})
+_GATHERING = frozenset({"list", "sorted", "set", "tuple", "len"})
 _COMPARING = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
@@ -45,13 +47,23 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
         held = [(n, _as_method(n)) for n in calls if called and _is_held(n, found.script)]
         for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *held]:
             for arguments in _rows(call, entry, texts):
-                changed = ast.unparse(_with_call(tree, call, _call(like, entry, arguments)))
+                changed = ast.unparse(_with_call(tree, _whole(tree, call, entry), _call(like, entry, arguments)))
                 rows = [changed if number == place else row for number, row in enumerate(texts)]
                 imports = found.script.imports
                 if isinstance(call.func, ast.Name):
                     imports = imports - {(entry.module, call.func.id)} | {(entry.module, entry.name)}
                 script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
+
+
+def _whole(tree: ast.AST, call: ast.Call, entry: Function) -> ast.Call:
+    """The call with what gathers its items around it, where the entry gives a text, or a number, and no items."""
+    if entry.name in _WITHOUT_ITEMS:
+        for node in ast.walk(tree):
+            gathers = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _GATHERING
+            if isinstance(node, ast.Call) and gathers and node.args[:1] == [call]:
+                return node
+    return call
 
 
 def chain_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:

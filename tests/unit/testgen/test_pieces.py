@@ -269,6 +269,21 @@ def test_what_a_script_gives_to_the_function_is_its_condition() -> None:
     assert describe_condition((), observed) == ("member is false", "`member` is `False`")
 
 
+@pytest.mark.parametrize(
+    ("look", "words", "sentence"),
+    [
+        ("known_names", "leaves known names", "leaves this in `known_names`"),
+        ("result.output", "", "gives this `output`"),
+        ("discount(7)", "is 5", "returns `5`"),
+        ("inside", "", "gives this inside"),
+    ],
+)
+def test_what_is_left_behind_is_not_called_a_result(look: str, words: str, sentence: str) -> None:
+    script = Script(imports=frozenset(), setup=("discount(7)",), look=look)
+    observed = seen(msgspec.structs.replace(case("60"), arguments=(), script=script), "5")
+    assert describe_outcome(observed) == (words, sentence)
+
+
 # ------------------------------------------------------------------ writing
 
 

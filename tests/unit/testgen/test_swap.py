@@ -17,6 +17,7 @@ class Query:
     def fragment(self, document: Mapping): ...
     @property
     def plain(self): ...
+    def __repr__(self): ...
 
 class Kept:
     def __call__(self, value): ...
@@ -50,6 +51,10 @@ def test_a_new_method_takes_the_place_of_a_sibling_with_values_of_its_own_kind()
 
 def test_a_property_is_read() -> None:
     assert "Query().plain" in [s.look for s in swapped("plain", look="Query().one_of([1])")]
+
+
+def test_a_text_is_not_taken_apart_like_items() -> None:
+    assert {s.look for s in swapped("__repr__", look="list(Query().one_of([1]))")} == {"repr(Query())"}
 
 
 def test_a_function_is_imported_in_place_of_its_kin() -> None:
