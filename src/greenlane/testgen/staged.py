@@ -161,7 +161,7 @@ def _done(case: Case, called: str, world: World) -> tuple[list[str], list[str]]:
         names = world.gives
         inside = f"({', '.join(names)})" if names else "inside"
         return [f"with {called} as {inside}:\n    pass"], list(names[1:]) if names else ["inside"]
-    if not case.entry.returns_value:
+    if not case.entry.returns_value and case.entry.kind != "init":
         return [called], []
     return [f"result = {called}"], ["result"]
 
