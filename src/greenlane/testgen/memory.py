@@ -28,7 +28,7 @@ _SMALL = 20
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """By dotted name: `held` are the containers that are filled as the program runs, each as it is at first (empty) and
+    """By dotted name: `held` are the containers that the function fills or empties, each as it is at first (empty) and
     with something in it; `places` are limits and the like, with values to try."""
 
     held: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -48,8 +48,10 @@ def memory_of(tree: ast.Module, node: ast.AST, module: str) -> Memory:
         place, fresh = f"{module}.{name}", _fresh(value, wholly=name in filled)
         if name not in read:
             continue
-        if fresh:
+        if fresh and name in filled:
             held.append((place, (fresh, *([_FILLED[fresh]] if fresh in _FILLED else []))))
+        elif fresh:
+            places.append((place, (fresh,)))
         elif name in limits and _is_large(value):
             places.append((place, ("0", "1")))
         elif name in set_anew:

@@ -49,12 +49,16 @@ def staged_cases(cases: Sequence[Case], world: World, *, unittest: bool) -> list
 
 
 def _plainest(cases: Sequence[Case]) -> list[Case]:
-    """Those that are nearest to real calls, short ones first, and in turn with them those that are further from one."""
+    """Those that are nearest to real calls, short ones first, and in turn with them those that are further from one,
+    with one option given before a second value for another."""
     cases = [case for case in cases if not case.fixtures] or cases  # a path of this very run is told to the stand-ins
     nearest = min((case.steps for case in cases), default=0)
     near = sorted([c for c in cases if c.steps == nearest], key=lambda c: (len(c.fixtures), c.length))
     further = sorted([c for c in cases if c.steps > nearest], key=lambda c: len(c.fixtures))
-    return list(in_turn([near, further]))[:_MAX_CASES]
+    kinds: dict[tuple[str | None, ...], list[Case]] = {}
+    for case in further:
+        kinds.setdefault(tuple(name for name, _ in case.arguments), []).append(case)
+    return list(in_turn([near, in_turn(kinds.values())]))[:_MAX_CASES]
 
 
 def _settings(world: World) -> Iterator[_Setting]:
@@ -157,7 +161,7 @@ def _done(case: Case, called: str, world: World) -> tuple[list[str], list[str]]:
         names = world.gives
         inside = f"({', '.join(names)})" if names else "inside"
         return [f"with {called} as {inside}:\n    pass"], list(names[1:]) if names else ["inside"]
-    if not case.entry.returns_value:
+    if not case.entry.returns_value and case.entry.kind != "init":
         return [called], []
     return [f"result = {called}"], ["result"]
 

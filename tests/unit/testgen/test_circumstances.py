@@ -175,6 +175,9 @@ def ask(value):
 def plain(value):
     return NAMES.get(value)
 
+def recall(value):
+    return _seen.get(value)
+
 KNOWN = set(NAMES) | {"b"}
 KINDS = {"a", "b"}
 
@@ -205,6 +208,8 @@ def test_what_a_function_puts_into_a_table_of_its_module_is_looked_at() -> None:
     world = world_of(tree, entry)
     assert world.held == (("shop.cache.KINDS", ("set()", "{'a'}")),)
     case = msgspec.structs.replace(call("plain", "'c'"), entry=entry)
+    reading = next(f for f in list_functions(tree, "shop/cache.py", "shop.cache") if f.name == "recall")
+    assert world_of(tree, reading).places == (("shop.cache._seen", ("{}",)),), "it only reads: there is nothing to see"
     first = next(one.script for one in staged_cases([case], world, unittest=False) if one.script)
     assert first.setup == ("kinds = set()", "monkeypatch.setattr('shop.cache.KINDS', kinds)", "register('c')")
     assert first.look == "kinds"
