@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import tempfile
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import coverage
 import msgspec
@@ -17,6 +19,8 @@ from coverage.parser import PythonParser
 PARSING = threading.RLock()
 """Held while anything is parsed: `ast` of Python 3.11 counts its depth for all threads together, and fails if two of
 them parse at the same time."""
+
+_AGAIN = 5
 
 
 class UnreadableSourceError(ValueError):
@@ -28,7 +32,8 @@ def parse_source(text: str) -> ast.Module:
     try:
         with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return ast.parse(text)
+            parsed: ast.Module = _parsed(text, "exec")
+            return parsed
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise UnreadableSourceError(str(error)) from error
 
@@ -36,7 +41,16 @@ def parse_source(text: str) -> ast.Module:
 def parse_expression(text: str) -> ast.Expression:
     """Raises what `ast.parse` raises."""
     with PARSING:
-        return ast.parse(text, mode="eval")
+        parsed: ast.Expression = _parsed(text, "eval")
+        return parsed
+
+
+def _parsed(text: str, mode: str) -> Any:
+    """A library that does not know of the lock may parse meanwhile: then once more."""
+    for _ in range(_AGAIN):
+        with contextlib.suppress(SystemError):
+            return ast.parse(text, mode=mode)
+    return ast.parse(text, mode=mode)
 
 
 def executable_lines(text: str) -> frozenset[int]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -181,6 +181,7 @@ class Checkers:
             return None, None
         body = [n for n in helper.node.body if not _is_docstring(n)]
         rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+        body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
         plain = {
             name: value
@@ -276,6 +277,18 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
+def _found_side(node: ast.stmt, params: Set[str]) -> ast.stmt:
+    """`self.assertEqual(found, expected)` as an assertion on `found` alone, where the other is what was given."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or len(call.args) < 2 or self_look(call) is None:
+        return node
+    named = [{n.id for n in ast.walk(side) if isinstance(n, ast.Name)} for side in call.args[:2]]
+    given = [bool(names) and names <= params for names in named]
+    if given[0] == given[1]:
+        return node
+    return ast.copy_location(ast.Assert(test=call.args[given.index(False)], msg=None), node)
+
+
 def _is_made(value: ast.expr) -> bool:
     """Whether it takes a call: that is made where it stands."""
     return any(isinstance(n, ast.Call | ast.Await) for n in ast.walk(value))
@@ -329,13 +342,14 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
 
 
 def _constants_of(node: ast.ClassDef) -> dict[str, ast.expr]:
-    return {
-        target.id: part.value
-        for part in node.body
-        if isinstance(part, ast.Assign) and not any(isinstance(n, ast.Name | ast.Call) for n in ast.walk(part.value))
-        for target in part.targets
-        if isinstance(target, ast.Name)
-    }
+    found: dict[str, ast.expr] = {}
+    for part in node.body:
+        value = part.value if isinstance(part, ast.Assign | ast.AnnAssign) else None
+        if value is None or any(isinstance(n, ast.Name | ast.Call) for n in ast.walk(value)):
+            continue
+        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
+        found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _assigned(name: str, value: ast.expr) -> ast.stmt:

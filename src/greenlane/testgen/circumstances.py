@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.consoles import Console, console_of
 from greenlane.testgen.inputs import Import
@@ -115,7 +116,7 @@ def _variables(node: ast.AST) -> Iterator[str]:
 
 def _texts(name: str, node: ast.AST, entry: Function) -> tuple[str, ...]:
     """Values for a variable: what the code asks of it or puts there, then other texts of the function."""
-    asked = [ast.literal_eval(text) for text in dict(entry.held).get(name, ())]
+    asked = [ast.literal_eval(parse_expression(text)) for text in dict(entry.held).get(name, ())]
     asked += _put(name, node)
     keys = {*_variables(node), *entry.keys}
     texts = [c for c in (*asked, *entry.constants) if isinstance(c, str) and c not in keys and len(c) <= _MAX_TEXT]

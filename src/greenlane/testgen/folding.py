@@ -60,7 +60,7 @@ class _Folding(ast.NodeTransformer):
         return ast.Constant(value=is_none == isinstance(node.ops[0], ast.Is))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """`{}.get("key")` is None, `f(*(), **{})` is `f()`."""
+        """`{}.get("key")` is None, `{}.copy()` is `{}`, `f(*(), **{})` is `f()`."""
         self.generic_visit(node)
         node.args = [a for a in node.args if not (isinstance(a, ast.Starred) and _truth(a.value) is False)]
         spread: list[ast.keyword] = []
@@ -73,6 +73,8 @@ class _Folding(ast.NodeTransformer):
                 spread.append(keyword)
         node.keywords = spread
         func = node.func
+        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Dict) and func.attr == "copy":
+            return func.value
         empty = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Dict) and not func.value.keys
         if empty and isinstance(func, ast.Attribute) and func.attr in {"get", "pop"} and not node.keywords:
             if len(node.args) == 2:

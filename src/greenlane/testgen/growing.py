@@ -163,7 +163,8 @@ def wanted_acts(source: Source, left: Targets, calls: Sequence[Case]) -> list[Ac
         for arguments, imports in _rows(function, calls):
             text = _call(function, arguments)
             family = _family(source, function.owner)
-            found.setdefault(text, Act(text=text, imports=imports | own, of=family, wanted=True))
+            if text:
+                found.setdefault(text, Act(text=text, imports=imports | own, of=family, wanted=True))
     return list(found.values())
 
 
@@ -210,11 +211,14 @@ def _is_plain(text: str) -> bool:
 
 
 def _call(function: Function, arguments: Sequence[str]) -> str:
+    """Nothing for a special method that nobody calls by its name."""
     if function.owner is None:
         return f"{function.name}({', '.join(arguments)})"
     if function.kind == "property":
         return f"{IT}.{function.name}"
-    return as_written(function, IT, list(arguments)) or f"{IT}.{function.name}({', '.join(arguments)})"
+    special = function.name.startswith("__")
+    plain = "" if special else f"{IT}.{function.name}({', '.join(arguments)})"
+    return as_written(function, IT, list(arguments)) or plain
 
 
 def harvested(programs: Sequence[FoundScript]) -> list[Act]:

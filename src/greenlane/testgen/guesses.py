@@ -232,7 +232,7 @@ def guess_options(param: Param, entry: Function) -> list[str]:
 
 def _literal_kind(text: str) -> str:
     try:
-        kind = type(ast.literal_eval(text)).__name__
+        kind = type(ast.literal_eval(parse_expression(text))).__name__
     except (ValueError, SyntaxError, TypeError):
         return ""
     return "" if kind == "NoneType" else kind

@@ -19,14 +19,17 @@ from greenlane.testgen.code import FunctionNode
 
 _FRESH = {"dict": "{}", "list": "[]", "set": "set()", "OrderedDict": "{}", "defaultdict": "{}"}
 _FILLED = {"{}": "{'a': 1}", "set()": "{'a'}"}
+_CHANGING = frozenset(
+    {"add", "append", "extend", "insert", "update", "setdefault", "pop", "popitem", "remove", "discard", "clear"}
+)
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _SMALL = 20
 """A limit up to here is met by what a test can write down."""
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
-    """By dotted name: `held` are the containers that are filled as the program runs, each as it is at first and with
-    something in it; `places` are limits and the like, with values to try."""
+    """By dotted name: `held` are the containers that are filled as the program runs, each as it is at first (empty) and
+    with something in it; `places` are limits and the like, with values to try."""
 
     held: tuple[tuple[str, tuple[str, ...]], ...] = ()
     places: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -38,10 +41,11 @@ def memory_of(tree: ast.Module, node: ast.AST, module: str) -> Memory:
     read = {n.id for body in bodies for n in ast.walk(body) if isinstance(n, ast.Name)}
     set_anew = {name for n in ast.walk(tree) if isinstance(n, ast.Global) for name in n.names}
     limits = {name for body in bodies for name in _limits(body)}
+    filled = {name for body in bodies for name in _filled(body)}
     held: list[tuple[str, tuple[str, ...]]] = []
     places: list[tuple[str, tuple[str, ...]]] = []
     for name, value in _bound(tree):
-        place, fresh = f"{module}.{name}", _fresh(value)
+        place, fresh = f"{module}.{name}", _fresh(value, wholly=name in filled)
         if name not in read:
             continue
         if fresh:
@@ -66,14 +70,27 @@ def _called(tree: ast.Module, node: ast.AST) -> list[ast.AST]:
     return [member for member in tree.body if isinstance(member, FunctionNode) and member.name in names]
 
 
-def _fresh(value: ast.expr) -> str:
-    """An empty container, written anew; nothing for another value."""
-    if isinstance(value, ast.Dict):
-        return "" if value.keys else "{}"
-    if isinstance(value, ast.List):
-        return "" if value.elts else "[]"
-    called = ast.unparse(value.func).split(".")[-1] if isinstance(value, ast.Call) and not value.args else ""
-    return _FRESH.get(called, "")
+def _filled(node: ast.AST) -> Iterator[str]:
+    """Names of containers that it puts something into, or takes something out of."""
+    for part in ast.walk(node):
+        holder: ast.AST | None = None
+        if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load):
+            holder = part.value
+        elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr in _CHANGING:
+            holder = part.func.value
+        if isinstance(holder, ast.Name):
+            yield holder.id
+
+
+def _fresh(value: ast.expr, *, wholly: bool) -> str:
+    """An empty container, written anew; nothing for another value. `wholly`: also of one that is not empty."""
+    if isinstance(value, ast.Dict | ast.List | ast.Set):
+        inner = value.keys if isinstance(value, ast.Dict) else value.elts
+        made = "{}" if isinstance(value, ast.Dict) else "[]" if isinstance(value, ast.List) else "set()"
+        return made if wholly or not inner else ""
+    called = ast.unparse(value.func).split(".")[-1] if isinstance(value, ast.Call) else ""
+    plain = isinstance(value, ast.Call) and (wholly or not value.args)
+    return _FRESH.get(called, "") if plain else ""
 
 
 def _is_large(value: ast.expr) -> bool:

@@ -17,6 +17,7 @@ from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.crossing import Crosser
+from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.gathering import Gatherer
@@ -172,7 +173,8 @@ class Search:
             bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:BASES_A_LINE]}
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
-        return [v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool)]
+        asked = directed(self.seen, self._source, frozenset((self.gap.path, line) for line in lines))
+        return [*asked, *(v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))]
 
     # -------------------------------------------------------------- calls
 
@@ -216,9 +218,9 @@ class Search:
                     continue
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
-            cases = [
-                v for o in bases for v in vary(o.case, min(share, _MOST_VARIATIONS), source.constructors, self._pool)
-            ]
+            varying = min(share, _MOST_VARIATIONS)
+            cases = directed(observed, source, left)
+            cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 
     def _from_earlier(self) -> list[Case]:

@@ -22,7 +22,7 @@ import msgspec
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from greenlane.suite.lines import parse_expression
+from greenlane.suite.lines import PARSING, parse_expression
 from greenlane.testgen.turns import in_turn
 
 Plain: TypeAlias = tuple[tuple[str, tuple[object, ...]], ...]
@@ -175,7 +175,8 @@ def _examples(strategy: st.SearchStrategy[object]) -> list[object]:
     def see(value: object) -> None:
         found.append(value)
 
-    see()
+    with PARSING:  # Hypothesis reads the source of what it is given
+        see()
     return found
 
 

@@ -20,14 +20,15 @@ from shop import till
 
 class TestCase(unittest.TestCase):
     strict = False
-    options = {"limit": 3}
+    options: dict = {"limit": 3}
 
     def plain(self, text):
         return textwrap.dedent(text).strip()
 
     def shown(self, text, expected, **more):
         made = till.Till(self.plain(text), **self.options)
-        self.assertMultiLineEqual(made.shown(**more), expected)
+        text = made.shown(**more)
+        self.assertMultiLineEqual(text, expected)
 
     def totals(self, text, *expected, **more):
         lines = textwrap.dedent(text)
@@ -163,7 +164,8 @@ def test_short_methods_and_tables_of_the_class_are_written_out(tmp_path: Path) -
     (text,) = looks(tmp_path, "TestTotals::test_shown")
     assert text == "\n".join(
         [
-            "made = till.Till(textwrap.dedent(textwrap.dedent(' a 1').strip()).strip(), limit=3)",
+            "text = textwrap.dedent(' a 1').strip()",
+            "made = till.Till(textwrap.dedent(text).strip(), limit=3)",
             "made.shown(wide=True)",
         ]
     )

@@ -174,6 +174,13 @@ def ask(value):
 
 def plain(value):
     return NAMES.get(value)
+
+KNOWN = set(NAMES) | {"b"}
+KINDS = {"a", "b"}
+
+def register(value, *, kept=True):
+    if not kept:
+        KINDS.add(value)
 """
 
 
@@ -190,3 +197,14 @@ def test_what_a_module_remembers_is_set_anew_and_its_limits_are_met() -> None:
     assert found[0].look == "(result, seen)"
     full = ["seen = {'a': 1}", "monkeypatch.setattr('shop.cache._MOST', 0)"]
     assert any(all(line in one.setup for line in full) for one in found)
+
+
+def test_what_a_function_puts_into_a_table_of_its_module_is_looked_at() -> None:
+    tree = ast.parse(MEMORY)
+    entry = next(f for f in list_functions(tree, "shop/cache.py", "shop.cache") if f.name == "register")
+    world = world_of(tree, entry)
+    assert world.held == (("shop.cache.KINDS", ("set()", "{'a'}")),)
+    case = msgspec.structs.replace(call("plain", "'c'"), entry=entry)
+    first = next(one.script for one in staged_cases([case], world, unittest=False) if one.script)
+    assert first.setup == ("kinds = set()", "monkeypatch.setattr('shop.cache.KINDS', kinds)", "register('c')")
+    assert first.look == "kinds"

@@ -1,0 +1,106 @@
+"""Calls with an option given that the code asks for right where something is open, wherever in the call it stands.
+Pure; for `search.py`.
+
+`if getattr(rule, "_error", None)` on the way to an open line, and a class `Rule(kind, error=None)`: of what was seen
+near it, `check({Rule("a"): 1})` becomes `check({Rule("a", error="abc"): 1})`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.code import Param
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.guesses import guess_options, imports_for
+from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Targets, line_of
+
+_NEAR = 2
+"""So many of the conditions before an open line say what it asks for."""
+_VALUES, _MOST = 2, 160
+
+
+def directed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
+    """What ran close to what is open, each call in it with an option that is read there; plainest first."""
+    found: dict[str, Case] = {}
+    for line in sorted({line_of(target) for target in left}):
+        names, before = _read_near(source, line)
+        near = [o.case for o in observed if before & o.lines.get(source.path, frozenset())]
+        for case in sorted(near, key=lambda case: (case.steps, case.length, case.key)) if names else ():
+            for one in with_options_read(case, names, source.constructors):
+                if len(found) < _MOST:
+                    found.setdefault(one.key, one)
+    return list(found.values())
+
+
+def _read_near(source: Source, line: int) -> tuple[frozenset[str], frozenset[int]]:
+    """The options that are read on a line and in the conditions right before it, and the lines of those."""
+    guards = [guard for guard in guards_of(source.tree, line) if not guard.test.startswith("except ")][-_NEAR:]
+    nodes: list[ast.AST] = [parse_expression(guard.test) for guard in guards]
+    nodes += [n for n in ast.walk(source.tree) if isinstance(n, ast.stmt) and n.lineno == line and not _holds_others(n)]
+    words: set[str] = set()
+    for part in (part for node in nodes for part in ast.walk(node)):
+        named = getattr(part, "attr", None) or getattr(part, "id", None) or getattr(part, "value", None)
+        words |= {named.lstrip("_")} if isinstance(named, str) else set()
+    options = {p.name for params in source.constructors.values() for p in params if p.default is not None}
+    return frozenset(words & options), frozenset({line, *(guard.line for guard in guards)})
+
+
+def _holds_others(node: ast.stmt) -> bool:
+    return bool(getattr(node, "body", None))
+
+
+def with_options_read(case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[Case]:
+    """The case with one of these options given in one call of it that could take it."""
+    script = case.script
+    texts = [*script.setup, script.look] if script else [case.receiver or "None", *(text for _, text in case.arguments)]
+    for place, text in enumerate(texts):
+        for other in _others(text, case, names, constructors):
+            rows = [*texts[:place], other, *texts[place + 1 :]]
+            if script is not None and len(other) <= MAX_STATEMENT:
+                imports = script.imports | imports_for(other, script.text)
+                made = msgspec.structs.replace(script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
+                yield msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + 1)
+            elif script is None and len(other) <= MAX_EXPRESSION:
+                given = tuple((name, value) for (name, _), value in zip(case.arguments, rows[1:], strict=True))
+                receiver = rows[0] if case.receiver else None
+                yield msgspec.structs.replace(
+                    case, receiver=receiver, arguments=given, carved=False, steps=case.steps + 1
+                )
+
+
+def _others(text: str, case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[str]:
+    try:
+        tree = parse_source(text)
+    except UnreadableSourceError:
+        return
+    for call in [n for n in ast.walk(tree) if isinstance(n, ast.Call)]:
+        called = ast.unparse(call.func).split(".")[-1]
+        given = {keyword.arg for keyword in call.keywords}
+        for param in constructors.get(called, ()):
+            if param.name in names and param.default is not None and param.name not in given and None not in given:
+                for value in _values(param, case):
+                    yield _with_option(tree, call, param.name, value)
+
+
+def _values(param: Param, case: Case) -> list[str]:
+    return guess_options(param, case.entry)[:_VALUES]
+
+
+def _with_option(tree: ast.Module, call: ast.Call, name: str, value: str) -> str:
+    made = ast.Call(
+        func=call.func, args=call.args, keywords=[*call.keywords, ast.keyword(name, parse_expression(value).body)]
+    )
+
+    class Replacing(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            return made if node is call else self.generic_visit(node)
+
+    return ast.unparse(ast.fix_missing_locations(Replacing().visit(copy.deepcopy(tree, {id(call): call}))))
