@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import os
 import sys
 import types
@@ -15,8 +16,8 @@ from collections.abc import Iterator
 from typing import Any
 
 _KINDS = (dict, list, set, collections.OrderedDict, collections.defaultdict, collections.deque)
-_MOST = 2_000
-"""Items of a container that may be copied for each call: a larger one is a table, and no memory."""
+_MOST, _ALL = 2_000, 100_000
+"""Items of one container (a larger one is a table, and no memory), and of all, that may be copied for each call."""
 
 
 class Memory:
@@ -31,7 +32,7 @@ class Memory:
         """What the project's modules hold now, they hold again afterwards."""
         self._look_round()
         names = [(space, dict(space)) for space in self._names]
-        held = [(one, one.copy()) for one in self._held if len(one) <= _MOST]
+        held = [(one, one.copy()) for one in self._held]
         try:
             yield
         finally:
@@ -53,7 +54,10 @@ class Memory:
         for space, module in zip(self._names, modules, strict=True):
             spaces += [dict(vars(k)) for k in space.values() if isinstance(k, type) and k.__module__ == module.__name__]
         found = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
-        self._held = list({id(value): value for value in found if type(value) in _KINDS}.values())
+        held = {id(value): value for value in found if type(value) in _KINDS and len(value) <= _MOST}
+        ordered = sorted(held.values(), key=len)
+        sizes = itertools.accumulate(len(value) for value in ordered)
+        self._held = [value for value, size in zip(ordered, sizes, strict=True) if size <= _ALL]
 
     def _is_own(self, module: Any) -> bool:
         file = getattr(module, "__file__", None) or "" if isinstance(module, types.ModuleType) else ""
