@@ -241,14 +241,14 @@ def _differing(calls: Sequence[Observed]) -> list[str]:
 
 
 def _message_words(observed: Observed) -> str:
-    """The first words of an error's text, up to what it quotes."""
+    """`saying` and the first words of an error's text, up to what it quotes."""
     message = observed.outcome.message
     for text in (_QUOTING.split(message)[0], message):
         said = words_of(text).split()[:_MESSAGE_WORDS]
         while said and said[-1] in _LINKS:
             said.pop()
         if len(said) > 1:
-            return " ".join(said)
+            return " ".join(["saying", *said])
     return ""
 
 

@@ -133,7 +133,8 @@ def plain_name(entry: Function, outcome: str, condition: str, called: str = "") 
         subject = slug(words_of(entry.called))
     elif entry.owner and not called:
         subject = f"{slug(words_of(entry.owner))}_{subject}"
-    joint = condition if condition.startswith(("after ", "given ", "by ")) or not condition else f"when {condition}"
+    own = not condition or condition.startswith(("after ", "given ", "by ", "saying "))
+    joint = condition if own else f"when {condition}"
     parts = [subject, slug(outcome), slug(joint)]
     name = "_".join(part for part in parts if part)
     if len(name) > _MAX_NAME:

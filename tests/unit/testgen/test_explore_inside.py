@@ -30,6 +30,26 @@ def ask():
 def spin():
     while True:
         pass
+
+
+_known, _kinds, _last = set(), {"a": 1}, None
+
+
+class Shelf:
+    items = []
+
+
+def remember(name):
+    global _last
+    _known.add(name)
+    _kinds[name] = 2
+    _kinds.pop("a", None)
+    Shelf.items.append(name)
+    _last = name
+
+
+def remembered():
+    return len(_known), list(_kinds), Shelf.items, _last
 """
 PROBE = """
 import greenlane_explore
@@ -78,3 +98,8 @@ def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
     after = os.times()
     assert [one["kind"] for one in found] == ["timeout"] * 8
     assert after.children_user - before.children_user < 6.0
+
+
+def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: Path) -> None:
+    found = explore(tmp_path, ("remember", "'b'"), ("remembered", ""), ("remember", "'c'"), ("remembered", ""))
+    assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2

@@ -164,5 +164,5 @@ def test_options_that_one_condition_names_are_given_together() -> None:
 
 def test_an_error_that_nothing_else_tells_apart_is_named_by_its_message() -> None:
     call = observed("parse", message="expected a text, not a list of numbers", value=None, **ERROR)
-    assert describe_condition((), call) == ("expected a text", "")
+    assert describe_condition((), call) == ("saying expected a text", "")
     assert describe_condition((), observed("parse")) == ("", "")

@@ -42,6 +42,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     remove_new,
     state_of,
 )
+from greenlane_memory import Memory  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
@@ -56,6 +57,7 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
+_MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
 _raises: dict[str, set[int]] = {}
 _asked_terminal: list[bool] = []
 _allowed = [_CALL_S]
@@ -80,7 +82,10 @@ def cases(group: int) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
-    seen = _observe(case, fixtures)
+    with contextlib.suppress(Exception, SystemExit):  # what it remembers from its making is there before the call
+        importlib.import_module(case["module"])
+    with _MEMORY.kept():
+        seen = _observe(case, fixtures)
     if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
         _late[called] = _late.get(called, 0) + 1
     if _asked_terminal:
@@ -109,7 +114,9 @@ def _telling(read: Any) -> Any:
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
-    _tell(case, await _follow(case["script"], dict(fixtures), in_loop=True))
+    with _MEMORY.kept():
+        seen = await _follow(case["script"], dict(fixtures), in_loop=True)
+    _tell(case, seen)
 
 
 def _tell(case: dict[str, Any], seen: dict[str, Any]) -> None:

@@ -1,0 +1,89 @@
+"""Runs inside the sandbox: what the modules of the project remember is after each call what it was before, so that no
+call is seen in the light of another one. A test that is written for it will be run without the others.
+
+Remembered are what module names stand for, and what is in the dicts, lists and sets of modules and classes.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import itertools
+import os
+import sys
+import types
+from collections.abc import Iterator
+from typing import Any
+
+_KINDS = (dict, list, set, collections.OrderedDict, collections.defaultdict, collections.deque)
+_MOST, _ALL = 2_000, 100_000
+"""Items of one container (a larger one is a table, and no memory), and of all, that may be copied for each call."""
+
+
+class Memory:
+    def __init__(self, project: str, tests: str) -> None:
+        self._project, self._tests = project + os.sep, tests + os.sep
+        self._known = -1
+        self._names: list[dict[str, Any]] = []
+        self._held: list[Any] = []
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """What the project's modules hold now, they hold again afterwards."""
+        self._look_round()
+        names = [(space, dict(space)) for space in self._names]
+        held = [(one, one.copy()) for one in self._held]
+        try:
+            yield
+        finally:
+            for space, before in names:
+                space.update(
+                    {name: value for name, value in before.items() if _is_other(space.get(name, value), value)}
+                )
+            for one, copied in held:
+                if not _is_same(one, copied):
+                    _refill(one, copied)
+
+    def _look_round(self) -> None:
+        if len(sys.modules) == self._known:
+            return
+        self._known = len(sys.modules)
+        modules = [module for module in list(sys.modules.values()) if self._is_own(module)]
+        self._names = [vars(module) for module in modules]
+        spaces = [*self._names]
+        for space, module in zip(self._names, modules, strict=True):
+            spaces += [dict(vars(k)) for k in space.values() if isinstance(k, type) and k.__module__ == module.__name__]
+        found = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
+        held = {id(value): value for value in found if type(value) in _KINDS and len(value) <= _MOST}
+        ordered = sorted(held.values(), key=len)
+        sizes = itertools.accumulate(len(value) for value in ordered)
+        self._held = [value for value, size in zip(ordered, sizes, strict=True) if size <= _ALL]
+
+    def _is_own(self, module: Any) -> bool:
+        file = getattr(module, "__file__", None) or "" if isinstance(module, types.ModuleType) else ""
+        return file.startswith(self._project) and not file.startswith(self._tests)
+
+
+def _is_other(now: Any, before: Any) -> bool:
+    """A name that stands for a module is of the import system."""
+    return now is not before and not isinstance(before, types.ModuleType)
+
+
+def _is_same(one: Any, copied: Any) -> bool:
+    """By identity: to ask whether values are equal could run the project's code."""
+    if len(one) != len(copied):
+        return False
+    if isinstance(one, dict):
+        pairs = zip(one.items(), copied.items(), strict=True)
+        return all(a is b and x is y for (a, x), (b, y) in pairs)
+    if isinstance(one, set):
+        return {id(item) for item in one} == {id(item) for item in copied}
+    return all(a is b for a, b in zip(one, copied, strict=True))
+
+
+def _refill(one: Any, copied: Any) -> None:
+    one.clear()
+    if isinstance(one, (dict, set)):
+        one.update(copied)
+    else:
+        one.extend(copied)
