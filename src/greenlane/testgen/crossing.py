@@ -21,7 +21,7 @@ from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import Function, Param, enclosing
 from greenlane.testgen.explore import Given, Observed, encode_case
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.guesses import guess_values
+from greenlane.testgen.guesses import guess_values, imports_for
 from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, name_of
@@ -90,8 +90,10 @@ class Crosser:
             "seconds": _SECONDS,
         }
         fixtures = [case.fixtures for case in programs]
+        needed = {pair for fragment in fragments for pair in fragment.imports}
+        needed |= {pair for _, _, value in options_there for pair in imports_for(value, "")}
         found = await search_inside(
-            self._runner, scene, "cross", asked, fixtures, lambda n: _encoded(n, programs[n], fragments), _Found
+            self._runner, scene, "cross", asked, fixtures, lambda n: _encoded(n, programs[n], needed), _Found
         )
         with PARSING:
             stock = Stock([fragment.text for fragment in fragments], options_there, values)
@@ -116,6 +118,7 @@ def _made(
             continue
         used = [fragments[edit.number] for edit in edits if edit.kind in {"put", "wrap", "call"}]
         imports = script.imports.union(*(fragment.imports for fragment in used))
+        imports |= imports_for("\n".join(texts), script.text)  # an option's value
         made = msgspec.structs.replace(script, imports=imports, setup=tuple(texts[:-1]), look=texts[-1])
         cases.append(msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + len(edits)))
     return cases
@@ -250,8 +253,8 @@ def _values(functions: Sequence[Function]) -> list[Any]:
     return list({repr(value): value for value in (*own, *_USUAL)}.values())[:_VALUES]
 
 
-def _encoded(number: int, case: Case, fragments: Sequence[_Fragment]) -> dict[str, Any]:
-    """A program, with what the fragments need and it does not call otherwise."""
+def _encoded(number: int, case: Case, needed: Set[Import]) -> dict[str, Any]:
+    """A program, with what is `needed` for what is put in and it does not call otherwise."""
     script = case.script
     assert script is not None
     bound = {name or module.split(".")[0] for module, name in script.imports}
@@ -259,6 +262,5 @@ def _encoded(number: int, case: Case, fragments: Sequence[_Fragment]) -> dict[st
         bound |= {
             n.id for n in ast.walk(parse_source(text)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
-    needed = {pair for fragment in fragments for pair in fragment.imports}
     more = sorted(pair for pair in needed if (pair[1] or pair[0].split(".")[0]) not in bound)
     return encode_case(number, case) | {"more": more}

@@ -78,6 +78,16 @@ def test_an_edit_that_means_nothing_makes_nothing(edit: Edit) -> None:
     assert applied(PROGRAM, [edit], stock) is None
 
 
+def test_what_a_decorator_is_given_is_edited_and_a_plain_decorator_is_not() -> None:
+    stock = Stock(["'b'"], [("cached", "limit", "3")], [])
+    program = ["@plain\n@cached('a')\ndef get(key): ...", "get(1)"]
+    made = [applied(program, [edit], stock) for stream in edits([parsed(text) for text in program], stock)
+            for edit in stream if edit.kind in {"option", "put"} and edit.statement == 0]  # fmt: skip
+    heads = {texts[0].partition("def")[0] for texts in made if texts is not None}
+    assert {"@plain\n@cached('a', limit=3)\n", "@plain\n@cached('b')\n"} <= heads
+    assert all(head.startswith("@plain\n") for head in heads)
+
+
 def test_every_edit_that_is_tried_inside_makes_the_same_text_outside() -> None:
     stock = Stock(["Either('b', 'c')", "None"], [("Needed", "loud", "True")], [7, "x"])
     tried = [edit for stream in edits([parsed(text) for text in PROGRAM], stock) for edit in stream]

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 MAX_TEXT = 600
 """Characters of a statement."""
 _PARTS = (ast.Call, ast.List, ast.Tuple, ast.Set, ast.Dict)
-_HIDDEN = {"annotation", "returns", "decorator_list", "type_params", "bases", "type_comment", "targets", "target"}
+_HIDDEN = {"annotation", "returns", "type_params", "bases", "type_comment", "targets", "target"}
 
 
 class Edit(NamedTuple):
@@ -76,8 +76,8 @@ def places(statement: ast.AST) -> list[Place]:
             if field in _HIDDEN:
                 continue
             for item, node in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                if not isinstance(node, ast.AST):
-                    continue
+                if not isinstance(node, ast.AST) or (field == "decorator_list" and not isinstance(node, ast.Call)):
+                    continue  # of a decorator only what it is given is exchanged
                 left.append(node)
                 called = isinstance(holder, ast.Call) and field == "func"
                 stored = isinstance(getattr(node, "ctx", None), (ast.Store, ast.Del))
