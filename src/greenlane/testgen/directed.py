@@ -21,6 +21,7 @@ from greenlane.testgen.guesses import guess_options, imports_for
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.turns import in_turn
 
 _NEAR = 2
 """So many of the conditions before an open line say what it asks for."""
@@ -28,18 +29,20 @@ _VALUES, _MOST = 2, 160
 
 
 def directed(observed: Sequence[Observed], source: Source, left: Targets, scripts: Sequence[Case] = ()) -> list[Case]:
-    """What ran close to what is open, each call in it with an option that is read there; plainest first. `scripts` are
-    of tests that come near it."""
-    found: dict[str, Case] = {}
+    """What ran close to what is open, each call in it with an option that is read there: what is called by turns, of
+    each what came nearest and is plainest first. `scripts` are of tests that come near it."""
+    rows: dict[str, list[Case]] = {}
     for line in sorted({line_of(target) for target in left}):
         names, before = _read_near(source, line)
-        near = [o.case for o in observed if before & o.lines.get(source.path, frozenset())]
-        near += [case for case in scripts if case.entry.first <= line <= case.entry.last]
-        for case in sorted(near, key=lambda case: (case.steps, case.length, case.key)) if names else ():
-            for one in with_options_read(case, names, source.constructors):
-                if len(found) < _MOST:
-                    found.setdefault(one.key, one)
-    return list(found.values())
+        ran = [(len(before & o.lines.get(source.path, frozenset())), o.case) for o in observed] if names else []
+        near = [(-count, case) for count, case in ran if count]
+        near += [(0, case) for case in scripts if names and case.entry.first <= line <= case.entry.last]
+        for _, case in sorted(near, key=lambda pair: (pair[0], pair[1].steps, pair[1].length, pair[1].key)):
+            for called, one in with_options_read(case, names, source.constructors):
+                if len(rows.setdefault(called, [])) < _MOST:
+                    rows[called].append(one)
+    found = {case.key: case for case in in_turn(rows.values())}
+    return list(found.values())[:_MOST]
 
 
 def _read_near(source: Source, line: int) -> tuple[frozenset[str], frozenset[int]]:
@@ -59,26 +62,27 @@ def _holds_others(node: ast.stmt) -> bool:
     return bool(getattr(node, "body", None))
 
 
-def with_options_read(case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[Case]:
-    """The case with one of these options given in one call of it that could take it."""
+def with_options_read(case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[tuple[str, Case]]:
+    """The case with one of these options given in one call of it that could take it, with what that calls."""
     script = case.script
     texts = [*script.setup, script.look] if script else [case.receiver or "None", *(text for _, text in case.arguments)]
     for place, text in enumerate(texts):
-        for other in _others(text, case, names, constructors):
+        for called, other in _others(text, case, names, constructors):
             rows = [*texts[:place], other, *texts[place + 1 :]]
             if script is not None and len(other) <= MAX_STATEMENT:
                 imports = script.imports | imports_for(other, script.text)
                 made = msgspec.structs.replace(script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
-                yield msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + 1)
+                yield called, msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + 1)
             elif script is None and len(other) <= MAX_EXPRESSION:
                 given = tuple((name, value) for (name, _), value in zip(case.arguments, rows[1:], strict=True))
                 receiver = rows[0] if case.receiver else None
-                yield msgspec.structs.replace(
+                one = msgspec.structs.replace(
                     case, receiver=receiver, arguments=given, carved=False, steps=case.steps + 1
                 )
+                yield called, one
 
 
-def _others(text: str, case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[str]:
+def _others(text: str, case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[tuple[str, str]]:
     try:
         tree = parse_source(text)
     except UnreadableSourceError:
@@ -89,7 +93,7 @@ def _others(text: str, case: Case, names: frozenset[str], constructors: Construc
         for param in constructors.get(called, ()):
             if param.name in names and param.default is not None and param.name not in given and None not in given:
                 for value in _values(param, case):
-                    yield _with_option(tree, call, param.name, value)
+                    yield called, _with_option(tree, call, param.name, value)
 
 
 def _values(param: Param, case: Case) -> list[str]:

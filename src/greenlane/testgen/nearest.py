@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
+from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.inputs import Case
@@ -35,6 +36,13 @@ def nearest(observed: Sequence[Observed], source: Source, left: Targets, varied:
     chosen = list(found.values())[:BASES_A_ROUND]
     varied |= {o.case.key for o in chosen}
     return chosen
+
+
+def with_silent(candidates: Sequence[Observed], seen: Sequence[Observed], path: str, lines: Set[int]) -> list[Observed]:
+    """The candidates and, for lines that none of them runs, what was seen to run them but notices nothing there: a call
+    like it may."""
+    left = lines - {line for one in candidates for line in one.lines.get(path, ())}
+    return [*candidates, *(o for o in seen if is_tellable(o) and left & o.lines.get(path, frozenset()))]
 
 
 def _of_both_kinds(near: Sequence[Observed]) -> list[Observed]:

@@ -27,7 +27,7 @@ from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.madeup import made_receivers, made_up_calls
-from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest
+from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
@@ -152,7 +152,8 @@ class Search:
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
         gap = msgspec.structs.replace(self.gap, mutants=left)
-        searches = self._hunt(baseline, candidates, lines, gap), self._grow(baseline, lines, gap)
+        near = with_silent(candidates, self.seen, self.gap.path, {line for _, line in lines})
+        searches = self._hunt(baseline, near, lines, gap), self._grow(baseline, lines, gap)
         rows = await asyncio.gather(*searches)  # beside each other
         return list(in_turn(rows))
 
@@ -168,8 +169,9 @@ class Search:
         """Variations of the calls that run the lines of mutants nobody noticed."""
         lines = {line_of(target) for target in self._unnoticed(candidates)}
         bases: dict[str, Observed] = {}
+        known = with_silent(candidates, self.seen, self.gap.path, lines)
         for line in sorted(lines):
-            near = [o for o in candidates if line in o.lines.get(self.gap.path, frozenset())]
+            near = [o for o in known if line in o.lines.get(self.gap.path, frozenset())]
             bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:BASES_A_LINE]}
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)

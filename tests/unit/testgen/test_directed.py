@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
+
 from greenlane.testgen.choose import taste
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
@@ -47,6 +49,16 @@ def test_what_ran_near_an_open_line_is_given_the_option_that_is_read_there() -> 
     texts = [case.script.look for case in found if case.script is not None]
     assert texts[0] == "check({Rule('a', error='_error'): [Rule('b', error='c')]}, 1)"
     assert all("strict" not in text and "'d'" not in text for text in texts)
+
+
+def test_calls_of_different_classes_take_turns() -> None:
+    observed = [*(seen(f"check([Rule({n})], 1)", 9, 10) for n in range(9)), seen("check({1: [Other('b')]}, 1)", 9)]
+    rule = SOURCE.constructors["Rule"]
+    source = msgspec.structs.replace(SOURCE, constructors={"Rule": rule, "Other": rule})
+    found = directed(observed, source, frozenset({("shop.py", 10)}))
+    texts = [case.script.look for case in found if case.script is not None]
+    assert "Rule(0, " in texts[0]
+    assert "Other('b', " in texts[1]
 
 
 def test_a_script_with_a_plain_value_is_liked_better_than_one_with_an_empty_text() -> None:

@@ -9,7 +9,7 @@ from greenlane.suite.lines import parse_source
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.inputs import Script
-from greenlane.testgen.nearest import nearest
+from greenlane.testgen.nearest import nearest, with_silent
 from greenlane.testgen.ran import nearest_tests
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
@@ -29,6 +29,13 @@ def test_what_is_varied_next_are_calls_and_tests_of_the_project_both() -> None:
     chosen = nearest([*near, told], source, frozenset({("shop/version.py", 4)}), varied)
     assert [o.case.receiver for o in chosen] == [near[0].case.receiver, near[1].case.receiver, None]
     assert {o.case.key for o in chosen} == varied
+
+
+def test_a_line_that_only_silent_calls_run_is_searched_on_from_them() -> None:
+    noticing, silent, other = seen("Version(1)", "1", 3), seen("Version(2)", "2", 4), seen("Version(3)", "3", 3)
+    observed = [noticing, silent, other]
+    assert with_silent([noticing], observed, "shop/version.py", {3, 4}) == [noticing, silent]
+    assert with_silent([noticing, silent], observed, "shop/version.py", {3, 4}) == [noticing, silent]
 
 
 def parsed(path: str, text: str) -> Source:
