@@ -74,7 +74,6 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
     """Scripts with one place of one statement changed, the last statements first, and without one of them."""
     texts = [script.look, *reversed(script.setup)]
     streams = [_variants(text, case.entry, constructors, statement=True) for text in texts]
-    streams[0], own = itertools.tee(streams[0])
     seen = {script.text}
 
     def changed(place: int, text: str | None) -> Script:
@@ -90,19 +89,10 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
         for n, text in enumerate(row)
         if text is not None and len(text) <= MAX_STATEMENT
     )
-    for other in itertools.chain(plain, _repeated(script, own), varied):
+    for other in itertools.chain(plain, varied):
         if other.text not in seen:
             seen.add(other.text)
             yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
-
-
-def _repeated(script: Script, others: Iterator[str]) -> Iterator[Script]:
-    """The call that is looked at made once before, as it is or with another value: something may be kept of it."""
-    node = parse_source(script.look).body[0]
-    if script.setup and isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-        for before in (script.look, *itertools.islice(others, _BEFORE)):
-            imports = script.imports | imports_for(before, script.text)
-            yield msgspec.structs.replace(script, imports=imports, setup=(*script.setup, before))
 
 
 def _is_call(text: str) -> bool:
@@ -319,7 +309,7 @@ def _strange_numbers(entry: Function) -> list[object]:
     return [float("nan"), float("inf"), float("-inf")] if entry.calls & _FLOAT_CALLS else []
 
 
-_FROM_POOL, _NAMED, _BEFORE = 8, 2, 2
+_FROM_POOL, _NAMED = 8, 2
 _FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
 
 

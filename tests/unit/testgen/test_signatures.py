@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ast
 
-import msgspec
-
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.vary import vary
@@ -55,11 +53,3 @@ def test_a_function_given_by_its_name_is_exchanged_for_one_of_the_kind_that_the_
     given = {case.arguments for case in vary(call("spread", "len", "'a'"), 60)}
     assert ((None, "str.split"), (None, "'a'")) in given
     assert ((None, "len"), (None, "str.split")) not in given
-
-
-def test_a_call_on_an_object_is_made_once_before_to_see_what_is_kept_of_it() -> None:
-    made = Script(imports=frozenset(), setup=("shop = Shop({})",), look="shop.price(3)")
-    case = msgspec.structs.replace(script("twice"), script=made)
-    texts = [other.script.setup for other in vary(case, 12) if other.script and other.script.look == "shop.price(3)"]
-    assert ("shop = Shop({})", "shop.price(3)") in texts
-    assert any(text[-1].startswith("shop.price(") and text[-1] != "shop.price(3)" for text in texts)
