@@ -60,3 +60,27 @@ def test_what_shows_the_order_of_a_set_is_not_looked_at() -> None:
     environment = {"PATH": os.defpath, "PYTHONPATH": str(inside), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run([sys.executable, "-c", SHOWN], env=environment, check=True, capture_output=True, text=True)
     assert ast.literal_eval(run.stdout) == ["repr", "type"]
+
+
+LEAVING = """
+import pathlib
+from greenlane_explore import _observe
+
+def seen(*setup):
+    case = {"script": [[("pathlib", "Path")], list(setup), "Path('a.txt').name"]}
+    return _observe(case, {})["kind"], pathlib.Path("a.txt").exists()
+
+print([seen("Path('a.txt').write_text('a')"), seen("Path('a.txt').parent")])
+"""
+
+
+def test_a_script_that_leaves_a_file_where_it_is_run_makes_no_test(tmp_path: Path) -> None:
+    inside = Path(greenlane.testgen.__file__).with_name("inside")
+    (tmp_path / "input").write_text(f'{{"project": "{tmp_path}", "tests": "{tmp_path}/tests", "groups": []}}')
+    environment = {
+        "PATH": os.defpath, "PYTHONPATH": str(inside), "PYTHONDONTWRITEBYTECODE": "1",
+        "GREENLANE_INPUT": str(tmp_path / "input"), "GREENLANE_OUTPUT": str(tmp_path / "output"),
+    }  # fmt: skip
+    command = [sys.executable, "-c", LEAVING]
+    run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, cwd=tmp_path)
+    assert ast.literal_eval(run.stdout) == [("unusable", False), ("value", False)]

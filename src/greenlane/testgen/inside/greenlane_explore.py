@@ -16,6 +16,7 @@ import inspect
 import itertools
 import json
 import os
+import pathlib
 import signal
 import sys
 import time
@@ -133,7 +134,10 @@ def _tell(case: dict[str, Any], seen: dict[str, Any]) -> None:
 def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     names: dict[str, Any] = dict(fixtures)
     if case["script"] is not None:
-        return _at_once(_follow(case["script"], names))
+        here, files = pathlib.Path.cwd(), files_here()
+        seen = _at_once(_follow(case["script"], names))
+        left = remove_new(files) if pathlib.Path.cwd() == here else []
+        return {"kind": "unusable", "message": f"leaves {left[0]} where it was run"[:200]} if left else seen
     try:
         for module, name in case["imports"]:
             found = importlib.import_module(module)
