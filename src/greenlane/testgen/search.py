@@ -168,8 +168,12 @@ class Search:
         """Variations of the calls that run the lines of mutants nobody noticed."""
         lines = {line_of(target) for target in self._unnoticed(candidates)}
         bases: dict[str, Observed] = {}
+        told = [o for o in self.seen if is_tellable(o)]
         for line in sorted(lines):
-            near = [o for o in candidates if line in o.lines.get(self.gap.path, frozenset())]
+            there = [
+                [o for o in some if line in o.lines.get(self.gap.path, frozenset())] for some in (candidates, told)
+            ]
+            near = there[0] or there[1]  # what notices nothing may be one step from what does
             bases |= {o.case.key: o for o in sorted(near, key=taste, reverse=True)[:BASES_A_LINE]}
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
