@@ -25,6 +25,7 @@ from greenlane.testgen.views import (
     as_written,
     looked_at,
     module_attribute,
+    operand,
     parts_of,
     unwrapped,
     viewed,
@@ -163,7 +164,9 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
 
 def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:
     case, entry, outcome = observed.case, observed.case.entry, observed.outcome
-    target = f"{receiver}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
+    target = (
+        f"{operand(receiver)}.{entry.called}" if receiver else f"{body.prefixes.get(entry.called, '')}{entry.called}"
+    )
     if entry.kind == "property":
         return target
     if attribute := module_attribute(case):

@@ -5,6 +5,7 @@ iterated, `repr(...)` around what can't be written down. Pure; for `render.py`.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 
 from greenlane.suite.lines import parse_expression
@@ -41,9 +42,21 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             return look
 
 
+_SIGNED = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.IfExp, ast.Lambda, ast.Await)
+
+
 def unwrapped(text: str) -> str:
     """An expression without brackets around the whole of it, for where it stands alone."""
     return ast.unparse(parse_expression(text)) if text.startswith("(") and text.endswith(")") else text
+
+
+def operand(text: str) -> str:
+    """An expression as it stands beside a sign or before a dot: in brackets where it has a sign of its own."""
+    try:
+        node = parse_expression(text).body
+    except SyntaxError:  # a keyword with its value
+        return text
+    return f"({ast.unparse(node)})" if isinstance(node, _SIGNED) else text
 
 
 def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
@@ -61,22 +74,25 @@ def _called(outcome: Outcome) -> str:
 
 def as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> str:
     """A special method as it is called by what it is for: `repr(x)`, `x == y`, `x[key]`; empty for any other."""
-    if receiver is None or entry.kind != "method" or any("=" in text and "(" not in text for text in given):
+    if receiver is None or entry.kind != "method":
         return ""
+    if any(re.match(r"\w+=(?!=)", text) for text in given):  # given by a name, as no sign takes it
+        return _called_itself(entry, operand(receiver), given)
+    if not given and entry.name in BY_FUNCTION:
+        return f"{entry.name.strip('_')}({receiver})"
+    receiver = operand(receiver)
     if not given:
-        if entry.name in BY_FUNCTION:
-            return f"{entry.name.strip('_')}({receiver})"
         return f"({_SIGNS[entry.name]}{receiver})" if entry.name in _SIGNS else _called_itself(entry, receiver, given)
     if len(given) > 1:
         return _called_itself(entry, receiver, given)
     (only,) = given
     if entry.name in OPERATORS:
-        return f"({receiver} {OPERATORS[entry.name]} {only})"
+        return f"({receiver} {OPERATORS[entry.name]} {operand(only)})"
     match entry.name:
         case "__getitem__":
             return f"{receiver}[{only}]"
         case "__contains__":
-            return f"({only} in {receiver})"
+            return f"({operand(only)} in {receiver})"
         case "__format__":
             return f"format({receiver}, {only})"
     return _called_itself(entry, receiver, given)
