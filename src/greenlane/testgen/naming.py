@@ -54,7 +54,7 @@ def _look_words(observed: Observed) -> tuple[str, str] | None:
         look = parse_expression(case.script.look).body if case.script is not None else None
     except SyntaxError:
         return None
-    if isinstance(look, ast.Name):
+    if isinstance(look, ast.Name) and look.id != "result":
         inside = look.id == INSIDE
         return ("", "gives this inside") if inside else (f"leaves {words_of(look.id)}", f"leaves this in `{look.id}`")
     if isinstance(look, ast.Attribute) and look.attr != case.entry.name:

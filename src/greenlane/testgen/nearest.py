@@ -6,7 +6,7 @@ import ast
 import re
 from collections.abc import Sequence, Set
 
-from greenlane.testgen.choose import is_tellable
+from greenlane.testgen.choose import is_tellable, taste
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import Guard, guards_of
 from greenlane.testgen.inputs import Case
@@ -39,10 +39,14 @@ def nearest(observed: Sequence[Observed], source: Source, left: Targets, varied:
 
 
 def with_silent(candidates: Sequence[Observed], seen: Sequence[Observed], path: str, lines: Set[int]) -> list[Observed]:
-    """The candidates and, for lines that none of them runs, what was seen to run them but notices nothing there: a call
-    like it may."""
+    """The candidates and, for lines that none of them runs, a few that were seen to run them but notice nothing there:
+    calls like them may."""
     left = lines - {line for one in candidates for line in one.lines.get(path, ())}
-    return [*candidates, *(o for o in seen if is_tellable(o) and left & o.lines.get(path, frozenset()))]
+    found: dict[str, Observed] = {}
+    for line in sorted(left):
+        silent = [one for one in seen if line in one.lines.get(path, frozenset()) and is_tellable(one)]
+        found |= {one.case.key: one for one in sorted(silent, key=taste, reverse=True)[:BASES_A_LINE]}
+    return [*candidates, *found.values()]
 
 
 def _of_both_kinds(near: Sequence[Observed]) -> list[Observed]:

@@ -152,8 +152,7 @@ class Search:
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
         gap = msgspec.structs.replace(self.gap, mutants=left)
-        near = with_silent(candidates, self.seen, self.gap.path, {line for _, line in lines})
-        searches = self._hunt(baseline, near, lines, gap), self._grow(baseline, lines, gap)
+        searches = self._hunt(baseline, candidates, lines, gap), self._grow(baseline, lines, gap)
         rows = await asyncio.gather(*searches)  # beside each other
         return list(in_turn(rows))
 
