@@ -48,8 +48,10 @@ _SHORTENING = 200
 _SHARE_OF_TEXTS = 0.1
 _EXCHANGES = 30
 _MARKED, _MOST_MARKED = 4, 1_000
-_SENSING = 8
-"""Faults that say how much a call's outcome tells."""
+_SENSING, _CHOOSING = 8, 0.4
+"""Faults that say how much a call's outcome tells, and the share of the time that may be spent on that."""
+_POLISHING = 2.0
+"""Seconds for making shorter what was found, and for looking at it in other calls."""
 _PROBES = 3
 _LOOKS, _MORE = 5, 40
 """For each fault: inputs that are looked at, and further ones that are tried where none of them notices it."""
@@ -133,7 +135,8 @@ class Hunt:
         for entry in there:
             own = longest_text(entry.values)
             asked = [with_value(entry.values, own, text) for text in probes] if own is not None else []
-            tries = [self._execute(entry.template, values) for values in asked] + [entry]
+            late = time.process_time() > self._end - self._seconds * (1 - _CHOOSING)
+            tries = [] if late else [*(self._execute(entry.template, values) for values in asked), entry]
             sense = sum(self._sense(one) for one in tries if one is not None)
             told.append((-sense / self._templates[entry.template].cost, entry.template))
         near = {entry.template: entry.lines & self._near for entry in there}
@@ -364,7 +367,8 @@ class Hunt:
         place = longest_text(entry.values)
         for number, template in enumerate(self._templates):
             there = longest_text(template.rows[0])
-            if number == entry.template or place is None or there is None or template.timeouts >= MAX_TIMEOUTS:
+            late = time.process_time() > self._end + _POLISHING
+            if late or number == entry.template or place is None or there is None or template.timeouts >= MAX_TIMEOUTS:
                 continue
             other = self._execute(number, with_value(template.rows[0], there, entry.values[place]))
             if other is not None and not other.failed and self._goals(other) >= self._goals(entry):
@@ -374,7 +378,7 @@ class Hunt:
         left = _SHORTENING
         for place, value in enumerate(entry.values):
             again = isinstance(value, str)
-            while again and left > 0 and time.process_time() < self._end + 2:
+            while again and left > 0 and time.process_time() < self._end + _POLISHING:
                 again = False
                 for text in texts.shortened(entry.values[place]):
                     left -= 1
