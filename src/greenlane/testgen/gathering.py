@@ -22,6 +22,7 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.siblings import swap_classes
 from greenlane.testgen.source import Source
+from greenlane.testgen.strangers import list_strangers, swap_modules
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -40,6 +41,8 @@ class Gatherer:
         self._scene, self._source, self._style, self._baseline = scene, source, style, baseline
         self._beside = beside
         self._read_scripts: dict[str, list[FoundScript]] = {}
+        self._strangers: list[str] | None = None
+        """Tests of modules beside this one, where none runs it."""
         self.examples: list[Case] = []
 
     async def scripts(self, gap: Gap, lines: Sequence[int], share: int) -> list[Case]:
@@ -88,6 +91,7 @@ class Gatherer:
         """A script of the function's kin, made one of its own."""
         functions = self._source.functions
         return chain(
+            swap_modules(script, self._source) if self._strangers else (),
             swap_words(script, function, functions),
             swap_classes(script, function, self._source.tree),
             swap_calls(script, function, functions),
@@ -98,7 +102,12 @@ class Gatherer:
         return self._style.form == "unittest" and bool(script.fixtures)
 
     def _tests_near(self, line: int, function: Function, most: int = TESTS_A_LINE) -> tuple[str, ...]:
-        return tuple(nearest_tests(line, function, self._source, self._baseline, most, self._beside))
+        near = nearest_tests(line, function, self._source, self._baseline, most, self._beside)
+        if near or any(tests - {""} for tests in self._baseline.contexts.get(self._source.path, {}).values()):
+            return tuple(near)
+        if self._strangers is None:
+            self._strangers = list_strangers(self._scene.tree, self._source, self._baseline.outcomes)
+        return tuple(self._strangers[:most])
 
     async def near(self, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""

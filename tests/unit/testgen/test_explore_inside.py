@@ -32,6 +32,23 @@ def spin():
         pass
 
 
+def read(text):
+    try:
+        return int(text)
+    except ValueError as error:
+        error.text = text
+        raise
+    except TypeError as error:
+        raise error
+
+
+def crash(text):
+    try:
+        return int(text)
+    except KeyError:
+        raise
+
+
 _known, _kinds, _last = set(), {"a": 1}, None
 
 
@@ -90,6 +107,12 @@ def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_
         "raises", ["builtins", "SystemExit"], True, "3",
     )  # fmt: skip
     assert asked["kind"] == "unusable"
+
+
+def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_for_is_not(tmp_path: Path) -> None:
+    found = explore(tmp_path, ("read", "'x'"), ("read", "None"), ("crash", "'x'"))
+    assert [one["error"][1] for one in found] == ["ValueError", "TypeError", "ValueError"]
+    assert [one["deliberate"] for one in found] == [True, True, False]
 
 
 def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     state_of,
 )
 from greenlane_memory import Memory  # type: ignore[import-not-found]  # as above
+from greenlane_raised import is_deliberate  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
@@ -59,7 +60,6 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
-_raises: dict[str, set[int]] = {}
 _asked_terminal: list[bool] = []
 _allowed = [_CALL_S]
 _late: dict[str, int] = {}
@@ -361,9 +361,8 @@ def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
 
 def _describe_error(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
-    last = frames[-1]
     own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
-    deliberate = last.filename.startswith(_GIVEN["project"] + os.sep) and last.lineno in _raise_lines(last.filename)
+    deliberate = is_deliberate(error, frames, _GIVEN["project"])
     kind = type(error)
     top = kind.__qualname__.split(".")[0]
     return {
@@ -375,19 +374,6 @@ def _describe_error(error: BaseException) -> dict[str, Any]:
         "deliberate": deliberate or isinstance(error, SystemExit),
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }
-
-
-def _raise_lines(path: str) -> set[int]:
-    if path not in _raises:
-        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - a traceback's plain path
-            tree = ast.parse(file.read())
-        _raises[path] = {
-            line
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Raise)
-            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
-        }
-    return _raises[path]
 
 
 _watch_terminal()

@@ -1,0 +1,56 @@
+"""Runs inside the sandbox: whether an error is one that the project raises on purpose."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import os
+from collections.abc import Iterator
+from typing import Any
+
+
+def is_deliberate(error: BaseException, frames: Any, project: str) -> bool:
+    """Whether a line of the project raised it, or caught it and let it go on: `frames` are those of its traceback."""
+    own = [frame for frame in frames if frame.filename.startswith(project + os.sep)]
+    if own and own[-1] is frames[-1] and own[-1].lineno in _raising(own[-1].filename)[0]:
+        return True
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return any(
+        first <= (frame.lineno or 0) <= last and (not names or names & kinds)
+        for frame in own
+        for first, last, names in _raising(frame.filename)[1]
+    )
+
+
+@functools.cache
+def _raising(path: str) -> tuple[set[int], list[tuple[int, int, set[str]]]]:
+    """The lines of statements that raise; and, of what is tried and then raised again, the first line, the last one,
+    and the names of the errors that are caught (none: all)."""
+    with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - a traceback's plain path
+        tree = ast.parse(file.read())
+    lines = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Raise)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    tried = [
+        (node.body[0].lineno, node.body[-1].end_lineno or node.body[-1].lineno, set(_names(handler.type)))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Try)
+        for handler in node.handlers
+        if any(_raises_again(inner, handler.name) for inner in ast.walk(handler))
+    ]
+    return lines, tried
+
+
+def _raises_again(node: ast.AST, name: str | None) -> bool:
+    if not isinstance(node, ast.Raise):
+        return False
+    return node.exc is None or (isinstance(node.exc, ast.Name) and node.exc.id == name)
+
+
+def _names(kind: ast.expr | None) -> Iterator[str]:
+    for node in kind.elts if isinstance(kind, ast.Tuple) else [kind]:
+        if node is not None:
+            yield node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")

@@ -1,0 +1,96 @@
+"""What is there for a file that no test runs yet: the tests of the modules beside it, and their names made its own.
+
+A new plugin, renderer or handler mostly stands beside others of its kind, and is used as they are: `from
+plugins.texmath import texmath_plugin` becomes `from plugins.subscript import sub_plugin`. Reads files, runs nothing.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.suite.report import TestOutcome
+from greenlane.testgen.reading import parse_inside
+from greenlane.testgen.scripts import FoundScript
+from greenlane.testgen.source import Source
+from greenlane.testgen.turns import in_turn
+
+_MAX_FILES, _NEAREST = 200, 12
+
+
+def list_strangers(tree: Path, source: Source, outcomes: Iterable[TestOutcome]) -> list[str]:
+    """Tests (without parameters) that passed, of files that import modules of the same package: those of the nearest
+    modules first, one of each file in turn."""
+    files: dict[str, dict[str, None]] = {}
+    for outcome in outcomes:
+        path, _, name = outcome.test.partition("::")
+        if outcome.outcome == "passed" and name and path.endswith(".py"):
+            files.setdefault(path, {}).setdefault(outcome.test.split("[")[0])
+    ranked = []
+    for path in list(files)[:_MAX_FILES]:
+        parsed = parse_inside(tree, tree / path)
+        near = max((_common(name, source.module) for name in _imported(parsed)), default=0) if parsed else 0
+        if near:
+            ranked.append((-near, path))
+    return list(in_turn(list(files[path]) for _, path in sorted(ranked)[:_NEAREST]))
+
+
+def _imported(parsed: ast.Module) -> Iterator[str]:
+    for node in ast.walk(parsed):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def _common(name: str, module: str) -> int:
+    """How many parts two dotted names begin with alike."""
+    count = 0
+    for one, other in zip(name.split("."), module.split("."), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count
+
+
+def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
+    """The script with each name of a module beside this file made the one of this file that ends in the same word."""
+    own = [node.name for node in source.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+    own = [name for name in own if not name.startswith("_")]
+    beside = source.module.rpartition(".")[0]
+    swaps: dict[str, str] = {}
+    kept = set()
+    for module, name in found.script.imports:
+        alike = [other for other in own if _last_word(other) == _last_word(name)]
+        near = beside and module != source.module and (module == beside or module.rpartition(".")[0] == beside)
+        if near and name.isidentifier() and len(alike) == 1 and name not in own:
+            swaps[name] = alike[0]
+            kept.add((source.module, alike[0]))
+        else:
+            kept.add((module, name))
+    if not swaps:
+        return
+    try:
+        texts = [_renamed(text, swaps) for text in (*found.script.setup, found.script.look)]
+    except UnreadableSourceError:
+        return
+    script = msgspec.structs.replace(found.script, imports=frozenset(kept), setup=tuple(texts[:-1]), look=texts[-1])
+    yield msgspec.structs.replace(found, script=script)
+
+
+def _last_word(name: str) -> str:
+    words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)
+    return f"{name[:1].isupper()}{words[-1].lower()}" if words else name
+
+
+def _renamed(text: str, swaps: dict[str, str]) -> str:
+    tree = parse_source(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in swaps:
+            node.id = swaps[node.id]
+    return ast.unparse(tree)
