@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException
 
+from greenlane.suite.lines import PARSING
+
 _SIGNS = re.compile(r"\\[dswDSWbB]|\(\?|\[\^|\[\w-\w|\)[*+?]|[^\s\w][*+]\)|\.\*")
 _EXAMPLES, _MOST = 12, 4
 _LONGEST = 40
@@ -36,7 +38,8 @@ def samples(pattern: str) -> tuple[str, ...]:
         def draw(text: str) -> None:
             drawn.append(text)
 
-        draw()
+        with PARSING:  # Hypothesis reads the source of what it is given
+            draw()
     except (re.error, HypothesisException, ValueError, OverflowError, RecursionError):
         return ()
     short = sorted((text for text in dict.fromkeys(drawn) if 0 < len(text) <= _LONGEST), key=len)

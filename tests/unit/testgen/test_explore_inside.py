@@ -42,6 +42,15 @@ def read(text):
         raise error
 
 
+class Mute(Exception):
+    def __str__(self):
+        return self.args[0].name
+
+
+def speak(name):
+    raise Mute(name)
+
+
 def crash(text):
     try:
         return int(text)
@@ -113,6 +122,11 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
     found = explore(tmp_path, ("read", "'x'"), ("read", "None"), ("crash", "'x'"))
     assert [one["error"][1] for one in found] == ["ValueError", "TypeError", "ValueError"]
     assert [one["deliberate"] for one in found] == [True, True, False]
+
+
+def test_an_error_that_fails_at_saying_what_it_is_stays_an_error(tmp_path: Path) -> None:
+    (found,) = explore(tmp_path, ("speak", "None"))
+    assert (found["kind"], found["error"][1], found["deliberate"], found["message"]) == ("raises", "Mute", True, "")
 
 
 def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:

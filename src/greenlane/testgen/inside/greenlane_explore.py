@@ -44,7 +44,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     state_of,
 )
 from greenlane_memory import Memory  # type: ignore[import-not-found]  # as above
-from greenlane_raised import is_deliberate  # type: ignore[import-not-found]  # as above
+from greenlane_raised import is_deliberate, words_of  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
@@ -145,7 +145,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
         with _limited():
             function, values = _prepare(case, names)
     except (Exception, SystemExit, CallTimeout) as error:
-        return {"kind": "unusable", "message": f"{type(error).__name__}: {error}"[:200]}
+        return {"kind": "unusable", "message": f"{type(error).__name__}: {words_of(error)}"[:200]}
     describer = Describer(forbidden=(_GIVEN["tests"],))
     wholly = bool(case["void"])
     before = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
@@ -363,14 +363,15 @@ def _describe_error(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
     deliberate = is_deliberate(error, frames, _GIVEN["project"])
+    message = words_of(error)
     kind = type(error)
     top = kind.__qualname__.split(".")[0]
     return {
         "kind": "raises",
         "error": [kind.__module__, kind.__qualname__],
         "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
-        "message": str(error)[:200],
-        "dated": is_dated(str(error)) or " at 0x" in str(error),
+        "message": message[:200],
+        "dated": is_dated(message) or " at 0x" in message,
         "deliberate": deliberate or isinstance(error, SystemExit),
         "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
     }

@@ -1,4 +1,4 @@
-"""Runs inside the sandbox: whether an error is one that the project raises on purpose."""
+"""Runs inside the sandbox: what an error says, and whether it is one that the project raises on purpose."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def is_deliberate(error: BaseException, frames: Any, project: str) -> bool:
         for frame in own
         for first, last, names in _raising(frame.filename)[1]
     )
+
+
+def words_of(error: BaseException) -> str:
+    """What it says; nothing where it can't be asked: a project's own error may fail at that."""
+    try:
+        return str(error)
+    except Exception:  # whatever its class raises
+        return ""
 
 
 @functools.cache
