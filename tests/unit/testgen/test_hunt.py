@@ -154,6 +154,12 @@ def test_what_another_file_of_the_change_asks_for_is_found_as_well(tmp_path: Pat
     assert any("#k" in values[-1] or "%q" in values[-1] for values in found)
 
 
+def test_a_call_that_runs_nothing_of_the_file_is_begun_with_a_text_of_other_tests_that_does(tmp_path: Path) -> None:
+    case = case_of("blocks", "text = '1, 2'", look="blocks(text) if text[:1] != '1' else 0")
+    found = hunt(tmp_path, case, 6, [4], ["begin"], texts=["11", "2 begin"], tries=400)
+    assert any("begin" in str(value).lower().split() for values in found for value in values)
+
+
 def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_path: Path) -> None:
     found = hunt(tmp_path, case_of("shown", look="shown('source=a,title=b')"), 25, [24], [], tries=60)
     assert found[0][0] == "source=a,poster_image=b"

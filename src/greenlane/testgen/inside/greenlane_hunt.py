@@ -33,6 +33,8 @@ from greenlane_templates import (  # type: ignore[import-not-found]
     Mutant,
     Template,
     Watch,
+    begun,
+    encoded,
     longest_text,
     mutants_from,
     with_value,
@@ -127,17 +129,15 @@ class Hunt:
 
     def _choose_templates(self) -> None:
         """The calls whose outcome tells most about faults near what is open, all asked with the same texts."""
-        first = [self._execute(number, template.rows[0]) for number, template in enumerate(self._templates)]
-        there = [entry for entry in first if entry is not None and entry.lines]
+        there = begun(self._templates, self._execute, self._texts, lambda: self._is_late(_CHOOSING))
         there.sort(key=lambda e: (-len(e.lines & self._near), -len(e.lines), e.length))
         probes = [e.values[place] for e in there if (place := longest_text(e.values)) is not None][:_PROBES]
         told: list[tuple[float, int]] = []
         for entry in there:
             own = longest_text(entry.values)
             asked = [with_value(entry.values, own, text) for text in probes] if own is not None else []
-            late = time.process_time() > self._end - self._seconds * (1 - _CHOOSING)
-            tries = [] if late else [*(self._execute(entry.template, values) for values in asked), entry]
-            sense = sum(self._sense(one) for one in tries if one is not None)
+            more = [] if self._is_late(_CHOOSING) else [self._execute(entry.template, values) for values in asked]
+            sense = sum(self._sense(one) for one in [*more, entry] if one and not self._is_late(_CHOOSING))
             told.append((-sense / self._templates[entry.template].cost, entry.template))
         near = {entry.template: entry.lines & self._near for entry in there}
         order = [number for _, number in sorted(told)]
@@ -336,8 +336,9 @@ class Hunt:
         shown.insert(0, entry)
         return True
 
-    def _is_late(self) -> bool:
-        return bool(time.process_time() > self._end)
+    def _is_late(self, share: float = 1.0) -> bool:
+        """Whether this share of the time is over."""
+        return bool(time.process_time() > self._end - self._seconds * (1 - share))
 
     # ---------------------------------------------------------------- what came of it
 
@@ -358,7 +359,7 @@ class Hunt:
     def _rows(self, shown: list[Entry]) -> list[dict[str, Any]]:
         unique: dict[Any, Entry] = {(e.template, e.values): e for e in shown}
         return [
-            {"template": self._templates[e.template].number, "values": [_encoded(v) for v in e.values]}
+            {"template": self._templates[e.template].number, "values": [encoded(v) for v in e.values]}
             for e in list(unique.values())[:_MAX_SHOWN]
         ]
 
@@ -393,7 +394,3 @@ class Hunt:
 
 def _key(goal: Any) -> Any:
     return tuple(goal) if isinstance(goal, list) else goal
-
-
-def _encoded(value: Any) -> Any:
-    return {"bytes": value.decode("latin-1")} if isinstance(value, bytes) else value

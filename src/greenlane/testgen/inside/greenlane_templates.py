@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import collections
 import importlib
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from greenlane_compared import Comparison, comparisons_of  # type: ignore[import-not-found]
@@ -19,6 +20,8 @@ from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
 
 MAX_TIMEOUTS = 3
+_ENOUGH = 4
+"""Calls for which some text ran the file, where none of their own did."""
 _MAX_SEEN = 300
 _EASY = 300
 """Characters of a call with what comes before it: one that is longer has to tell as much more."""
@@ -113,6 +116,33 @@ class Entry:
     @property
     def length(self) -> int:
         return sum(len(v) if isinstance(v, (str, bytes)) else len(str(v)) for v in self.values)
+
+
+def begun(
+    templates: list[Template],
+    execute: Callable[[int, tuple[Any, ...]], Entry | None],
+    texts: list[str],
+    late: Callable[[], bool],
+) -> list[Entry]:
+    """What each call ran with the first of its rows that ran anything of the file; where none did, with one of these
+    texts in its longest place. Such a row is its first from now on."""
+    found: dict[int, Entry] = {}
+    for number, template in enumerate(templates):
+        entries = (execute(number, row) for row in template.rows if not late())
+        first = next((entry for entry in entries if entry is not None and entry.lines), None)
+        if first is not None:
+            found[number] = first
+    for text, (number, template) in itertools.product(texts if not found else [], enumerate(templates)):
+        place = longest_text(template.rows[0])
+        if number in found or place is None or len(found) >= _ENOUGH or late():
+            continue
+        entry = execute(number, with_value(template.rows[0], place, text))
+        if entry is not None and entry.lines:
+            found[number] = entry
+    for number, entry in found.items():
+        rows = templates[number].rows
+        templates[number].rows = [entry.values, *(row for row in rows if row != entry.values)]
+    return list(found.values())
 
 
 def longest_text(values: tuple[Any, ...]) -> int | None:
@@ -240,3 +270,8 @@ def mutants_from(given: list[dict[str, Any]]) -> list[Mutant]:
 
 def _decoded(value: Any) -> Any:
     return value["bytes"].encode("latin-1") if isinstance(value, dict) else value
+
+
+def encoded(value: Any) -> Any:
+    """As JSON holds it."""
+    return {"bytes": value.decode("latin-1")} if isinstance(value, bytes) else value
