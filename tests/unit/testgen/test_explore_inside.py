@@ -51,6 +51,10 @@ def speak(name):
     raise Mute(name)
 
 
+def together(text):
+    raise ExceptionGroup(text, [ValueError()])
+
+
 def crash(text):
     try:
         return int(text)
@@ -125,8 +129,9 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
 
 
 def test_an_error_that_fails_at_saying_what_it_is_stays_an_error(tmp_path: Path) -> None:
-    (found,) = explore(tmp_path, ("speak", "None"))
+    found, group = explore(tmp_path, ("speak", "None"), ("together", "'two'"))
     assert (found["kind"], found["error"][1], found["deliberate"], found["message"]) == ("raises", "Mute", True, "")
+    assert group["message"] == "two", "pytest takes the number of errors off before it compares"
 
 
 def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:

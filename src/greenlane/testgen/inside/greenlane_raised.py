@@ -23,8 +23,11 @@ def is_deliberate(error: BaseException, frames: Any, project: str) -> bool:
 
 
 def words_of(error: BaseException) -> str:
-    """What it says; nothing where it can't be asked: a project's own error may fail at that."""
+    """What it says; nothing where it can't be asked: a project's own error may fail at that. Of a group, without the
+    number of errors in it, which pytest takes off as well."""
     try:
+        if isinstance(error, BaseExceptionGroup):
+            return str(error.message)
         return str(error)
     except Exception:  # whatever its class raises
         return ""
