@@ -377,3 +377,8 @@ def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
 def enclosing(functions: tuple[Function, ...], line: int) -> Function | None:
     """The function that a line stands in."""
     return next((f for f in functions if f.line <= line <= f.last), None)
+
+
+def lines_inside(functions: Iterable[Function]) -> list[int]:
+    """The lines of these functions after their first one, which runs as the file is imported."""
+    return [n for f in functions for n in range(f.first + 1, f.last + 1)]

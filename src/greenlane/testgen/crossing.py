@@ -18,15 +18,15 @@ import msgspec
 
 from greenlane.suite.lines import PARSING, parse_expression, parse_source
 from greenlane.suite.runner import SuiteRunner
-from greenlane.testgen.code import Function, Param, enclosing
-from greenlane.testgen.explore import Given, Observed, encode_case
+from greenlane.testgen.code import Function, Param, lines_inside
+from greenlane.testgen.explore import Observed, encode_case
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.guesses import guess_values, imports_for
 from greenlane.testgen.inprocess import search_inside
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, bound_by
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, name_of
 from greenlane.testgen.options import options
-from greenlane.testgen.quarry import functions_around
+from greenlane.testgen.quarry import functions_around, functions_at, watched
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
@@ -73,15 +73,15 @@ class Crosser:
         if not programs:
             return []
         functions = functions_around(source, left)
-        changed = _around(source, gap.changed)
-        fragments = list_fragments([*programs, *scripts], source, [*functions, *changed])
-        options_there = _options([*programs, *scripts], source, functions)
+        changed = functions_at(source, gap.changed)
+        near = list({case.key: case for case in (*programs, *scripts)}.values())
+        fragments = list_fragments(near, source, [*functions, *changed])
+        options_there = _options(near, source, functions)
         values = _values(functions)
         asked = {
-            "path": f"{Given.root}/{source.path}",
+            **watched(source),
             "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
-            "first": {str(line): first for line, first in gap.known.first.items() if line != first},
-            "near": sorted({n for f in functions for n in range(f.first + 1, f.last + 1)}),
+            "near": sorted(set(lines_inside(functions))),
             "fragments": [fragment.text for fragment in fragments],
             "options": options_there,
             "values": values,
@@ -148,11 +148,6 @@ def _look_of(case: Case) -> str:
     return " ".join(sorted({name_of(node) for node in ast.walk(tree) if isinstance(node, ast.Call)}))
 
 
-def _around(source: Source, lines: Iterable[int]) -> list[Function]:
-    found = (enclosing(source.functions, line) for line in sorted(lines))
-    return list(dict.fromkeys(function for function in found if function is not None))
-
-
 def _goal(source: Source, target: Target) -> dict[str, Any]:
     """What is open, and the conditions on the way to it."""
     chain = [guard.line for guard in guards_of(source.tree, line_of(target))]
@@ -200,7 +195,7 @@ def _fragments_of(case: Case) -> Iterator[_Fragment]:
     script = case.script
     if script is None:
         return
-    bound = {name.split(".")[0] if name else module.split(".")[0]: (module, name) for module, name in script.imports}
+    bound = {bound_by(pair): pair for pair in script.imports}
     for text in (*script.setup, script.look):
         for node in ast.walk(parse_source(text)):
             if not isinstance(node, _FRAGMENT_KINDS) or isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
@@ -257,10 +252,10 @@ def _encoded(number: int, case: Case, needed: Set[Import]) -> dict[str, Any]:
     """A program, with what is `needed` for what is put in and it does not call otherwise."""
     script = case.script
     assert script is not None
-    bound = {name or module.split(".")[0] for module, name in script.imports}
+    bound = {bound_by(pair) for pair in script.imports}
     for text in script.setup:
         bound |= {
             n.id for n in ast.walk(parse_source(text)) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
         }
-    more = sorted(pair for pair in needed if (pair[1] or pair[0].split(".")[0]) not in bound)
+    more = sorted(pair for pair in needed if bound_by(pair) not in bound)
     return encode_case(number, case) | {"more": more}

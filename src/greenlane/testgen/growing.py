@@ -17,19 +17,17 @@ import msgspec
 
 from greenlane.suite.lines import PARSING, UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRunner
-from greenlane.testgen.code import Function, Param, enclosing
-from greenlane.testgen.explore import Given
+from greenlane.testgen.code import Function, Param, enclosing, lines_inside
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.inprocess import search_inside
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script, bound_by
 from greenlane.testgen.inside.greenlane_sequences import GIVEN, IT, composed, shown
-from greenlane.testgen.quarry import conditions_before, functions_around
+from greenlane.testgen.quarry import conditions_before, faults_of, functions_around, watched
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Targets, line_of
-from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.views import as_written
 
 _PROGRAMS = 40
@@ -110,7 +108,7 @@ def made_case(found: Found, programs: Sequence[FoundScript], acts: Sequence[Act]
         return None
     setup = list(without_idle_names(setup, look))
     known = program.script.imports.union(*(act.imports for act in used))
-    imports = frozenset(pair for pair in known if _bound_by(pair) in names)
+    imports = frozenset(pair for pair in known if bound_by(pair) in names)
     return Case(
         entry=entry,
         receiver=None,
@@ -133,11 +131,6 @@ def without_idle_names(setup: Sequence[str], look: str) -> Iterator[str]:
         named = isinstance(target, ast.Name) and isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         used = any(ast.unparse(target) in later for later in names[place + 1 :]) if target is not None else True
         yield ast.unparse(node.value) if named and not used and isinstance(node, ast.Assign) else text
-
-
-def _bound_by(pair: Import) -> str:
-    module, name = pair
-    return (name or module).split(" as ")[-1].split(".")[0]
 
 
 def _makes_something(script: Script) -> bool:
@@ -226,7 +219,7 @@ def harvested(programs: Sequence[FoundScript]) -> list[Act]:
     only with what means the same anywhere."""
     found: dict[str, Act] = {}
     for number, program in enumerate(programs):
-        known = {_bound_by(pair): pair for pair in program.script.imports}
+        known = {bound_by(pair): pair for pair in program.script.imports}
         for place, text in enumerate(program.script.setup):
             for holder, act in _done(text):
                 free = {n.id for n in ast.walk(parse_source(act)) if isinstance(n, ast.Name)} - {IT}
@@ -268,22 +261,14 @@ def _is_path(node: ast.expr) -> bool:
 
 def asked_of(source: Source, gap: Gap, left: Targets, acts: Sequence[Act]) -> dict[str, Any]:
     """As `inside/greenlane_grow.py` takes it."""
-    open_ones = {mutant.key for mutant in gap.mutants}
     goals = sorted(left & gap.covering, key=lambda target: (len(target), target))
     return {
-        "path": f"{Given.root}/{source.path}",
+        **watched(source),
+        **faults_of(source, gap),
         "goals": [line_of(goal) if len(goal) == 2 else list(goal[1:]) for goal in goals],
-        "first": {str(line): first for line, first in gap.known.first.items() if line != first},
-        "near": sorted(
-            {
-                *conditions_before(source, left),
-                *(n for f in functions_around(source, left) for n in range(f.first + 1, f.last + 1)),
-            }
-        ),
+        "near": sorted({*conditions_before(source, left), *lines_inside(functions_around(source, left))}),
         "acts": [{"text": a.text, "of": a.of, "from": a.origin, "wanted": a.wanted} for a in acts],
         "more": sorted({pair for act in acts for pair in act.imports}),
-        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
-        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
         "tries": _TRIES,
         "calls": _CALLS,
         "seconds": _SECONDS,

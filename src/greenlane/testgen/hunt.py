@@ -17,6 +17,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.choose import is_tellable
+from greenlane.testgen.code import lines_inside
 from greenlane.testgen.explore import Observed, encode_case
 from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
@@ -190,7 +191,7 @@ def _shapes(
     """The kinds of calls to hunt with, best first, each with rows of values that were seen: those that ran the
     condition before what is open, of which something could be told; one of each kind comes before a second."""
     near = conditions_before(source, left)
-    inside = {n for f in functions_around(source, left) for n in range(f.first + 1, f.last + 1)}
+    inside = set(lines_inside(functions_around(source, left)))
     found: dict[tuple[str, ...], list[tuple[tuple[float, ...], Template]]] = {}
 
     def add(case: Case, *order: float) -> None:

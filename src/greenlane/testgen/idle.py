@@ -12,7 +12,7 @@ import re
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.inputs import Import, Script
+from greenlane.testgen.inputs import Script, bound_by
 
 _BUSY = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript)
 """What may do something, or run something of the project, beside giving a value."""
@@ -37,7 +37,7 @@ def without_idle(script: Script, *, calls: bool = False) -> Script:
     if len(kept) == 1 + len(script.setup):
         return script
     words = set(re.findall(r"\w+", "\n".join(kept)))
-    imports = frozenset(pair for pair in script.imports if _bound_by(pair) in words)
+    imports = frozenset(pair for pair in script.imports if bound_by(pair) in words)
     return msgspec.structs.replace(script, imports=imports, setup=tuple(reversed(kept[1:])))
 
 
@@ -51,10 +51,3 @@ def _assigned(node: ast.stmt) -> set[str] | None:
 
 def _is_busy(node: ast.stmt) -> bool:
     return any(isinstance(part, _BUSY) for part in ast.walk(node))
-
-
-def _bound_by(pair: Import) -> str:
-    """The name that an import binds: `("shop.cart as cart", "")`, `("shop", "cart as c")`."""
-    module, name = pair
-    shown = name or module
-    return shown.rpartition(" as ")[2] if " as " in shown else shown.split(".")[0]

@@ -92,6 +92,13 @@ class Step(msgspec.Struct, frozen=True):
     arguments: tuple[tuple[str | None, str], ...] = ()
 
 
+def bound_by(pair: Import) -> str:
+    """The name that an import binds: `("shop.cart as cart", "")`, `("shop", "cart as c")`."""
+    module, name = pair
+    shown = name or module
+    return shown.rpartition(" as ")[2] if " as " in shown else shown.split(".")[0]
+
+
 class Script(msgspec.Struct, frozen=True):
     """Statements of an existing test, and the expression that is looked at after them, all as text. `look` is a
     statement where the interest is in the error that it raises."""

@@ -31,8 +31,29 @@ _FILES, _BYTES = 40, 600_000
 
 
 def functions_around(source: Source, left: Targets) -> list[Function]:
-    found = (enclosing(source.functions, line) for line in sorted({line_of(target) for target in left}))
+    return functions_at(source, {line_of(target) for target in left})
+
+
+def functions_at(source: Source, lines: Iterable[int]) -> list[Function]:
+    """The functions that these lines stand in, in their order."""
+    found = (enclosing(source.functions, line) for line in sorted(lines))
     return list(dict.fromkeys(function for function in found if function is not None))
+
+
+def watched(source: Source) -> dict[str, Any]:
+    """What every search in one process is told of the file: where it lies, and of lines inside of a statement its first
+    one."""
+    first = {str(line): first for line, first in source.gap.known.first.items() if line != first}
+    return {"path": f"{Given.root}/{source.path}", "first": first}
+
+
+def faults_of(source: Source, gap: Gap) -> dict[str, Any]:
+    """The mutants of the file, and the numbers of those that are open in this gap."""
+    open_ones = {mutant.key for mutant in gap.mutants}
+    return {
+        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
+        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
+    }
 
 
 def conditions_before(source: Source, left: Targets) -> set[int]:
@@ -46,30 +67,26 @@ def conditions_before(source: Source, left: Targets) -> set[int]:
 
 def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside: Sequence[Source]) -> dict[str, Any]:
     functions = functions_around(source, left)
-    open_ones = {mutant.key for mutant in gap.mutants}
     words, numbers = _words(source.tree, [(f.first, f.last) for f in functions])
     named = [word for f in functions for word in own_words(f, source.functions)]
     ways = list(dict.fromkeys(function.name for function in functions))
     others = [_words(one.tree, _ranges_changed(one))[0] for one in beside]
     words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
     return {
-        "path": f"{Given.root}/{source.path}",
+        **watched(source),
+        **faults_of(source, gap),
         "beside": {f"{Given.root}/{one.path}": sorted(one.gap.changed) for one in beside},
         "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
-        "first": {str(line): first for line, first in source.gap.known.first.items() if line != first},
         "near": sorted(conditions_before(source, left)),
         "ways": [[(f.first, f.last) for f in source.functions if f.name == name] for name in ways],
         "words": words,
         "texts": [*python_texts(texts, _named_in(source)), *texts],
         "numbers": numbers,
-        "mutants": [encode_mutant(number, mutant) for number, mutant in enumerate(source.gap.mutants)],
-        "open": [number for number, mutant in enumerate(source.gap.mutants) if mutant.key in open_ones],
     }
 
 
 def _ranges_changed(source: Source) -> list[tuple[int, int]]:
-    found = [enclosing(source.functions, line) for line in sorted(source.gap.changed)]
-    return list(dict.fromkeys((f.first, f.last) for f in found if f is not None))
+    return [(f.first, f.last) for f in functions_at(source, source.gap.changed)]
 
 
 def _named_in(source: Source) -> list[str]:

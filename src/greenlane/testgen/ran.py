@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.callers import callers_of
-from greenlane.testgen.code import Function
+from greenlane.testgen.code import Function, lines_inside
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.siblings import siblings_of
 from greenlane.testgen.source import Source
@@ -52,10 +52,10 @@ def nearest_tests(
     if function.owner and not alike:  # classes that are used alike have no base in common, perhaps
         alike = [f for f in source.functions if f.owner and f.name == function.name and f != function]
     alike += [f for f in source.functions if f.owner == function.owner]
-    kin = _lines_of(alike)
+    kin = lines_inside(alike)
     found = _tests_of(baseline, [(source.path, near[:1]), (source.path, near[1:]), (source.path, own)])
     if not any(ran.get(n, frozenset()) - {""} for n in own):
-        callers = [(one.path, _lines_of(callers_of(function, one.functions))) for one in (source, *beside)]
+        callers = [(one.path, lines_inside(callers_of(function, one.functions))) for one in (source, *beside)]
         found += _tests_of(baseline, [*callers, (source.path, kin)])
     return list(dict.fromkeys(found))[:most]
 
@@ -72,12 +72,8 @@ def _tests_of(baseline: SuiteRun, lines: Iterable[tuple[str, Iterable[int]]]) ->
     return found
 
 
-def _lines_of(functions: Iterable[Function]) -> list[int]:
-    return [n for f in functions for n in range(f.first + 1, f.last + 1)]
-
-
 def was_run(function: Function, ran: Mapping[int, frozenset[str]]) -> bool:
-    return any(number in ran for number in range(function.first + 1, function.last + 1))
+    return any(number in ran for number in lines_inside([function]))
 
 
 def files_of(baseline: SuiteRun, source: Source) -> list[str]:

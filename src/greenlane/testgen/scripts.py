@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
@@ -65,35 +65,36 @@ def script_case(function: Function, one: FoundScript) -> Case:
 
 def read_scripts(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
     """The scripts of these tests (node ids without parameters), in their order, shortest look first in each."""
-    files: dict[str, TestFile | None] = {}
     found: dict[Script, FoundScript] = {}
+    for one in _of_tests(tree, tests, TestFile.scripts):
+        found.setdefault(one.script, one)
+    return list(found.values())
+
+
+def read_programs(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
+    """What these tests do, without what they assert, in their order."""
+    found: dict[str, FoundScript] = {}
+    for one in _of_tests(tree, tests, TestFile.programs):
+        found.setdefault(one.script.text, one)
+    return list(found.values())
+
+
+def _of_tests(
+    tree: Path, tests: Iterable[str], read: Callable[[TestFile, str], Iterator[FoundScript]]
+) -> Iterator[FoundScript]:
+    files: dict[str, TestFile | None] = {}
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
             files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
-        for script in file.scripts(name) if file is not None else ():
-            found.setdefault(script.script, msgspec.structs.replace(script, test=test))
-    return list(found.values())
+        for one in read(file, name) if file is not None else ():
+            yield msgspec.structs.replace(one, test=test)
 
 
 def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
     """The scripts of one test of a parsed file, which imports nothing that is relative to it."""
     yield from TestFile(as_test_module(parsed), lambda _: None).scripts(name)
-
-
-def read_programs(tree: Path, tests: Iterable[str]) -> list[FoundScript]:
-    """What these tests do, without what they assert, in their order."""
-    files: dict[str, TestFile | None] = {}
-    found: dict[str, FoundScript] = {}
-    for test in tests:
-        path, _, name = test.partition("::")
-        if path not in files:
-            files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
-        file = files[path]
-        for program in file.programs(name) if file is not None else ():
-            found.setdefault(program.script.text, msgspec.structs.replace(program, test=test))
-    return list(found.values())
 
 
 def read_tests(tree: Path, path: str) -> TestFile | None:

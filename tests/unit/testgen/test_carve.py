@@ -8,10 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import greenlane.testgen
+from tests.support.insides import INSIDE
 from tests.support.projects import write_tree
 
-INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
 FILES = {
     "shop.py": "def total(basket):\n    return len(basket)\n",
     "tests/conftest.py": "import pytest\n\n@pytest.fixture\ndef basket():\n    return [object()]\n",

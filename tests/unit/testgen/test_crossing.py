@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.crossing import list_fragments
@@ -20,8 +15,7 @@ from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, edits, parsed
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
-
-INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
+from tests.support.insides import search
 
 RULES = """\
 class Either:
@@ -133,15 +127,7 @@ def cross(folder: Path, goal: int, chain: list[int], tries: int = 3000) -> list[
         {"id": 0, "script": [imports, ["raise SystemExit(2)"], "check([], {})"], "more": []},
         {"id": 1, "script": [imports, PROGRAM[:-1], PROGRAM[-1]], "more": [["nowhere", "nothing"]]},
     ]
-    asked = {"cross": given, "groups": [programs], "project": str(folder), "tests": str(folder / "tests")}
-    (folder / "input").write_text(json.dumps(asked))
-    environment = {
-        "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
-        "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-c", "import greenlane_cross; greenlane_cross.run(0, {})"]
-    subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
-    rows = [json.loads(line) for line in (folder / "output").read_text().splitlines()]
+    rows = search(folder, "cross", {"cross": given, "groups": [programs]})
     stock = Stock(fragments, [(a, b, c) for a, b, c in options], [0])
     made = [applied(PROGRAM, [Edit(*edit) for edit in row["edits"]], stock) for row in rows]
     return [texts for texts in made if texts is not None]

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import greenlane.testgen
+from tests.support.insides import INSIDE
 
-INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
 TOOL = """
 import sys
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import os
 import subprocess
 import sys
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
@@ -24,9 +22,8 @@ from greenlane.testgen.naming import seen_after
 from greenlane.testgen.scripts import FoundScript, read_programs
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
+from tests.support.insides import INSIDE, search
 from tests.support.projects import write_tree
-
-INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
 
 DOORS = """\
 class Door:
@@ -148,16 +145,7 @@ def grow(folder: Path, programs: list[FoundScript]) -> list[Case]:
         "grow": asked_of(own, own.gap, own.gap.covering, acts),
         "groups": [[encoded(number, one.script) for number, one in enumerate(programs)]],
     }
-    text = json.dumps(asked | {"project": str(folder), "tests": str(folder / "tests")}).replace("{tree}", str(folder))
-    (folder / "input").write_text(text)
-    environment = {
-        "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
-        "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-c", "import greenlane_grow; greenlane_grow.run(0, {})"]
-    subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
-    rows = [json.loads(line) for line in (folder / "output").read_text().splitlines()]
-    (folder / "output").unlink()
+    rows = search(folder, "grow", asked)
     cases = [made_case(Found(**row), programs, acts, own) for row in rows]
     return [case for case in cases if case is not None]
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-import greenlane.testgen
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
@@ -25,8 +20,7 @@ from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.quarry import list_texts
 from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.uses import with_uses
-
-INSIDE = Path(greenlane.testgen.__file__).with_name("inside")
+from tests.support.insides import search
 
 BLOCKS = """\
 def blocks(text):
@@ -108,16 +102,7 @@ def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str]
         "tries": 4000, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     rows = {"id": 0, "script": script, "rows": [template.row], "imports": [], "arguments": [], "history": []}
-    asked = {"hunt": given | more, "groups": [[rows]], "project": str(folder), "tests": str(folder / "tests")}
-    (folder / "input").write_text(json.dumps(asked).replace("{tree}", str(folder)))
-    environment = {
-        "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
-        "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
-    }  # fmt: skip
-    command = [sys.executable, "-c", "import greenlane_hunt; greenlane_hunt.run(0, {})"]
-    subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
-    lines = (folder / "output").read_text().splitlines()
-    return [json.loads(line)["values"] for line in lines]
+    return [row["values"] for row in search(folder, "hunt", {"hunt": given | more, "groups": [[rows]]})]
 
 
 def blocks_in(text: str) -> int:

@@ -34,7 +34,7 @@ from greenlane_explore import (  # type: ignore[import-not-found]  # they lie be
     _describe_error,
     _limited,
 )
-from greenlane_templates import Seen, Watch  # type: ignore[import-not-found]
+from greenlane_templates import Goals, Seen, Watch, goal_key  # type: ignore[import-not-found]
 
 _MAX_PROGRAMS = 24
 _MAX_CORPUS = 300
@@ -149,10 +149,8 @@ class Crossing:
     def __init__(self, given: dict[str, Any], programs: list[Program], share: int) -> None:
         self._programs = programs
         self._watch = Watch(given["path"])
-        self._goals = {_key(goal["goal"]): set(goal["chain"]) for goal in given["goals"]}
-        self._lines = {goal for goal in self._goals if isinstance(goal, int)}
-        self._arcs = set(self._goals) - self._lines
-        self._first = {int(line): first for line, first in given["first"].items()}
+        self._goals = Goals([goal["goal"] for goal in given["goals"]], given["first"])
+        self._chains = {goal_key(goal["goal"]): set(goal["chain"]) for goal in given["goals"]}
         self._near = set(given["near"])
         self._stock = Stock(given["fragments"], given["options"], given["values"])
         self._tries, self._calls = given["tries"] // share, given["calls"] // share
@@ -181,7 +179,7 @@ class Crossing:
     def _shortened(self, program: Program) -> Program:
         """Without the edits that it reaches as much without."""
         base = next(one for one in self._programs if one.number == program.number)
-        wanted = self._met(program.seen) & set(self._goals)
+        wanted = self._goals.met(program.seen.arcs)
         for edit in program.made:
             other = base
             try:
@@ -190,7 +188,7 @@ class Crossing:
             except (IndexError, SyntaxError, ValueError, TypeError, AttributeError):
                 continue  # the edit after it was one of what it put in
             seen, failed = self._execute(other, other.codes)
-            if seen is not None and failed <= program.failed and wanted <= self._met(seen):
+            if seen is not None and failed <= program.failed and wanted <= self._goals.met(seen.arcs):
                 other.seen, other.failed, program = seen, failed, other
         return program
 
@@ -211,12 +209,12 @@ class Crossing:
 
     def _is_over(self) -> bool:
         spent = self._tries <= 0 or self._watch.calls > self._calls or time.process_time() > self._end
-        return spent or (len(self._hits) >= len(self._goals) and self._tries < self._enough)
+        return spent or (len(self._hits) >= len(self._chains) and self._tries < self._enough)
 
     def _next(self) -> Program:
-        left = [goal for goal in self._goals if goal not in self._hits]
+        left = [goal for goal in self._chains if goal not in self._hits]
         if left and self._chance.random() < _FOCUS:
-            chain = self._goals[self._chance.choice(left)]
+            chain = self._chains[self._chance.choice(left)]
             depths = [len(_lines_of(program) & chain) for program in self._corpus]
             best = max(depths)
             return self._chance.choice([p for p, depth in zip(self._corpus, depths, strict=True) if depth == best])
@@ -231,7 +229,7 @@ class Crossing:
         seen, failed = self._execute(program, codes)
         if seen is None:
             return
-        met = self._met(seen)
+        met = self._goals.met(seen.arcs)
         count = len(program.made) + 1
         new = {arc for arc in seen.arcs if self._features.get(arc, _MAX_EDITS + 1) > count}
         if not new and not any(self._is_better(goal, program, failed) for goal in met):
@@ -274,15 +272,6 @@ class Crossing:
             sys.settrace(None)
         return seen, failed
 
-    def _met(self, seen: Seen) -> set[Any]:
-        first = self._first
-        arcs = {(first.get(a, a), -first.get(-b, -b) if b < 0 else first.get(b, b)) for a, b in seen.arcs}
-        return (self._lines & {b for _, b in arcs}) | (self._arcs & arcs)
-
 
 def _lines_of(program: Program) -> set[int]:
     return {line for _, line in program.seen.arcs}
-
-
-def _key(goal: Any) -> Any:
-    return tuple(goal) if isinstance(goal, list) else goal

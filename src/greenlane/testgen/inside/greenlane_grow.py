@@ -29,7 +29,7 @@ from greenlane_explore import CallTimeout, _describe_error, _limited, _observe  
 from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_programs import Program, programs_of  # type: ignore[import-not-found]
 from greenlane_sequences import composed, open_places, shown  # type: ignore[import-not-found]
-from greenlane_templates import Mutant, Seen, Watch, mutants_from  # type: ignore[import-not-found]
+from greenlane_templates import Goals, Mutant, Seen, Watch, mutants_from  # type: ignore[import-not-found]
 
 _MAX_CORPUS, _MAX_STEPS, _MAX_SHOWN = 200, 24, 120
 _MAX_TIMEOUTS = 3
@@ -73,8 +73,7 @@ class Growth:
         self._places = [open_places(text) for text in self._texts]
         self._wanted = [number for number, act in enumerate(self._acts) if act["wanted"]]
         self._kinds: list[tuple[Any, ...]] = [kin_of(act["of"]) for act in self._acts]
-        self._goals = {tuple(goal) if isinstance(goal, list) else goal for goal in given["goals"]}
-        self._first = {int(line): first for line, first in given["first"].items()}
+        self._goals = Goals(given["goals"], given["first"])
         self._near = set(given["near"])
         self._mutants, self._open = mutants_from(given["mutants"]), set(given["open"])
         self._tries, self._calls = given["tries"] // share, given["calls"] // share
@@ -105,7 +104,7 @@ class Growth:
 
     def _is_over(self) -> bool:
         spent = self._tries <= 0 or self._watch.calls > self._calls or self._is_late()
-        return spent or (bool(self._goals) and self._goals <= self._hits.keys())
+        return spent or (bool(self._goals.keys) and self._goals.keys <= self._hits.keys())
 
     def _is_late(self) -> bool:
         return bool(time.process_time() > self._end)
@@ -177,7 +176,7 @@ class Growth:
         if executed is None:
             return None
         sequence, names = executed
-        met = self._met(sequence)
+        met = self._goals.met(sequence.arcs)
         for goal in met:
             hits = self._hits.setdefault(goal, [])
             hits.append(sequence)
@@ -194,11 +193,6 @@ class Growth:
 
     def _classes(self) -> tuple[Any, ...]:
         return tuple({kind for number in self._wanted for kind in self._kinds[number]})
-
-    def _met(self, sequence: Sequence) -> set[Any]:
-        first = self._first
-        arcs = {(first.get(a, a), -first.get(-b, -b) if b < 0 else first.get(b, b)) for a, b in sequence.arcs}
-        return self._goals & ({b for _, b in arcs} | arcs)
 
     # ---------------------------------------------------------------- what to try next
 
@@ -256,7 +250,7 @@ class Growth:
                 continue
             for hit in hits[:1] if first else hits[1:]:
                 short = self._shortest(hit, {goal})
-                covered |= self._met(short) if not short.failed else set()
+                covered |= self._goals.met(short.arcs) if not short.failed else set()
                 yield from self._rows(short, goal if isinstance(goal, int) else goal[0])
 
     def _shortest(self, sequence: Sequence, wanted: set[Any], line: int = 0) -> Sequence:
@@ -265,12 +259,13 @@ class Growth:
             if self._is_late() or place >= len(sequence.steps) - 1:
                 continue
             executed = self._execute(sequence.program, sequence.steps[:place] + sequence.steps[place + 1 :])
-            shorter = executed[0] if executed is not None else None
-            whole = shorter is not None and len(shorter.steps) == len(sequence.steps) - 1
-            same = (
-                shorter is not None and whole and (shorter.failed, shorter.raised) == (sequence.failed, sequence.raised)
-            )
-            if shorter is not None and same and wanted <= self._met(shorter) and (not line or line in shorter.lines):
+            if executed is None:
+                continue
+            shorter = executed[0]
+            whole = len(shorter.steps) == len(sequence.steps) - 1
+            same = (shorter.failed, shorter.raised) == (sequence.failed, sequence.raised)
+            seen = wanted <= self._goals.met(shorter.arcs) and (not line or line in shorter.lines)
+            if whole and same and seen:
                 sequence = shorter
         return sequence
 
@@ -321,7 +316,7 @@ class Growth:
         for mutant in self._mutants:
             if mutant.number not in self._open:
                 continue
-            there = [s for s in known if mutant.line in self._plain(s) and not s.failed]
+            there = [s for s in known if mutant.line in self._goals.plain(s.lines) and not s.failed]
             there.sort(key=lambda one: one.order)
             if any(self._notices(row, mutant) for row in found[-40:]):
                 continue
@@ -331,7 +326,7 @@ class Growth:
                     break
                 program, steps = self._next()
                 sequence = self._try(program, steps)
-                if sequence is not None and not sequence.failed and mutant.line in self._plain(sequence):
+                if sequence is not None and not sequence.failed and mutant.line in self._goals.plain(sequence.lines):
                     rows = self._noticing([sequence], mutant)
             found += rows
         return found
@@ -346,9 +341,6 @@ class Growth:
                 if self._notices(row, mutant):
                     return [row]
         return []
-
-    def _plain(self, sequence: Sequence) -> set[int]:
-        return {self._first.get(line, line) for line in sequence.lines}
 
     def _notices(self, row: dict[str, Any], mutant: Mutant) -> bool:
         before = self._outcome(row)

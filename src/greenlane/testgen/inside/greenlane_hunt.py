@@ -30,11 +30,13 @@ from greenlane_explore import CallTimeout, _describe_error  # type: ignore[impor
 from greenlane_templates import (  # type: ignore[import-not-found]
     MAX_TIMEOUTS,
     Entry,
+    Goals,
     Mutant,
     Template,
     Watch,
     begun,
     encoded,
+    goal_key,
     longest_text,
     mutants_from,
     with_value,
@@ -75,11 +77,8 @@ class Hunt:
     def __init__(self, given: dict[str, Any], templates: list[Template], share: int) -> None:
         self._templates = templates
         self._watch = Watch(given["path"], list(given["beside"]))
-        self._goals_given = [goal | {"key": _key(goal["goal"])} for goal in given["goals"]]
-        keys = {goal["key"] for goal in self._goals_given}
-        self._lines = {key for key in keys if isinstance(key, int)}
-        self._arcs = keys - self._lines
-        self._first = {int(line): first for line, first in given["first"].items()}
+        self._goals_given = [goal | {"key": goal_key(goal["goal"])} for goal in given["goals"]]
+        self._goals = Goals([goal["goal"] for goal in given["goals"]], given["first"])
         self._near = set(given["near"])
         self._met_near = self._near | {-line for lines in given["beside"].values() for line in lines}
         self._ways = [{n for first, last in way for n in range(first + 1, last + 1)} for way in given["ways"]]
@@ -123,8 +122,7 @@ class Hunt:
         return self._rows(shown)
 
     def _is_over(self) -> bool:
-        wanted = len(self._lines) + len(self._arcs)
-        done = len(self._hits) >= wanted and not self._pending
+        done = len(self._hits) >= len(self._goals.keys) and not self._pending
         return done or self._tries <= 0 or self._watch.calls > self._calls or self._is_late()
 
     def _choose_templates(self) -> None:
@@ -156,7 +154,7 @@ class Hunt:
         self._outcomes.clear()
 
     def _sense(self, entry: Entry) -> int:
-        lines = self._plain(entry.lines)
+        lines = self._goals.plain(entry.lines)
         there = [mutant for mutant in self._mutants if mutant.line in lines]
         some = there[:: max(len(there) // _SENSING, 1)]
         return sum(self._notices(entry, mutant) for mutant in some)
@@ -172,7 +170,7 @@ class Hunt:
         entry = self._execute(number, values)
         if entry is None:
             return None
-        for goal in self._goals(entry):
+        for goal in self._goals.met(entry.arcs):
             self._keep(goal, entry)
         met: set[Any] = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
         met |= {(line, word, "same") for line, word, other in entry.compared if word == other and word in self._words}
@@ -204,14 +202,6 @@ class Hunt:
         finally:
             sys.settrace(None)
         return Entry(number, values, seen, failed)
-
-    def _plain(self, lines: frozenset[int]) -> set[int]:
-        return {self._first.get(line, line) for line in lines}
-
-    def _goals(self, entry: Entry) -> set[Any]:
-        first = self._first
-        arcs = {(first.get(a, a), -first.get(-b, -b) if b < 0 else first.get(b, b)) for a, b in entry.arcs}
-        return (self._lines & {b for _, b in arcs}) | (self._arcs & arcs)
 
     def _keep(self, goal: Any, entry: Entry) -> None:
         """The shortest inputs that reach it; one that ends in a crash only where there is no other."""
@@ -309,7 +299,7 @@ class Hunt:
         """For each open fault an input that notices it: one that was found, or a further one like it."""
         alive: list[tuple[Mutant, list[Entry]]] = []
         for mutant in self._mutants:
-            there = [e for e in (*shown, *self._corpus) if mutant.line in self._plain(e.lines) and not e.failed]
+            there = [e for e in (*shown, *self._corpus) if mutant.line in self._goals.plain(e.lines) and not e.failed]
             if mutant.number not in self._open or not there:
                 continue
             some = there[:: max(len(there) // _LOOKS, 1)][:_LOOKS]
@@ -347,8 +337,8 @@ class Hunt:
         hits = list({id(e): e for entries in self._hits.values() for e in entries}.values())
         covered: set[Any] = set()
         short: list[Entry] = []
-        for entry in sorted(hits, key=lambda one: (one.failed, -len(self._goals(one)), one.length)):
-            goals = self._goals(entry)
+        for entry in sorted(hits, key=lambda one: (one.failed, -len(self._goals.met(one.arcs)), one.length)):
+            goals = self._goals.met(entry.arcs)
             if goals - covered:
                 covered |= goals
                 short.append(self._shortest(entry, goals))
@@ -372,7 +362,7 @@ class Hunt:
             if late or number == entry.template or place is None or there is None or template.timeouts >= MAX_TIMEOUTS:
                 continue
             other = self._execute(number, with_value(template.rows[0], there, entry.values[place]))
-            if other is not None and not other.failed and self._goals(other) >= self._goals(entry):
+            if other is not None and not other.failed and self._goals.met(other.arcs) >= self._goals.met(entry.arcs):
                 yield other
 
     def _shortest(self, entry: Entry, goals: set[Any]) -> Entry:
@@ -384,13 +374,9 @@ class Hunt:
                 for text in texts.shortened(entry.values[place]):
                     left -= 1
                     other = self._execute(entry.template, with_value(entry.values, place, text))
-                    if other is not None and other.failed <= entry.failed and goals <= self._goals(other):
+                    if other is not None and other.failed <= entry.failed and goals <= self._goals.met(other.arcs):
                         entry, again = other, True
                         break
                     if left <= 0:
                         break
         return entry
-
-
-def _key(goal: Any) -> Any:
-    return tuple(goal) if isinstance(goal, list) else goal

@@ -6,7 +6,7 @@ import ast
 import collections
 import importlib
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from greenlane_compared import Comparison, comparisons_of  # type: ignore[import-not-found]
@@ -172,6 +172,29 @@ class Seen:
             for comparison in comparisons:
                 for left, right in comparison.look(frame):
                     self.compared[line, left, right] = None
+
+
+class Goals:
+    """Open lines, and branches as (from, to), of the watched file; `first` gives the first line of the statement that a
+    line stands in, where that is another one."""
+
+    def __init__(self, given: Iterable[Any], first: dict[str, int]) -> None:
+        self.keys = {goal_key(goal) for goal in given}
+        self._first = {int(line): statement for line, statement in first.items()}
+
+    def plain(self, lines: Iterable[int]) -> set[int]:
+        return {self._first.get(line, line) for line in lines}
+
+    def met(self, arcs: Iterable[tuple[int, int]]) -> set[Any]:
+        """Those that these ways through the file reach."""
+        first = self._first
+        plain = {(first.get(a, a), -first.get(-b, -b) if b < 0 else first.get(b, b)) for a, b in arcs}
+        return self.keys & ({b for _, b in plain} | plain)
+
+
+def goal_key(goal: Any) -> Any:
+    """A goal as it came in JSON, so that it can be kept in a set."""
+    return tuple(goal) if isinstance(goal, list) else goal
 
 
 class Watch:
