@@ -317,3 +317,17 @@ async def test_a_run_that_is_woken_again_and_again_has_one_task_at_work(
             await asyncio.sleep(0.001)
         await asyncio.gather(*tasks)
     assert most == 1
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_work_that_is_cancelled_at_the_moment_of_a_ring_ends(tmp_path: Path, turns: int) -> None:
+    async with open_house(tmp_path, plain_agents()) as house:
+        task = asyncio.create_task(house.worker.run())
+        await asyncio.sleep(0.1)
+        house.worker.ring()
+        for _ in range(turns):  # of the event loop
+            await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=2)
+        task.cancel()
+        assert done

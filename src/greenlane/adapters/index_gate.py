@@ -81,10 +81,12 @@ class IndexGate:
 
     async def _serve(self, client: Streams) -> None:
         reader, writer = client
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _HEAD_TIMEOUT_S)
+        async with asyncio.timeout(_HEAD_TIMEOUT_S):
+            head = await reader.readuntil(b"\r\n\r\n")
         try:
             host, port, first = self._read_head(head)
-            server = await asyncio.wait_for(self._connect(host, port), _CONNECT_TIMEOUT_S)
+            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                server = await self._connect(host, port)
         except _RefusedError as error:
             head_lines = ("HTTP/1.1 403 Forbidden", "Connection: close", "Content-Length: 0", f"X-Reason: {error}")
             writer.write("\r\n".join([*head_lines, "", ""]).encode())
@@ -170,8 +172,13 @@ async def _join(one: Streams, other: Streams) -> None:
         other[1].close()
 
 
+async def _read_some(reader: asyncio.StreamReader) -> bytes:
+    async with asyncio.timeout(_IDLE_S):
+        return await reader.read(_CHUNK)
+
+
 async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await asyncio.wait_for(reader.read(_CHUNK), _IDLE_S):
+    while data := await _read_some(reader):
         writer.write(data)
         await writer.drain()
     if writer.can_write_eof():

@@ -122,7 +122,8 @@ class Generator:
                 wait_s = self._began + arrival.at_s - loop.time()
                 if wait_s > 0:
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.stopped.wait(), wait_s)
+                        async with asyncio.timeout(wait_s):
+                            await self.stopped.wait()
                 if self.stopped.is_set():
                     break
                 self._send(session, number, arrival)

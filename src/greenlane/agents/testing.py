@@ -45,6 +45,7 @@ from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.program import AnySuiteRunner
 from greenlane.suite.project import complete_service
+from greenlane.suite.report import why_cut_short
 from greenlane.suite.runner import SuiteRequest, SuiteRun, remove_tree
 from greenlane.testgen import GeneratedFile, Generation, Origin, TestAsker, TestGenerator
 from greenlane.testgen.neighbours import MARKER
@@ -347,7 +348,7 @@ def _ask(change: Change, gate: Gate) -> HumanRequested:
 def _suite_facts(run: SuiteRun) -> SuiteFacts:
     stopped = f"it was stopped ({run.result.stopped})" if run.result.stopped else ""
     if run.cut_short and not stopped:
-        stopped = f"it ended before its last test (exit code {run.result.exit_code}): a test ends the process"
+        stopped = f"it {why_cut_short(run.result.exit_code)}"
     if run.doubts:
         stopped = f"its report can't be believed: {run.doubts[0]}"
     return SuiteFacts(

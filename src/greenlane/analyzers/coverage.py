@@ -27,6 +27,7 @@ from greenlane.suite.impact import impacted_tests
 from greenlane.suite.lines import UnreadableSourceError, changed_statements
 from greenlane.suite.program import AnySuiteRunner
 from greenlane.suite.project import complete_service
+from greenlane.suite.report import why_cut_short
 from greenlane.suite.runner import SuiteRequest, SuiteRun, import_roots
 
 MAX_SOURCE_BYTES = 1 << 20
@@ -205,7 +206,7 @@ def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str
     if run.doubts:
         return f"the test suite's report can't be believed: {run.doubts[0]}"
     if run.cut_short and not run.failing:
-        return f"the test suite ended before its last test (exit code {run.result.exit_code}): a test ends the process"
+        return f"the test suite {why_cut_short(run.result.exit_code)}"
     if not run.passed and not run.tests_run:
         return f"the test suite did not start (exit code {run.result.exit_code})"
     if statements and not run.contexts and not run.outcomes:

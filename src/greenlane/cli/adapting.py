@@ -33,8 +33,12 @@ def check_adapters(settings: Settings) -> Iterator[Diagnosis]:
 
 
 def _try(name: str, ask: Callable[[], Coroutine[Any, Any, str]]) -> Diagnosis:
+    async def ask_in_time() -> str:
+        async with asyncio.timeout(ASK_S):
+            return await ask()
+
     try:
-        return Diagnosis(name=name, ok=True, detail=asyncio.run(asyncio.wait_for(ask(), ASK_S)))
+        return Diagnosis(name=name, ok=True, detail=asyncio.run(ask_in_time()))
     except GreenlaneError as error:
         return Diagnosis(name=name, ok=False, detail=error.message, fix=error.hint)
     except TimeoutError:

@@ -248,7 +248,8 @@ class Application:
     async def _growth(self, grown: asyncio.Event) -> None:
         """Wait until the ledger may have grown since `grown` was taken."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(grown.wait(), FOLLOW_SWEEP_S)
+            async with asyncio.timeout(FOLLOW_SWEEP_S):
+                await grown.wait()
 
     async def close(self) -> None:
         self._doorbell.close()

@@ -110,7 +110,8 @@ class Worker:
                     self._outage.note(error)
                 self._outage.raise_after(give_up_s)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._rung.wait(), self._sweep_s)
+                    async with asyncio.timeout(self._sweep_s):
+                        await self._rung.wait()
                 self._rung.clear()
         finally:
             await self._stop()

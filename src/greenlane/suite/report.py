@@ -17,6 +17,9 @@ from pathlib import Path
 import msgspec
 
 _MAX_NAMED = 20
+_INTERNAL, _USAGE = 3, 4
+NOT_BEGUN = (_INTERNAL, _USAGE)
+"""pytest's exit codes for an error inside pytest or a plugin, and for options or paths that it does not take."""
 
 
 class TestOutcome(msgspec.Struct, frozen=True):
@@ -78,3 +81,12 @@ def _files(root: Path, ignored: frozenset[str]) -> Iterator[Path]:
             path = Path(folder, name)
             if name not in ignored and not path.is_symlink() and path.is_file():
                 yield path.relative_to(root)
+
+
+def why_cut_short(exit_code: int) -> str:
+    """Why a suite ended before its last test, as its exit code tells: a clause of which the suite is the subject."""
+    if exit_code == _USAGE:
+        return f"did not begin: pytest did not take its options or paths (exit code {exit_code}): look at commands.test"
+    if exit_code == _INTERNAL:
+        return f"ended before its last test: pytest or one of its plugins broke (exit code {exit_code})"
+    return f"ended before its last test (exit code {exit_code}): a test ends the process"

@@ -27,13 +27,12 @@ from greenlane.domain.settings import Settings
 from greenlane.ports.environments import FoundSuite, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox, SandboxJob, SandboxResult
 from greenlane.suite.files import put_files, read_bytes
-from greenlane.suite.report import TestOutcome, find_doubts, list_disturbed
+from greenlane.suite.report import NOT_BEGUN, TestOutcome, find_doubts, list_disturbed
 
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _INSIDE = Path(__file__).with_name("inside")
 IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
 _MAX_LINES = 200_000
-_NOT_BEGUN = (3, 4)  # pytest's exit codes for an error inside pytest or a plugin, and for options it does not know
 _NO_TESTS = 5
 _OUTPUT_TAIL = 4000
 _CALLS_PYTEST = re.compile(r"^\S*(\{python\}|python[\d.]*) -m pytest\b|^\S*pytest\b")
@@ -150,12 +149,12 @@ class SuiteRunner:
     ) -> SuiteRun:
         """Run the tests; once more without the project's own pytest options if those can't be understood."""
         run = await self._run_once(service, environment, tree, request, bare=tree == self._bare)
-        if run.result.exit_code not in _NOT_BEGUN or run.tests_run or tree == self._bare:
+        if run.result.exit_code not in NOT_BEGUN or run.tests_run or tree == self._bare:
             return run
         if "pytest" not in service.commands.test:
             return run
         again = await self._run_once(service, environment, tree, request, bare=True)
-        if again.result.exit_code in _NOT_BEGUN:
+        if again.result.exit_code in NOT_BEGUN:
             return run
         self._bare = tree
         return again

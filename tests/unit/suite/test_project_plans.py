@@ -321,6 +321,7 @@ def test_lines_that_lead_elsewhere_are_left_out_and_said(line: str) -> None:
         (("uv", "run", "--group", "test", "pytest", "-x"), "{python} -m pytest -q -x"),
         (("poetry", "run", "python", "runtests.py", "--fast"), "{python} runtests.py --fast"),
         (("pytest", "a; rm -rf /", "$(id)"), "{python} -m pytest -q 'a; rm -rf /' '$(id)'"),
+        (("pytest", "--cov-fail-under", "100", "--html", "r.html", "tests"), "{python} -m pytest -q tests"),
         (("pytest", "--collect-only"), "{python} -m pytest -q"),
         (("true",), None),
         (("python", "-c", "pass"), None),

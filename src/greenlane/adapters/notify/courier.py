@@ -103,7 +103,8 @@ class Courier:
             except Exception:
                 log.warning("notifications could not be delivered; they are tried again", exc_info=True)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._more.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._more.wait()
 
     async def flush(self) -> int:
         """Attempt everything that is due now, once; how many were attempted."""

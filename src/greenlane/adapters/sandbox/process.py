@@ -312,7 +312,8 @@ class _Init:
         loop = asyncio.get_running_loop()
         loop.add_reader(self._descriptor, event.set)
         try:
-            await asyncio.wait_for(event.wait(), _GONE_S)
+            async with asyncio.timeout(_GONE_S):
+                await event.wait()
         except TimeoutError as error:
             raise RetryableError("the processes of a sandboxed job were killed and have not ended yet") from error
         finally:

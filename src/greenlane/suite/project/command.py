@@ -21,12 +21,24 @@ _VALUED = (
     "--cov",
     "--cov-report",
     "--cov-config",
+    "--cov-fail-under",
+    "--cov-context",
     "--junitxml",
     "--junit-xml",
+    "--junit-prefix",
     "--basetemp",
     "--dist",
+    "--numprocesses",
     "--parallel",
+    "--durations",
+    "--durations-min",
+    "--color",
+    "--tb",
+    "--capture",
+    "--html",
+    "--report-log",
 )
+"""Options that are left out and may have their value in the next word."""
 _NEVER = re.compile(r"--(?:collect-only|co|setup-plan|setup-only|setup-show|fixtures|version|help|markers)|-h|-V")
 _COVERAGE_FLAGS = re.compile(
     r"-p|-a|--(?:parallel-mode|append|branch|source|include|omit|rcfile|concurrency|context)\b.*"
