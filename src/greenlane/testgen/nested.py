@@ -62,14 +62,16 @@ def _calls_of_itself(node: FunctionNode) -> Iterator[ast.Call]:
 
 def _bound(node: FunctionNode, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Names that stand for a part of the argument, in the order of the code; reads `known` as it grows."""
-    binding = [n for n in ast.walk(node) if isinstance(n, ast.For | ast.AsyncFor | ast.comprehension | ast.Assign)]
-    for part in sorted(binding, key=lambda n: getattr(n, "target", n).lineno if hasattr(n, "target") else n.lineno):
+    bindings: list[tuple[ast.expr, ast.expr, bool]] = []
+    for part in ast.walk(node):
         if isinstance(part, ast.Assign):
-            target, text = part.targets[0], _around(part.value, known)
-        else:
-            target, text = _item(part.target, part.iter, known)
-        if isinstance(target, ast.Name) and text:
-            yield target.id, text
+            bindings.append((part.targets[0], part.value, False))
+        elif isinstance(part, ast.For | ast.AsyncFor | ast.comprehension):
+            bindings.append((part.target, part.iter, True))
+    for target, value, is_loop in sorted(bindings, key=lambda row: (row[0].lineno, row[0].col_offset)):
+        bound, text = _item(target, value, known) if is_loop else (target, _around(value, known))
+        if isinstance(bound, ast.Name) and text:
+            yield bound.id, text
 
 
 def _item(target: ast.expr, held: ast.expr, known: Mapping[str, str]) -> tuple[ast.expr, str]:
