@@ -49,6 +49,13 @@ def shown(text):
     if given["source"] and poster:
         return poster
     return ""
+
+
+def declared(fields, computed):
+    for name in computed:
+        if name in fields and name in ("price", "total"):
+            return name
+    return ""
 """
 
 
@@ -156,6 +163,12 @@ def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_pa
 )
 def test_a_word_of_an_input_is_exchanged_before_a_letter_of_one(part: Any, value: Any, whole: bool) -> None:
     assert greenlane_texts.stands_in(part, value) is whole
+
+
+@pytest.mark.parametrize("look", ["declared({'kind': 1}, ['kind'])", "declared({'price': 1}, ['other'])"])
+def test_a_name_that_is_given_in_two_places_is_changed_in_both_or_made_the_same(tmp_path: Path, look: str) -> None:
+    found = hunt(tmp_path, case_of("declared", look=look), 32, [30, 31], [], tries=60)
+    assert "price" in [value for values in found for value in values if values.count(value) == 2]
 
 
 def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:
