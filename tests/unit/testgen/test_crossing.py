@@ -139,7 +139,8 @@ def cross(folder: Path, goal: int, chain: list[int], tries: int = 3000) -> list[
     fragments, options = ["Needed('a')", "{}", "'b'", "Either('b', 'c')"], [["Needed", "loud", "True"]]
     given = {
         "path": str(module), "goals": [{"goal": goal, "chain": chain}], "first": {}, "near": list(range(10, 16)),
-        "fragments": fragments, "options": options, "entries": [], "values": [0], "tries": tries, "calls": 10**7, "seconds": 20,
+        "fragments": fragments, "options": options, "entries": [],
+        "values": [0], "tries": tries, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     imports = [["rules", "Either"], ["rules", "Needed"], ["rules", "check"]]
     programs = [

@@ -13,7 +13,7 @@ from greenlane.suite.lines import parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.guesses import guess_options
-from greenlane.testgen.hunt import filled, slotted
+from greenlane.testgen.hunt import called_in, filled, slotted
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside import greenlane_texts
 from greenlane.testgen.mutants import mutants_of
@@ -81,6 +81,12 @@ def test_literals_of_a_script_become_slots_and_come_back() -> None:
     assert back is not None
     assert back.script is not None
     assert back.script.text == "size = 7\ntext = f'{size} a'\nwidth(\"it's\", size=size)[0]"
+
+
+def test_looks_at_parts_of_what_one_call_gave_are_of_one_kind() -> None:
+    made = ("found = blocks('a b')",)
+    templates = [slotted(case_of("blocks", *made, look=look)) for look in ("found[0]", "found.size", "width('a', 1)")]
+    assert [called_in(one) for one in templates if one is not None] == ["blocks", "blocks", "width"]
 
 
 @pytest.mark.parametrize("values", [["a"], ["a", 1, float("inf")], ["x" * 500, 1, 2], ["a", 1, None]])
