@@ -89,3 +89,20 @@ def begun_anew(statements: Sequence[ast.stmt]) -> list[int]:
             found += [place] if key in made else []
             made.add(key)
     return found
+
+
+def asserts_itself(body: Sequence[ast.stmt]) -> bool:
+    """Whether it asserts itself, and not only inside of a loop or the like."""
+    for part in body:
+        if isinstance(part, ast.Assert):
+            return True
+        if isinstance(part, ast.With) and "raises" in ast.unparse(part.items[0].context_expr).lower():
+            return True
+        func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
+        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == "self":
+            return True
+    return False
+
+
+def asserts_within(node: ast.FunctionDef) -> bool:
+    return asserts_itself([part for part in ast.walk(node) if isinstance(part, ast.stmt)])

@@ -20,14 +20,15 @@ from typing import Any
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, self_look
+from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
-from greenlane.testgen.folding import fold
+from greenlane.testgen.folding import fold, with_defaults
 from greenlane.testgen.inputs import Import
-from greenlane.testgen.testmodules import ReadTests, TestModule
+from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
 _MAX_BASES, _MAX_SHORT = 4, 16
+_MAX_DEEP = 3
 _SELF = "self"
 _MARK = "greenlane_written_out"
 
@@ -64,6 +65,14 @@ def given_directly(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[list[ast.s
     return left, look
 
 
+class _Around(msgspec.Struct, frozen=True):
+    """What stands around a statement: the class (empty: none), functions of the test, names that it stores."""
+
+    owner: str
+    inner: Mapping[str, ast.FunctionDef]
+    stored: Set[str]
+
+
 class Checkers:
     """The asserting helpers that tests of one file call. `borrowed` are names that written-out helpers of other files
     need, with what they are imported as."""
@@ -80,18 +89,39 @@ class Checkers:
         inner = {n.name: n for n in test.body if isinstance(n, ast.FunctionDef)}
         stored = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
-        body: list[ast.stmt] = []
-        for node in test.body:
-            call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
-            helper = self._helper_of(call, owner, inner) if isinstance(call, ast.Call) else None
-            asked = self._helper_of(look, owner, inner) if isinstance(look, ast.Call) else None
-            done: list[ast.stmt] | None = None
-            if helper is not None and isinstance(call, ast.Call) and _asserts(helper.node):
-                done, _ = self._body_of(helper, call, stored)
-            elif asked is not None and isinstance(look, ast.Call):
-                done = self._seen_through(asked, look, node, stored)
-            body += [node] if done is None else done
+        body = self._expanded(test.body, _Around(owner, inner, stored), _MAX_DEEP)
         return test if body == test.body else self._with_short_methods(_with_body(test, body), owner)
+
+    def _expanded(self, body: Sequence[ast.stmt], around: _Around, deep: int) -> list[ast.stmt]:
+        """Statements with what such helpers do, and the helpers that these call, in place of their calls."""
+        found: list[ast.stmt] = []
+        for node in body:
+            done = self._done_by(node, around) if deep else None
+            if done is not None:
+                bound = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+                inside = msgspec.structs.replace(around, stored=around.stored | bound)
+                found += self._expanded(done, inside, deep - 1)
+            elif isinstance(node, ast.With):
+                within = self._expanded(node.body, around, deep)
+                found.append(node if within == node.body else _marked_like(_with_statements(node, within), node))
+            else:
+                found.append(node)
+        return found
+
+    def _done_by(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+        """What a statement does that calls a helper; None for any other."""
+        call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
+        helper = self._helper_of(call, around) if isinstance(call, ast.Call) else None
+        asked = self._helper_of(look, around) if isinstance(look, ast.Call) else None
+        if helper is not None and isinstance(call, ast.Call) and asserts_within(helper.node):
+            return self._body_of(helper, call, around.stored)[0]
+        if asked is not None and isinstance(look, ast.Call):
+            return self._seen_through(asked, look, node, around.stored)
+        called = node.value if isinstance(node, ast.Assign | ast.Expr) else None
+        method = self._helper_of(called, around) if isinstance(called, ast.Call) else None
+        if method is not None and method.method and isinstance(called, ast.Call):  # a function comes along as it is
+            return self._seen_through(method, called, node, around.stored)
+        return None
 
     def _with_short_methods(self, test: FunctionNode, owner: str) -> FunctionNode:
         """The test with what methods of its class give that do nothing but give it: `self.dedent("a")`."""
@@ -105,14 +135,14 @@ class Checkers:
 
     def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
         own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == _SELF
-        helper = self._helper_of(call, owner, {}) if own else None
+        helper = self._helper_of(call, _Around(owner, {}, frozenset())) if own else None
         body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
         if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
             return None
         done, given = self._body_of(helper, call, set())
         return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
-    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
+    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: Set[str]) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
         done, given = self._body_of(helper, call, stored)
         if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
@@ -122,13 +152,13 @@ class Checkers:
 
     # ------------------------------------------------------------------ which helper
 
-    def _helper_of(self, call: ast.Call, owner: str, inner: Mapping[str, ast.FunctionDef]) -> _Helper | None:
+    def _helper_of(self, call: ast.Call, around: _Around) -> _Helper | None:
         func = call.func
         if isinstance(func, ast.Name):
-            node = inner.get(func.id) or self._functions.get(func.id)
+            node = around.inner.get(func.id) or self._functions.get(func.id)
             found = _Helper(node=node, home=None, constants={}) if node is not None else self._imported(func.id)
         elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == _SELF:
-            found = self._method(func.attr, owner)
+            found = self._method(func.attr, around.owner)
         else:
             return None
         return found if found is not None and not found.node.decorator_list else None
@@ -161,9 +191,9 @@ class Checkers:
 
     def _base_of(self, module: TestModule, node: ast.ClassDef) -> tuple[TestModule, ast.ClassDef | None]:
         for base in node.bases:
-            if not isinstance(base, ast.Name):
-                continue
-            home, name = (module, base.id) if base.id not in module.imports else self._home_of(module, base.id)
+            source, name = origin_of(module, base)
+            home = self._read(source) if source else module
+            name = name if source else getattr(base, "id", "")
             classes = {n.name: n for n in home.parsed.body if isinstance(n, ast.ClassDef)} if home else {}
             if home is not None and name in classes:
                 return home, classes[name]
@@ -172,14 +202,15 @@ class Checkers:
     # ------------------------------------------------------------------ written out
 
     def _body_of(
-        self, helper: _Helper, call: ast.Call, stored: set[str]
+        self, helper: _Helper, call: ast.Call, stored: Set[str]
     ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
         """The helper's statements with what the call gives, and what it returns at their end; no statements where they
         could mean something else here."""
         given = _given(helper, call)
         if given is None or not self._may_borrow(helper, set(given)):
             return None, None
-        body = [n for n in helper.node.body if not _is_docstring(n)]
+        body = [n for n in helper.node.body if not _is_docstring(n) and not _is_print(n)]
+        body, given = with_defaults(body, given)
         rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
         body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
@@ -201,9 +232,12 @@ class Checkers:
             return None, None
         assigned = [_assigned(name, value) for name, value in given.items() if name in bound and name not in plain]
         made = [*assigned, *done]
+        looked_at = asserts_itself(helper.node.body) or not asserts_within(
+            helper.node
+        )  # else its calls are all there is
         for node in made:
             ast.fix_missing_locations(ast.copy_location(node, call))
-            setattr(node, _MARK, True)
+            setattr(node, _MARK, looked_at or any(node is one for one in assigned))
         return made, returned
 
     def _may_borrow(self, helper: _Helper, params: set[str]) -> bool:
@@ -211,7 +245,8 @@ class Checkers:
         if helper.home is None:
             return True
         names = {n.id for n in ast.walk(helper.node) if isinstance(n, ast.Name)} - params
-        needed = {name: pair for name, pair in helper.home.imports.items() if name in names}
+        there = {name: (helper.home.name, name) for name in bound_at_top(helper.home.parsed) if helper.home.name}
+        needed = {name: pair for name, pair in {**there, **helper.home.imports}.items() if name in names}
         known = {**self._own.imports, **self.borrowed}
         own = self._functions.keys() | self._classes.keys()
         if any(known.get(name, pair) != pair or name in own for name, pair in needed.items()):
@@ -277,6 +312,15 @@ def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
+def _is_print(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func) == "print"
+
+
+def _with_statements(node: ast.With, body: list[ast.stmt]) -> ast.stmt:
+    return ast.copy_location(ast.With(items=node.items, body=body), node)
+
+
 def _found_side(node: ast.stmt, params: Set[str]) -> ast.stmt:
     """`self.assertEqual(found, expected)` as an assertion on `found` alone, where the other is what was given."""
     call = node.value if isinstance(node, ast.Expr) else None
@@ -301,16 +345,6 @@ def _marked_like(node: ast.stmt, other: ast.stmt) -> ast.stmt:
 
 def _parts(value: ast.expr) -> Sequence[ast.AST]:
     return [n for n in ast.iter_child_nodes(value) if isinstance(n, ast.expr)]
-
-
-def _asserts(node: ast.FunctionDef) -> bool:
-    for part in node.body:
-        if isinstance(part, ast.Assert):
-            return True
-        func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
-        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == _SELF:
-            return True
-    return False
 
 
 def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def fold(body: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -100,3 +100,29 @@ def _truth(node: ast.expr) -> bool | None:
     if isinstance(node, ast.Dict):
         return bool(node.keys) if None not in node.keys else None
     return None
+
+
+def with_defaults(
+    body: Sequence[ast.stmt], given: Mapping[str, ast.expr]
+) -> tuple[list[ast.stmt], dict[str, ast.expr]]:
+    """A helper's statements without `if options is None: options = {}`, and what it is given with what that puts in."""
+    left, known = list[ast.stmt](), dict(given)
+    for node in body:
+        name = _defaulted(node)
+        value = known.get(name)
+        if value is None or not (isinstance(value, ast.Constant | ast.List | ast.Dict | ast.Tuple | ast.Set)):
+            left.append(node)
+        elif isinstance(value, ast.Constant) and value.value is None:
+            known[name] = node.body[0].value  # type: ignore[attr-defined]  # what `_defaulted` found
+    return left, known
+
+
+def _defaulted(node: ast.stmt) -> str:
+    """The name that a statement does nothing for but to give it a plain value where it is None; else empty."""
+    if not isinstance(node, ast.If) or node.orelse or len(node.body) != 1:
+        return ""
+    put, test = node.body[0], node.test
+    target = put.targets[0] if isinstance(put, ast.Assign) and len(put.targets) == 1 else None
+    plain = isinstance(put, ast.Assign) and not any(isinstance(n, ast.Name) for n in ast.walk(put.value))
+    asked = isinstance(target, ast.Name) and ast.unparse(test) == f"{target.id} is None"
+    return target.id if isinstance(target, ast.Name) and plain and asked else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
@@ -88,8 +89,14 @@ def _of_tests(
         if path not in files:
             files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
-        for one in read(file, name) if file is not None else ():
+        for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
+
+
+def _writable(found: Iterator[FoundScript]) -> Iterator[FoundScript]:
+    """Those up to the first one that `ast` can't write down again, as an f-string with a backslash inside."""
+    with contextlib.suppress(ValueError):
+        yield from found
 
 
 def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:

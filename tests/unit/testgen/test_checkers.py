@@ -198,3 +198,86 @@ def test_conditions_that_are_decided_go() -> None:
     body = ast.parse("if None is None and a:\n    b = 1\nif {}.pop('x', 0):\n    c()\nd(*(), **{'e': not 1})").body
     text = ast.unparse(ast.Module(body=fold(body), type_ignores=[]))
     assert text == "if a:\n    b = 1\nd(e=False)"
+
+
+BASE = """
+import unittest
+
+import menu
+
+LOUD = 4
+
+
+def tables(*numbers):
+    yield from numbers
+
+
+class Case(unittest.TestCase):
+    def ordered(self, text, extras=None, flags=0):
+        print("ORDER", text)
+        flags |= LOUD
+        return menu.order(text, extras, flags)
+
+    def refused(self, text, error):
+        with self.assertRaises(error):
+            self.ordered(text)
+
+    def served(self, text, names, extras=None):
+        if extras is None:
+            extras = []
+        order = self.ordered(text, extras)
+        for table in tables(1, 2):
+            self.assertEqual(order.at(table), names)
+"""
+ORDERS = """
+import pytest
+
+from .. import base
+from menu import order
+
+
+class TestOrders(base.Case):
+    def test_refused(self):
+        self.refused("two", ValueError)
+        self.refused("three", ValueError)
+
+    def test_served(self):
+        self.served("soup", ["a"])
+
+    def test_found(self):
+        order = self.ordered("tea")
+        self.assertEqual(order.total, 2)
+
+
+@pytest.mark.parametrize("dish", ["fish\\n"])
+def test_two(dish):
+    count = 2
+    assert order(f"{dish} {count}") == 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "looks"),
+    [
+        ("TestOrders::test_refused", ["menu.order('two', None, flags)", "menu.order('three', None, flags)"]),
+        ("TestOrders::test_served", ["menu.order('soup', [], flags)"]),
+        ("TestOrders::test_found", ["menu.order('tea', None, flags)", "order.total"]),
+    ],
+)
+def test_helpers_of_a_base_in_a_module_that_call_each_other_are_written_out(
+    tmp_path: Path, test: str, looks: list[str]
+) -> None:
+    write_tree(tmp_path, {
+        "tests/__init__.py": "", "tests/base.py": BASE, "tests/food/__init__.py": "",
+        "tests/food/test_orders.py": ORDERS,
+    })  # fmt: skip
+    found = [one.script for one in read_scripts(tmp_path, [f"tests/food/test_orders.py::{test}"])]
+    assert [script.look for script in found] == looks
+    assert found[0].setup == ("flags = 0", "flags |= LOUD")
+    assert found[0].imports == {("menu", ""), ("tests.base", "LOUD")}
+
+
+def test_a_text_of_a_row_is_part_of_a_text_that_is_put_together(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/food/test_orders.py": ORDERS})
+    (found,) = read_scripts(tmp_path, ["tests/food/test_orders.py::test_two"])
+    assert found.script.look == "order(f'fish\\n {count}')"
