@@ -13,6 +13,8 @@ _SELF_LOOKS = {name for name in dir(unittest.TestCase) if re.match("assert(?!_|R
     "assertEquals", "assertItemsEqual",
 }  # fmt: skip
 
+_RAISING = frozenset({"self.assertRaises", "self.failUnlessRaises", "pytest.raises", "raises"})
+
 
 def done(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of a test, with calls in place of assertions on them; without those that raise."""
@@ -51,6 +53,16 @@ def self_look(node: ast.expr) -> ast.expr | None:
     given = [a for a in node.args[:2] if not _is_fixed(a)] or node.args
     calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
     return (calls or given)[0]
+
+
+def raised_look(node: ast.expr) -> ast.expr | None:
+    """The call that `self.assertRaises(ValueError, price, "a")` makes, or `pytest.raises` so given."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2 or ast.unparse(node.func) not in _RAISING:
+        return None
+    func, *args = node.args[1:]
+    plain = isinstance(func, ast.Name | ast.Attribute) and not any(isinstance(a, ast.Starred) for a in args)
+    call = ast.Call(func=func, args=args, keywords=node.keywords)
+    return ast.fix_missing_locations(ast.copy_location(call, node)) if plain else None
 
 
 def without_asserts(node: ast.stmt) -> ast.stmt | None:

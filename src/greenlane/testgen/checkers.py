@@ -16,12 +16,12 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
 
 import msgspec
 
 from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
 from greenlane.testgen.folding import fold, with_defaults
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
@@ -56,8 +56,8 @@ def given_directly(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[list[ast.s
         name = node.targets[0] if isinstance(node, ast.Assign) and is_written_out(node) else None
         if isinstance(node, ast.Assign) and isinstance(name, ast.Name) and not _is_made(node.value):
             read = [n for s in (*left, *rest, look) for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name.id]
-            if len(read) == 1 and _is_read(read[0]):
-                filling = _Filling({name.id: node.value}, {})
+            if len(read) == 1 and is_read(read[0]):
+                filling = Filling({name.id: node.value}, {})
                 rest = [_marked_like(filling.visit(copy.deepcopy(one)), one) for one in rest]
                 look = filling.visit(copy.deepcopy(look))
                 continue
@@ -71,6 +71,16 @@ class _Around(msgspec.Struct, frozen=True):
     owner: str
     inner: Mapping[str, ast.FunctionDef]
     stored: Set[str]
+    texts: dict[str, ast.Constant] = msgspec.field(default_factory=dict)
+    """What names of the test stand for just then, where that is a literal."""
+
+    def note(self, node: ast.stmt) -> None:
+        """What a statement binds."""
+        for name in [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not is_read(n)]:
+            self.texts.pop(name, None)
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
+            self.texts[target.id] = node.value
 
 
 class Checkers:
@@ -97,8 +107,9 @@ class Checkers:
         found: list[ast.stmt] = []
         for node in body:
             done = self._done_by(node, around) if deep else None
+            around.note(node)
             if done is not None:
-                bound = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+                bound = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
                 inside = msgspec.structs.replace(around, stored=around.stored | bound)
                 found += self._expanded(done, inside, deep - 1)
             elif isinstance(node, ast.With):
@@ -114,13 +125,24 @@ class Checkers:
         helper = self._helper_of(call, around) if isinstance(call, ast.Call) else None
         asked = self._helper_of(look, around) if isinstance(look, ast.Call) else None
         if helper is not None and isinstance(call, ast.Call) and asserts_within(helper.node):
-            return self._body_of(helper, call, around.stored)[0]
+            return self._body_of(helper, call, around)[0]
         if asked is not None and isinstance(look, ast.Call):
-            return self._seen_through(asked, look, node, around.stored)
+            return self._seen_through(asked, look, node, around)
         called = node.value if isinstance(node, ast.Assign | ast.Expr) else None
         method = self._helper_of(called, around) if isinstance(called, ast.Call) else None
         if method is not None and method.method and isinstance(called, ast.Call):  # a function comes along as it is
-            return self._seen_through(method, called, node, around.stored)
+            return self._seen_through(method, called, node, around)
+        return self._with_parts_done(node, around)
+
+    def _with_parts_done(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+        """A statement with a part in it that a short method gives: `run(text, self.settings("a"))`."""
+        plain = isinstance(node, ast.Assign | ast.Expr | ast.Assert)
+        own = f"{_SELF}."
+        for call in ast.walk(node) if plain else ():
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(own):
+                helper = self._helper_of(call, around)
+                if helper is not None and not asserts_within(helper.node):
+                    return self._seen_through(helper, call, node, around)
         return None
 
     def _with_short_methods(self, test: FunctionNode, owner: str) -> FunctionNode:
@@ -130,7 +152,7 @@ class Checkers:
             found = next(((call, given) for call, given in pairs if given is not None), None)
             if found is None:
                 break
-            test = _Exchanging(*found).visit(test)
+            test = Exchanging(*found).visit(test)
         return test
 
     def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
@@ -139,15 +161,15 @@ class Checkers:
         body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
         if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
             return None
-        done, given = self._body_of(helper, call, set())
+        done, given = self._body_of(helper, call, _Around(owner, {}, frozenset()))
         return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
-    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: Set[str]) -> list[ast.stmt] | None:
+    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
-        done, given = self._body_of(helper, call, stored)
+        done, given = self._body_of(helper, call, around)
         if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
             return None
-        replaced: ast.stmt = _Exchanging(call, given).visit(node)
+        replaced: ast.stmt = Exchanging(call, given).visit(node)
         return [*done, ast.fix_missing_locations(replaced)]
 
     # ------------------------------------------------------------------ which helper
@@ -202,16 +224,18 @@ class Checkers:
     # ------------------------------------------------------------------ written out
 
     def _body_of(
-        self, helper: _Helper, call: ast.Call, stored: Set[str]
+        self, helper: _Helper, call: ast.Call, around: _Around
     ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
         """The helper's statements with what the call gives, and what it returns at their end; no statements where they
         could mean something else here."""
         given = _given(helper, call)
         if given is None or not self._may_borrow(helper, set(given)):
             return None, None
-        body = [n for n in helper.node.body if not _is_docstring(n) and not _is_print(n)]
-        body, given = with_defaults(body, given)
-        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+        stored = around.stored
+        given = {name: around.texts.get(getattr(value, "id", ""), value) for name, value in given.items()}
+        plain_body = [n for n in helper.node.body if not _is_docstring(n) and not _is_print(n)]
+        body, given = _renamed(*with_defaults(plain_body, given), stored)
+        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
         body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
         plain = {
@@ -219,7 +243,7 @@ class Checkers:
             for name, value in given.items()
             if name not in rebound and (_is_short(value) or counts.count(name) < 2)
         }
-        filling = _Filling(plain, helper.constants if helper.method else {})
+        filling = Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
         last = done.pop() if done and isinstance(done[-1], ast.Return) else None
         returned = last.value if isinstance(last, ast.Return) else None
@@ -255,50 +279,11 @@ class Checkers:
         return True
 
 
-class _Filling(ast.NodeTransformer):
-    """Names of parameters, and `self.NAME` of constants, as what they stand for."""
-
-    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.expr]) -> None:
-        self._values, self._constants = values, constants
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        value = self._values.get(node.id)
-        return copy.deepcopy(value) if value is not None else node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        own = isinstance(node.value, ast.Name) and node.value.id == _SELF and _is_read(node)
-        if own and node.attr in self._constants:
-            return copy.deepcopy(self._constants[node.attr])
-        return self.generic_visit(node)
-
-
 def _look_of(node: ast.stmt) -> ast.expr | None:
     """What an assertion looks at."""
     if isinstance(node, ast.Assert):
         return asserted(node.test)
     return self_look(node.value) if isinstance(node, ast.Expr) else None
-
-
-class _Exchanging:
-    """A copy with another expression in place of one."""
-
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
-        self._old, self._new = old, new
-
-    def visit(self, node: ast.AST) -> Any:
-        if node is self._old:
-            return self._new
-        made = copy.copy(node)
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                setattr(made, field, [self.visit(one) if isinstance(one, ast.AST) else one for one in value])
-            elif isinstance(value, ast.AST):
-                setattr(made, field, self.visit(value))
-        return made
-
-
-def _is_read(node: ast.Name | ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Load)
 
 
 def _is_short(value: ast.expr) -> bool:
@@ -310,6 +295,18 @@ def _is_short(value: ast.expr) -> bool:
 
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _renamed(
+    body: Sequence[ast.stmt], given: Mapping[str, ast.expr], stored: Set[str]
+) -> tuple[list[ast.stmt], dict[str, ast.expr]]:
+    """A helper's statements, and what it is given, without names that the test uses for something else."""
+    names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)} | given.keys()
+    others = {name: f"{name}_2" for name in names & stored}
+    if not others or names & set(others.values()) or stored & set(others.values()):
+        return list(body), dict(given)
+    renamed = [Renaming(others).visit(copy.deepcopy(node)) for node in body]
+    return renamed, {others.get(name, name): value for name, value in given.items()}
 
 
 def _is_print(node: ast.stmt) -> bool:

@@ -105,24 +105,38 @@ def _truth(node: ast.expr) -> bool | None:
 def with_defaults(
     body: Sequence[ast.stmt], given: Mapping[str, ast.expr]
 ) -> tuple[list[ast.stmt], dict[str, ast.expr]]:
-    """A helper's statements without `if options is None: options = {}`, and what it is given with what that puts in."""
+    """A helper's statements where it is known whether what it is given is None, and what it is given with what
+    `if options is None: options = {}` puts in."""
     left, known = list[ast.stmt](), dict(given)
+    rebound: set[str] = set()
     for node in body:
-        name = _defaulted(node)
-        value = known.get(name)
-        if value is None or not (isinstance(value, ast.Constant | ast.List | ast.Dict | ast.Tuple | ast.Set)):
-            left.append(node)
-        elif isinstance(value, ast.Constant) and value.value is None:
-            known[name] = node.body[0].value  # type: ignore[attr-defined]  # what `_defaulted` found
+        branch = _decided(node, {name: value for name, value in known.items() if name not in rebound})
+        for one in [node] if branch is None else branch:
+            target = one.targets[0] if isinstance(one, ast.Assign) and len(one.targets) == 1 else None
+            plain = branch is not None and isinstance(target, ast.Name) and target.id in known.keys() - rebound
+            if plain and isinstance(one, ast.Assign) and isinstance(target, ast.Name) and _is_closed(one.value):
+                known[target.id] = one.value
+            else:
+                left.append(one)
+                stored = (n for n in ast.walk(one) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+                rebound |= {name.id for name in stored}
     return left, known
 
 
-def _defaulted(node: ast.stmt) -> str:
-    """The name that a statement does nothing for but to give it a plain value where it is None; else empty."""
-    if not isinstance(node, ast.If) or node.orelse or len(node.body) != 1:
-        return ""
-    put, test = node.body[0], node.test
-    target = put.targets[0] if isinstance(put, ast.Assign) and len(put.targets) == 1 else None
-    plain = isinstance(put, ast.Assign) and not any(isinstance(n, ast.Name) for n in ast.walk(put.value))
-    asked = isinstance(target, ast.Name) and ast.unparse(test) == f"{target.id} is None"
-    return target.id if isinstance(target, ast.Name) and plain and asked else ""
+def _decided(node: ast.stmt, known: Mapping[str, ast.expr]) -> list[ast.stmt] | None:
+    """What is left of `if name is None: ...` where it is known; None of any other statement."""
+    test = node.test if isinstance(node, ast.If) else None
+    if not isinstance(node, ast.If) or not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name):
+        return None
+    value = known.get(test.left.id)
+    asked = isinstance(test.ops[0], ast.Is | ast.IsNot) and ast.unparse(test.comparators[0]) == "None"
+    if value is None or len(test.ops) != 1 or not asked:
+        return None
+    if not isinstance(value, ast.Constant | ast.List | ast.Dict | ast.Tuple | ast.Set):
+        return None
+    is_none = isinstance(value, ast.Constant) and value.value is None
+    return node.body if is_none == isinstance(test.ops[0], ast.Is) else node.orelse
+
+
+def _is_closed(value: ast.expr) -> bool:
+    return not any(isinstance(n, ast.Name) for n in ast.walk(value))

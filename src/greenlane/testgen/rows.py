@@ -61,6 +61,14 @@ class _Filling(ast.NodeTransformer):
         value = self._row.get(node.id) if isinstance(node.ctx, ast.Load) else None
         return copy.deepcopy(value) if value is not None else node
 
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """`("one", 1)[0]` is `"one"`."""
+        self.generic_visit(node)
+        row, number = node.value, node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if isinstance(row, ast.Tuple | ast.List) and isinstance(number, int) and number < len(row.elts):
+            return row.elts[number]
+        return node
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         """`f"{kind}_source"` with a text in place of `kind` is a plain text; beside other values a part of the text, as
         `ast` can't write every text between braces."""
