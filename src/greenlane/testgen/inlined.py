@@ -61,6 +61,15 @@ class Givers:
         left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
         return Inlined((*setup, *first), tuple(body), frozenset(left))
 
+    def constants_of(self, owner: str) -> dict[str, ast.expr]:
+        """What a class and those that it inherits from give names to, as its methods call them."""
+        return {
+            f"{_SELF}.{node.targets[0].id}": node.value
+            for one in lineage(self._classes, owner)
+            for node in one.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
+
     def _expand(
         self,
         names: Iterable[str],

@@ -151,14 +151,16 @@ class TestFile:
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
-        test = self._checkers.written_out(unrolled(test, named), name.rpartition("::")[0])
+        owner = name.rpartition("::")[0]
+        tables = self._givers.constants_of(owner) | named
+        test = self._checkers.written_out(unrolled(test, tables), owner)
         self._imports |= self._checkers.borrowed
-        holder = self._helpers.get(name.rpartition("::")[0])
+        holder = self._helpers.get(owner)
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
         raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
-        inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
+        inlined = self._givers.inline(test, owner, {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name

@@ -267,8 +267,10 @@ class TestOrders(base.Case):
     def test_raises(self):
         self.assertRaises(ValueError, order, -12, hot=True)
 
+    ROWS = (("tea", 1),)
+
     def test_rows(self):
-        for row in [("tea", 1)]:
+        for row in self.ROWS:
             self.assertEqual(order(row[0]), row[1])
 
     def test_found(self):
