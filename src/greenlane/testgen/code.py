@@ -80,6 +80,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """What can be given on the command line that it takes: a flag each, with a value where it takes one."""
     classes: tuple[tuple[str, str], ...] = ()
     """(name, module that defines it) of the classes that its module knows."""
+    wrappings: tuple[str, ...] = ()
+    """What its argument looks like around another argument of it (`...`), where it calls itself (`nested.py`)."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""

@@ -39,7 +39,8 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
     if outcome.view:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":
-        shown = outcome.attributes[0].name
+        hollow = EMPTY | {"None"}
+        shown = next((a for a in outcome.attributes if a.value.text not in hollow), outcome.attributes[0]).name
         return f"has {words_of(shown)}", f"gives an object with this `{shown}`"
     return _value_words(outcome.value.text if outcome.value else "None", listed=outcome.listed)
 
@@ -97,9 +98,18 @@ def called_instead(observed: Observed) -> str:
         look = parse_expression(case.script.look).body
     except SyntaxError:
         return ""
-    called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
+    called = _shown_callee(look.func) if isinstance(look, ast.Call) else ""
     plain = re.fullmatch(r"\w+(\.\w+)?", called) and not hasattr(builtins, called) and called != "asyncio.run"
     return called if plain and case.entry.called not in words else ""
+
+
+def _shown_callee(func: ast.expr) -> str:
+    """What is called; of a method of an object that is made there, the class and the method."""
+    held = func.value if isinstance(func, ast.Attribute) else None
+    if isinstance(func, ast.Attribute) and isinstance(held, ast.Call):
+        maker = ast.unparse(held.func).split(".")[-1]
+        return f"{maker}.{func.attr}" if maker[:1].isupper() else func.attr
+    return ast.unparse(func)
 
 
 def seen_after(observed: Observed) -> tuple[str, str, bool] | None:

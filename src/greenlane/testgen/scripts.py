@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, raised_look, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -88,8 +89,14 @@ def _of_tests(
         if path not in files:
             files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
-        for one in read(file, name) if file is not None else ():
+        for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
+
+
+def _writable(found: Iterator[FoundScript]) -> Iterator[FoundScript]:
+    """Those up to the first one that `ast` can't write down again, as an f-string with a backslash inside."""
+    with contextlib.suppress(ValueError):
+        yield from found
 
 
 def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
@@ -100,7 +107,14 @@ def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
 def read_tests(tree: Path, path: str) -> TestFile | None:
     """None if it can't be read."""
     own = read_test_file(tree, path)
-    return TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
+    known: dict[str, TestModule | None] = {}
+
+    def read(name: str) -> TestModule | None:
+        if name not in known:
+            known[name] = read_imported(tree, path, name)
+        return known[name]
+
+    return TestFile(own, read) if own is not None else None
 
 
 class TestFile:
@@ -238,6 +252,8 @@ def _looks(
             yield asserted(node.test), setup
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
+        elif isinstance(node, ast.Expr) and (called := raised_look(node.value)) is not None:
+            yield called, setup
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
             look = self_look(node.value)
             if look is not None:
