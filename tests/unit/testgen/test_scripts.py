@@ -464,6 +464,7 @@ def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     assert [value for _, value in literals(ast.parse(setting))] == ["red"]
     assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
     assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+    assert [value for _, value in literals(ast.parse("def made(value: 'str') -> 'int':\n    return 3"))] == [3]
 
 
 def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:
