@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Set
+from typing import Any
 
 from greenlane.testgen.code import FunctionNode
 
@@ -35,14 +36,13 @@ def _without_words(node: ast.stmt) -> ast.stmt:
     """A function or class without what is said in words about it and its parts."""
 
     class Removing(ast.NodeTransformer):
-        def visit(self, inner: ast.AST) -> ast.AST:
+        def visit(self, inner: ast.AST) -> Any:
             super().visit(inner)
             if isinstance(inner, FunctionNode | ast.ClassDef) and ast.get_docstring(inner) is not None:
                 inner.body = inner.body[1:] or [ast.Pass()]
             return inner
 
-    bare: ast.stmt = Removing().visit(copy.deepcopy(node))
-    return bare
+    return Removing().visit(copy.deepcopy(node))  # type: ignore[no-any-return]  # a statement, as it was given
 
 
 def words_in(*nodes: ast.AST) -> set[str]:

@@ -69,7 +69,7 @@ def _kept(value: Any) -> _Kept | None:
     if not isinstance(value, (str, os.PathLike)):
         return None
     with contextlib.suppress(OSError, ValueError, TypeError):
-        path = pathlib.Path(os.fspath(value))  # type: ignore[arg-type]  # of bytes, which raises TypeError
+        path = pathlib.Path(os.fspath(value))  # of bytes it raises TypeError
         passing = pathlib.Path(tempfile.gettempdir()).resolve()
         if path.is_absolute() and path.exists() and passing in path.resolve().parents:
             held = [file.stat().st_size for file in _below(path)]
