@@ -12,6 +12,7 @@ from greenlane.testgen.code import Function
 from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.scripts import INSIDE
+from greenlane.testgen.views import EACH
 from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 
 _MAX_NAME = 90
@@ -33,6 +34,8 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         return "", "does this"  # several things are looked at
     if told := _look_words(observed):
         return told
+    if outcome.view.startswith(EACH):
+        return "", f"gives items with these `{outcome.view.removeprefix(EACH)}`"
     if outcome.view:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":

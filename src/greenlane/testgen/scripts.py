@@ -262,8 +262,10 @@ def _looks(
             look = self_look(node.value)
             if look is not None:
                 yield look, setup
-        elif isinstance(node, ast.With) and _expects_error(node.items[0].context_expr, raising):
-            yield from _looks(node.body, list(setup), raising)
+        elif isinstance(node, ast.With) and any(_expects_error(item.context_expr, raising) for item in node.items):
+            others = [item for item in node.items if not _expects_error(item.context_expr, raising)]
+            held = ast.copy_location(ast.With(items=others, body=node.body), node)
+            yield from _looks([held] if others else node.body, list(setup), raising)
         else:
             if isinstance(node, ast.Try):  # and an assertion on the error, perhaps
                 yield from _looks(node.body, list(setup), raising)

@@ -146,7 +146,7 @@ def _made_by(text: str) -> ast.Call | None:
 def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
     """The same call with a value that a test gave to a parameter of the same name elsewhere."""
     for number, (name, text) in enumerate(case.arguments):
-        param = case.entry.params[number].name if name is None and number < len(case.entry.params) else name
+        param = case.entry.places[number].name if name is None and number < len(case.entry.places) else name
         for value in pool.get(param or "", ())[:_FROM_POOL]:
             if value.text == text:
                 continue

@@ -368,6 +368,42 @@ def test_client():
     assert (whole,) in [script.setup for script in scripts if script.look == "inside"]
 
 
+def test_an_error_that_is_expected_beside_what_the_block_opens_is_a_look_inside_of_that(tmp_path: Path) -> None:
+    text = """
+import pytest
+from shop.app import opened
+
+def test_rejects():
+    with opened("a") as shop, pytest.raises(ValueError):
+        shop.check()
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    (found,) = read_scripts(tmp_path, ["tests/test_app.py::test_rejects"])
+    assert found.script.setup == ("with opened('a') as shop:\n    inside = shop.check()",)
+
+
+def test_a_helper_that_is_long_by_its_words_comes_along_without_them(tmp_path: Path) -> None:
+    words = "\n".join(f"    line {n}" for n in range(20))
+    text = f"""
+def doubled(value):
+    \"""What it does.
+{words}
+    \"""
+    while value < 5:
+        value = value * 2
+    return value
+
+
+def test_price():
+    assert shop.price(doubled(1)) == 2
+"""
+    (tmp_path / "test_shop.py").write_text("import shop\n" + text)
+    (found,) = read_scripts(tmp_path, ["test_shop.py::test_price"])
+    assert found.script.setup == (
+        "def doubled(value):\n    while value < 5:\n        value = value * 2\n    return value",
+    )
+
+
 def test_of_a_long_helper_class_a_script_takes_what_it_uses(tmp_path: Path) -> None:
     other = "\n".join(f"    def other_{n}(self):\n        return {n}\n" for n in range(8))
     text = f"""
@@ -428,6 +464,7 @@ def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     assert [value for _, value in literals(ast.parse(setting))] == ["red"]
     assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
     assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+    assert [value for _, value in literals(ast.parse("def made(value: 'str') -> 'int':\n    return 3"))] == [3]
 
 
 def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:

@@ -27,6 +27,7 @@ from typing import Any
 
 import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie beside this file inside
 from greenlane_explore import CallTimeout, _describe_error  # type: ignore[import-not-found]
+from greenlane_given import Fixtures  # type: ignore[import-not-found]
 from greenlane_templates import (  # type: ignore[import-not-found]
     MAX_TIMEOUTS,
     Entry,
@@ -66,7 +67,8 @@ with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PT
 
 def run(group: int, fixtures: dict[str, Any]) -> None:
     """Called by the probe: one hunt with the templates of this group."""
-    templates = [Template(given, fixtures) for given in _GIVEN["groups"][group]]
+    kept = Fixtures(fixtures)
+    templates = [Template(given, kept) for given in _GIVEN["groups"][group]]
     hunt = Hunt(_GIVEN["hunt"], [t for t in templates if t.usable], len(_GIVEN["groups"]))
     found = hunt.run()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
