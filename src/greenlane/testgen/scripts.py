@@ -289,7 +289,8 @@ def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
     """The same block for each look in it, with no more than that needs, and the look given a name."""
     for look, before in _looks(node.body, []):
         stored = ast.Assign(targets=[ast.Name(id=INSIDE, ctx=ast.Store())], value=look)
-        body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
+        named = isinstance(look, ast.Name) and look.id == INSIDE  # by a block in this one
+        body: list[ast.stmt] = [*_slice(before, look, frozenset()), *([] if named else [stored])]
         made = type(node)(items=node.items, body=body)
         yield ast.fix_missing_locations(ast.copy_location(made, node))
 
