@@ -168,7 +168,9 @@ def _without_self(
     names = {n.attr for node in done for n in ast.walk(node) if isinstance(n, ast.Attribute) and _is_put(n)}
     names |= {name for node in constants.values() for name in _stored(node)}
     locals_ = {name for node in (*body, *done) for name in _names_of(node)}
-    plain = _Plain(names - set(dir(builtins)) - taken - locals_)
+    others = set(dir(builtins)) | taken | locals_
+    called = {name: name if name not in others else f"{name}_2" for name in names}
+    plain = _Plain({name: other for name, other in called.items() if other not in others | (names - {name})})
     first = [plain.visit(copy.deepcopy(node)) for node in (*constants.values(), *done)]
     if any(_uses_self(node) for node in first):
         return [], list(body)
@@ -200,14 +202,14 @@ class _Renamed(ast.NodeTransformer):
 
 
 class _Plain(ast.NodeTransformer):
-    """`self.name` as `name`."""
+    """`self.name` as `name`, or as what it is called where the test calls something else so."""
 
-    def __init__(self, names: Set[str]) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if _is_own(node) and node.attr in self._names:
-            return ast.copy_location(ast.Name(id=node.attr, ctx=node.ctx), node)
+            return ast.copy_location(ast.Name(id=self._names[node.attr], ctx=node.ctx), node)
         return self.generic_visit(node)
 
 

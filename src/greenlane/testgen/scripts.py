@@ -366,6 +366,12 @@ def _loaded(node: ast.AST) -> list[str]:
         n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _is_inner(node)
     }
     own |= {n.name for n in ast.walk(node) if n is not node and isinstance(n, FunctionNode | ast.ClassDef)}
+    own |= {
+        (alias.asname or alias.name).split(".")[0]
+        for n in (ast.walk(node) if _is_inner(node) else ())
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for alias in n.names
+    }
     own |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
             if isinstance(n, ast.Name)}  # fmt: skip
     names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load | ast.Del)]

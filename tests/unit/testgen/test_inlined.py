@@ -29,6 +29,17 @@ class TestInherited(Base):
     def test_amount(self):
         till.add(self.amount)
 
+class TestNamed(Base):
+    def test_amount(self):
+        amount = Till(self.amount)
+        self.assertEqual(amount.rest(Given()), 5)
+
+class Given:
+    def __call__(self, row):
+        from shop import Row
+
+        return Row(row)
+
 class TestAnew(Base):
     def setUp(self):
         self.amount = 5
@@ -72,6 +83,14 @@ def test_held(holder, text):
 def test_other(other):
     assert other.total() == 1
 """
+
+
+def test_what_the_test_calls_by_the_same_name_is_told_apart_and_a_helper_may_import(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": TESTS})
+    (_, found) = read_scripts(tmp_path, ["test_till.py::TestNamed::test_amount"])
+    assert found.script.setup[1:] == ("amount_2 = 3", "amount = Till(amount_2)")
+    assert found.script.setup[0].startswith("class Given:")
+    assert found.script.look == "amount.rest(Given())"
 
 
 def test_a_fixture_that_is_given_in_several_ways_is_written_out_in_each(tmp_path: Path) -> None:
