@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, begun_anew, done, raised_look, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -256,8 +256,6 @@ def _looks(
             yield asserted(node.test), setup
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        elif isinstance(node, ast.Expr) and (called := raised_look(node.value)) is not None:
-            yield called, setup
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
             look = self_look(node.value)
             if look is not None:
