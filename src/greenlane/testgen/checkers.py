@@ -22,14 +22,14 @@ import msgspec
 from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
-from greenlane.testgen.folding import fold, with_defaults
+from greenlane.testgen.folding import fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
 _MAX_BASES, _MAX_SHORT = 4, 16
 _MAX_DEEP = 3
-_SELF = "self"
+_SELF, _STATIC = "self", "staticmethod"
 _MARK = "greenlane_written_out"
 
 
@@ -183,7 +183,8 @@ class Checkers:
             found = self._method(func.attr, around.owner)
         else:
             return None
-        return found if found is not None and not found.node.decorator_list else None
+        plain = found is not None and all(ast.unparse(one) == _STATIC for one in found.node.decorator_list)
+        return found if plain else None
 
     def _imported(self, name: str) -> _Helper | None:
         home, asked = self._home_of(self._own, name)
@@ -245,8 +246,7 @@ class Checkers:
         }
         filling = Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
-        last = done.pop() if done and isinstance(done[-1], ast.Return) else None
-        returned = last.value if isinstance(last, ast.Return) else None
+        done, returned = given_back(done, stored)
         used = {
             n.id for s in (*done, *([returned] if returned else [])) for n in ast.walk(s) if isinstance(n, ast.Name)
         }
@@ -349,7 +349,7 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
     if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
         return None
     arguments = helper.node.args
-    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method else 0 :]
+    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method and not helper.node.decorator_list else 0 :]
     names = [param.arg for param in params]
     found: dict[str, ast.expr] = dict(zip(names, call.args, strict=False))
     more = call.args[len(names) :]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 
 def fold(body: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -140,3 +140,18 @@ def _decided(node: ast.stmt, known: Mapping[str, ast.expr]) -> list[ast.stmt] | 
 
 def _is_closed(value: ast.expr) -> bool:
     return not any(isinstance(n, ast.Name) for n in ast.walk(value))
+
+
+def given_back(body: list[ast.stmt], stored: Set[str]) -> tuple[list[ast.stmt], ast.expr | None]:
+    """A helper's statements without the `return` at their end, and what that gives; of one at the end of a `with`
+    block a name for it, which is none of those that are `stored`."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.Return):
+        return body[:-1], last.value
+    inner = last.body[-1] if isinstance(last, ast.With) else None
+    if isinstance(last, ast.With) and isinstance(inner, ast.Return) and inner.value is not None:
+        name = next(name for name in ("given", "given_2", "given_3") if name not in stored or name == "given_3")
+        kept = ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=inner.value)
+        block = ast.With(items=last.items, body=[*last.body[:-1], ast.copy_location(kept, inner)])
+        return [*body[:-1], ast.copy_location(block, last)], ast.Name(id=name, ctx=ast.Load())
+    return body, None

@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Mapping, Sequence
 
-_MAX_ROWS = 3
+MAX_ROWS = 3
 
 
 def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
@@ -35,13 +35,13 @@ def _read_rows(decorator: ast.Call, named: Mapping[str, ast.expr]) -> list[dict[
     if isinstance(rows, ast.Name):
         rows = named.get(rows.id, rows)
     for item in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
-        values = _values(item, len(names))
+        values = values_of(item, len(names))
         if len(values) == len(names):
             found.append(dict(zip(names, values, strict=True)))
-    return found[:_MAX_ROWS]
+    return found[:MAX_ROWS]
 
 
-def _values(item: ast.expr, count: int) -> list[ast.expr]:
+def values_of(item: ast.expr, count: int) -> list[ast.expr]:
     """The values of a row, also of `pytest.param(...)` without marks."""
     if isinstance(item, ast.Call) and ast.unparse(item.func).split(".")[-1] == "param":
         return [] if any(keyword.arg == "marks" for keyword in item.keywords) else item.args

@@ -26,6 +26,7 @@ from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
 from greenlane.testgen.unrolled import unrolled
@@ -150,16 +151,18 @@ class TestFile:
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
-        test = self._checkers.written_out(unrolled(test, named), name.rpartition("::")[0])
+        owner = name.rpartition("::")[0]
+        tables = self._givers.constants_of(owner) | named
+        test = self._checkers.written_out(unrolled(test, tables), owner)
         self._imports |= self._checkers.borrowed
-        holder = self._helpers.get(name.rpartition("::")[0])
+        holder = self._helpers.get(owner)
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
         raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
-        inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
+        inlined = self._givers.inline(test, owner, {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
-        for given in rows:
+        for given in with_params(rows, inlined.setup, self._givers.parametrised):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
@@ -178,12 +181,13 @@ class TestFile:
         if test is None or not rows:
             return
         inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
+        row = with_params(rows, inlined.setup, self._givers.parametrised)[0]
         statements = [*inlined.setup, *done(inlined.body)]
         for end in [len(statements), *begun_anew(statements)[:_MAX_BEGINNINGS]]:
             for count in range(min(end, _MAX_STATEMENTS), 0, -1):
                 names = dict.fromkeys(name for node in statements[:count] for name in _bound(node))
                 look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
-                script = self._cut(statements[:count], look, inlined.arguments, rows[0], None)
+                script = self._cut(statements[:count], look, inlined.arguments, row, None)
                 if script is not None and names:
                     yield script
                     break

@@ -234,6 +234,11 @@ class Case(unittest.TestCase):
         conf = {"rules": conf}
         return menu.Settings(conf)
 
+    @staticmethod
+    def round_trip(text):
+        with menu.Writer() as writer:
+            return writer.write(text)
+
     def lint(self, source, conf):
         real = list(menu.run(source, self.settings(conf)))
         self.assertEqual(real, [])
@@ -264,11 +269,18 @@ class TestOrders(base.Case):
         conf = "salt: 1"
         self.lint("fish", conf)
 
+    def test_written(self):
+        given = "fish"
+        written = self.round_trip(given)
+        self.assertEqual(written, 1)
+
     def test_raises(self):
         self.assertRaises(ValueError, order, -12, hot=True)
 
+    ROWS = (("tea", 1),)
+
     def test_rows(self):
-        for row in [("tea", 1)]:
+        for row in self.ROWS:
             self.assertEqual(order(row[0]), row[1])
 
     def test_found(self):
@@ -314,6 +326,13 @@ def test_what_a_helper_gives_inside_of_another_call_is_written_out_for_what_is_k
         "conf_2 = {'rules': conf_2}",
         "list(menu.run('fish', menu.Settings(conf_2)))",
     ]
+
+
+def test_what_a_helper_gives_out_of_a_with_block_has_a_name(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/__init__.py": "", "tests/base.py": BASE, "tests/food/__init__.py": "",
+                          "tests/food/test_orders.py": ORDERS})  # fmt: skip
+    found, *_ = read_scripts(tmp_path, ["tests/food/test_orders.py::TestOrders::test_written"])
+    assert found.script.text == "with menu.Writer() as writer:\n    given_2 = writer.write('fish')\ngiven_2"
 
 
 @pytest.mark.parametrize(("test", "look"), [("test_raises", "order(-12, hot=True)"), ("test_rows", "order('tea')")])
