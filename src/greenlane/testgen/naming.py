@@ -141,7 +141,8 @@ def name_test(entry: Function, outcome: str, condition: str, taken: set[str], ca
 
 def plain_name(entry: Function, outcome: str, condition: str, called: str = "") -> str:
     """The same, whatever other tests are called."""
-    subject = slug(words_of(called) if called else entry.name.strip("_")) or "call"
+    own_name = entry.name.strip("_")
+    subject = slug(words_of(called or own_name) if called or not own_name.islower() else own_name) or "call"
     if entry.kind == "init" and not called:
         subject = slug(words_of(entry.called))
     elif entry.owner and not called:

@@ -8,10 +8,11 @@ import ast
 import re
 from collections.abc import Sequence
 
-from greenlane.suite.lines import parse_expression
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Outcome
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.scripts import INSIDE
 
 BY_FUNCTION = frozenset(
     {"__repr__", "__str__", "__len__", "__hash__", "__bool__", "__bytes__", "__int__", "__float__", "__iter__",
@@ -132,3 +133,18 @@ def without_doubles(imports: set[Import]) -> set[Import]:
         top = module.split(".")[0]
         best.setdefault(f"{top}:{name}" if name else module, (module, name))
     return set(best.values())
+
+
+def unbound(text: str) -> str:
+    """A block that raises an error, without a name for what its last statement would have given."""
+    try:
+        (node,) = parse_source(text).body
+    except (UnreadableSourceError, ValueError):
+        return text
+    last = node
+    while isinstance(last, ast.With | ast.AsyncWith):
+        block, last = last, last.body[-1]
+    if last is node or not isinstance(last, ast.Assign) or ast.unparse(last.targets[0]) != INSIDE:
+        return text
+    block.body[-1] = ast.Expr(last.value)
+    return ast.unparse(node)

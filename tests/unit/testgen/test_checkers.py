@@ -336,11 +336,11 @@ def test_what_a_helper_gives_inside_of_another_call_is_written_out_for_what_is_k
     ]
 
 
-def test_what_a_helper_gives_out_of_a_with_block_has_a_name(tmp_path: Path) -> None:
+def test_what_a_helper_gives_out_of_a_with_block_is_looked_at_after_it(tmp_path: Path) -> None:
     write_tree(tmp_path, {"tests/__init__.py": "", "tests/base.py": BASE, "tests/food/__init__.py": "",
                           "tests/food/test_orders.py": ORDERS})  # fmt: skip
-    *_, found = read_scripts(tmp_path, ["tests/food/test_orders.py::TestOrders::test_written"])
-    assert found.script.text == "with menu.Writer() as writer:\n    given_2 = writer.write('fish')\ngiven_2"
+    found, *_ = read_scripts(tmp_path, ["tests/food/test_orders.py::TestOrders::test_written"])
+    assert found.script.text == "with menu.Writer() as writer:\n    inside = writer.write('fish')\ninside"
 
 
 @pytest.mark.parametrize(("test", "look"), [

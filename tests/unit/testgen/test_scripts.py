@@ -20,6 +20,7 @@ from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.vary import vary
+from greenlane.testgen.views import unbound
 from tests.support.projects import write_tree
 
 SOURCE = """
@@ -240,6 +241,13 @@ def crash(text: str, *, steps: int = 1, **changes: object) -> Observed:
         "at": ("shop/money.py", 5),
     }  # fmt: skip
     return seen(msgspec.structs.replace(case, steps=steps), **(given | changes))
+
+
+def test_a_block_that_raises_is_written_without_a_name_for_what_it_would_have_given() -> None:
+    look = "with opened('a') as shop:\n    inside = shop.check()"
+    assert unbound(look) == "with opened('a') as shop:\n    shop.check()"
+    assert unbound("with opened('a') as shop:\n    other = shop.check()").endswith("other = shop.check()")
+    assert unbound("check()") == "check()"
 
 
 def test_a_crash_on_a_changed_line_is_told_by_its_nearest_call() -> None:
