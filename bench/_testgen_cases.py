@@ -189,7 +189,7 @@ PACKAGES = (
     "bracex geojson dominate face mistletoe parameterized colander webtest waitress pyquery WSGIProxy2 PasteDeploy "
     "installer pyproject-metadata exceptiongroup semver semantic-version django docstring-parser RestrictedPython "
     "pytest-mock boolean.py identify[license] argparse-addons humanfriendly pyelftools pycountry invoke attrs mock "
-    "flask wtforms flask-babel email-validator tzlocal mido honcho"
+    "flask wtforms flask-babel email-validator tzlocal mido honcho setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
