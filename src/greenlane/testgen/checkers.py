@@ -16,19 +16,20 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, self_look
+from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
-from greenlane.testgen.folding import fold
+from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
+from greenlane.testgen.folding import fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
-from greenlane.testgen.testmodules import ReadTests, TestModule
+from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
 _MAX_BASES, _MAX_SHORT = 4, 16
-_SELF = "self"
+_MAX_DEEP = 3
+_SELF, _STATIC = "self", "staticmethod"
 _MARK = "greenlane_written_out"
 
 
@@ -55,13 +56,31 @@ def given_directly(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[list[ast.s
         name = node.targets[0] if isinstance(node, ast.Assign) and is_written_out(node) else None
         if isinstance(node, ast.Assign) and isinstance(name, ast.Name) and not _is_made(node.value):
             read = [n for s in (*left, *rest, look) for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name.id]
-            if len(read) == 1 and _is_read(read[0]):
-                filling = _Filling({name.id: node.value}, {})
+            if len(read) == 1 and is_read(read[0]):
+                filling = Filling({name.id: node.value}, {})
                 rest = [_marked_like(filling.visit(copy.deepcopy(one)), one) for one in rest]
                 look = filling.visit(copy.deepcopy(look))
                 continue
         left.append(node)
     return left, look
+
+
+class _Around(msgspec.Struct, frozen=True):
+    """What stands around a statement: the class (empty: none), functions of the test, names that it stores."""
+
+    owner: str
+    inner: Mapping[str, ast.FunctionDef]
+    stored: Set[str]
+    texts: dict[str, ast.Constant] = msgspec.field(default_factory=dict)
+    """What names of the test stand for just then, where that is a literal."""
+
+    def note(self, node: ast.stmt) -> None:
+        """What a statement binds."""
+        for name in [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not is_read(n)]:
+            self.texts.pop(name, None)
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
+            self.texts[target.id] = node.value
 
 
 class Checkers:
@@ -80,18 +99,51 @@ class Checkers:
         inner = {n.name: n for n in test.body if isinstance(n, ast.FunctionDef)}
         stored = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
-        body: list[ast.stmt] = []
-        for node in test.body:
-            call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
-            helper = self._helper_of(call, owner, inner) if isinstance(call, ast.Call) else None
-            asked = self._helper_of(look, owner, inner) if isinstance(look, ast.Call) else None
-            done: list[ast.stmt] | None = None
-            if helper is not None and isinstance(call, ast.Call) and _asserts(helper.node):
-                done, _ = self._body_of(helper, call, stored)
-            elif asked is not None and isinstance(look, ast.Call):
-                done = self._seen_through(asked, look, node, stored)
-            body += [node] if done is None else done
+        body = self._expanded(test.body, _Around(owner, inner, stored), _MAX_DEEP)
         return test if body == test.body else self._with_short_methods(_with_body(test, body), owner)
+
+    def _expanded(self, body: Sequence[ast.stmt], around: _Around, deep: int) -> list[ast.stmt]:
+        """Statements with what such helpers do, and the helpers that these call, in place of their calls."""
+        found: list[ast.stmt] = []
+        for node in body:
+            done = self._done_by(node, around) if deep else None
+            around.note(node)
+            if done is not None:
+                bound = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
+                inside = msgspec.structs.replace(around, stored=around.stored | bound)
+                found += self._expanded(done, inside, deep - 1)
+            elif isinstance(node, ast.With):
+                within = self._expanded(node.body, around, deep)
+                found.append(node if within == node.body else _marked_like(_with_statements(node, within), node))
+            else:
+                found.append(node)
+        return found
+
+    def _done_by(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+        """What a statement does that calls a helper; None for any other."""
+        call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
+        helper = self._helper_of(call, around) if isinstance(call, ast.Call) else None
+        asked = self._helper_of(look, around) if isinstance(look, ast.Call) else None
+        if helper is not None and isinstance(call, ast.Call) and asserts_within(helper.node):
+            return self._body_of(helper, call, around)[0]
+        if asked is not None and isinstance(look, ast.Call):
+            return self._seen_through(asked, look, node, around)
+        called = node.value if isinstance(node, ast.Assign | ast.Expr) else None
+        method = self._helper_of(called, around) if isinstance(called, ast.Call) else None
+        if method is not None and method.method and isinstance(called, ast.Call):  # a function comes along as it is
+            return self._seen_through(method, called, node, around)
+        return self._with_parts_done(node, around)
+
+    def _with_parts_done(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+        """A statement with a part in it that a short method gives: `run(text, self.settings("a"))`."""
+        plain = isinstance(node, ast.Assign | ast.Expr | ast.Assert)
+        own = f"{_SELF}."
+        for call in ast.walk(node) if plain else ():
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(own):
+                helper = self._helper_of(call, around)
+                if helper is not None and not asserts_within(helper.node):
+                    return self._seen_through(helper, call, node, around)
+        return None
 
     def _with_short_methods(self, test: FunctionNode, owner: str) -> FunctionNode:
         """The test with what methods of its class give that do nothing but give it: `self.dedent("a")`."""
@@ -100,38 +152,39 @@ class Checkers:
             found = next(((call, given) for call, given in pairs if given is not None), None)
             if found is None:
                 break
-            test = _Exchanging(*found).visit(test)
+            test = Exchanging(*found).visit(test)
         return test
 
     def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
         own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == _SELF
-        helper = self._helper_of(call, owner, {}) if own else None
+        helper = self._helper_of(call, _Around(owner, {}, frozenset())) if own else None
         body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
         if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
             return None
-        done, given = self._body_of(helper, call, set())
+        done, given = self._body_of(helper, call, _Around(owner, {}, frozenset()))
         return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
-    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
+    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
-        done, given = self._body_of(helper, call, stored)
+        done, given = self._body_of(helper, call, around)
         if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
             return None
-        replaced: ast.stmt = _Exchanging(call, given).visit(node)
+        replaced: ast.stmt = Exchanging(call, given).visit(node)
         return [*done, ast.fix_missing_locations(replaced)]
 
     # ------------------------------------------------------------------ which helper
 
-    def _helper_of(self, call: ast.Call, owner: str, inner: Mapping[str, ast.FunctionDef]) -> _Helper | None:
+    def _helper_of(self, call: ast.Call, around: _Around) -> _Helper | None:
         func = call.func
         if isinstance(func, ast.Name):
-            node = inner.get(func.id) or self._functions.get(func.id)
+            node = around.inner.get(func.id) or self._functions.get(func.id)
             found = _Helper(node=node, home=None, constants={}) if node is not None else self._imported(func.id)
         elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == _SELF:
-            found = self._method(func.attr, owner)
+            found = self._method(func.attr, around.owner)
         else:
             return None
-        return found if found is not None and not found.node.decorator_list else None
+        plain = found is not None and all(ast.unparse(one) == _STATIC for one in found.node.decorator_list)
+        return found if plain else None
 
     def _imported(self, name: str) -> _Helper | None:
         home, asked = self._home_of(self._own, name)
@@ -161,9 +214,9 @@ class Checkers:
 
     def _base_of(self, module: TestModule, node: ast.ClassDef) -> tuple[TestModule, ast.ClassDef | None]:
         for base in node.bases:
-            if not isinstance(base, ast.Name):
-                continue
-            home, name = (module, base.id) if base.id not in module.imports else self._home_of(module, base.id)
+            source, name = origin_of(module, base)
+            home = self._read(source) if source else module
+            name = name if source else getattr(base, "id", "")
             classes = {n.name: n for n in home.parsed.body if isinstance(n, ast.ClassDef)} if home else {}
             if home is not None and name in classes:
                 return home, classes[name]
@@ -172,15 +225,18 @@ class Checkers:
     # ------------------------------------------------------------------ written out
 
     def _body_of(
-        self, helper: _Helper, call: ast.Call, stored: set[str]
+        self, helper: _Helper, call: ast.Call, around: _Around
     ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
         """The helper's statements with what the call gives, and what it returns at their end; no statements where they
         could mean something else here."""
         given = _given(helper, call)
         if given is None or not self._may_borrow(helper, set(given)):
             return None, None
-        body = [n for n in helper.node.body if not _is_docstring(n)]
-        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+        stored = around.stored
+        given = {name: around.texts.get(getattr(value, "id", ""), value) for name, value in given.items()}
+        plain_body = [n for n in helper.node.body if not _is_docstring(n) and not _is_print(n)]
+        body, given = _renamed(*with_defaults(plain_body, given), stored)
+        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
         body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
         plain = {
@@ -188,10 +244,9 @@ class Checkers:
             for name, value in given.items()
             if name not in rebound and (_is_short(value) or counts.count(name) < 2)
         }
-        filling = _Filling(plain, helper.constants if helper.method else {})
+        filling = Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
-        last = done.pop() if done and isinstance(done[-1], ast.Return) else None
-        returned = last.value if isinstance(last, ast.Return) else None
+        done, returned = given_back(done, stored)
         used = {
             n.id for s in (*done, *([returned] if returned else [])) for n in ast.walk(s) if isinstance(n, ast.Name)
         }
@@ -201,9 +256,12 @@ class Checkers:
             return None, None
         assigned = [_assigned(name, value) for name, value in given.items() if name in bound and name not in plain]
         made = [*assigned, *done]
+        looked_at = asserts_itself(helper.node.body) or not asserts_within(
+            helper.node
+        )  # else its calls are all there is
         for node in made:
             ast.fix_missing_locations(ast.copy_location(node, call))
-            setattr(node, _MARK, True)
+            setattr(node, _MARK, looked_at or any(node is one for one in assigned))
         return made, returned
 
     def _may_borrow(self, helper: _Helper, params: set[str]) -> bool:
@@ -211,7 +269,8 @@ class Checkers:
         if helper.home is None:
             return True
         names = {n.id for n in ast.walk(helper.node) if isinstance(n, ast.Name)} - params
-        needed = {name: pair for name, pair in helper.home.imports.items() if name in names}
+        there = {name: (helper.home.name, name) for name in bound_at_top(helper.home.parsed) if helper.home.name}
+        needed = {name: pair for name, pair in {**there, **helper.home.imports}.items() if name in names}
         known = {**self._own.imports, **self.borrowed}
         own = self._functions.keys() | self._classes.keys()
         if any(known.get(name, pair) != pair or name in own for name, pair in needed.items()):
@@ -220,50 +279,11 @@ class Checkers:
         return True
 
 
-class _Filling(ast.NodeTransformer):
-    """Names of parameters, and `self.NAME` of constants, as what they stand for."""
-
-    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.expr]) -> None:
-        self._values, self._constants = values, constants
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        value = self._values.get(node.id)
-        return copy.deepcopy(value) if value is not None else node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        own = isinstance(node.value, ast.Name) and node.value.id == _SELF and _is_read(node)
-        if own and node.attr in self._constants:
-            return copy.deepcopy(self._constants[node.attr])
-        return self.generic_visit(node)
-
-
 def _look_of(node: ast.stmt) -> ast.expr | None:
     """What an assertion looks at."""
     if isinstance(node, ast.Assert):
         return asserted(node.test)
     return self_look(node.value) if isinstance(node, ast.Expr) else None
-
-
-class _Exchanging:
-    """A copy with another expression in place of one."""
-
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
-        self._old, self._new = old, new
-
-    def visit(self, node: ast.AST) -> Any:
-        if node is self._old:
-            return self._new
-        made = copy.copy(node)
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                setattr(made, field, [self.visit(one) if isinstance(one, ast.AST) else one for one in value])
-            elif isinstance(value, ast.AST):
-                setattr(made, field, self.visit(value))
-        return made
-
-
-def _is_read(node: ast.Name | ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Load)
 
 
 def _is_short(value: ast.expr) -> bool:
@@ -275,6 +295,27 @@ def _is_short(value: ast.expr) -> bool:
 
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _renamed(
+    body: Sequence[ast.stmt], given: Mapping[str, ast.expr], stored: Set[str]
+) -> tuple[list[ast.stmt], dict[str, ast.expr]]:
+    """A helper's statements, and what it is given, without names that the test uses for something else."""
+    names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)} | given.keys()
+    others = {name: f"{name}_2" for name in names & stored}
+    if not others or names & set(others.values()) or stored & set(others.values()):
+        return list(body), dict(given)
+    renamed = [Renaming(others).visit(copy.deepcopy(node)) for node in body]
+    return renamed, {others.get(name, name): value for name, value in given.items()}
+
+
+def _is_print(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func) == "print"
+
+
+def _with_statements(node: ast.With, body: list[ast.stmt]) -> ast.stmt:
+    return ast.copy_location(ast.With(items=node.items, body=body), node)
 
 
 def _found_side(node: ast.stmt, params: Set[str]) -> ast.stmt:
@@ -303,22 +344,12 @@ def _parts(value: ast.expr) -> Sequence[ast.AST]:
     return [n for n in ast.iter_child_nodes(value) if isinstance(n, ast.expr)]
 
 
-def _asserts(node: ast.FunctionDef) -> bool:
-    for part in node.body:
-        if isinstance(part, ast.Assert):
-            return True
-        func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
-        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == _SELF:
-            return True
-    return False
-
-
 def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
     """By parameter what the call gives it, or its default; None where that can't be told."""
     if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
         return None
     arguments = helper.node.args
-    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method else 0 :]
+    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method and not helper.node.decorator_list else 0 :]
     names = [param.arg for param in params]
     found: dict[str, ast.expr] = dict(zip(names, call.args, strict=False))
     more = call.args[len(names) :]

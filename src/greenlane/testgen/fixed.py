@@ -10,8 +10,8 @@ _REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"
 
 
 def fixed_nodes(tree: ast.AST) -> set[int]:
-    """The ids of the nodes that are not exchanged: those of f-strings and negative numbers by themselves, and what
-    says which attribute or variable a test patches (the value that it gets may be another)."""
+    """The ids of the nodes that are not exchanged: those of f-strings and negative numbers by themselves,
+    annotations, and what says which attribute or variable a test patches (the value that it gets may be another)."""
     fixed: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.UnaryOp):
@@ -22,6 +22,9 @@ def fixed_nodes(tree: ast.AST) -> set[int]:
             fixed |= {id(part) for part in ast.walk(node) if part is not node}
         elif isinstance(node, ast.Call):
             fixed |= {id(part) for argument in _named_by(node) for part in ast.walk(argument)}
+        else:
+            said = getattr(node, "annotation", None), getattr(node, "returns", None)
+            fixed |= {id(part) for words in said if words is not None for part in ast.walk(words)}
     return fixed
 
 

@@ -60,7 +60,7 @@ class Gatherer:
                 continue
             scripts = await asyncio.to_thread(self._read, tests)
             most = share
-            if not was_run(function, ran):
+            if not was_run(function, ran) or _is_named_by_none(function, scripts):
                 kept = await asyncio.to_thread(self._kept, function)
                 swapped = [self._swapped(one, function, kept) for one in scripts[:_MAX_SWAPPED]]
                 scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
@@ -122,6 +122,11 @@ class Gatherer:
                     scripts[one.script.text] = script_case(function, one)
         examples = {case.script.text: case for case in self.examples if case.script is not None}
         return list((examples | scripts).values())
+
+
+def _is_named_by_none(function: Function, scripts: Sequence[FoundScript]) -> bool:
+    """Whether tests reach what one can call from outside, but only through something else."""
+    return not function.name.startswith("_") and not any(function.name in one.script.text for one in scripts)
 
 
 def _shortened(case: Case) -> list[Case]:

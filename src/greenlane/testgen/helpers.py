@@ -5,7 +5,9 @@ Pure; for `scripts.py`.
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Set
+from typing import Any
 
 from greenlane.testgen.code import FunctionNode
 
@@ -13,17 +15,34 @@ _MAX_LINES = 15
 
 
 def short_helper(node: ast.stmt, used: Set[str]) -> ast.stmt | None:
-    """A helper as it may be copied into a test: of a class that is too long the members that the names in `used` lead
-    to. None if it is too long all the same, or is a fixture or a test."""
+    """A helper as it may be copied into a test: where it is too long with its docstrings without them, of a class that
+    is too long even so the members that the names in `used` lead to. None if that does not help, and for a fixture or a
+    test."""
     decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
     if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
         return None
     if (node.end_lineno or node.lineno) - node.lineno < _MAX_LINES:
         return node
+    bare = _without_words(node) if isinstance(node, FunctionNode | ast.ClassDef) else node
+    if len(ast.unparse(bare).splitlines()) <= _MAX_LINES:
+        return bare
     if not isinstance(node, ast.ClassDef):
         return None
     shorter = _with_members(node, used)
     return shorter if shorter.body and len(ast.unparse(shorter).splitlines()) <= _MAX_LINES else None
+
+
+def _without_words(node: ast.stmt) -> ast.stmt:
+    """A function or class without what is said in words about it and its parts."""
+
+    class Removing(ast.NodeTransformer):
+        def visit(self, inner: ast.AST) -> Any:
+            super().visit(inner)
+            if isinstance(inner, FunctionNode | ast.ClassDef) and ast.get_docstring(inner) is not None:
+                inner.body = inner.body[1:] or [ast.Pass()]
+            return inner
+
+    return Removing().visit(copy.deepcopy(node))  # type: ignore[no-any-return]  # a statement, as it was given
 
 
 def words_in(*nodes: ast.AST) -> set[str]:

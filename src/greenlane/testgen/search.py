@@ -26,6 +26,7 @@ from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
+from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
@@ -220,7 +221,8 @@ class Search:
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
-            cases = directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
+            cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
+            cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 

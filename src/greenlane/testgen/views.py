@@ -8,10 +8,11 @@ import ast
 import re
 from collections.abc import Sequence
 
-from greenlane.suite.lines import parse_expression
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Outcome
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.scripts import INSIDE
 
 BY_FUNCTION = frozenset(
     {"__repr__", "__str__", "__len__", "__hash__", "__bool__", "__bytes__", "__int__", "__float__", "__iter__",
@@ -22,6 +23,8 @@ OPERATORS = {
     "__or__": "|", "__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/", "__floordiv__": "//",
     "__mod__": "%", "__pow__": "**", "__xor__": "^", "__lshift__": "<<", "__rshift__": ">>", "__matmul__": "@",
 }  # fmt: skip
+EACH = "each "
+"""A view of a list of objects: what each of them has under the name that follows."""
 _SIGNS = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
 Import = tuple[str, str]
 
@@ -38,6 +41,8 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
         case "masked":
             imports.add(("re", ""))
             return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'
+        case view if view.startswith(EACH):
+            return f"[item.{view.removeprefix(EACH)} for item in {unwrapped(look)}]"
         case _:
             return look
 
@@ -128,3 +133,18 @@ def without_doubles(imports: set[Import]) -> set[Import]:
         top = module.split(".")[0]
         best.setdefault(f"{top}:{name}" if name else module, (module, name))
     return set(best.values())
+
+
+def unbound(text: str) -> str:
+    """A block that raises an error, without a name for what its last statement would have given."""
+    try:
+        (node,) = parse_source(text).body
+    except (UnreadableSourceError, ValueError):
+        return text
+    last = node
+    while isinstance(last, ast.With | ast.AsyncWith):
+        block, last = last, last.body[-1]
+    if last is node or not isinstance(last, ast.Assign) or ast.unparse(last.targets[0]) != INSIDE:
+        return text
+    block.body[-1] = ast.Expr(last.value)
+    return ast.unparse(node)

@@ -21,7 +21,7 @@ def words_of(text: str) -> str:
     text = re.sub(r"(?<=\d)\.0\b", "", text)
     text = re.sub(r"(?<=\d)\.(?=\d)", " point ", text)
     text = re.sub(r"(?<![\w)\]])-(?=\d)", "minus ", text)
-    text = re.sub(r"([a-z])([A-Z][a-z])|([A-Z])([A-Z][a-z])", r"\1\3 \2\4", text)
+    text = re.sub(r"(?<=[a-z])(?=[A-Z][A-Za-z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", text)
     return " ".join(re.findall(r"[A-Za-z]+|\d+", text)).lower()
 
 

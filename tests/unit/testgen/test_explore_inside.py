@@ -97,7 +97,7 @@ def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
     cases = [
         {"id": n, "module": "tool", "function": name, "receiver": None, "attribute": False, "void": False,
          "observers": [], "arguments": [[None, text]] if text else [], "imports": [], "asynchronous": False,
-         "history": [], "script": None}
+         "history": [], "script": None if name else [[["tool", ""]], [], text]}
         for n, (name, text) in enumerate(calls)
     ]  # fmt: skip
     given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests")}
@@ -119,6 +119,11 @@ def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_
         "raises", ["builtins", "SystemExit"], True, "3",
     )  # fmt: skip
     assert asked["kind"] == "unusable"
+
+
+def test_a_statement_shows_something_only_by_the_error_that_it_raises(tmp_path: Path) -> None:
+    found = explore(tmp_path, ("", "if True:\n    tool.leave(2)"), ("", "if True:\n    tool.remembered()"))
+    assert [one["kind"] for one in found] == ["raises", "unusable"]
 
 
 def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_for_is_not(tmp_path: Path) -> None:

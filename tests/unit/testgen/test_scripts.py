@@ -20,6 +20,7 @@ from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.vary import vary
+from greenlane.testgen.views import unbound
 from tests.support.projects import write_tree
 
 SOURCE = """
@@ -242,6 +243,13 @@ def crash(text: str, *, steps: int = 1, **changes: object) -> Observed:
     return seen(msgspec.structs.replace(case, steps=steps), **(given | changes))
 
 
+def test_a_block_that_raises_is_written_without_a_name_for_what_it_would_have_given() -> None:
+    look = "with opened('a') as shop:\n    inside = shop.check()"
+    assert unbound(look) == "with opened('a') as shop:\n    shop.check()"
+    assert unbound("with opened('a') as shop:\n    other = shop.check()").endswith("other = shop.check()")
+    assert unbound("check()") == "check()"
+
+
 def test_a_crash_on_a_changed_line_is_told_by_its_nearest_call() -> None:
     (hint,) = find_hints([crash("[0] * 0"), crash("[]")], GAP)
     assert (hint.line, hint.call, hint.error) == (5, "average([])", "ZeroDivisionError: division by zero")
@@ -368,6 +376,42 @@ def test_client():
     assert (whole,) in [script.setup for script in scripts if script.look == "inside"]
 
 
+def test_an_error_that_is_expected_beside_what_the_block_opens_is_a_look_inside_of_that(tmp_path: Path) -> None:
+    text = """
+import pytest
+from shop.app import opened
+
+def test_rejects():
+    with opened("a") as shop, pytest.raises(ValueError):
+        shop.check()
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    (found,) = read_scripts(tmp_path, ["tests/test_app.py::test_rejects"])
+    assert found.script.setup == ("with opened('a') as shop:\n    inside = shop.check()",)
+
+
+def test_a_helper_that_is_long_by_its_words_comes_along_without_them(tmp_path: Path) -> None:
+    words = "\n".join(f"    line {n}" for n in range(20))
+    text = f"""
+def doubled(value):
+    \"""What it does.
+{words}
+    \"""
+    while value < 5:
+        value = value * 2
+    return value
+
+
+def test_price():
+    assert shop.price(doubled(1)) == 2
+"""
+    (tmp_path / "test_shop.py").write_text("import shop\n" + text)
+    (found,) = read_scripts(tmp_path, ["test_shop.py::test_price"])
+    assert found.script.setup == (
+        "def doubled(value):\n    while value < 5:\n        value = value * 2\n    return value",
+    )
+
+
 def test_of_a_long_helper_class_a_script_takes_what_it_uses(tmp_path: Path) -> None:
     other = "\n".join(f"    def other_{n}(self):\n        return {n}\n" for n in range(8))
     text = f"""
@@ -428,6 +472,7 @@ def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     assert [value for _, value in literals(ast.parse(setting))] == ["red"]
     assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
     assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+    assert [value for _, value in literals(ast.parse("def made(value: 'str') -> 'int':\n    return 3"))] == [3]
 
 
 def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:

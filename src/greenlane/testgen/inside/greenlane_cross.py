@@ -6,9 +6,9 @@ more of the conditions before an open line come first. What is found goes back a
 (`greenlane_edits.py`), from which the generator makes it anew.
 
 Reads `$GREENLANE_INPUT`: `{"cross": {"path", "goals": [{"goal": line or [from, to], "chain": lines before it}, ...],
-"first", "near", "fragments": [expression, ...], "options": [[called, keyword, expression], ...], "values", "tries",
-"calls", "seconds"}, "groups": [[program, ...], ...]}`; a program is a script of `greenlane_explore`, with `"more"`, the
-[module, name] pairs that fragments need. Writes
+"first", "near", "fragments": [expression, ...], "options": [[called, keyword, expression], ...], "values",
+"entries": [[key, expression, keys beside it], ...], "tries", "calls", "seconds"}, "groups": [[program, ...], ...]}`; a
+program is a script of `greenlane_explore`, with `"more"`, the [module, name] pairs that fragments need. Writes
 `$GREENLANE_OUTPUT`, a JSON line for each found program: `{"program", "edits": [[statement, place, kind, number, more],
 ...]}`.
 """
@@ -34,6 +34,7 @@ from greenlane_explore import (  # type: ignore[import-not-found]  # they lie be
     _describe_error,
     _limited,
 )
+from greenlane_given import Fixtures  # type: ignore[import-not-found]
 from greenlane_templates import Goals, Seen, Watch, goal_key  # type: ignore[import-not-found]
 
 _MAX_PROGRAMS = 24
@@ -53,7 +54,8 @@ with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PT
 
 def run(group: int, fixtures: dict[str, Any]) -> None:
     """Called by the probe: the programs of this group, crossed."""
-    programs = [program for given in _GIVEN["groups"][group] if (program := _program(given, fixtures)) is not None]
+    kept = Fixtures(fixtures)
+    programs = [program for given in _GIVEN["groups"][group] if (program := _program(given, kept)) is not None]
     found = Crossing(_GIVEN["cross"], programs, len(_GIVEN["groups"])).run()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
         file.writelines(json.dumps(row) + "\n" for row in found)
@@ -62,8 +64,16 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
 class Program:
     """Statements that can be run, one of them with another expression in it; `made` are the edits that led here."""
 
-    def __init__(self, number: int, statements: list[ast.stmt], names: dict[str, Any], made: tuple[Edit, ...]) -> None:
+    def __init__(
+        self,
+        number: int,
+        statements: list[ast.stmt],
+        names: dict[str, Any],
+        fixtures: Fixtures,
+        made: tuple[Edit, ...] = (),
+    ) -> None:
         self.number, self.statements, self.names, self.made = number, statements, names, made
+        self.fixtures = fixtures
         self.places = [places(statement) for statement in statements]
         self.codes = [self._compiled(place) for place in range(len(statements))]
         self.timeouts = 0
@@ -102,11 +112,11 @@ class Program:
         if node is None:
             raise ValueError("the edit does not fit")
         place.put(node)
-        return Program(self.number, statements, self.names, (*self.made, edit))
+        return Program(self.number, statements, self.names, self.fixtures, (*self.made, edit))
 
     def call(self, codes: list[Any]) -> None:
         """Raises what the statements raise, or CallTimeout."""
-        names = dict(self.names)
+        names = self.names | self.fixtures.fresh()
         with _limited():
             for code in codes[:-1]:
                 exec(code, names)
@@ -124,7 +134,7 @@ class Program:
             yield from (edit for edit in row if edit is not None)
 
 
-def _program(given: dict[str, Any], fixtures: dict[str, Any]) -> Program | None:
+def _program(given: dict[str, Any], fixtures: Fixtures) -> Program | None:
     """None for one that can't be made here."""
     imports, setup, look = given["script"]
     names: dict[str, Any] = {}
@@ -134,9 +144,8 @@ def _program(given: dict[str, Any], fixtures: dict[str, Any]) -> Program | None:
     try:
         for module, name in imports:
             exec(_import(module, name), names)
-        names |= fixtures
         names["__name__"] = "greenlane_script"
-        return Program(given["id"], [parsed(text) for text in [*setup, look]], names, ())
+        return Program(given["id"], [parsed(text) for text in [*setup, look]], names, fixtures)
     except Exception:  # whatever its modules raise
         return None
 
@@ -152,7 +161,7 @@ class Crossing:
         self._goals = Goals([goal["goal"] for goal in given["goals"]], given["first"])
         self._chains = {goal_key(goal["goal"]): set(goal["chain"]) for goal in given["goals"]}
         self._near = set(given["near"])
-        self._stock = Stock(given["fragments"], given["options"], given["values"])
+        self._stock = Stock(given["fragments"], given["options"], given["values"], given["entries"])
         self._tries, self._calls = given["tries"] // share, given["calls"] // share
         self._end = time.process_time() + given["seconds"] / share
         self._chance = random.Random(23)

@@ -207,7 +207,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
     for module, name in imports:
         exec(f"from {module} import {name}" if name else f"import {module}", names)
     describer = Describer(forbidden=(_GIVEN["tests"],))
-    place = 0
+    place, is_statement = 0, False
     progress: dict[str, Any] = {"listed": False, "enters": False}
     try:
         for statement in setup:
@@ -219,7 +219,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
         try:
             code = _compiled(look, "eval", in_loop)
         except SyntaxError:
-            code = _compiled(look, "exec", in_loop)
+            code, is_statement = _compiled(look, "exec", in_loop), True
         outcome = (
             await _seen(code, names, progress) if in_loop else _call(lambda: eval(code, names), [], {}, False, progress)
         )
@@ -227,6 +227,8 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
         return {"kind": "timeout"}
     except (Exception, SystemExit) as error:
         return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
+    if is_statement:
+        return {"kind": "unusable", "message": "a statement that raises nothing"}
     shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
     return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
 

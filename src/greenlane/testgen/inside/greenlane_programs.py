@@ -7,11 +7,13 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from greenlane_given import Fixtures  # type: ignore[import-not-found]  # it lies beside this file inside
+
 
 class Program:
     """The statements of a test, and the names that they begin with."""
 
-    def __init__(self, given: dict[str, Any], more: list[Any], fixtures: dict[str, Any]) -> None:
+    def __init__(self, given: dict[str, Any], more: list[Any], fixtures: Fixtures) -> None:
         self.number, self.statements, self.imports = given["id"], given["setup"], given["imports"]
         self.fixtures, self.timeouts = fixtures, 0
         self.names: dict[str, Any] = {}
@@ -25,7 +27,7 @@ class Program:
     def begun(self) -> dict[str, Any]:
         """The names, with fixtures as they were: what one try does to them is nothing to the next."""
         names = dict(self.names)
-        for name, value in self.fixtures.items():
+        for name, value in self.fixtures.fresh().items():
             try:
                 names[name] = copy.deepcopy(value)
             except Exception:  # it can't be copied: then all have the same
@@ -34,9 +36,10 @@ class Program:
 
 
 def programs_of(given: list[Any], more: list[Any], fixtures: dict[str, Any]) -> Iterator[Program]:
+    kept = Fixtures(fixtures)
     for one in given:
         with contextlib.suppress(Exception):  # its modules are not to be had here
-            yield Program(one, more, fixtures)
+            yield Program(one, more, kept)
 
 
 def _import(module: str, name: str) -> str:

@@ -17,6 +17,7 @@ from greenlane_explore import (  # type: ignore[import-not-found]  # they lie be
     _prepare,
 )
 from greenlane_further import looked_at  # type: ignore[import-not-found]
+from greenlane_given import Fixtures  # type: ignore[import-not-found]
 from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
 
 MAX_TIMEOUTS = 3
@@ -31,12 +32,12 @@ _GENERATOR = 0x20 | 0x80 | 0x200
 class Template:
     """A call with slots for some of its literals."""
 
-    def __init__(self, given: dict[str, Any], fixtures: dict[str, Any]) -> None:
+    def __init__(self, given: dict[str, Any], fixtures: Fixtures) -> None:
         self.number: int = given["id"]
         self.rows: list[tuple[Any, ...]] = [tuple(_decoded(value) for value in row) for row in given["rows"]]
         self.timeouts = 0
         self.cost = max(_length(given) / _EASY, 1.0)
-        self._fixtures, self._names = fixtures, dict(fixtures)
+        self._fixtures, self._names = fixtures, dict[str, Any]()
         self._given = self._case = given
         try:
             self._compile()
@@ -76,7 +77,8 @@ class Template:
 
     def call(self, values: tuple[Any, ...]) -> None:
         """Raises what the call raises, or CallTimeout."""
-        names = self._names | {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
+        slots = {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
+        names = self._fixtures.fresh() | self._names | slots
         progress: dict[str, Any] = {}
         if self._script is not None:
             for statement in self._setup:
@@ -94,7 +96,7 @@ class Template:
     def outcome(self, values: tuple[Any, ...]) -> str:
         """What the assertions of a test would look at."""
         slots = {f"greenlane_slot_{n}": value for n, value in enumerate(values)}
-        return str(looked_at(_observe(self._given, self._fixtures | slots)))
+        return str(looked_at(_observe(self._given, self._fixtures.fresh() | slots)))
 
 
 def _length(given: dict[str, Any]) -> int:

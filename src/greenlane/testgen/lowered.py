@@ -1,0 +1,128 @@
+"""Calls under a limit that is lower than the code's own: what no short input comes to, a plain one exceeds then. Pure;
+for `search.py`.
+
+    MAX_DEPTH = 100                              monkeypatch.setattr("shop.parser.MAX_DEPTH", 1)
+    def parse(self, text, depth):        ->      parse("((a))")
+        if depth > MAX_DEPTH:
+            raise TooDeep
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from greenlane.suite.lines import parse_expression
+from greenlane.testgen.choose import is_tellable
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.scripts import INSIDE
+from greenlane.testgen.source import Source
+from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.targets import Targets, line_of
+
+_ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+_LEAST = 3
+"""A limit below is none that an input has to be long for."""
+_NEAR, _CALLS = 2, 4
+_VALUES = ("0", "1", "2")
+
+
+def lowered(observed: Sequence[Observed], source: Source, left: Targets, *, unittest: bool) -> list[Case]:
+    """What ran a comparison with a limit right before something open, or on it, with that limit set low; of each line
+    the plainest few calls. `unittest`: without fixtures."""
+    limits = dict(_limits(source.tree, source.module))
+    found: dict[str, Case] = {}
+    for line in sorted({line_of(target) for target in left}) if limits else ():
+        for place, compared in _held_against(source, line, limits):
+            near = [o.case for o in observed if is_tellable(o) and compared in o.lines.get(source.path, frozenset())]
+            near = [case for case in near if not (unittest and case.fixtures)]
+            for case in sorted(near, key=lambda c: (c.steps, len(c.fixtures), c.length, c.key))[:_CALLS]:
+                made = (_under(case, place, value, unittest=unittest) for value in _VALUES)
+                found |= {one.key: one for one in made if one is not None}
+    return list(found.values())
+
+
+def _limits(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    """Constants of the module and of its classes that are whole numbers, by name, each with its dotted place."""
+    for node in tree.body:
+        bodies = [(module, [node])]
+        if isinstance(node, ast.ClassDef):
+            bodies = [(f"{module}.{node.name}", node.body)]
+        for place, body in bodies:
+            for part in body:
+                targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
+                value = part.value if isinstance(part, ast.Assign | ast.AnnAssign) else None
+                if value is not None and _is_number(value):
+                    yield from ((t.id, f"{place}.{t.id}") for t in targets if isinstance(t, ast.Name))
+
+
+def _is_number(value: ast.expr) -> bool:
+    """A whole number, or what is calculated of such: `100`, `1 << 20`."""
+    parts = list(ast.walk(value))
+    numbers = [part.value for part in parts if isinstance(part, ast.Constant)]
+    plain = all(isinstance(part, ast.Constant | ast.BinOp | ast.operator) for part in parts)
+    return (
+        plain
+        and all(type(n) is int for n in numbers)
+        and max((n for n in numbers if isinstance(n, int)), default=0) >= _LEAST
+    )
+
+
+def _held_against(source: Source, line: int, limits: dict[str, str]) -> Iterator[tuple[str, int]]:
+    """The limits that something is held against before a line or on it: (place, line of that)."""
+    guards = [g for g in guards_of(source.tree, line) if g.met and not g.test.startswith("except ")][-_NEAR:]
+    tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
+    tests += [(node.test, line) for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)
+              and node.test.lineno == line]  # fmt: skip
+    for test, compared in tests:
+        for part in ast.walk(test):
+            if isinstance(part, ast.Compare) and any(isinstance(op, _ORDER) for op in part.ops):
+                for side in (part.left, *part.comparators):
+                    name = getattr(side, "attr", None) or getattr(side, "id", "")
+                    if name in limits:
+                        yield limits[name], compared
+
+
+def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None:
+    """The same with the limit set before; None for what would be too long, or can't be looked at inside of a block."""
+    script = case.script
+    before, look = (list(script.setup), script.look) if script else before_and_call(case)
+    imports = script.imports if script else case.imports
+    if script is None and case.receiver is None:
+        imports |= {(case.entry.module, case.entry.called)}
+    fixtures = case.fixtures
+    if unittest:
+        if not _is_expression(look):
+            return None
+        body = textwrap.indent("\n".join([*before, f"{INSIDE} = {look}"]), "    ")
+        setup, look = [f"with patch({place!r}, {value}):\n{body}"], INSIDE
+        imports |= {("unittest.mock", "patch")}
+    else:
+        setup, fixtures = [f"monkeypatch.setattr({place!r}, {value})", *before], fixtures | {"monkeypatch"}
+    if any(len(text) > MAX_STATEMENT for text in setup):
+        return None
+    made = msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look) if script else None
+    return msgspec.structs.replace(
+        case,
+        script=made or Script(imports=imports, setup=tuple(setup), look=look),
+        receiver=None,
+        arguments=(),
+        history=(),
+        imports=frozenset(),
+        fixtures=fixtures,
+        carved=False,
+        steps=case.steps + 1,
+    )
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        parse_expression(text)
+    except SyntaxError:
+        return False
+    return True
