@@ -16,6 +16,7 @@ from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
@@ -108,6 +109,10 @@ class Gatherer:
         if self._strangers is None:
             self._strangers = list_strangers(self._scene.tree, self._source, self._baseline.outcomes)
         return tuple(self._strangers[:most])
+
+    def habits(self) -> Habits:
+        """What the scripts that were read call on what has a name."""
+        return habits_of(found.script for scripts in self._read_scripts.values() for found in scripts)
 
     async def near(self, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""
