@@ -23,7 +23,7 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
 from greenlane.testgen.siblings import swap_classes
 from greenlane.testgen.source import Source
-from greenlane.testgen.strangers import list_strangers, swap_modules
+from greenlane.testgen.strangers import list_strangers, named_alike, swap_modules
 from greenlane.testgen.swap import chain_calls, swap_calls
 from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -108,7 +108,7 @@ class Gatherer:
             return tuple(near)
         if self._strangers is None:
             self._strangers = list_strangers(self._scene.tree, self._source, self._baseline.outcomes)
-        return tuple(self._strangers[:most])
+        return tuple(named_alike(self._strangers, function.name)[:most])
 
     def habits(self) -> Habits:
         """What the scripts that were read call on what has a name."""

@@ -19,6 +19,7 @@ from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.source import Source
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.words import words_of
 
 _MAX_FILES, _NEAREST = 200, 12
 
@@ -38,6 +39,12 @@ def list_strangers(tree: Path, source: Source, outcomes: Iterable[TestOutcome]) 
         if near:
             ranked.append((-near, path))
     return list(in_turn(list(files[path]) for _, path in sorted(ranked)[:_NEAREST]))
+
+
+def named_alike(tests: Iterable[str], name: str) -> list[str]:
+    """The tests in their order, those first whose names share most words with the name of a function."""
+    asked = set(words_of(name).split())
+    return sorted(tests, key=lambda test: -len(asked & set(words_of(test.rpartition("::")[2]).split())))
 
 
 def _imported(parsed: ast.Module) -> Iterator[str]:

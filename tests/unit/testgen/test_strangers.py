@@ -10,7 +10,7 @@ from greenlane.testgen.code import list_functions
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.source import Source
-from greenlane.testgen.strangers import list_strangers, swap_modules
+from greenlane.testgen.strangers import list_strangers, named_alike, swap_modules
 from greenlane.testgen.targets import Gap
 from tests.support.projects import write_tree
 
@@ -69,3 +69,9 @@ def test_names_that_are_not_alike_or_from_elsewhere_stay() -> None:
     classes = source_of("class PygmentsRenderer:\n    pass\n", "mist.contrib.pygments")
     (swapped,) = swap_modules(script("mist.contrib.mathjax", "MathJaxRenderer", "MathJaxRenderer().x"), classes)
     assert swapped.script.look == "PygmentsRenderer().x"
+
+
+def test_tests_that_are_named_like_the_function_come_first() -> None:
+    tests = ["test_a.py::TestA::test_render_text", "test_b.py::test_render_code", "test_b.py::test_renderBlockCode"]
+    assert named_alike(tests, "render_block_code") == tests[::-1]
+    assert named_alike(tests, "__init__") == tests
