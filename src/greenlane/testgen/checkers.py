@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
+from greenlane.testgen.asserted import as_block, asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
 from greenlane.testgen.folding import fold, given_back, with_defaults
@@ -105,7 +105,7 @@ class Checkers:
     def _expanded(self, body: Sequence[ast.stmt], around: _Around, deep: int) -> list[ast.stmt]:
         """Statements with what such helpers do, and the helpers that these call, in place of their calls."""
         found: list[ast.stmt] = []
-        for node in body:
+        for node in map(as_block, body):
             done = self._done_by(node, around) if deep else None
             around.note(node)
             if done is not None:
