@@ -16,19 +16,21 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
 
 import msgspec
 
 from greenlane.testgen.asserted import asserted, self_look
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.fillings import SELF, Exchanging, Filling, constants_of, is_read, is_short, made_first
 from greenlane.testgen.folding import fold
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
 _MAX_BASES, _MAX_SHORT = 4, 16
-_SELF = "self"
+_MAX_MADE, _MAX_DEPTH = 8, 2
+"""Statements of a method that a test calls for what it gives; methods that call methods."""
+_SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Assert)
 _MARK = "greenlane_written_out"
 
 
@@ -55,8 +57,8 @@ def given_directly(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[list[ast.s
         name = node.targets[0] if isinstance(node, ast.Assign) and is_written_out(node) else None
         if isinstance(node, ast.Assign) and isinstance(name, ast.Name) and not _is_made(node.value):
             read = [n for s in (*left, *rest, look) for n in ast.walk(s) if isinstance(n, ast.Name) and n.id == name.id]
-            if len(read) == 1 and _is_read(read[0]):
-                filling = _Filling({name.id: node.value}, {})
+            if len(read) == 1 and is_read(read[0]):
+                filling = Filling({name.id: node.value}, {})
                 rest = [_marked_like(filling.visit(copy.deepcopy(one)), one) for one in rest]
                 look = filling.visit(copy.deepcopy(look))
                 continue
@@ -81,7 +83,7 @@ class Checkers:
         stored = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
         body: list[ast.stmt] = []
-        for node in test.body:
+        for node in [one for statement in test.body for one in self._with_methods(statement, owner, stored)]:
             call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
             helper = self._helper_of(call, owner, inner) if isinstance(call, ast.Call) else None
             asked = self._helper_of(look, owner, inner) if isinstance(look, ast.Call) else None
@@ -100,11 +102,11 @@ class Checkers:
             found = next(((call, given) for call, given in pairs if given is not None), None)
             if found is None:
                 break
-            test = _Exchanging(*found).visit(test)
+            test = Exchanging(*found).visit(test)
         return test
 
     def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
-        own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == _SELF
+        own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == SELF
         helper = self._helper_of(call, owner, {}) if own else None
         body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
         if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
@@ -112,12 +114,58 @@ class Checkers:
         done, given = self._body_of(helper, call, set())
         return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
+    def _with_methods(self, node: ast.stmt, owner: str, stored: set[str], depth: int = 0) -> list[ast.stmt]:
+        """A statement after those of the methods of its class that it calls for what they give:
+        `shop = self.made_shop()`. As it is where it may not make these calls, or not at first."""
+        if isinstance(node, ast.With):
+            inner = [one for part in node.body for one in self._with_methods(part, owner, stored, depth)]
+            return [node] if inner == node.body else [_with_statements(node, inner)]
+        if owner not in self._classes or depth > _MAX_DEPTH or not isinstance(node, _SIMPLE):
+            return [node]
+        before: list[ast.stmt] = []
+        for call in [n for n in made_first(node) if isinstance(n, ast.Call)]:
+            own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == SELF
+            helper = self._helper_of(call, owner, {}) if own else None
+            if helper is None or _asserts(helper.node) or not isinstance(helper.node.body[-1], ast.Return):
+                continue
+            done, given = self._body_of(helper, call, stored)
+            if done is None or given is None or len(done) > _MAX_MADE:
+                continue
+            last = ast.fix_missing_locations(ast.copy_location(ast.Expr(given), node))
+            *more, whole = [
+                one
+                for part in (*self._without_imports(done), last)
+                for one in self._with_methods(part, owner, stored, depth + 1)
+            ]
+            for one in more:
+                setattr(one, _MARK, True)
+            before += more
+            node = ast.fix_missing_locations(Exchanging(call, whole.value).visit(node))  # type: ignore[attr-defined]
+        return [*before, node]
+
+    def _without_imports(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        """Without what a method imports for itself, where that name means nothing else in the file: it is borrowed."""
+        kept: list[ast.stmt] = []
+        for node in statements:
+            pairs: dict[str, Import] = {}
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                for name in node.names:
+                    shown = name.asname or name.name
+                    pairs[shown] = (node.module, f"{name.name} as {name.asname}" if name.asname else name.name)
+            known = {**self._own.imports, **self.borrowed}
+            own = self._functions.keys() | self._classes.keys()
+            if pairs and all(known.get(name, pair) == pair and name not in own for name, pair in pairs.items()):
+                self.borrowed |= pairs
+            else:
+                kept.append(node)
+        return kept
+
     def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
         done, given = self._body_of(helper, call, stored)
         if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
             return None
-        replaced: ast.stmt = _Exchanging(call, given).visit(node)
+        replaced: ast.stmt = Exchanging(call, given).visit(node)
         return [*done, ast.fix_missing_locations(replaced)]
 
     # ------------------------------------------------------------------ which helper
@@ -127,7 +175,7 @@ class Checkers:
         if isinstance(func, ast.Name):
             node = inner.get(func.id) or self._functions.get(func.id)
             found = _Helper(node=node, home=None, constants={}) if node is not None else self._imported(func.id)
-        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == _SELF:
+        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == SELF:
             found = self._method(func.attr, owner)
         else:
             return None
@@ -151,7 +199,7 @@ class Checkers:
         for _ in range(_MAX_BASES):
             if node is None:
                 break
-            constants = _constants_of(node) | constants
+            constants = constants_of(node) | constants
             members = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
             if found is None and name in members:
                 other = home if home is not self._own else None
@@ -180,15 +228,15 @@ class Checkers:
         if given is None or not self._may_borrow(helper, set(given)):
             return None, None
         body = [n for n in helper.node.body if not _is_docstring(n)]
-        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not _is_read(n)}
+        rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
         body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
         plain = {
             name: value
             for name, value in given.items()
-            if name not in rebound and (_is_short(value) or counts.count(name) < 2)
+            if name not in rebound and (is_short(value) or counts.count(name) < 2)
         }
-        filling = _Filling(plain, helper.constants if helper.method else {})
+        filling = Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
         last = done.pop() if done and isinstance(done[-1], ast.Return) else None
         returned = last.value if isinstance(last, ast.Return) else None
@@ -220,21 +268,8 @@ class Checkers:
         return True
 
 
-class _Filling(ast.NodeTransformer):
-    """Names of parameters, and `self.NAME` of constants, as what they stand for."""
-
-    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.expr]) -> None:
-        self._values, self._constants = values, constants
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        value = self._values.get(node.id)
-        return copy.deepcopy(value) if value is not None else node
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        own = isinstance(node.value, ast.Name) and node.value.id == _SELF and _is_read(node)
-        if own and node.attr in self._constants:
-            return copy.deepcopy(self._constants[node.attr])
-        return self.generic_visit(node)
+def _with_statements(node: ast.With, body: list[ast.stmt]) -> ast.With:
+    return ast.copy_location(ast.With(items=node.items, body=body), node)
 
 
 def _look_of(node: ast.stmt) -> ast.expr | None:
@@ -242,35 +277,6 @@ def _look_of(node: ast.stmt) -> ast.expr | None:
     if isinstance(node, ast.Assert):
         return asserted(node.test)
     return self_look(node.value) if isinstance(node, ast.Expr) else None
-
-
-class _Exchanging:
-    """A copy with another expression in place of one."""
-
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
-        self._old, self._new = old, new
-
-    def visit(self, node: ast.AST) -> Any:
-        if node is self._old:
-            return self._new
-        made = copy.copy(node)
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                setattr(made, field, [self.visit(one) if isinstance(one, ast.AST) else one for one in value])
-            elif isinstance(value, ast.AST):
-                setattr(made, field, self.visit(value))
-        return made
-
-
-def _is_read(node: ast.Name | ast.Attribute) -> bool:
-    return isinstance(node.ctx, ast.Load)
-
-
-def _is_short(value: ast.expr) -> bool:
-    """A name, or a literal that holds nothing: it may be read in several places."""
-    if isinstance(value, ast.Constant):
-        return not isinstance(value.value, str | bytes) or not value.value
-    return isinstance(value, ast.Name) or (isinstance(value, ast.Dict | ast.Tuple) and not list(_parts(value)))
 
 
 def _is_docstring(node: ast.stmt) -> bool:
@@ -299,16 +305,12 @@ def _marked_like(node: ast.stmt, other: ast.stmt) -> ast.stmt:
     return node
 
 
-def _parts(value: ast.expr) -> Sequence[ast.AST]:
-    return [n for n in ast.iter_child_nodes(value) if isinstance(n, ast.expr)]
-
-
 def _asserts(node: ast.FunctionDef) -> bool:
     for part in node.body:
         if isinstance(part, ast.Assert):
             return True
         func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
-        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == _SELF:
+        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == SELF:
             return True
     return False
 
@@ -339,17 +341,6 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
         keys: list[ast.expr | None] = [ast.Constant(value=name) for name in others]
         found[arguments.kwarg.arg] = ast.Dict(keys=keys, values=list(others.values()))
     return found if known <= found.keys() else None
-
-
-def _constants_of(node: ast.ClassDef) -> dict[str, ast.expr]:
-    found: dict[str, ast.expr] = {}
-    for part in node.body:
-        value = part.value if isinstance(part, ast.Assign | ast.AnnAssign) else None
-        if value is None or any(isinstance(n, ast.Name | ast.Call) for n in ast.walk(value)):
-            continue
-        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
-        found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
-    return found
 
 
 def _assigned(name: str, value: ast.expr) -> ast.stmt:

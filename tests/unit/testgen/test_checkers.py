@@ -198,3 +198,43 @@ def test_conditions_that_are_decided_go() -> None:
     body = ast.parse("if None is None and a:\n    b = 1\nif {}.pop('x', 0):\n    c()\nd(*(), **{'e': not 1})").body
     text = ast.unparse(ast.Module(body=fold(body), type_ignores=[]))
     assert text == "if a:\n    b = 1\nd(e=False)"
+
+
+def test_what_a_method_of_the_class_makes_is_made_in_the_test_with_what_it_imports(tmp_path: Path) -> None:
+    text = """
+import unittest
+
+class ShopTests(unittest.TestCase):
+    def _kind(self):
+        from shop.app import Shop
+        return Shop
+
+    def _made(self, name, size=3):
+        opened = [name]
+        return self._kind()(opened, size)
+
+    def test_join(self):
+        first = self._made("a")
+        second = self._made("b", size=5)
+        self.assertEqual(first.join(second), 8)
+
+    def test_rejects(self):
+        with self.assertRaises(ValueError):
+            self._made("")
+
+    def test_lazy(self):
+        made = lambda: self._made("a")
+        self.assertEqual(made(), 1)
+"""
+    (tmp_path / "test_shop.py").write_text(text)
+    found = {
+        name: [one.script for one in read_scripts(tmp_path, [f"test_shop.py::ShopTests::{name}"])]
+        for name in ("test_join", "test_rejects", "test_lazy")
+    }
+    joined = found["test_join"][-1]
+    assert joined.setup == (
+        "opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)",
+    )  # fmt: skip
+    assert joined.look == "first.join(second)" and joined.imports == {("shop.app", "Shop")}
+    assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
+    assert not found["test_lazy"]  # it may not be called at all
