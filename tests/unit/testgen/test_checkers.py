@@ -345,7 +345,7 @@ def test_what_a_helper_gives_out_of_a_with_block_is_looked_at_after_it(tmp_path:
 
 @pytest.mark.parametrize(("test", "look"), [
         ("test_raises", "order(-12, hot=True)"), ("test_rows", "order('tea')"),
-        ("test_raises_through", "from menu import fetch\nfetch('tea')"),
+        ("test_raises_through", "fetch('tea')"),
     ])  # fmt: skip
 def test_an_error_that_a_call_is_given_to_and_an_item_of_a_row(tmp_path: Path, test: str, look: str) -> None:
     write_tree(tmp_path, {"tests/food/test_orders.py": ORDERS})
@@ -357,3 +357,39 @@ def test_a_text_of_a_row_is_part_of_a_text_that_is_put_together(tmp_path: Path) 
     write_tree(tmp_path, {"tests/food/test_orders.py": ORDERS})
     (found,) = read_scripts(tmp_path, ["tests/food/test_orders.py::test_two"])
     assert found.script.look == "order(f'fish\\n {count}')"
+
+
+def test_what_a_method_of_the_class_makes_is_made_in_the_test_with_what_it_imports(tmp_path: Path) -> None:
+    text = """
+import unittest
+
+class ShopTests(unittest.TestCase):
+    def _kind(self):
+        from shop.app import Shop
+        return Shop
+
+    def _made(self, name, size=3):
+        opened = [name]
+        return self._kind()(opened, size)
+
+    def test_join(self):
+        first = self._made("a")
+        second = self._made("b", size=5)
+        self.assertEqual(first.join(second), 8)
+
+    def test_rejects(self):
+        with self.assertRaises(ValueError):
+            self._made("")
+"""
+    (tmp_path / "test_shop.py").write_text(text)
+    found = {
+        name: [one.script for one in read_scripts(tmp_path, [f"test_shop.py::ShopTests::{name}"])]
+        for name in ("test_join", "test_rejects")
+    }
+    joined = found["test_join"][-1]
+    assert joined.setup == (
+        "opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)",
+    )  # fmt: skip
+    assert joined.look == "first.join(second)"
+    assert joined.imports == {("shop.app", "Shop")}
+    assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
