@@ -7,6 +7,7 @@ import asyncio
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -21,6 +22,7 @@ from greenlane.testgen.harms import asserts_something
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.mutants import Mutant, mutants_of
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, ran_by
@@ -252,7 +254,9 @@ def _static_facts(test: WrittenCase, scene: Scene, style: Style) -> TestFacts:
         return TestFacts(parses=False)
     return TestFacts(
         parses=True,
-        foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules | _tops(test))))),
+        foreign_imports=tuple(
+            sorted(set(_foreign(tree, scene.modules | _tops(test) | imported_tops(scene.tree, _path_of(test)))))
+        ),
         harms=(),
         asserts=asserts_something(tree),
     )
@@ -266,6 +270,22 @@ def _tops(test: WrittenCase) -> frozenset[str]:
     """What a test of the project imports itself is there for another of them."""
     script = _script_of(test)
     return frozenset(module.split(".")[0].split(" ")[0] for module, _ in script.imports) if script else frozenset()
+
+
+def _path_of(test: WrittenCase) -> str:
+    return test.chosen.calls[0].case.entry.path
+
+
+def imported_tops(tree: Path, path: str) -> frozenset[str]:
+    """What the file under test imports itself, a test of it may import, too: the errors of a library are its errors."""
+    parsed = parse_inside(tree, tree / path)
+    found: set[str] = set()
+    for node in ast.walk(parsed) if parsed is not None else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
+            found.add(node.module.split(".")[0])
+    return frozenset(found)
 
 
 def _foreign(tree: ast.Module, modules: frozenset[str]) -> Iterable[str]:

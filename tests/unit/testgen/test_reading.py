@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from greenlane.testgen.classes import absolute_module
+from greenlane.testgen.gates import imported_tops
 from greenlane.testgen.reading import parse_inside, read_inside
 
 
@@ -40,3 +41,9 @@ def test_dots_count_from_the_package_and_lead_nowhere_outside_of_it(
     (node,) = ast.parse(text).body
     assert isinstance(node, ast.ImportFrom)
     assert absolute_module(node, package) == module
+
+
+def test_a_test_may_import_what_the_file_under_test_imports(tmp_path: Path) -> None:
+    (tmp_path / "till.py").write_text("import yaml.nodes as nodes\nfrom lexer.errors import Lost\nfrom . import own\n")
+    assert imported_tops(tmp_path, "till.py") == {"yaml", "lexer"}
+    assert imported_tops(tmp_path, "none.py") == frozenset()
