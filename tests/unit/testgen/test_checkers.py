@@ -235,6 +235,7 @@ class ShopTests(unittest.TestCase):
     assert joined.setup == (
         "opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)",
     )  # fmt: skip
-    assert joined.look == "first.join(second)" and joined.imports == {("shop.app", "Shop")}
+    assert joined.look == "first.join(second)"
+    assert joined.imports == {("shop.app", "Shop")}
     assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
     assert not found["test_lazy"]  # it may not be called at all
