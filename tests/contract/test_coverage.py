@@ -103,6 +103,18 @@ async def test_a_red_suite_names_its_failing_tests(sandbox: Sandbox, service: Se
     assert report.files[0].covered == (1, 4, 8, 12)
 
 
+async def test_what_a_test_has_replaced_while_it_is_reported_harms_no_report(
+    sandbox: Sandbox, service: Service, tmp_path: Path
+) -> None:
+    tree = project(tmp_path)
+    with (tree / "tests" / "test_pricing.py").open("a") as file:
+        file.write("\ndef test_replacing(monkeypatch):\n    for name in ('json.dumps', 'builtins.open'):\n")
+        file.write("        monkeypatch.setattr(name, None)\n    assert price(10, tax=0) == 10\n")
+    report = await measure(sandbox, service, tree)
+    assert report.suite_passed, report.unavailable
+    assert report.tests_run == 2
+
+
 async def test_a_suite_that_does_not_end_is_unavailable(sandbox: Sandbox, service: Service, tmp_path: Path) -> None:
     tree = project(tmp_path)
     (tree / "tests" / "test_pricing.py").write_text("import time\n\ndef test_slow():\n    time.sleep(60)\n")

@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -29,6 +30,7 @@ from greenlane.domain.events import (
 from greenlane.domain.settings import Settings
 from greenlane.ports.sandbox import Sandbox
 from greenlane.testgen import TestAsker, TestGenerator
+from greenlane.testgen.generator import Generation
 from tests.support.projects import write_tree
 
 BASE = {
@@ -138,14 +140,30 @@ def make_agent(
     repository: Repository, sandbox: Sandbox, folder: Path, writer: ClaudeTestWriter | None = None, **validation: object
 ) -> TestAgent:
     settings = Settings.model_validate({"services": [{"name": "shop"}], "validation": validation})
-    return agent_with(settings, repository, sandbox, folder, writer)
+    once = None if writer else OnceGenerator(sandbox, settings)
+    return agent_with(settings, repository, sandbox, folder, writer, once)
+
+
+class OnceGenerator(TestGenerator):
+    """Generates for the one change of this file once: the other tests are about what becomes of the answer."""
+
+    answer: ClassVar[Generation | None] = None
+
+    async def generate(self, *asked: Any) -> Generation:
+        OnceGenerator.answer = OnceGenerator.answer or await super().generate(*asked)
+        return OnceGenerator.answer
 
 
 def agent_with(
-    settings: Settings, repository: Repository, sandbox: Sandbox, folder: Path, writer: ClaudeTestWriter | None = None
+    settings: Settings,
+    repository: Repository,
+    sandbox: Sandbox,
+    folder: Path,
+    writer: ClaudeTestWriter | None = None,
+    generator: TestGenerator | None = None,
 ) -> TestAgent:
     """The agent as it is put together for a repository with these settings; what it keeps is below `folder`."""
-    git, generator = repository.host(), TestGenerator(sandbox, settings)
+    git, generator = repository.host(), generator or TestGenerator(sandbox, settings)
     return TestAgent(
         asker=TestAsker(writer, generator, sandbox, settings) if writer else None,
         code_host=git,

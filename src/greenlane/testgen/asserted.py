@@ -13,6 +13,8 @@ _SELF_LOOKS = {name for name in dir(unittest.TestCase) if re.match("assert(?!_|R
     "assertEquals", "assertItemsEqual",
 }  # fmt: skip
 
+_RAISING = frozenset({"self.assertRaises", "self.failUnlessRaises", "pytest.raises", "raises"})
+
 
 def done(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements of a test, with calls in place of assertions on them; without those that raise."""
@@ -53,6 +55,16 @@ def self_look(node: ast.expr) -> ast.expr | None:
     return (calls or given)[0]
 
 
+def raised_look(node: ast.expr) -> ast.expr | None:
+    """The call that `self.assertRaises(ValueError, price, "a")` makes, or `pytest.raises` so given."""
+    if not isinstance(node, ast.Call) or len(node.args) < 2 or ast.unparse(node.func) not in _RAISING:
+        return None
+    func, *args = node.args[1:]
+    plain = isinstance(func, ast.Name | ast.Attribute) and not any(isinstance(a, ast.Starred) for a in args)
+    call = ast.Call(func=func, args=args, keywords=node.keywords)
+    return ast.fix_missing_locations(ast.copy_location(call, node)) if plain else None
+
+
 def without_asserts(node: ast.stmt) -> ast.stmt | None:
     """A compound statement without the assertions in it; None if nothing is left."""
 
@@ -89,3 +101,20 @@ def begun_anew(statements: Sequence[ast.stmt]) -> list[int]:
             found += [place] if key in made else []
             made.add(key)
     return found
+
+
+def asserts_itself(body: Sequence[ast.stmt]) -> bool:
+    """Whether it asserts itself, and not only inside of a loop or the like."""
+    for part in body:
+        if isinstance(part, ast.Assert):
+            return True
+        if isinstance(part, ast.With) and "raises" in ast.unparse(part.items[0].context_expr).lower():
+            return True
+        func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
+        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == "self":
+            return True
+    return False
+
+
+def asserts_within(node: ast.FunctionDef) -> bool:
+    return asserts_itself([part for part in ast.walk(node) if isinstance(part, ast.stmt)])

@@ -19,18 +19,17 @@ from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, self_look
+from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
-from greenlane.testgen.fillings import SELF, Exchanging, Filling, constants_of, is_read, is_short, made_first
-from greenlane.testgen.folding import fold
+from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
+from greenlane.testgen.folding import fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
-from greenlane.testgen.testmodules import ReadTests, TestModule
+from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
 _MAX_BASES, _MAX_SHORT = 4, 16
-_MAX_MADE, _MAX_DEPTH = 8, 2
-"""Statements of a method that a test calls for what it gives; methods that call methods."""
-_SIMPLE = (ast.Assign, ast.AnnAssign, ast.Expr, ast.Assert)
+_MAX_DEEP = 3
+_SELF, _STATIC = "self", "staticmethod"
 _MARK = "greenlane_written_out"
 
 
@@ -66,6 +65,24 @@ def given_directly(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[list[ast.s
     return left, look
 
 
+class _Around(msgspec.Struct, frozen=True):
+    """What stands around a statement: the class (empty: none), functions of the test, names that it stores."""
+
+    owner: str
+    inner: Mapping[str, ast.FunctionDef]
+    stored: Set[str]
+    texts: dict[str, ast.Constant] = msgspec.field(default_factory=dict)
+    """What names of the test stand for just then, where that is a literal."""
+
+    def note(self, node: ast.stmt) -> None:
+        """What a statement binds."""
+        for name in [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and not is_read(n)]:
+            self.texts.pop(name, None)
+        target = node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(node, ast.Assign) and isinstance(target, ast.Name) and isinstance(node.value, ast.Constant):
+            self.texts[target.id] = node.value
+
+
 class Checkers:
     """The asserting helpers that tests of one file call. `borrowed` are names that written-out helpers of other files
     need, with what they are imported as."""
@@ -82,18 +99,51 @@ class Checkers:
         inner = {n.name: n for n in test.body if isinstance(n, ast.FunctionDef)}
         stored = {n.id for n in ast.walk(test) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         stored -= {n.id for f in inner.values() for n in ast.walk(f) if isinstance(n, ast.Name)}
-        body: list[ast.stmt] = []
-        for node in [one for statement in test.body for one in self._with_methods(statement, owner, stored)]:
-            call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
-            helper = self._helper_of(call, owner, inner) if isinstance(call, ast.Call) else None
-            asked = self._helper_of(look, owner, inner) if isinstance(look, ast.Call) else None
-            done: list[ast.stmt] | None = None
-            if helper is not None and isinstance(call, ast.Call) and _asserts(helper.node):
-                done, _ = self._body_of(helper, call, stored)
-            elif asked is not None and isinstance(look, ast.Call):
-                done = self._seen_through(asked, look, node, stored)
-            body += [node] if done is None else done
+        body = self._expanded(test.body, _Around(owner, inner, stored), _MAX_DEEP)
         return test if body == test.body else self._with_short_methods(_with_body(test, body), owner)
+
+    def _expanded(self, body: Sequence[ast.stmt], around: _Around, deep: int) -> list[ast.stmt]:
+        """Statements with what such helpers do, and the helpers that these call, in place of their calls."""
+        found: list[ast.stmt] = []
+        for node in body:
+            done = self._done_by(node, around) if deep else None
+            around.note(node)
+            if done is not None:
+                bound = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
+                inside = msgspec.structs.replace(around, stored=around.stored | bound)
+                found += self._expanded(done, inside, deep - 1)
+            elif isinstance(node, ast.With):
+                within = self._expanded(node.body, around, deep)
+                found.append(node if within == node.body else _marked_like(_with_statements(node, within), node))
+            else:
+                found.append(node)
+        return found
+
+    def _done_by(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+        """What a statement does that calls a helper; None for any other."""
+        call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
+        helper = self._helper_of(call, around) if isinstance(call, ast.Call) else None
+        asked = self._helper_of(look, around) if isinstance(look, ast.Call) else None
+        if helper is not None and isinstance(call, ast.Call) and asserts_within(helper.node):
+            return self._body_of(helper, call, around)[0]
+        if asked is not None and isinstance(look, ast.Call):
+            return self._seen_through(asked, look, node, around)
+        called = node.value if isinstance(node, ast.Assign | ast.Expr) else None
+        method = self._helper_of(called, around) if isinstance(called, ast.Call) else None
+        if method is not None and method.method and isinstance(called, ast.Call):  # a function comes along as it is
+            return self._seen_through(method, called, node, around)
+        return self._with_parts_done(node, around)
+
+    def _with_parts_done(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+        """A statement with a part in it that a short method gives: `run(text, self.settings("a"))`."""
+        plain = isinstance(node, ast.Assign | ast.Expr | ast.Assert)
+        own = f"{_SELF}."
+        for call in ast.walk(node) if plain else ():
+            if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(own):
+                helper = self._helper_of(call, around)
+                if helper is not None and not asserts_within(helper.node):
+                    return self._seen_through(helper, call, node, around)
+        return None
 
     def _with_short_methods(self, test: FunctionNode, owner: str) -> FunctionNode:
         """The test with what methods of its class give that do nothing but give it: `self.dedent("a")`."""
@@ -106,63 +156,17 @@ class Checkers:
         return test
 
     def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
-        own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == SELF
-        helper = self._helper_of(call, owner, {}) if own else None
+        own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == _SELF
+        helper = self._helper_of(call, _Around(owner, {}, frozenset())) if own else None
         body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
         if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
             return None
-        done, given = self._body_of(helper, call, set())
+        done, given = self._body_of(helper, call, _Around(owner, {}, frozenset()))
         return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
-    def _with_methods(self, node: ast.stmt, owner: str, stored: set[str], depth: int = 0) -> list[ast.stmt]:
-        """A statement after those of the methods of its class that it calls for what they give:
-        `shop = self.made_shop()`. As it is where it may not make these calls, or not at first."""
-        if isinstance(node, ast.With):
-            inner = [one for part in node.body for one in self._with_methods(part, owner, stored, depth)]
-            return [node] if inner == node.body else [_with_statements(node, inner)]
-        if owner not in self._classes or depth > _MAX_DEPTH or not isinstance(node, _SIMPLE):
-            return [node]
-        before: list[ast.stmt] = []
-        for call in [n for n in made_first(node) if isinstance(n, ast.Call)]:
-            own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == SELF
-            helper = self._helper_of(call, owner, {}) if own else None
-            if helper is None or _asserts(helper.node) or not isinstance(helper.node.body[-1], ast.Return):
-                continue
-            done, given = self._body_of(helper, call, stored)
-            if done is None or given is None or len(done) > _MAX_MADE:
-                continue
-            last = ast.fix_missing_locations(ast.copy_location(ast.Expr(given), node))
-            *more, whole = [
-                one
-                for part in (*self._without_imports(done), last)
-                for one in self._with_methods(part, owner, stored, depth + 1)
-            ]
-            for one in more:
-                setattr(one, _MARK, True)
-            before += more
-            node = ast.fix_missing_locations(Exchanging(call, whole.value).visit(node))  # type: ignore[attr-defined]
-        return [*before, node]
-
-    def _without_imports(self, statements: list[ast.stmt]) -> list[ast.stmt]:
-        """Without what a method imports for itself, where that name means nothing else in the file: it is borrowed."""
-        kept: list[ast.stmt] = []
-        for node in statements:
-            pairs: dict[str, Import] = {}
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                for name in node.names:
-                    shown = name.asname or name.name
-                    pairs[shown] = (node.module, f"{name.name} as {name.asname}" if name.asname else name.name)
-            known = {**self._own.imports, **self.borrowed}
-            own = self._functions.keys() | self._classes.keys()
-            if pairs and all(known.get(name, pair) == pair and name not in own for name, pair in pairs.items()):
-                self.borrowed |= pairs
-            else:
-                kept.append(node)
-        return kept
-
-    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, stored: set[str]) -> list[ast.stmt] | None:
+    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
-        done, given = self._body_of(helper, call, stored)
+        done, given = self._body_of(helper, call, around)
         if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
             return None
         replaced: ast.stmt = Exchanging(call, given).visit(node)
@@ -170,16 +174,17 @@ class Checkers:
 
     # ------------------------------------------------------------------ which helper
 
-    def _helper_of(self, call: ast.Call, owner: str, inner: Mapping[str, ast.FunctionDef]) -> _Helper | None:
+    def _helper_of(self, call: ast.Call, around: _Around) -> _Helper | None:
         func = call.func
         if isinstance(func, ast.Name):
-            node = inner.get(func.id) or self._functions.get(func.id)
+            node = around.inner.get(func.id) or self._functions.get(func.id)
             found = _Helper(node=node, home=None, constants={}) if node is not None else self._imported(func.id)
-        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == SELF:
-            found = self._method(func.attr, owner)
+        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == _SELF:
+            found = self._method(func.attr, around.owner)
         else:
             return None
-        return found if found is not None and not found.node.decorator_list else None
+        plain = found is not None and all(ast.unparse(one) == _STATIC for one in found.node.decorator_list)
+        return found if plain else None
 
     def _imported(self, name: str) -> _Helper | None:
         home, asked = self._home_of(self._own, name)
@@ -199,7 +204,7 @@ class Checkers:
         for _ in range(_MAX_BASES):
             if node is None:
                 break
-            constants = constants_of(node) | constants
+            constants = _constants_of(node) | constants
             members = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
             if found is None and name in members:
                 other = home if home is not self._own else None
@@ -209,9 +214,9 @@ class Checkers:
 
     def _base_of(self, module: TestModule, node: ast.ClassDef) -> tuple[TestModule, ast.ClassDef | None]:
         for base in node.bases:
-            if not isinstance(base, ast.Name):
-                continue
-            home, name = (module, base.id) if base.id not in module.imports else self._home_of(module, base.id)
+            source, name = origin_of(module, base)
+            home = self._read(source) if source else module
+            name = name if source else getattr(base, "id", "")
             classes = {n.name: n for n in home.parsed.body if isinstance(n, ast.ClassDef)} if home else {}
             if home is not None and name in classes:
                 return home, classes[name]
@@ -220,26 +225,28 @@ class Checkers:
     # ------------------------------------------------------------------ written out
 
     def _body_of(
-        self, helper: _Helper, call: ast.Call, stored: set[str]
+        self, helper: _Helper, call: ast.Call, around: _Around
     ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
         """The helper's statements with what the call gives, and what it returns at their end; no statements where they
         could mean something else here."""
         given = _given(helper, call)
         if given is None or not self._may_borrow(helper, set(given)):
             return None, None
-        body = [n for n in helper.node.body if not _is_docstring(n)]
+        stored = around.stored
+        given = {name: around.texts.get(getattr(value, "id", ""), value) for name, value in given.items()}
+        plain_body = [n for n in helper.node.body if not _is_docstring(n) and not _is_print(n)]
+        body, given = _renamed(*with_defaults(plain_body, given), stored)
         rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
         body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
         plain = {
             name: value
             for name, value in given.items()
-            if name not in rebound and (is_short(value) or counts.count(name) < 2)
+            if name not in rebound and (_is_short(value) or counts.count(name) < 2)
         }
         filling = Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
-        last = done.pop() if done and isinstance(done[-1], ast.Return) else None
-        returned = last.value if isinstance(last, ast.Return) else None
+        done, returned = given_back(done, stored)
         used = {
             n.id for s in (*done, *([returned] if returned else [])) for n in ast.walk(s) if isinstance(n, ast.Name)
         }
@@ -249,9 +256,12 @@ class Checkers:
             return None, None
         assigned = [_assigned(name, value) for name, value in given.items() if name in bound and name not in plain]
         made = [*assigned, *done]
+        looked_at = asserts_itself(helper.node.body) or not asserts_within(
+            helper.node
+        )  # else its calls are all there is
         for node in made:
             ast.fix_missing_locations(ast.copy_location(node, call))
-            setattr(node, _MARK, True)
+            setattr(node, _MARK, looked_at or any(node is one for one in assigned))
         return made, returned
 
     def _may_borrow(self, helper: _Helper, params: set[str]) -> bool:
@@ -259,17 +269,14 @@ class Checkers:
         if helper.home is None:
             return True
         names = {n.id for n in ast.walk(helper.node) if isinstance(n, ast.Name)} - params
-        needed = {name: pair for name, pair in helper.home.imports.items() if name in names}
+        there = {name: (helper.home.name, name) for name in bound_at_top(helper.home.parsed) if helper.home.name}
+        needed = {name: pair for name, pair in {**there, **helper.home.imports}.items() if name in names}
         known = {**self._own.imports, **self.borrowed}
         own = self._functions.keys() | self._classes.keys()
         if any(known.get(name, pair) != pair or name in own for name, pair in needed.items()):
             return False
         self.borrowed |= needed
         return True
-
-
-def _with_statements(node: ast.With, body: list[ast.stmt]) -> ast.With:
-    return ast.copy_location(ast.With(items=node.items, body=body), node)
 
 
 def _look_of(node: ast.stmt) -> ast.expr | None:
@@ -279,8 +286,36 @@ def _look_of(node: ast.stmt) -> ast.expr | None:
     return self_look(node.value) if isinstance(node, ast.Expr) else None
 
 
+def _is_short(value: ast.expr) -> bool:
+    """A name, or a literal that holds nothing: it may be read in several places."""
+    if isinstance(value, ast.Constant):
+        return not isinstance(value.value, str | bytes) or not value.value
+    return isinstance(value, ast.Name) or (isinstance(value, ast.Dict | ast.Tuple) and not list(_parts(value)))
+
+
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _renamed(
+    body: Sequence[ast.stmt], given: Mapping[str, ast.expr], stored: Set[str]
+) -> tuple[list[ast.stmt], dict[str, ast.expr]]:
+    """A helper's statements, and what it is given, without names that the test uses for something else."""
+    names = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)} | given.keys()
+    others = {name: f"{name}_2" for name in names & stored}
+    if not others or names & set(others.values()) or stored & set(others.values()):
+        return list(body), dict(given)
+    renamed = [Renaming(others).visit(copy.deepcopy(node)) for node in body]
+    return renamed, {others.get(name, name): value for name, value in given.items()}
+
+
+def _is_print(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and ast.unparse(call.func) == "print"
+
+
+def _with_statements(node: ast.With, body: list[ast.stmt]) -> ast.stmt:
+    return ast.copy_location(ast.With(items=node.items, body=body), node)
 
 
 def _found_side(node: ast.stmt, params: Set[str]) -> ast.stmt:
@@ -305,14 +340,8 @@ def _marked_like(node: ast.stmt, other: ast.stmt) -> ast.stmt:
     return node
 
 
-def _asserts(node: ast.FunctionDef) -> bool:
-    for part in node.body:
-        if isinstance(part, ast.Assert):
-            return True
-        func = part.value.func if isinstance(part, ast.Expr) and isinstance(part.value, ast.Call) else None
-        if isinstance(func, ast.Attribute) and func.attr.startswith("assert") and ast.unparse(func.value) == SELF:
-            return True
-    return False
+def _parts(value: ast.expr) -> Sequence[ast.AST]:
+    return [n for n in ast.iter_child_nodes(value) if isinstance(n, ast.expr)]
 
 
 def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
@@ -320,7 +349,7 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
     if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
         return None
     arguments = helper.node.args
-    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method else 0 :]
+    params = [*arguments.posonlyargs, *arguments.args][1 if helper.method and not helper.node.decorator_list else 0 :]
     names = [param.arg for param in params]
     found: dict[str, ast.expr] = dict(zip(names, call.args, strict=False))
     more = call.args[len(names) :]
@@ -341,6 +370,17 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
         keys: list[ast.expr | None] = [ast.Constant(value=name) for name in others]
         found[arguments.kwarg.arg] = ast.Dict(keys=keys, values=list(others.values()))
     return found if known <= found.keys() else None
+
+
+def _constants_of(node: ast.ClassDef) -> dict[str, ast.expr]:
+    found: dict[str, ast.expr] = {}
+    for part in node.body:
+        value = part.value if isinstance(part, ast.Assign | ast.AnnAssign) else None
+        if value is None or any(isinstance(n, ast.Name | ast.Call) for n in ast.walk(value)):
+            continue
+        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
+        found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+    return found
 
 
 def _assigned(name: str, value: ast.expr) -> ast.stmt:

@@ -12,7 +12,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from greenlane.testgen.code import Function, Param, enumerations, params_of, with_choices
+from greenlane.testgen.code import Function, Param, params_of, with_choices
+from greenlane.testgen.enums import enumerations
 
 ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
 """By a dotted name, the path and the tree of the project's module; None if the project has none."""
@@ -47,7 +48,7 @@ def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[
     bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
     inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
     if init:
-        return (*params_of(init.args)[1:], *(_passed_on(init, inherited) if init.args.kwarg else ())), True
+        return (*params_of(init)[1:], *(_passed_on(init, inherited) if init.args.kwarg else ())), True
     own = tuple(
         Param(
             name=field.target.id,
@@ -63,7 +64,7 @@ def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[
 
 def _passed_on(init: ast.FunctionDef, inherited: Iterable[Param]) -> Iterator[Param]:
     """Options of a base that an `__init__` with `**options` hands on to it."""
-    own = {param.name for param in params_of(init.args)}
+    own = {param.name for param in params_of(init)}
     handed = {ast.unparse(k.value) for c in ast.walk(init) if isinstance(c, ast.Call) for k in c.keywords if not k.arg}
     if init.args.kwarg is not None and init.args.kwarg.arg in handed:
         for param in inherited:

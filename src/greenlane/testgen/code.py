@@ -16,7 +16,9 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 
 from greenlane.suite.lines import parse_source
+from greenlane.testgen.enums import enumerations
 from greenlane.testgen.records import Held, held_by_keys
+from greenlane.testgen.rest import handed_to, read_by_name
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
@@ -26,7 +28,6 @@ T = TypeVar("T")
 _MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
-_ENUMS = ("Enum", "Flag")
 
 
 class Param(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,12 +72,16 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
     together: tuple[tuple[str, ...], ...] = ()
     """Optional parameters that one condition names together (`uses.py` finds them)."""
+    hands_on: frozenset[str] = frozenset()
+    """Last names of what it calls with all of its `**options`."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
     flags: tuple[tuple[str, ...], ...] = ()
     """What can be given on the command line that it takes: a flag each, with a value where it takes one."""
     classes: tuple[tuple[str, str], ...] = ()
     """(name, module that defines it) of the classes that its module knows."""
+    wrappings: tuple[str, ...] = ()
+    """What its argument looks like around another argument of it (`...`), where it calls itself (`nested.py`)."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""
@@ -89,6 +94,11 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def qualified(self) -> str:
         return f"{self.owner}.{self.name}" if self.owner else self.name
+
+    @property
+    def places(self) -> tuple[Param, ...]:
+        """The parameters that can be given by their place."""
+        return tuple(param for param in self.params if not param.keyword_only)
 
     def home_of(self, name: str) -> str:
         """The module from which a class that its module knows is imported; its own module for any other name."""
@@ -128,17 +138,17 @@ def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, 
             ]
     enums = enumerations(tree)
     classes = tuple((node.name, module) for node in tree.body if isinstance(node, ast.ClassDef))
-    return tuple(msgspec.structs.replace(f, params=with_choices(f.params, enums), classes=classes) for f in found)
+    return tuple(
+        msgspec.structs.replace(f, params=with_choices(_all_taken(f, found), enums), classes=classes) for f in found
+    )
 
 
-def enumerations(tree: ast.Module) -> dict[str, tuple[str, ...]]:
-    """The members of the module's enumerations, by their names."""
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base).endswith(_ENUMS) for base in node.bases):
-            names = [t.id for a in node.body if isinstance(a, ast.Assign) for t in a.targets if isinstance(t, ast.Name)]
-            found[node.name] = tuple(f"{node.name}.{name}" for name in names if not name.startswith("_"))
-    return found
+def _all_taken(function: Function, known: list[Function]) -> tuple[Param, ...]:
+    """Its parameters, and the optional ones of what it hands its `**options` on to."""
+    taken = (p for f in known if f is not function and f.called in function.hands_on for p in f.params)
+    more = {p.name: msgspec.structs.replace(p, keyword_only=True) for p in taken if p.default is not None}
+    own = {param.name for param in function.params}
+    return (*function.params, *(param for name, param in more.items() if name not in own))
 
 
 def with_choices(params: tuple[Param, ...], enums: Mapping[str, tuple[str, ...]]) -> tuple[Param, ...]:
@@ -172,7 +182,7 @@ def _describe(
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
     kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
-    params = params_of(node.args)
+    params = params_of(node)
     return Function(
         path=path,
         module=module,
@@ -192,6 +202,7 @@ def _describe(
         asks=frozenset(_asked(node)),
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
+        hands_on=handed_to(node),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
     )
 
@@ -253,14 +264,16 @@ def _kind(owner: str | None, decorators: list[str]) -> FunctionKind:
     return "method"
 
 
-def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
+def params_of(node: FunctionNode) -> tuple[Param, ...]:
+    """The parameters, and as optional ones the keys that are read from `**options`."""
+    arguments = node.args
     plain = [*arguments.posonlyargs, *arguments.args]
     missing = [None] * (len(plain) - len(arguments.defaults))
     pairs: list[tuple[ast.arg, ast.expr | None, bool]] = [
         (argument, default, False) for argument, default in zip(plain, [*missing, *arguments.defaults], strict=True)
     ]
     pairs += [(a, d, True) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
-    return tuple(
+    named = (
         Param(
             name=argument.arg,
             annotation=ast.unparse(argument.annotation) if argument.annotation else "",
@@ -269,6 +282,8 @@ def params_of(arguments: ast.arguments) -> tuple[Param, ...]:
         )
         for argument, default, only in pairs
     )
+    read = read_by_name(node).items()
+    return (*named, *(Param(name=name, default=default, keyword_only=True) for name, default in read))
 
 
 def _class_constants(owner: ast.ClassDef) -> dict[str, tuple[Constant, ...]]:

@@ -223,7 +223,7 @@ def _truth_words(subject: str, met: bool, observed: Observed) -> tuple[str, str]
 
 def named_arguments(observed: Observed) -> list[tuple[str, str]]:
     """The arguments of a call, each with the name of its parameter."""
-    params = observed.case.entry.params
+    params = observed.case.entry.places
     named = []
     for number, (name, text) in enumerate(observed.case.arguments):
         shown = name or (params[number].name if number < len(params) else f"argument {number + 1}")
@@ -261,7 +261,7 @@ def _look_words(observed: Observed) -> tuple[str, str]:
         return "", ""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)) if tree is not None else ():
         called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        params = [param.name for param in entry.params] if called == entry.called else []
+        params = [param.name for param in entry.places] if called == entry.called else []
         named = [(name, ast.unparse(node)) for name, node in zip(params, call.args, strict=False)]
         named += [(keyword.arg, ast.unparse(keyword.value)) for keyword in call.keywords if keyword.arg]
         told = [(n, t) for n, t in named if t in EMPTY or is_constant(t)]

@@ -25,6 +25,7 @@ from greenlane.testgen.guesses import guess_values, imports_for
 from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, bound_by
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, name_of
+from greenlane.testgen.named import Named, list_named
 from greenlane.testgen.options import options
 from greenlane.testgen.quarry import functions_around, functions_at, watched
 from greenlane.testgen.scene import Scene
@@ -36,6 +37,7 @@ _PROGRAMS = 60
 _FRAGMENTS, _OPTIONS, _VALUES = 120, 60, 40
 _LONGEST = 90
 _OPTIONS_EACH = 6
+_ENTRIES = 60
 _TRIES, _CALLS, _SECONDS = 8_000, 5_000_000, 6.0
 _USUAL = (0, 1, -1, 2, "", "a", None, True, False, 1.5)
 _FRAGMENT_KINDS = (
@@ -76,8 +78,10 @@ class Crosser:
         changed = functions_at(source, gap.changed)
         near = list({case.key: case for case in (*programs, *scripts)}.values())
         fragments = list_fragments(near, source, [*functions, *changed])
-        options_there = _options(near, source, functions)
-        values = _values(functions)
+        given = list_named(near)
+        options_there = _options(near, source, functions, given)
+        entries = given.entries[:_ENTRIES]
+        values = _values(functions, [key for key, _, _ in entries])
         asked = {
             **watched(source),
             "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
@@ -85,6 +89,7 @@ class Crosser:
             "fragments": [fragment.text for fragment in fragments],
             "options": options_there,
             "values": values,
+            "entries": entries,
             "tries": _TRIES,
             "calls": _CALLS,
             "seconds": _SECONDS,
@@ -92,19 +97,28 @@ class Crosser:
         fixtures = [case.fixtures for case in programs]
         needed = {pair for fragment in fragments for pair in fragment.imports}
         needed |= {pair for _, _, value in options_there for pair in imports_for(value, "")}
+        needed |= {pair for imports in given.imports.values() for pair in imports}
         found = await search_inside(
             self._runner, scene, "cross", asked, fixtures, lambda n: _encoded(n, programs[n], needed), _Found
         )
         with PARSING:
-            stock = Stock([fragment.text for fragment in fragments], options_there, values)
-        cases = await asyncio.to_thread(_made, found, programs, fragments, stock)
+            stock = Stock([fragment.text for fragment in fragments], options_there, values, entries)
+        brought = {n: given.imports.get(value, frozenset()) for n, (_, _, value) in enumerate(options_there)}
+        held = {n: given.imports.get(value, frozenset()) for n, (_, value, _) in enumerate(entries)}
+        needs = {"option": brought, "entry": held}
+        cases = await asyncio.to_thread(_made, found, programs, fragments, stock, needs)
         return list({case.key: case for case in cases}.values())
 
 
 def _made(
-    found: Iterable[_Found], programs: Sequence[Case], fragments: Sequence[_Fragment], stock: Stock
+    found: Iterable[_Found],
+    programs: Sequence[Case],
+    fragments: Sequence[_Fragment],
+    stock: Stock,
+    needs: Mapping[str, Mapping[int, frozenset[Import]]],
 ) -> list[Case]:
-    """The scripts that these edits make; none of numbers that mean nothing."""
+    """The scripts that these edits make; none of numbers that mean nothing. `needs` are imports by kind of edit and
+    number."""
     cases = []
     for one in found:
         if not 0 <= one.program < len(programs) or not 0 < len(one.edits) <= _EDITS:
@@ -118,6 +132,7 @@ def _made(
             continue
         used = [fragments[edit.number] for edit in edits if edit.kind in {"put", "wrap", "call"}]
         imports = script.imports.union(*(fragment.imports for fragment in used))
+        imports = imports.union(*(needs.get(edit.kind, {}).get(edit.number, ()) for edit in edits))
         imports |= imports_for("\n".join(texts), script.text)  # an option's value
         made = msgspec.structs.replace(script, imports=imports, setup=tuple(texts[:-1]), look=texts[-1])
         cases.append(msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + len(edits)))
@@ -222,8 +237,11 @@ def _of_kinds(function: Function, source: Source) -> Iterator[_Fragment]:
         yield _Fragment(f"{kind}({', '.join(given)})", imports)
 
 
-def _options(cases: Iterable[Case], source: Source, functions: Sequence[Function]) -> list[tuple[str, str, str]]:
-    """Optional parts for whatever these scripts call of the module, by the name that is called; a few values each."""
+def _options(
+    cases: Iterable[Case], source: Source, functions: Sequence[Function], given: Named
+) -> list[tuple[str, str, str]]:
+    """Optional parts for whatever these scripts call, by the name that is called: as other tests give them, then for
+    what is of the module a few guessed values each."""
     called = {
         name_of(node): None
         for case in cases
@@ -236,16 +254,19 @@ def _options(cases: Iterable[Case], source: Source, functions: Sequence[Function
     rows = []
     for name in called if functions else ():
         each: dict[str, list[tuple[str, str, str]]] = {}
+        for param, value in given.options.get(name, ()):
+            each.setdefault(param, []).append((name, param, value))
         for param, value in options(known.get(name, ()), set(), functions[0]):
             each.setdefault(param, []).append((name, param, value))
         rows.append(list(in_turn(row[:_OPTIONS_EACH] for row in each.values())))
     return list(in_turn(rows))[:_OPTIONS]
 
 
-def _values(functions: Sequence[Function]) -> list[Any]:
-    """Constants of the open functions, then those that often stand at a boundary."""
+def _values(functions: Sequence[Function], keys: Sequence[str]) -> list[Any]:
+    """Constants of the open functions, then those that often stand at a boundary, and keys of dicts: what is there may
+    be named elsewhere."""
     own = [c for f in functions for c in f.constants if isinstance(c, str | int | float)]
-    return list({repr(value): value for value in (*own, *_USUAL)}.values())[:_VALUES]
+    return list({repr(value): value for value in (*own[: _VALUES // 2], *_USUAL, *keys, *own)}.values())[:_VALUES]
 
 
 def _encoded(number: int, case: Case, needed: Set[Import]) -> dict[str, Any]:

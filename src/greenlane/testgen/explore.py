@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -31,9 +31,9 @@ _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "c
 """Modules of the standard library from which a generated test may import values."""
 
 
-View = Literal["", "list", "dict", "repr", "str", "masked", "type", "len", "call"]
+View = Annotated[str, msgspec.Meta(pattern=r"^(|list|dict|repr|str|masked|type|len|call|each [A-Za-z]\w*)$")]
 """How something is looked at that can't be written down as it is (`views.py` writes it); `call`: the attribute is a
-method that is called."""
+method that is called; `each name`: an attribute of each of its items."""
 
 
 class Attribute(msgspec.Struct, frozen=True, array_like=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 
 
 def fold(body: Sequence[ast.stmt]) -> list[ast.stmt]:
@@ -100,3 +100,58 @@ def _truth(node: ast.expr) -> bool | None:
     if isinstance(node, ast.Dict):
         return bool(node.keys) if None not in node.keys else None
     return None
+
+
+def with_defaults(
+    body: Sequence[ast.stmt], given: Mapping[str, ast.expr]
+) -> tuple[list[ast.stmt], dict[str, ast.expr]]:
+    """A helper's statements where it is known whether what it is given is None, and what it is given with what
+    `if options is None: options = {}` puts in."""
+    left, known = list[ast.stmt](), dict(given)
+    rebound: set[str] = set()
+    for node in body:
+        branch = _decided(node, {name: value for name, value in known.items() if name not in rebound})
+        for one in [node] if branch is None else branch:
+            target = one.targets[0] if isinstance(one, ast.Assign) and len(one.targets) == 1 else None
+            plain = branch is not None and isinstance(target, ast.Name) and target.id in known.keys() - rebound
+            if plain and isinstance(one, ast.Assign) and isinstance(target, ast.Name) and _is_closed(one.value):
+                known[target.id] = one.value
+            else:
+                left.append(one)
+                stored = (n for n in ast.walk(one) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store))
+                rebound |= {name.id for name in stored}
+    return left, known
+
+
+def _decided(node: ast.stmt, known: Mapping[str, ast.expr]) -> list[ast.stmt] | None:
+    """What is left of `if name is None: ...` where it is known; None of any other statement."""
+    test = node.test if isinstance(node, ast.If) else None
+    if not isinstance(node, ast.If) or not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name):
+        return None
+    value = known.get(test.left.id)
+    asked = isinstance(test.ops[0], ast.Is | ast.IsNot) and ast.unparse(test.comparators[0]) == "None"
+    if value is None or len(test.ops) != 1 or not asked:
+        return None
+    if not isinstance(value, ast.Constant | ast.List | ast.Dict | ast.Tuple | ast.Set):
+        return None
+    is_none = isinstance(value, ast.Constant) and value.value is None
+    return node.body if is_none == isinstance(test.ops[0], ast.Is) else node.orelse
+
+
+def _is_closed(value: ast.expr) -> bool:
+    return not any(isinstance(n, ast.Name) for n in ast.walk(value))
+
+
+def given_back(body: list[ast.stmt], stored: Set[str]) -> tuple[list[ast.stmt], ast.expr | None]:
+    """A helper's statements without the `return` at their end, and what that gives; of one at the end of a `with`
+    block a name for it, which is none of those that are `stored`."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.Return):
+        return body[:-1], last.value
+    inner = last.body[-1] if isinstance(last, ast.With) else None
+    if isinstance(last, ast.With) and isinstance(inner, ast.Return) and inner.value is not None:
+        name = next(name for name in ("given", "given_2", "given_3") if name not in stored or name == "given_3")
+        kept = ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=inner.value)
+        block = ast.With(items=last.items, body=[*last.body[:-1], ast.copy_location(kept, inner)])
+        return [*body[:-1], ast.copy_location(block, last)], ast.Name(id=name, ctx=ast.Load())
+    return body, None

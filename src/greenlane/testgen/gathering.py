@@ -16,6 +16,7 @@ from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
@@ -60,7 +61,7 @@ class Gatherer:
                 continue
             scripts = await asyncio.to_thread(self._read, tests)
             most = share
-            if not was_run(function, ran):
+            if not was_run(function, ran) or _is_named_by_none(function, scripts):
                 kept = await asyncio.to_thread(self._kept, function)
                 swapped = [self._swapped(one, function, kept) for one in scripts[:_MAX_SWAPPED]]
                 scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
@@ -109,6 +110,10 @@ class Gatherer:
             self._strangers = list_strangers(self._scene.tree, self._source, self._baseline.outcomes)
         return tuple(self._strangers[:most])
 
+    def habits(self) -> Habits:
+        """What the scripts that were read call on what has a name."""
+        return habits_of(found.script for scripts in self._read_scripts.values() for found in scripts)
+
     async def near(self, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""
         source, scripts = self._source, dict[str, Case]()
@@ -122,6 +127,11 @@ class Gatherer:
                     scripts[one.script.text] = script_case(function, one)
         examples = {case.script.text: case for case in self.examples if case.script is not None}
         return list((examples | scripts).values())
+
+
+def _is_named_by_none(function: Function, scripts: Sequence[FoundScript]) -> bool:
+    """Whether tests reach what one can call from outside, but only through something else."""
+    return not function.name.startswith("_") and not any(function.name in one.script.text for one in scripts)
 
 
 def _shortened(case: Case) -> list[Case]:

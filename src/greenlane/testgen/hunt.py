@@ -210,18 +210,21 @@ def _shapes(
     for rows in found.values():
         rows.sort(key=lambda pair: pair[0])
     ordered = sorted(found.values(), key=lambda rows: rows[0][0])
-    first = {_look_of(rows[0][1]): rows for rows in reversed(ordered)}
+    first = {called_in(rows[0][1]): rows for rows in reversed(ordered)}
     kinds = sorted(first.values(), key=lambda rows: rows[0][0])
     best = [*kinds, *(rows for rows in ordered if not any(rows is one for one in kinds))]
     return [[template for _, template in rows[:_ROWS]] for rows in best[:_TEMPLATES]]
 
 
-def _look_of(template: Template) -> str:
-    """What is called, without what is given."""
+def called_in(template: Template) -> str:
+    """What is called last, without what is given: different looks at what one call gave are of one kind."""
     if template.case.script is None:
         return template.case.entry.qualified
-    calls = [n for n in ast.walk(parse_source(template.parts[-1])) if isinstance(n, ast.Call)]
-    return ast.unparse(calls[-1].func) if calls else template.parts[-1]
+    for part in reversed(template.parts):
+        calls = [n for n in ast.walk(parse_source(part)) if isinstance(n, ast.Call)]
+        if calls:
+            return ast.unparse(calls[-1].func)
+    return template.parts[-1]
 
 
 def _encoded(number: int, shape: Sequence[Template]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import msgspec
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.parametrised import parametrised
 
 _SETUPS = ("setUp", "setup_method", "setup")
 _CLASS_SETUPS = ("setUpClass", "setup_class")
@@ -41,7 +42,10 @@ class Givers:
     def __init__(self, parsed: ast.Module, bases: Mapping[str, ast.ClassDef] = _NONE) -> None:
         own = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
         self._classes = {**bases, **own}
-        self._fixtures = _fixtures_of(parsed.body)
+        self.parametrised = parametrised(parsed.body)
+        """By name, fixtures that are given in several ways."""
+        in_ways = {name: one.fixture for name, one in self.parametrised.items()}
+        self._fixtures = in_ways | _fixtures_of(parsed.body)
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
 
     def inline(self, test: FunctionNode, owner: str, rows: Set[str] = frozenset()) -> Inlined:
@@ -56,6 +60,15 @@ class Givers:
         taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
         left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
         return Inlined((*setup, *first), tuple(body), frozenset(left))
+
+    def constants_of(self, owner: str) -> dict[str, ast.expr]:
+        """What a class and those that it inherits from give names to, as its methods call them."""
+        return {
+            f"{_SELF}.{node.targets[0].id}": node.value
+            for one in lineage(self._classes, owner)
+            for node in one.body
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+        }
 
     def _expand(
         self,

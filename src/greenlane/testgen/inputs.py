@@ -187,7 +187,7 @@ def seed_cases(
 
 def pool_of(functions: Iterable[Function], calls: Iterable[CarvedCall]) -> dict[str, tuple[Description, ...]]:
     """The values that tests gave to parameters of these functions, one of each make, shortest first."""
-    params = {f"/{f.path}:{f.line}": f.params for f in functions}
+    params = {f"/{f.path}:{f.line}": f.places for f in functions}
     found: dict[str, dict[str, Description]] = {}
     for call in calls:
         own = next((p for place, p in params.items() if call.target.endswith(place)), ())
@@ -231,9 +231,9 @@ def _from_call(entry: Function, call: CarvedCall, rank: int, trusted: Set[Descri
     if entry.kind == "static" and entry.owner:
         imports |= {(entry.module, entry.owner)}
     arguments: list[tuple[str | None, str]] = []
-    plain = len(call.positional) <= len(entry.params)  # no *args, before which nothing can be left out
+    plain = len(call.positional) <= len(entry.places)  # no *args, before which nothing can be left out
     for number, value in enumerate(call.positional):
-        param = entry.params[number] if number < len(entry.params) else None
+        param = entry.places[number] if number < len(entry.places) else None
         if value is None or (param is not None and param.default == value.text and plain):
             continue  # a default that was not given, as far as one can see
         gap = len([name for name, _ in arguments if name is None]) < number

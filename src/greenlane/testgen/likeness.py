@@ -97,7 +97,7 @@ class _Taking(ast.NodeTransformer):
     def __init__(self, entry: Function) -> None:
         self.literals: list[str] = []
         self.names: list[str] = []
-        self._params = [param.name for param in entry.params]
+        self._params = [param.name for param in entry.places]
         self._called = entry.called
         self._wanted: dict[int, str] = {}
         self._kept: set[int] = set()

@@ -12,6 +12,7 @@ from greenlane.testgen.code import Function
 from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.scripts import INSIDE
+from greenlane.testgen.views import EACH
 from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 
 _MAX_NAME = 90
@@ -33,10 +34,13 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
         return "", "does this"  # several things are looked at
     if told := _look_words(observed):
         return told
+    if outcome.view.startswith(EACH):
+        return "", f"gives items with these `{outcome.view.removeprefix(EACH)}`"
     if outcome.view:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")
     if outcome.kind == "opaque":
-        shown = outcome.attributes[0].name
+        hollow = EMPTY | {"None"}
+        shown = next((a for a in outcome.attributes if a.value.text not in hollow), outcome.attributes[0]).name
         return f"has {words_of(shown)}", f"gives an object with this `{shown}`"
     return _value_words(outcome.value.text if outcome.value else "None", listed=outcome.listed)
 
@@ -94,9 +98,18 @@ def called_instead(observed: Observed) -> str:
         look = parse_expression(case.script.look).body
     except SyntaxError:
         return ""
-    called = ast.unparse(look.func) if isinstance(look, ast.Call) else ""
+    called = _shown_callee(look.func) if isinstance(look, ast.Call) else ""
     plain = re.fullmatch(r"\w+(\.\w+)?", called) and not hasattr(builtins, called) and called != "asyncio.run"
     return called if plain and case.entry.called not in words else ""
+
+
+def _shown_callee(func: ast.expr) -> str:
+    """What is called; of a method of an object that is made there, the class and the method."""
+    held = func.value if isinstance(func, ast.Attribute) else None
+    if isinstance(func, ast.Attribute) and isinstance(held, ast.Call):
+        maker = ast.unparse(held.func).split(".")[-1]
+        return f"{maker}.{func.attr}" if maker[:1].isupper() else func.attr
+    return ast.unparse(func)
 
 
 def seen_after(observed: Observed) -> tuple[str, str, bool] | None:

@@ -16,7 +16,7 @@ def without_option(case: Case) -> Iterator[Case]:
     """The same call without one optional argument that it gave."""
     optional = {param.name for param in case.entry.params if param.default is not None}
     for number, (name, _) in enumerate(case.arguments):
-        param = case.entry.params[number].name if name is None and number < len(case.entry.params) else name
+        param = case.entry.places[number].name if name is None and number < len(case.entry.places) else name
         last = name is not None or number + 1 == len(case.arguments)
         if param in optional and last:
             fewer = case.arguments[:number] + case.arguments[number + 1 :]
@@ -27,7 +27,8 @@ def with_option(case: Case) -> Iterator[Case]:
     """The same call with one optional argument given that it left out."""
     given = {name for name, _ in case.arguments}
     count = len([1 for name, _ in case.arguments if name is None])
-    for name, value in options(case.entry.params[count:], given, case.entry):
+    left = [param for param in case.entry.params if param not in case.entry.places[:count]]
+    for name, value in options(left, given, case.entry):
         yield msgspec.structs.replace(
             case, arguments=(*case.arguments, (name, value)), carved=False, steps=case.steps + 1
         )
@@ -46,7 +47,7 @@ def with_options_together(case: Case) -> Iterator[Case]:
     """The same call with all those options that a condition names together: `if name and match` may mean that both are
     too many, and `if not (name or match)` that one is too few."""
     given = {name for name, _ in case.arguments} | {
-        param.name for (name, _), param in zip(case.arguments, case.entry.params, strict=False) if name is None
+        param.name for (name, _), param in zip(case.arguments, case.entry.places, strict=False) if name is None
     }
     params = {param.name: param for param in case.entry.params}
     for names in case.entry.together:

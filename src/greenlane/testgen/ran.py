@@ -10,9 +10,12 @@ from greenlane.testgen.code import Function, lines_inside
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.siblings import siblings_of
 from greenlane.testgen.source import Source
+from greenlane.testgen.turns import in_turn
 
 TESTS_A_LINE, _TESTS_TO_CARVE = 12, 60
 _FOCUSED, _SPREAD = 15, 15
+_FEW = 3
+"""So few tests of a function may all take the same early way out of it."""
 
 
 def noticing_tests(line: int, path: str, baseline: SuiteRun) -> list[str]:
@@ -43,7 +46,8 @@ def nearest_tests(
     beside: Sequence[Source] = (),
 ) -> list[str]:
     """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
-    function, else into what calls that (here, or in the files `beside`) and into its class, fewest lines first."""
+    function; where hardly one does, into what calls that (here, or in the files `beside`) and into its class. Of each
+    those first that ran fewest lines."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
@@ -52,11 +56,12 @@ def nearest_tests(
     if function.owner and not alike:  # classes that are used alike have no base in common, perhaps
         alike = [f for f in source.functions if f.owner and f.name == function.name and f != function]
     alike += [f for f in source.functions if f.owner == function.owner]
-    kin = lines_inside(alike)
+    alike.sort(key=lambda f: abs(f.first - function.first))  # what stands beside it does most likely the like
     found = _tests_of(baseline, [(source.path, near[:1]), (source.path, near[1:]), (source.path, own)])
-    if not any(ran.get(n, frozenset()) - {""} for n in own):
+    if len({test for n in own for test in ran.get(n, frozenset())} - {""}) < _FEW:
         callers = [(one.path, lines_inside(callers_of(function, one.functions))) for one in (source, *beside)]
-        found += _tests_of(baseline, [*callers, (source.path, kin)])
+        found += _tests_of(baseline, callers)
+        found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in alike)
     return list(dict.fromkeys(found))[:most]
 
 

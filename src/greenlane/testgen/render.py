@@ -337,7 +337,7 @@ def _bind_argument(observed: Observed, arguments: list[str], number: int, body: 
     """Give a changed argument a name, so that it can be looked at afterwards."""
     if arguments[number].isidentifier():
         return arguments[number]
-    params = observed.case.entry.params
+    params = observed.case.entry.places
     given = observed.case.arguments[number][0]
     wanted = given or (params[number].name if number < len(params) else "value")
     name = _variable(wanted, _names_in(observed.case) | body.modules)
@@ -367,7 +367,7 @@ def _parametrised(calls: Sequence[Observed], body: Body, makers: Mapping[str, tu
         if len(set(column)) == 1:
             arguments.append(column[0])
             continue
-        given, params = first.arguments[number][0], first.entry.params
+        given, params = first.arguments[number][0], first.entry.places
         name = given or (params[number].name if number < len(params) else f"value_{number + 1}")
         name = f"{name}_value" if name in taken else name
         taken.add(name)

@@ -6,7 +6,7 @@ import ast
 import copy
 from collections.abc import Mapping, Sequence
 
-_MAX_ROWS = 3
+MAX_ROWS = 3
 
 
 def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
@@ -35,13 +35,13 @@ def _read_rows(decorator: ast.Call, named: Mapping[str, ast.expr]) -> list[dict[
     if isinstance(rows, ast.Name):
         rows = named.get(rows.id, rows)
     for item in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
-        values = _values(item, len(names))
+        values = values_of(item, len(names))
         if len(values) == len(names):
             found.append(dict(zip(names, values, strict=True)))
-    return found[:_MAX_ROWS]
+    return found[:MAX_ROWS]
 
 
-def _values(item: ast.expr, count: int) -> list[ast.expr]:
+def values_of(item: ast.expr, count: int) -> list[ast.expr]:
     """The values of a row, also of `pytest.param(...)` without marks."""
     if isinstance(item, ast.Call) and ast.unparse(item.func).split(".")[-1] == "param":
         return [] if any(keyword.arg == "marks" for keyword in item.keywords) else item.args
@@ -61,16 +61,29 @@ class _Filling(ast.NodeTransformer):
         value = self._row.get(node.id) if isinstance(node.ctx, ast.Load) else None
         return copy.deepcopy(value) if value is not None else node
 
-    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
-        """`f"{kind}_source"` with a text in place of `kind` is a plain text."""
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        """`("one", 1)[0]` is `"one"`."""
         self.generic_visit(node)
-        inner = [part.value if isinstance(part, ast.FormattedValue) else part for part in node.values]
-        plain = all(isinstance(part, ast.Constant) and isinstance(part.value, str) for part in inner)
-        shaped = any(isinstance(p, ast.FormattedValue) and (p.format_spec or p.conversion != -1) for p in node.values)
-        if not plain or shaped:
+        row, number = node.value, node.slice.value if isinstance(node.slice, ast.Constant) else None
+        if isinstance(row, ast.Tuple | ast.List) and isinstance(number, int) and number < len(row.elts):
+            return row.elts[number]
+        return node
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        """`f"{kind}_source"` with a text in place of `kind` is a plain text; beside other values a part of the text, as
+        `ast` can't write every text between braces."""
+        self.generic_visit(node)
+        node.values = [_as_text(part) for part in node.values]
+        if not all(isinstance(part, ast.Constant) for part in node.values):
             return node
-        text = "".join(str(part.value) for part in inner if isinstance(part, ast.Constant))
+        text = "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
         return ast.copy_location(ast.Constant(value=text), node)
+
+
+def _as_text(part: ast.expr) -> ast.expr:
+    plain = isinstance(part, ast.FormattedValue) and part.conversion == -1 and part.format_spec is None
+    inner = part.value if plain and isinstance(part, ast.FormattedValue) else None
+    return inner if isinstance(inner, ast.Constant) and isinstance(inner.value, str) else part
 
 
 def filled(nodes: Sequence[ast.stmt], row: Mapping[str, ast.expr]) -> list[ast.stmt]:

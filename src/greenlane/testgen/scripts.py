@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, raised_look, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -25,6 +26,7 @@ from greenlane.testgen.helpers import short_helper, words_in
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
 from greenlane.testgen.unrolled import unrolled
@@ -88,8 +90,14 @@ def _of_tests(
         if path not in files:
             files[path] = read_tests(tree, path) if len(files) < _MAX_FILES else None
         file = files[path]
-        for one in read(file, name) if file is not None else ():
+        for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
+
+
+def _writable(found: Iterator[FoundScript]) -> Iterator[FoundScript]:
+    """Those up to the first one that `ast` can't write down again, as an f-string with a backslash inside."""
+    with contextlib.suppress(ValueError):
+        yield from found
 
 
 def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
@@ -100,7 +108,14 @@ def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
 def read_tests(tree: Path, path: str) -> TestFile | None:
     """None if it can't be read."""
     own = read_test_file(tree, path)
-    return TestFile(own, lambda name: read_imported(tree, path, name)) if own is not None else None
+    known: dict[str, TestModule | None] = {}
+
+    def read(name: str) -> TestModule | None:
+        if name not in known:
+            known[name] = read_imported(tree, path, name)
+        return known[name]
+
+    return TestFile(own, read) if own is not None else None
 
 
 class TestFile:
@@ -136,16 +151,18 @@ class TestFile:
         if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
             return
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
-        test = self._checkers.written_out(unrolled(test, named), name.rpartition("::")[0])
+        owner = name.rpartition("::")[0]
+        tables = self._givers.constants_of(owner) | named
+        test = self._checkers.written_out(unrolled(test, tables), owner)
         self._imports |= self._checkers.borrowed
-        holder = self._helpers.get(name.rpartition("::")[0])
+        holder = self._helpers.get(owner)
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
         raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
-        inlined = self._givers.inline(test, name.rpartition("::")[0], {key for row in rows for key in row})
+        inlined = self._givers.inline(test, owner, {key for row in rows for key in row})
         stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
-        for given in rows:
+        for given in with_params(rows, inlined.setup, self._givers.parametrised):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
@@ -164,12 +181,13 @@ class TestFile:
         if test is None or not rows:
             return
         inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
+        row = with_params(rows, inlined.setup, self._givers.parametrised)[0]
         statements = [*inlined.setup, *done(inlined.body)]
         for end in [len(statements), *begun_anew(statements)[:_MAX_BEGINNINGS]]:
             for count in range(min(end, _MAX_STATEMENTS), 0, -1):
                 names = dict.fromkeys(name for node in statements[:count] for name in _bound(node))
                 look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
-                script = self._cut(statements[:count], look, inlined.arguments, rows[0], None)
+                script = self._cut(statements[:count], look, inlined.arguments, row, None)
                 if script is not None and names:
                     yield script
                     break
@@ -238,6 +256,8 @@ def _looks(
             yield asserted(node.test), setup
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
+        elif isinstance(node, ast.Expr) and (called := raised_look(node.value)) is not None:
+            yield called, setup
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
             look = self_look(node.value)
             if look is not None:

@@ -26,6 +26,7 @@ from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
+from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
@@ -176,7 +177,10 @@ class Search:
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         asked = directed(self.seen, self._source, frozenset((self.gap.path, line) for line in lines))
-        return [*asked, *(v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))]
+        habits = self._gatherer.habits()
+        likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
+        varied = (v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))
+        return [*asked, *likewise, *varied]
 
     # -------------------------------------------------------------- calls
 

@@ -70,7 +70,7 @@ def other_callables(case: Case) -> Iterator[Case]:
     """The same call with another function or class in place of one that is given by its name."""
     params = {param.name: param for param in case.entry.params}
     for number, (name, text) in enumerate(case.arguments):
-        place = case.entry.params[number] if number < len(case.entry.params) else None
+        place = case.entry.places[number] if number < len(case.entry.places) else None
         param = place if name is None else params.get(name)
         if param is None or not text.replace(".", "").isidentifier() or text in case.fixtures or not is_called(param):
             continue

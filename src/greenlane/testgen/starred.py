@@ -16,6 +16,7 @@ from greenlane.testgen.inputs import Import
 from greenlane.testgen.reading import parse_text, read_inside
 
 _MAX_MODULES = 8
+_DEEP = 2
 _ROOTS = ("", "src", "lib")
 
 
@@ -31,19 +32,35 @@ def starred(tree: Path, parsed: ast.Module, package: str) -> dict[str, Import]:
         text = _text_of(tree, module) if module else None
         known = parse_text(text)
         if module and text is not None and known is not None:
-            found |= {name: (module, name) for name in _offered(known) if name in used}
+            found |= {name: (module, name) for name in _offered_through(tree, module, known) if name in used}
             words = set(re.findall(r"\w+", text))
             mentioned |= {name: (module, name) for name in used & words if not hasattr(builtins, name)}
     return mentioned | found
 
 
 def _text_of(tree: Path, module: str) -> str | None:
+    path = _file_of(tree, module)
+    return read_inside(tree, path) if path is not None else None
+
+
+def _file_of(tree: Path, module: str) -> Path | None:
     below = PurePosixPath(*module.split("."))
-    for root in _ROOTS:
-        for path in (tree / root / f"{below}.py", tree / root / below / "__init__.py"):
-            if path.is_file():
-                return read_inside(tree, path)
-    return None
+    paths = (path for root in _ROOTS for path in (tree / root / f"{below}.py", tree / root / below / "__init__.py"))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _offered_through(tree: Path, module: str, known: ast.Module, deep: int = _DEEP) -> list[str]:
+    """What a module offers, with what it brings in by a star itself."""
+    names = _offered(known)
+    file = _file_of(tree, module)
+    package = module if file is not None and file.name == "__init__.py" else module.rpartition(".")[0]
+    stars = [n for n in known.body if isinstance(n, ast.ImportFrom) and any(alias.name == "*" for alias in n.names)]
+    for node in stars[:_MAX_MODULES] if deep else ():
+        inner = absolute_module(node, package)
+        parsed = parse_text(_text_of(tree, inner)) if inner else None
+        if inner and parsed is not None:
+            names += _offered_through(tree, inner, parsed, deep - 1)
+    return names
 
 
 def _offered(tree: ast.Module) -> list[str]:

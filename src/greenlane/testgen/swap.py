@@ -34,6 +34,7 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
     """The script with one call of a function of `kin` (of the same class, or the same module) made one of `entry`."""
     own = [f for f in kin if f.owner == entry.owner and f != entry]
     names = {f.name for f in own if not f.name.startswith("__")}
+    shown = {f.name for f in own if f.kind == "property"}
     called = entry.owner is not None and any(f.name == "__call__" for f in own)
     texts = [*found.script.setup, found.script.look]
     for place, text in enumerate(texts):
@@ -45,18 +46,24 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
             continue
         calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
         held = [(n, _as_method(n)) for n in calls if called and _is_held(n, found.script)]
-        for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *held]:
-            for arguments in _rows(call, entry, texts):
+        seen = [(n, _as_call(n)) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in shown]
+        for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *seen, *held]:
+            for arguments in _rows(like, entry, texts):
                 changed = ast.unparse(_with_call(tree, _whole(tree, call, entry), _call(like, entry, arguments)))
                 rows = [changed if number == place else row for number, row in enumerate(texts)]
                 imports = found.script.imports
-                if isinstance(call.func, ast.Name):
-                    imports = imports - {(entry.module, call.func.id)} | {(entry.module, entry.name)}
+                if isinstance(like.func, ast.Name):
+                    imports = imports - {(entry.module, like.func.id)} | {(entry.module, entry.name)}
                 script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
 
 
-def _whole(tree: ast.AST, call: ast.Call, entry: Function) -> ast.Call:
+def _as_call(shown: ast.Attribute) -> ast.Call:
+    """`basket.total`, a property, as a call that another method may take the place of."""
+    return ast.Call(func=shown, args=[], keywords=[])
+
+
+def _whole(tree: ast.AST, call: ast.expr, entry: Function) -> ast.expr:
     """The call with what gathers its items around it, where the entry gives a text, or a number, and no items."""
     if entry.name in _WITHOUT_ITEMS:
         for node in ast.walk(tree):
@@ -125,7 +132,7 @@ def _called(call: ast.Call, entry: Function) -> str:
 def _rows(call: ast.Call, entry: Function, texts: Sequence[str]) -> Iterator[list[ast.expr]]:
     """Arguments for the call: those that stand there if they fit, then guesses and the literals of the script."""
     required = [param for param in entry.params if param.default is None and not param.keyword_only]
-    if not call.keywords and len(required) <= len(call.args) <= len(entry.params):
+    if not call.keywords and len(required) <= len(call.args) <= len(entry.places):
         yield call.args
     own = _literals(texts)
     pools = []

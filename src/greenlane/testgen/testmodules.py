@@ -25,6 +25,8 @@ class TestModule(msgspec.Struct, frozen=True, kw_only=True):
 
     parsed: ast.Module
     imports: Mapping[str, Import]
+    name: str = ""
+    """The dotted name that tests import it by; empty for a file of tests itself."""
 
 
 ReadTests: TypeAlias = Callable[[str], TestModule | None]
@@ -46,8 +48,31 @@ def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
     for root in dict.fromkeys(("", "src", "tests", str(PurePosixPath(path).parent))):
         file = PurePosixPath(root) / f"{below}.py"
         if (tree / file).is_file():
-            return read_test_file(tree, str(file))
+            found = read_test_file(tree, str(file))
+            return msgspec.structs.replace(found, name=name) if found is not None else None
     return None
+
+
+def origin_of(module: TestModule, node: ast.expr) -> Import:
+    """The module that a class is imported from, and its name there: of `Base`, or of `helpers.Base`; empty where it is
+    imported from nowhere."""
+    held = node.value if isinstance(node, ast.Attribute) else node
+    source, asked = module.imports.get(held.id, ("", "")) if isinstance(held, ast.Name) else ("", "")
+    asked = asked.split(" as ")[0]
+    if isinstance(node, ast.Attribute) and source:
+        return (f"{source}.{asked}" if asked else source.split(" as ")[0]), node.attr
+    return (source, asked) if asked else ("", "")
+
+
+def bound_at_top(parsed: ast.Module) -> set[str]:
+    """What a file makes itself at its top."""
+    found: set[str] = set()
+    for node in flat(parsed.body):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            found |= {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return found
 
 
 def as_test_module(parsed: ast.Module, package: str = "", offered: Mapping[str, Import] = _NOTHING) -> TestModule:

@@ -19,7 +19,7 @@ _SUBTESTS = frozenset({"self.subTest", "subtests.test"})
 
 
 def unrolled(test: FunctionNode, named: Mapping[str, ast.expr]) -> FunctionNode:
-    """The test without such loops; `named` are values of names of its file."""
+    """The test without such loops; `named` are values of names of its file, and of `self.NAME` of its class."""
     known = dict(named)
     body: list[ast.stmt] = []
     for node in _without_subtests(test.body):
@@ -70,12 +70,12 @@ def _rows_of(loop: ast.For, known: Mapping[str, ast.expr]) -> list[dict[str, ast
 
 def _items(table: ast.expr, known: Mapping[str, ast.expr]) -> list[ast.expr]:
     """The items of a list, a tuple, or `{...}.items()`, or of a name for one."""
-    table = known.get(table.id, table) if isinstance(table, ast.Name) else table
+    table = known.get(ast.unparse(table), table) if isinstance(table, ast.Name | ast.Attribute) else table
     if isinstance(table, ast.List | ast.Tuple | ast.Set):
         return [] if any(isinstance(item, ast.Starred) for item in table.elts) else table.elts
     func = table.func if isinstance(table, ast.Call) and not table.args else None
     held = func.value if isinstance(func, ast.Attribute) and func.attr == "items" else None
-    held = known.get(held.id) if isinstance(held, ast.Name) else held
+    held = known.get(ast.unparse(held)) if isinstance(held, ast.Name | ast.Attribute) else held
     if isinstance(held, ast.Dict):
         pairs = zip(held.keys, held.values, strict=True)
         return [ast.Tuple(elts=[key, value], ctx=ast.Load()) for key, value in pairs if key is not None]

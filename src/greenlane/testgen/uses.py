@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
+from greenlane.testgen.nested import with_wrappings
 
 _MAX_TOGETHER = 4
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
@@ -51,7 +52,8 @@ def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Fun
     """The functions with what their code tells of parameters without annotation."""
     members = members_of(parsed)
     nodes = _nodes(parsed)
-    return tuple(msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
+    told = (msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
+    return tuple(with_wrappings(function, nodes[function.first]) for function in told)
 
 
 def _nodes(tree: ast.Module) -> dict[int, FunctionNode]:

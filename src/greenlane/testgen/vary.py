@@ -17,6 +17,7 @@ from greenlane.testgen.consoles import command_lines
 from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
+from greenlane.testgen.nested import wrapped
 from greenlane.testgen.options import options, with_option, with_options_together, without_option
 from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
 from greenlane.testgen.turns import in_turn
@@ -46,7 +47,13 @@ def vary(
                 found.append(changed)
         if len(found) > limit:
             break
-    added = [*with_options_together(case), *without_option(case), *_with_other_history(case), *_from_pool(case, pool)]
+    added = [
+        *wrapped(case),
+        *with_options_together(case),
+        *without_option(case),
+        *_with_other_history(case),
+        *_from_pool(case, pool),
+    ]
     added += [
         *other_callables(case),
         *_both_sides(case),
@@ -139,7 +146,7 @@ def _made_by(text: str) -> ast.Call | None:
 def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
     """The same call with a value that a test gave to a parameter of the same name elsewhere."""
     for number, (name, text) in enumerate(case.arguments):
-        param = case.entry.params[number].name if name is None and number < len(case.entry.params) else name
+        param = case.entry.places[number].name if name is None and number < len(case.entry.places) else name
         for value in pool.get(param or "", ())[:_FROM_POOL]:
             if value.text == text:
                 continue

@@ -23,6 +23,8 @@ OPERATORS = {
     "__or__": "|", "__add__": "+", "__sub__": "-", "__mul__": "*", "__truediv__": "/", "__floordiv__": "//",
     "__mod__": "%", "__pow__": "**", "__xor__": "^", "__lshift__": "<<", "__rshift__": ">>", "__matmul__": "@",
 }  # fmt: skip
+EACH = "each "
+"""A view of a list of objects: what each of them has under the name that follows."""
 _SIGNS = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
 Import = tuple[str, str]
 
@@ -39,6 +41,8 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
         case "masked":
             imports.add(("re", ""))
             return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'
+        case view if view.startswith(EACH):
+            return f"[item.{view.removeprefix(EACH)} for item in {unwrapped(look)}]"
         case _:
             return look
 

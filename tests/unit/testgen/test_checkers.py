@@ -189,9 +189,13 @@ def test_errors_that_a_name_or_a_try_expects_are_looked_for_and_what_is_expected
     assert looks(tmp_path, "test_errors") == ["price([], True)", "price([None])", "price([1])"]
 
 
-@pytest.mark.parametrize("test", ["test_that_uses_its_name", "test_way_out"])
-def test_a_helper_that_would_mean_something_else_here_stays_a_call(tmp_path: Path, test: str) -> None:
-    assert all(text.splitlines()[-1].startswith(("check(", "odd(")) for text in looks(tmp_path, test))
+def test_a_helper_that_would_mean_something_else_here_stays_a_call(tmp_path: Path) -> None:
+    assert all(text.splitlines()[-1].startswith("odd(") for text in looks(tmp_path, "test_way_out"))
+
+
+def test_names_that_a_helper_and_the_test_use_for_different_things_are_told_apart(tmp_path: Path) -> None:
+    found = looks(tmp_path, "test_that_uses_its_name")
+    assert found == [f"LIMIT = 3\nfound_2 = price('1 EUR', LIMIT)\nfound_2.{part}" for part in ("currency", "amount")]
 
 
 def test_conditions_that_are_decided_go() -> None:
@@ -200,7 +204,151 @@ def test_conditions_that_are_decided_go() -> None:
     assert text == "if a:\n    b = 1\nd(e=False)"
 
 
-def test_what_a_method_of_the_class_makes_is_made_in_the_test_with_what_it_imports(tmp_path: Path) -> None:
+BASE = """
+import unittest
+
+import menu
+
+LOUD = 4
+
+
+def tables(*numbers):
+    yield from numbers
+
+
+class Case(unittest.TestCase):
+    def ordered(self, text, extras=None, flags=0):
+        print("ORDER", text)
+        flags |= LOUD
+        return menu.order(text, extras, flags)
+
+    def refused(self, text, error):
+        with self.assertRaises(error):
+            self.ordered(text)
+
+    def settings(self, conf):
+        if conf is None:
+            conf = {}
+        else:
+            conf = menu.read(conf)
+        conf = {"rules": conf}
+        return menu.Settings(conf)
+
+    @staticmethod
+    def round_trip(text):
+        with menu.Writer() as writer:
+            return writer.write(text)
+
+    def lint(self, source, conf):
+        real = list(menu.run(source, self.settings(conf)))
+        self.assertEqual(real, [])
+
+    def served(self, text, names, extras=None):
+        if extras is None:
+            extras = []
+        order = self.ordered(text, extras)
+        for table in tables(1, 2):
+            self.assertEqual(order.at(table), names)
+"""
+ORDERS = """
+import pytest
+
+from .. import base
+from menu import order
+
+
+class TestOrders(base.Case):
+    def test_refused(self):
+        self.refused("two", ValueError)
+        self.refused("three", ValueError)
+
+    def test_served(self):
+        self.served("soup", ["a"])
+
+    def test_lint(self):
+        conf = "salt: 1"
+        self.lint("fish", conf)
+
+    def test_written(self):
+        given = "fish"
+        written = self.round_trip(given)
+        self.assertEqual(written, 1)
+
+    def test_raises(self):
+        self.assertRaises(ValueError, order, -12, hot=True)
+
+    ROWS = (("tea", 1),)
+
+    def test_rows(self):
+        for row in self.ROWS:
+            self.assertEqual(order(row[0]), row[1])
+
+    def test_found(self):
+        order = self.ordered("tea")
+        self.assertEqual(order.total, 2)
+
+
+@pytest.mark.parametrize("dish", ["fish\\n"])
+def test_two(dish):
+    count = 2
+    assert order(f"{dish} {count}") == 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "looks"),
+    [
+        ("TestOrders::test_refused", ["menu.order('two', None, flags)", "menu.order('three', None, flags)"]),
+        ("TestOrders::test_served", ["menu.order('soup', [], flags)"]),
+        ("TestOrders::test_found", ["menu.order('tea', None, flags)", "order.total"]),
+    ],
+)
+def test_helpers_of_a_base_in_a_module_that_call_each_other_are_written_out(
+    tmp_path: Path, test: str, looks: list[str]
+) -> None:
+    write_tree(tmp_path, {
+        "tests/__init__.py": "", "tests/base.py": BASE, "tests/food/__init__.py": "",
+        "tests/food/test_orders.py": ORDERS,
+    })  # fmt: skip
+    found = [one.script for one in read_scripts(tmp_path, [f"tests/food/test_orders.py::{test}"])]
+    assert [script.look for script in found] == looks
+    assert found[0].setup == ("flags = 0", "flags |= LOUD")
+    assert found[0].imports == {("menu", ""), ("tests.base", "LOUD")}
+
+
+def test_what_a_helper_gives_inside_of_another_call_is_written_out_for_what_is_known_of_it(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/__init__.py": "", "tests/base.py": BASE, "tests/food/__init__.py": "",
+                          "tests/food/test_orders.py": ORDERS})  # fmt: skip
+    (found,) = read_scripts(tmp_path, ["tests/food/test_orders.py::TestOrders::test_lint"])
+    assert found.script.text.splitlines() == [
+        "conf_2 = 'salt: 1'",
+        "conf_2 = menu.read(conf_2)",
+        "conf_2 = {'rules': conf_2}",
+        "list(menu.run('fish', menu.Settings(conf_2)))",
+    ]
+
+
+def test_what_a_helper_gives_out_of_a_with_block_is_looked_at_after_it(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/__init__.py": "", "tests/base.py": BASE, "tests/food/__init__.py": "",
+                          "tests/food/test_orders.py": ORDERS})  # fmt: skip
+    found, *_ = read_scripts(tmp_path, ["tests/food/test_orders.py::TestOrders::test_written"])
+    assert found.script.text == "with menu.Writer() as writer:\n    inside = writer.write('fish')\ninside"
+
+
+@pytest.mark.parametrize(("test", "look"), [("test_raises", "order(-12, hot=True)"), ("test_rows", "order('tea')")])
+def test_an_error_that_a_call_is_given_to_and_an_item_of_a_row(tmp_path: Path, test: str, look: str) -> None:
+    write_tree(tmp_path, {"tests/food/test_orders.py": ORDERS})
+    (found,) = read_scripts(tmp_path, [f"tests/food/test_orders.py::TestOrders::{test}"])
+    assert found.script.look == look
+
+
+def test_a_text_of_a_row_is_part_of_a_text_that_is_put_together(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/food/test_orders.py": ORDERS})
+    (found,) = read_scripts(tmp_path, ["tests/food/test_orders.py::test_two"])
+    assert found.script.look == "order(f'fish\\n {count}')"
+
+
+def test_what_methods_of_the_class_make_is_made_in_the_test(tmp_path: Path) -> None:
     text = """
 import unittest
 
@@ -221,21 +369,11 @@ class ShopTests(unittest.TestCase):
     def test_rejects(self):
         with self.assertRaises(ValueError):
             self._made("")
-
-    def test_lazy(self):
-        made = lambda: self._made("a")
-        self.assertEqual(made(), 1)
 """
     (tmp_path / "test_shop.py").write_text(text)
-    found = {
-        name: [one.script for one in read_scripts(tmp_path, [f"test_shop.py::ShopTests::{name}"])]
-        for name in ("test_join", "test_rejects", "test_lazy")
-    }
-    joined = found["test_join"][-1]
-    assert joined.setup == (
-        "opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)",
-    )  # fmt: skip
+    joined = [one.script for one in read_scripts(tmp_path, ["test_shop.py::ShopTests::test_join"])][-1]
+    made = [line for line in joined.setup if "import" not in line]
+    assert made == ["opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)"]
     assert joined.look == "first.join(second)"
-    assert joined.imports == {("shop.app", "Shop")}
-    assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
-    assert not found["test_lazy"]  # it may not be called at all
+    (rejected,) = [one.script for one in read_scripts(tmp_path, ["test_shop.py::ShopTests::test_rejects"])]
+    assert rejected.look == "Shop([''], 3)"

@@ -13,6 +13,7 @@ from greenlane.testgen.code import list_functions
 from greenlane.testgen.crossing import list_fragments
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, edits, parsed
+from greenlane.testgen.named import list_named
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
 from tests.support.insides import search
@@ -72,6 +73,24 @@ def test_an_edit_that_means_nothing_makes_nothing(edit: Edit) -> None:
     assert applied(PROGRAM, [edit], stock) is None
 
 
+def test_a_dict_gains_an_entry_that_stands_beside_one_of_its_keys_in_another_test() -> None:
+    stock = Stock([], [], [], [("tags", "['b']", ["a", "c"]), ("size", "1", ["z"]), ("a", "2", ["tags"])])
+    tried = [edit for stream in edits([parsed(text) for text in PROGRAM], stock) for edit in stream]
+    made = [applied(PROGRAM, [edit], stock) for edit in tried if edit.kind == "entry"]
+    assert made == [[PROGRAM[0], "check(rules, {'a': 1, 'tags': ['b']})"]]
+    assert applied(PROGRAM, [Edit(0, 0, "entry", 0)], stock) is None
+
+
+def test_what_tests_give_by_name_is_offered_with_what_it_imports() -> None:
+    named = list_named([
+        case_of("local = 3", look="check([Needed('a', loud=True)], {'a': 1, 'b': local}, by=Either('b'))"),
+        case_of(look="check([Needed('a', loud=False)], {'b': [2], 'a': 1}, by=local)"),
+    ])  # fmt: skip
+    assert named.options == {"check": (("by", "Either('b')"),), "Needed": (("loud", "True"), ("loud", "False"))}
+    assert named.entries == (("a", "1", ("b",)), ("b", "[2]", ("a",)))
+    assert named.imports["Either('b')"] == {("rules", "Either")}
+
+
 def test_what_a_decorator_is_given_is_edited_and_a_plain_decorator_is_not() -> None:
     stock = Stock(["'b'"], [("cached", "limit", "3")], [])
     program = ["@plain\n@cached('a')\ndef get(key): ...", "get(1)"]
@@ -120,7 +139,8 @@ def cross(folder: Path, goal: int, chain: list[int], tries: int = 3000) -> list[
     fragments, options = ["Needed('a')", "{}", "'b'", "Either('b', 'c')"], [["Needed", "loud", "True"]]
     given = {
         "path": str(module), "goals": [{"goal": goal, "chain": chain}], "first": {}, "near": list(range(10, 16)),
-        "fragments": fragments, "options": options, "values": [0], "tries": tries, "calls": 10**7, "seconds": 20,
+        "fragments": fragments, "options": options, "entries": [],
+        "values": [0], "tries": tries, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     imports = [["rules", "Either"], ["rules", "Needed"], ["rules", "check"]]
     programs = [

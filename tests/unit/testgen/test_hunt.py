@@ -13,7 +13,7 @@ from greenlane.suite.lines import parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.guesses import guess_options
-from greenlane.testgen.hunt import filled, slotted
+from greenlane.testgen.hunt import called_in, filled, slotted
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.inside import greenlane_texts
 from greenlane.testgen.mutants import mutants_of
@@ -49,6 +49,13 @@ def shown(text):
     if given["source"] and poster:
         return poster
     return ""
+
+
+def declared(fields, computed):
+    for name in computed:
+        if name in fields and name in ("price", "total"):
+            return name
+    return ""
 """
 
 
@@ -74,6 +81,12 @@ def test_literals_of_a_script_become_slots_and_come_back() -> None:
     assert back is not None
     assert back.script is not None
     assert back.script.text == "size = 7\ntext = f'{size} a'\nwidth(\"it's\", size=size)[0]"
+
+
+def test_looks_at_parts_of_what_one_call_gave_are_of_one_kind() -> None:
+    made = ("found = blocks('a b')",)
+    templates = [slotted(case_of("blocks", *made, look=look)) for look in ("found[0]", "found.size", "width('a', 1)")]
+    assert [called_in(one) for one in templates if one is not None] == ["blocks", "blocks", "width"]
 
 
 @pytest.mark.parametrize("values", [["a"], ["a", 1, float("inf")], ["x" * 500, 1, 2], ["a", 1, None]])
@@ -156,6 +169,12 @@ def test_a_key_that_is_looked_up_is_put_in_the_place_of_one_that_is_there(tmp_pa
 )
 def test_a_word_of_an_input_is_exchanged_before_a_letter_of_one(part: Any, value: Any, whole: bool) -> None:
     assert greenlane_texts.stands_in(part, value) is whole
+
+
+@pytest.mark.parametrize("look", ["declared({'kind': 1}, ['kind'])", "declared({'price': 1}, ['other'])"])
+def test_a_name_that_is_given_in_two_places_is_changed_in_both_or_made_the_same(tmp_path: Path, look: str) -> None:
+    found = hunt(tmp_path, case_of("declared", look=look), 32, [30, 31], [], tries=60)
+    assert "price" in [value for values in found for value in values if values.count(value) == 2]
 
 
 def test_a_hunt_looks_for_inputs_that_notice_a_fault(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from greenlane.testgen.scripts import read_programs
+from greenlane.testgen.scripts import read_programs, read_scripts
 from tests.support.projects import write_tree
 
 TESTS = """
@@ -47,3 +47,40 @@ def test_what_a_base_of_the_file_sets_up_comes_first_unless_it_is_not_asked(tmp_
         ("till = Till(1)", "amount = 3", "till.add(amount)"),
         ("amount = 5",),
     ]
+
+
+WAYS = """
+import pytest
+from shop import Basket, Cart
+
+@pytest.fixture(params=[Cart, Basket])
+def holder(request):
+    return request.param(1)
+
+@pytest.fixture(params=["a", "b", pytest.param("c"), "d"])
+def text(request):
+    return request.param
+
+@pytest.fixture(params=[1])
+def other(request):
+    return request.node.name + request.param
+
+def test_held(holder, text):
+    holder.add(text)
+    assert holder.total() == 1
+
+def test_other(other):
+    assert other.total() == 1
+"""
+
+
+def test_a_fixture_that_is_given_in_several_ways_is_written_out_in_each(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": WAYS})
+    found = read_scripts(tmp_path, ["test_till.py::test_held", "test_till.py::test_other"])
+    assert [one.script.setup for one in found if one.script.look == "holder.total()"] == [
+        ("holder = Cart(1)", "text = 'a'", "holder.add(text)"),
+        ("holder = Basket(1)", "text = 'b'", "holder.add(text)"),
+        ("holder = Cart(1)", "text = 'c'", "holder.add(text)"),
+    ]
+    assert not any("other" in one.script.text for one in found)
+    assert read_programs(tmp_path, ["test_till.py::test_held"])[0].script.setup[0] == "holder = Cart(1)"

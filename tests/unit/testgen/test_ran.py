@@ -7,7 +7,7 @@ import ast
 import msgspec
 
 from greenlane.suite.runner import SuiteRun
-from greenlane.testgen.code import list_functions
+from greenlane.testgen.code import enclosing, list_functions
 from greenlane.testgen.ran import nearest_tests, noticing_tests
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
@@ -39,11 +39,38 @@ class New:
     def shown(self):
         return 2
 """
+    ran = {4: frozenset({"t.py::test_shown"})}
+    assert near(text, 8, ran) == ["t.py::test_shown"]
+
+
+def test_where_one_test_runs_a_function_those_of_its_neighbours_follow_in_turn() -> None:
+    text = """
+class Answer:
+    def status(self):
+        return 1
+
+    def html(self):
+        return 2
+
+    def xml(self, **options):
+        if self.status() == 1:
+            return 3
+        return 4
+"""
+    far = frozenset({"t.py::test_a", "t.py::test_b"})
+    ran = {4: far, 7: frozenset({"t.py::test_html", "t.py::test_z"}), 10: frozenset({"t.py::test_xml"})}
+    assert near(text, 12, ran) == [f"t.py::test_{name}" for name in ("xml", "html", "a", "z", "b")]
+    assert near(text, 12, ran | {10: frozenset({"t.py::1", "t.py::2", "t.py::3"})}) == ["t.py::1", "t.py::2", "t.py::3"]
+
+
+def near(text: str, line: int, ran: dict[int, frozenset[str]]) -> list[str]:
     tree = ast.parse(text)
     functions = list_functions(tree, "shop.py", "shop")
     source = Source(
-        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({8})), entries=(),
+        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({line})), entries=(),
         functions=functions, constructors={},
     )  # fmt: skip
-    run: SuiteRun = _Run({"shop.py": {4: frozenset({"t.py::test_shown"})}})  # type: ignore[assignment]  # as above
-    assert nearest_tests(8, functions[1], source, run) == ["t.py::test_shown"]
+    run: SuiteRun = _Run({"shop.py": ran})  # type: ignore[assignment]  # the one part that is read
+    function = enclosing(functions, line)
+    assert function is not None
+    return nearest_tests(line, function, source, run)

@@ -36,3 +36,16 @@ def test_names_of_a_starred_import_are_imported_one_by_one(tmp_path: Path) -> No
     assert imports["Request('a')"] == {("shop.events", "Request")}
     assert imports["next_of(event, DONE)"] == {("shop.events", "Request"), ("shop.states", "DONE"), NEXT}
     assert not any("unknown" in look for look in imports), "no module mentions it"
+
+
+def test_a_module_that_gathers_others_by_a_star_offers_what_they_offer(tmp_path: Path) -> None:
+    write_tree(tmp_path, {
+        "shop/__init__.py": "from .kinds import *\n",
+        "shop/kinds/__init__.py": "from .base import *\nfrom .base import *\n",
+        "shop/kinds/base.py": "class Text: ...\nclass _Own: ...\n",
+        "test_kinds.py": (
+            "from shop import *\n\ndef test_text():\n    assert Text('a').size == 1\n    assert _Own(1) == 2\n"
+        ),
+    })  # fmt: skip
+    found = read_scripts(tmp_path, ["test_kinds.py::test_text"])
+    assert [(one.script.look, one.script.imports) for one in found] == [("Text('a').size", {("shop", "Text")})]

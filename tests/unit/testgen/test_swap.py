@@ -53,6 +53,11 @@ def test_a_property_is_read() -> None:
     assert "Query().plain" in [s.look for s in swapped("plain", look="Query().one_of([1])")]
 
 
+def test_a_method_takes_the_place_of_a_property() -> None:
+    texts = [s.text for s in swapped("one_of", "text = Query().plain.upper()", look="text")]
+    assert "text = Query().one_of([1, 2, 3]).upper()\ntext" in texts
+
+
 def test_a_text_is_not_taken_apart_like_items() -> None:
     assert {s.look for s in swapped("__repr__", look="list(Query().one_of([1]))")} == {"repr(Query())"}
 

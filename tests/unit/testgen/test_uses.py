@@ -7,11 +7,11 @@ import ast
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
-from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.explore import Attribute, Observed, Outcome
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.importers import offered_by
-from greenlane.testgen.inputs import Script
-from greenlane.testgen.naming import called_instead, describe_test, name_test
+from greenlane.testgen.inputs import Description, Script
+from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test
 from greenlane.testgen.scripts import FoundScript, script_case
 from greenlane.testgen.uses import members_of, told_by_uses, with_uses
 from greenlane.testgen.vary import vary
@@ -86,5 +86,17 @@ def test_a_private_method_that_shows_in_another_function_is_named_after_that() -
         "",
         "",
     ]
+    assert [called(look) for look in ("Reader('x').fetch(1)", "reader('x').fetch(1)")] == ["Reader.fetch", "fetch"]
     assert name_test(entry, "", "", set(), "parse") == "test_parse"
     assert describe_test(entry, "returns 1", "", 1, "parse") == "`parse` returns 1."
+
+
+def test_an_object_is_named_after_an_attribute_that_says_something() -> None:
+    (entry,) = list_functions(parse_source("def read(key): ..."), "a.py", "a")
+    script = Script(frozenset({("a", "read")}), (), "read('x')")
+    seen = tuple(Attribute(name, Description(value)) for name, value in (("host", "None"), ("query", "'a=1'")))
+    outcome = Outcome(case=0, kind="opaque", attributes=seen)
+    told = describe_outcome(
+        Observed(case=script_case(entry, FoundScript(test="t", script=script)), outcome=outcome, lines={})
+    )
+    assert told == ("has query", "gives an object with this `query`")

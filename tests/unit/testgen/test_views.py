@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import greenlane.testgen
 from greenlane.testgen.code import list_functions
-from greenlane.testgen.views import as_written, operand
+from greenlane.testgen.explore import Effect, Outcome
+from greenlane.testgen.views import as_written, operand, viewed
 
 NAMES = ("__and__", "__invert__", "__contains__", "__getitem__", "__repr__", "__call__", "plain")
 SOURCE = "class Query:\n" + "".join(f"    def {name}(self, other): ...\n" for name in NAMES)
@@ -84,3 +86,54 @@ def test_a_script_that_leaves_a_file_where_it_is_run_makes_no_test(tmp_path: Pat
     command = [sys.executable, "-c", LEAVING]
     run = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, cwd=tmp_path)
     assert ast.literal_eval(run.stdout) == [("unusable", False), ("value", False)]
+
+
+EACH = """
+from greenlane_further import further_looks
+from greenlane_looks import Listed, describe_value
+from greenlane_values import Describer
+
+class Token:
+    def __init__(self, kind, text, level=0):
+        self.kind, self.text, self.level, self._private = kind, text, level, 1
+
+class Slotted:
+    __slots__ = ("kind", "unset")
+
+    def __init__(self, kind):
+        self.kind = kind
+
+tokens = [Token("word", "a"), Token("sign", "b"), Token("word", "c")]
+seen = describe_value(tokens, Describer())
+print([
+    (seen["view"], seen["value"]["text"]),
+    [(look[3], look[2]["text"]) for look in further_looks(seen, tokens, Describer(), "/nowhere")],
+    describe_value(Listed([Slotted("x"), Slotted("y")]), Describer())["view"],
+    describe_value([Slotted(None)], Describer())["view"],
+    describe_value([Token("word", object()), Slotted("word")], Describer())["view"],
+])
+"""
+
+
+def test_of_a_list_of_objects_the_attribute_is_seen_in_which_they_differ_most() -> None:
+    inside = Path(greenlane.testgen.__file__).with_name("inside")
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(inside), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run([sys.executable, "-c", EACH], env=environment, check=True, capture_output=True, text=True)
+    assert ast.literal_eval(run.stdout) == [
+        ("each text", "['a', 'b', 'c']"),
+        [("each kind", "['word', 'sign', 'word']"), ("each level", "[0, 0, 0]")],
+        "each kind",
+        "len",
+        "each kind",
+    ]
+
+
+def test_an_attribute_of_each_item_is_written_as_a_comprehension() -> None:
+    assert viewed(Outcome(case=0, kind="value", view="each kind"), "lex('a b')", set()) == (
+        "[item.kind for item in lex('a b')]"
+    )
+
+
+def test_a_view_that_names_no_attribute_is_refused() -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(b'["result", "", ["1"], "each kind for item in evil()"]', type=Effect)

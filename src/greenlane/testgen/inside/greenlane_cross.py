@@ -6,9 +6,9 @@ more of the conditions before an open line come first. What is found goes back a
 (`greenlane_edits.py`), from which the generator makes it anew.
 
 Reads `$GREENLANE_INPUT`: `{"cross": {"path", "goals": [{"goal": line or [from, to], "chain": lines before it}, ...],
-"first", "near", "fragments": [expression, ...], "options": [[called, keyword, expression], ...], "values", "tries",
-"calls", "seconds"}, "groups": [[program, ...], ...]}`; a program is a script of `greenlane_explore`, with `"more"`, the
-[module, name] pairs that fragments need. Writes
+"first", "near", "fragments": [expression, ...], "options": [[called, keyword, expression], ...], "values",
+"entries": [[key, expression, keys beside it], ...], "tries", "calls", "seconds"}, "groups": [[program, ...], ...]}`; a
+program is a script of `greenlane_explore`, with `"more"`, the [module, name] pairs that fragments need. Writes
 `$GREENLANE_OUTPUT`, a JSON line for each found program: `{"program", "edits": [[statement, place, kind, number, more],
 ...]}`.
 """
@@ -161,7 +161,7 @@ class Crossing:
         self._goals = Goals([goal["goal"] for goal in given["goals"]], given["first"])
         self._chains = {goal_key(goal["goal"]): set(goal["chain"]) for goal in given["goals"]}
         self._near = set(given["near"])
-        self._stock = Stock(given["fragments"], given["options"], given["values"])
+        self._stock = Stock(given["fragments"], given["options"], given["values"], given["entries"])
         self._tries, self._calls = given["tries"] // share, given["calls"] // share
         self._end = time.process_time() + given["seconds"] / share
         self._chance = random.Random(23)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 MAX_TEXT = 600
@@ -48,12 +48,21 @@ class Place:
 
 class Stock:
     """What edits put in: `fragments` are expressions, `options` are (name of what is called, keyword, value),
-    `values` are constants."""
+    `values` are constants, `entries` of dicts are (key, value, the keys beside it)."""
 
-    def __init__(self, fragments: list[str], options: list[tuple[str, str, str]], values: list[Any]) -> None:
+    def __init__(
+        self,
+        fragments: list[str],
+        options: list[tuple[str, str, str]],
+        values: list[Any],
+        entries: Sequence[tuple[str, str, Sequence[str]]] = (),
+    ) -> None:
         self.fragments = [_expression(text) for text in fragments]
         self.options = [(called, name, _expression(value)) for called, name, value in options]
         self.values = [_expression(repr(value)) for value in values]
+        self.entries = [
+            (repr(key), _expression(value), {repr(one) for one in beside}) for key, value, beside in entries
+        ]
         self.holes = [_holes(fragment) for fragment in self.fragments]
 
 
@@ -104,6 +113,11 @@ def changed(node: ast.expr, edit: Edit, stock: Stock) -> ast.expr | None:
             return None
         keyword = ast.keyword(arg=name, value=copy.deepcopy(value))
         return ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, keyword])
+    if edit.kind == "entry":
+        key, value, _ = stock.entries[edit.number]
+        if not isinstance(node, ast.Dict) or key in _keys(node):
+            return None
+        return ast.Dict(keys=[*node.keys, _expression(key)], values=[*node.values, copy.deepcopy(value)])
     if edit.kind == "call":
         other = stock.fragments[edit.number]
         if (
@@ -116,6 +130,10 @@ def changed(node: ast.expr, edit: Edit, stock: Stock) -> ast.expr | None:
     if edit.kind == "cut":
         return _cut(node, edit.number)
     return None
+
+
+def _keys(node: ast.Dict) -> set[str]:
+    return {ast.unparse(key) for key in node.keys if key is not None}
 
 
 def _cut(node: ast.expr, number: int) -> ast.expr | None:
@@ -167,6 +185,12 @@ def edits(statements: list[ast.stmt], stock: Stock) -> Iterator[Iterator[Edit]]:
         for n, option in enumerate(stock.options)
         for s, p, node in calls
         if name_of(node) == option[0]
+    )
+    yield (
+        Edit(s, p, "entry", n)
+        for n, (key, _, beside) in enumerate(stock.entries)
+        for s, p, node in whole
+        if isinstance(node, ast.Dict) and key not in _keys(node) and beside & _keys(node)
     )
     yield (Edit(s, p, "put", n) for n in fragments for s, p, _ in there)
     yield (Edit(s, p, "wrap", n, hole) for n in fragments for hole in range(stock.holes[n]) for s, p, _ in there)

@@ -15,7 +15,10 @@ import sys
 from typing import Any
 
 from greenlane_looks import (  # type: ignore[import-not-found]  # it lies beside this file inside
+    Listed,
     described_attribute,
+    is_stream,
+    looks_at_each,
     members_of,
     public_parts,
     quietly,
@@ -37,6 +40,8 @@ def further_looks(record: dict[str, Any], outcome: Any, describer: Describer, pr
         looks.append(["result", "", record["value"], record.get("view", "")])
     shown = set() if changes else {name for name, _ in record.get("attributes", [])}
     looks += [look for look in own_attributes("result", outcome, describer, project) if look[1] not in shown]
+    each = [] if is_stream(outcome) or isinstance(outcome, Listed) else looks_at_each(outcome, describer)
+    looks += [["result", "", seen, view] for view, seen in each if view != record.get("view")]
     return looks[:_MAX_LOOKS]
 
 
@@ -52,8 +57,11 @@ def own_attributes(where: str, value: Any, describer: Describer, project: str) -
     with quietly():
         for name in sorted(set(names)):
             with contextlib.suppress(Exception):  # a property that is of no use now
-                shown = described_attribute(getattr(value, name), describer)
+                item = getattr(value, name)
+                shown = described_attribute(item, describer)
                 found += [[where, name, shown, ""]] if shown is not None else []
+                if isinstance(item, (list, tuple)) and shown is None:
+                    found += [[where, name, seen, view] for view, seen in looks_at_each(item, describer)[:1]]
     return found[:_MAX_LOOKS]
 
 

@@ -114,6 +114,7 @@ class Hunt:
                 place = longest_text(template.rows[0])
                 if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
                     self._pending.append((number, with_value(template.rows[0], place, text)))
+        self._pending.extend(self._repeated())
         self._pending.extend(self._marked())
         while self._corpus and not self._is_over():
             number, values = self._pending.popleft() if self._pending else self._next()
@@ -237,15 +238,26 @@ class Hunt:
 
     def _marked(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
         """The inputs that came nearest, with each mark in each place: a format's signs stand in no condition."""
-        chains = [line for goal in self._goals_given for line in goal["chain"]]
-        near = sorted(self._corpus, key=lambda e: (-sum(line in e.lines for line in chains), e.length))[:_MARKED]
         rows = [
             ((entry.template, with_value(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
-            for entry in near
+            for entry in self._nearest()
             if (place := longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
         ]
         turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
         return itertools.islice(turns, _MOST_MARKED)
+
+    def _repeated(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """The inputs that came nearest, with one value in the place of another: what is named in one place may have to
+        be there in another."""
+        for entry in self._nearest():
+            for place, value in enumerate(entry.values):
+                others = dict.fromkeys(v for v in entry.values if isinstance(v, str) and v != value)
+                for other in others if isinstance(value, str) else ():
+                    yield entry.template, with_value(entry.values, place, other)
+
+    def _nearest(self) -> list[Entry]:
+        chains = [line for goal in self._goals_given for line in goal["chain"]]
+        return sorted(self._corpus, key=lambda e: (-sum(line in e.lines for line in chains), e.length))[:_MARKED]
 
     def _altered(self, entry: Entry) -> tuple[int, tuple[Any, ...]]:
         values = entry.values
@@ -283,6 +295,9 @@ class Hunt:
         rows = sorted(entry.compared, key=order)
         for _, left, right in rows:
             for found, wanted in ((left, right), (right, left)):
+                same = {place for place, value in enumerate(entry.values) if value == found != wanted}
+                if len(same) > 1:  # one name, given in several places
+                    yield entry.template, tuple(wanted if n in same else v for n, v in enumerate(entry.values))
                 for place, value in enumerate(entry.values):
                     for other in texts.exchanged(value, found, wanted):
                         yield entry.template, with_value(entry.values, place, other)

@@ -24,6 +24,7 @@ MAX_LISTED = 12
 _MAX_ATTRIBUTES = 4
 _MAX_FILE = 400
 _MAX_ATTRIBUTE = 80
+_MAX_OF_EACH = 240
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 _STAND_IN = re.compile(r"<\w*Mock\b[^<>]* id='\d+'>")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
@@ -66,17 +67,41 @@ def describe_value(outcome: Any, describer: Describer) -> dict[str, Any]:
     described = _faithful(value, describer)
     if described is not None:
         return {"kind": "value", "value": described, "listed": listed, "dated": is_dated(described["text"])}
+    each = [] if is_stream(value) else looks_at_each(value, describer)
     if listed:
-        return {"kind": "opaque", "attributes": []}
+        return _seen_as(*each[0]) if each else {"kind": "opaque", "attributes": []}
     with quietly():
         held = _first_view(value, describer, _HOLDING)
         attributes = [] if held else _attributes(value, describer)
-        shown = held or (None if attributes else _first_view(value, describer, _SHOWING))
+        shown = held or (None if attributes else each[0] if each else _first_view(value, describer, _SHOWING))
     if shown is None:
         return {"kind": "opaque", "attributes": attributes}
     with contextlib.suppress(Exception):
         _VIEWS[shown[0]](value)  # once more, measured
-    return {"kind": "value", "view": shown[0], "value": shown[1], "dated": is_dated(shown[1]["text"])}
+    return _seen_as(*shown)
+
+
+def _seen_as(view: str, shown: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "value", "view": view, "value": shown, "dated": is_dated(shown["text"])}
+
+
+def looks_at_each(value: Any, describer: Describer) -> list[tuple[str, dict[str, Any]]]:
+    """Of something that holds objects, the views `each name` with what they show: an attribute that all of them have
+    and that can be written down; those that differ most come first."""
+    with quietly():
+        try:
+            items = [] if isinstance(value, Mapping) else _as_list(value) or []
+            parts = [dict(public_parts(item)) for item in items if not isinstance(item, _KINDS_OF_CODE)]
+        except Exception:  # what it holds can't be listed
+            return []
+        names = set(parts[0]).intersection(*parts[1:]) if parts and len(parts) == len(items) else set()
+        found = []
+        for name in sorted(name for name in names if name.isascii()):
+            column = [part[name] for part in parts]
+            shown = _faithful(column, describer) if any(item is not None for item in column) else None
+            if shown is not None and len(shown["text"]) <= _MAX_OF_EACH and not is_dated(shown["text"]):
+                found.append((-len({repr(item) for item in column}), len(shown["text"]), f"each {name}", shown))
+    return [(view, shown) for _, _, view, shown in sorted(found, key=lambda one: one[:3])]
 
 
 def _first_view(value: Any, describer: Describer, names: tuple[str, ...]) -> tuple[str, dict[str, Any]] | None:
@@ -147,8 +172,13 @@ def _attributes(value: Any, describer: Describer) -> list[Any]:
 
 
 def public_parts(value: Any) -> list[tuple[str, Any]]:
-    """The attributes that stand in an object itself, by their names in order."""
-    held = vars(value) if hasattr(value, "__dict__") else {}
+    """The attributes that stand in an object itself, by their names in order; of one with `__slots__`, those."""
+    held = dict(vars(value)) if hasattr(value, "__dict__") else {}
+    slots = (vars(kind).get("__slots__", ()) for kind in type(value).__mro__)
+    for name in (n for named in slots for n in ([named] if isinstance(named, str) else tuple(named))):
+        if not name.startswith("_") and name not in held:
+            with contextlib.suppress(AttributeError):  # it was not given anything yet
+                held[name] = object.__getattribute__(value, name)
     return [(name, held[name]) for name in sorted(n for n in held if isinstance(n, str)) if not name.startswith("_")]
 
 

@@ -1,0 +1,57 @@
+"""A copy of a piece of code with other expressions, or other names, in it. Pure; for `checkers.py`."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+_SELF = "self"
+
+
+class Filling(ast.NodeTransformer):
+    """Names of parameters, and `self.NAME` of constants, as what they stand for."""
+
+    def __init__(self, values: Mapping[str, ast.expr], constants: Mapping[str, ast.expr]) -> None:
+        self._values, self._constants = values, constants
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        value = self._values.get(node.id)
+        return copy.deepcopy(value) if value is not None else node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        own = isinstance(node.value, ast.Name) and node.value.id == _SELF and is_read(node)
+        if own and node.attr in self._constants:
+            return copy.deepcopy(self._constants[node.attr])
+        return self.generic_visit(node)
+
+
+class Exchanging:
+    """A copy with another expression in place of one."""
+
+    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+        self._old, self._new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        if node is self._old:
+            return self._new
+        made = copy.copy(node)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                setattr(made, field, [self.visit(one) if isinstance(one, ast.AST) else one for one in value])
+            elif isinstance(value, ast.AST):
+                setattr(made, field, self.visit(value))
+        return made
+
+
+class Renaming(ast.NodeTransformer):
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.copy_location(ast.Name(id=self._names.get(node.id, node.id), ctx=node.ctx), node)
+
+
+def is_read(node: ast.Name | ast.Attribute) -> bool:
+    return isinstance(node.ctx, ast.Load)
