@@ -55,14 +55,20 @@ def self_look(node: ast.expr) -> ast.expr | None:
     return (calls or given)[0]
 
 
-def raised_look(node: ast.expr) -> ast.expr | None:
-    """The call that `self.assertRaises(ValueError, price, "a")` makes, or `pytest.raises` so given."""
-    if not isinstance(node, ast.Call) or len(node.args) < 2 or ast.unparse(node.func) not in _RAISING:
-        return None
-    func, *args = node.args[1:]
-    plain = isinstance(func, ast.Name | ast.Attribute) and not any(isinstance(a, ast.Starred) for a in args)
-    call = ast.Call(func=func, args=args, keywords=node.keywords)
-    return ast.fix_missing_locations(ast.copy_location(call, node)) if plain else None
+def as_block(node: ast.stmt) -> ast.stmt:
+    """`self.assertRaises(ValueError, price, "a")`, or `pytest.raises` so given, as a block with the call in it;
+    any other statement as it is."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or len(call.args) < 2 or ast.unparse(call.func) not in _RAISING:
+        return node
+    kind, func, *args = call.args
+    callable_ = isinstance(func, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    if not callable_ or any(isinstance(a, ast.Starred) for a in args):
+        return node
+    raising = ast.Call(func=call.func, args=[kind], keywords=[])
+    inner = ast.Expr(value=ast.Call(func=func, args=args, keywords=call.keywords))
+    block = ast.With(items=[ast.withitem(context_expr=raising)], body=[inner])
+    return ast.fix_missing_locations(ast.copy_location(block, node))
 
 
 def without_asserts(node: ast.stmt) -> ast.stmt | None:

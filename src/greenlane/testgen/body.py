@@ -84,7 +84,8 @@ class Body:
     def parametrize(self) -> str:
         """The decorator that gives a test its rows."""
         names = ", ".join(repr(name) for name, _ in self.parameters)
-        return f"@pytest.mark.parametrize(({names}), [{', '.join(self._rows())}])"
+        given = f"({names})" if len(self.parameters) > 1 else names
+        return f"@pytest.mark.parametrize({given}, [{', '.join(self._rows())}])"
 
     def subtests(self) -> list[str]:
         """The lines, each row of parameters in a subtest."""
@@ -94,7 +95,8 @@ class Body:
         return head + [f"        {line}" for line in self.lines]
 
     def _rows(self) -> list[str]:
-        return ["(" + ", ".join(row) + ")" for row in zip(*(values for _, values in self.parameters), strict=True)]
+        rows = zip(*(values for _, values in self.parameters), strict=True)
+        return [f"({', '.join(row)})" if len(row) > 1 else row[0] for row in rows]
 
 
 def is_rough(text: str) -> bool:

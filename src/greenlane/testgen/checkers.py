@@ -19,9 +19,13 @@ from collections.abc import Mapping, Sequence, Set
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, asserts_itself, asserts_within, self_look
+from greenlane.testgen.asserted import as_block, asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
+<<<<<<< HEAD
 from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
+=======
+from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read, without_imports
+>>>>>>> main
 from greenlane.testgen.folding import fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
@@ -105,10 +109,13 @@ class Checkers:
     def _expanded(self, body: Sequence[ast.stmt], around: _Around, deep: int) -> list[ast.stmt]:
         """Statements with what such helpers do, and the helpers that these call, in place of their calls."""
         found: list[ast.stmt] = []
-        for node in body:
+        for node in map(as_block, body):
             done = self._done_by(node, around) if deep else None
             around.note(node)
             if done is not None:
+                known, own = {**self._own.imports, **self.borrowed}, self._functions.keys() | self._classes.keys()
+                done, more = without_imports(done, known, own)
+                self.borrowed |= more
                 bound = {n.id for s in done for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
                 inside = msgspec.structs.replace(around, stored=around.stored | bound)
                 found += self._expanded(done, inside, deep - 1)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
+
+from greenlane.testgen.inputs import Import
 
 _SELF = "self"
 
@@ -55,3 +57,23 @@ class Renaming(ast.NodeTransformer):
 
 def is_read(node: ast.Name | ast.Attribute) -> bool:
     return isinstance(node.ctx, ast.Load)
+
+
+def without_imports(
+    statements: Sequence[ast.stmt], known: Mapping[str, Import], own: Container[str]
+) -> tuple[list[ast.stmt], dict[str, Import]]:
+    """Statements without what they import for themselves, and these imports: those of names that mean nothing else
+    among what the file imports (`known`) and defines (`own`)."""
+    kept: list[ast.stmt] = []
+    taken: dict[str, Import] = {}
+    for node in statements:
+        pairs: dict[str, Import] = {}
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for name in node.names:
+                whole = f"{name.name} as {name.asname}" if name.asname else name.name
+                pairs[name.asname or name.name] = (node.module, whole)
+        if pairs and all(known.get(name, pair) == pair and name not in own for name, pair in pairs.items()):
+            taken |= pairs
+        else:
+            kept.append(node)
+    return kept, taken

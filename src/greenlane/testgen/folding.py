@@ -60,9 +60,9 @@ class _Folding(ast.NodeTransformer):
         return ast.Constant(value=is_none == isinstance(node.ops[0], ast.Is))
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """`{}.get("key")` is None, `{}.copy()` is `{}`, `f(*(), **{})` is `f()`."""
+        """`{}.get("key")` is None, `{}.copy()` is `{}`, `f(*(1,), **{})` is `f(1)`."""
         self.generic_visit(node)
-        node.args = [a for a in node.args if not (isinstance(a, ast.Starred) and _truth(a.value) is False)]
+        node.args = [one for argument in node.args for one in _spread(argument)]
         spread: list[ast.keyword] = []
         for keyword in node.keywords:
             value = keyword.value
@@ -100,6 +100,14 @@ def _truth(node: ast.expr) -> bool | None:
     if isinstance(node, ast.Dict):
         return bool(node.keys) if None not in node.keys else None
     return None
+
+
+def _spread(argument: ast.expr) -> list[ast.expr]:
+    """What a starred list or tuple gives, one by one."""
+    held = argument.value if isinstance(argument, ast.Starred) else None
+    if isinstance(held, ast.Tuple | ast.List):
+        return held.elts
+    return [] if held is not None and _truth(held) is False else [argument]
 
 
 def with_defaults(

@@ -17,6 +17,7 @@ from types import MappingProxyType
 import msgspec
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.opened import opening, put_inside, with_blocks
 from greenlane.testgen.parametrised import parametrised
 
 _SETUPS = ("setUp", "setup_method", "setup")
@@ -59,7 +60,8 @@ class Givers:
         setup: list[ast.stmt] = []
         taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
         left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
-        return Inlined((*setup, *first), tuple(body), frozenset(left))
+        before, inside = put_inside([*setup, *first], body)
+        return Inlined(tuple(before), tuple(inside), frozenset(left))
 
     def constants_of(self, owner: str) -> dict[str, ast.expr]:
         """What a class and those that it inherits from give names to, as its methods call them."""
@@ -112,18 +114,25 @@ def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[as
     """What the fixture does, ending in `name = ...`; None if it cleans up after itself, or decides, or uses `self`."""
     body = [node for node in fixture.body if not _is_docstring(node)]
     last = body[-1] if body else None
+    block = opening(fixture, name)
     given = last.value if isinstance(last, ast.Return | ast.Expr) else None
     if isinstance(last, ast.Expr):  # nothing comes after the `yield`
         given = given.value if isinstance(given, ast.Yield) else None
-    if given is None or len(body) > _MAX_BODY or any(n for node in body[:-1] for n in ast.walk(node) if _is_way(n)):
+    if (
+        (given is None and block is None)
+        or len(body) > _MAX_BODY
+        or any(n for node in body[:-1] for n in ast.walk(node) if _is_way(n))
+    ):
         return None
     before = [copy.deepcopy(node) for node in body[:-1]]
-    bound = {stored for node in before for stored in _stored(node)} - {name}
+    bound = {stored for node in (*before, *([block] if block else [])) for stored in _stored(node)} - {name}
     loaded = {n.id for node in body for n in ast.walk(node) if isinstance(n, ast.Name)}
     extends = name in {argument.arg for argument in fixture.args.args}  # the fixture of that name from elsewhere
     if extends or bound & taken or loaded & {_SELF, "request", "cls"}:
         return None
-    if isinstance(given, ast.Name) and given.id == name:
+    if block is not None:
+        return [*before, block]
+    if given is None or (isinstance(given, ast.Name) and given.id == name):
         return before
     return [*before, _assigned(name, given)]
 
@@ -155,11 +164,13 @@ def _without_self(
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 constants.pop(node.targets[0].id, None)
                 constants[node.targets[0].id] = node
-    done = [*_set_up(line, _CLASS_SETUPS), *_set_up(line, _SETUPS)]
+    done = with_blocks([*_set_up(line, _CLASS_SETUPS), *_set_up(line, _SETUPS)])
     names = {n.attr for node in done for n in ast.walk(node) if isinstance(n, ast.Attribute) and _is_put(n)}
     names |= {name for node in constants.values() for name in _stored(node)}
     locals_ = {name for node in (*body, *done) for name in _names_of(node)}
-    plain = _Plain(names - set(dir(builtins)) - taken - locals_)
+    others = set(dir(builtins)) | taken | locals_
+    called = {name: name if name not in others else f"{name}_2" for name in names}
+    plain = _Plain({name: other for name, other in called.items() if other not in others | (names - {name})})
     first = [plain.visit(copy.deepcopy(node)) for node in (*constants.values(), *done)]
     if any(_uses_self(node) for node in first):
         return [], list(body)
@@ -191,14 +202,14 @@ class _Renamed(ast.NodeTransformer):
 
 
 class _Plain(ast.NodeTransformer):
-    """`self.name` as `name`."""
+    """`self.name` as `name`, or as what it is called where the test calls something else so."""
 
-    def __init__(self, names: Set[str]) -> None:
+    def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         if _is_own(node) and node.attr in self._names:
-            return ast.copy_location(ast.Name(id=node.attr, ctx=node.ctx), node)
+            return ast.copy_location(ast.Name(id=self._names[node.attr], ctx=node.ctx), node)
         return self.generic_visit(node)
 
 

@@ -138,6 +138,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}{past}"
 
     @property
+    def made(self) -> str:
+        """What a test of it does: a script does the same whichever function it is about."""
+        return self.script.text if self.script is not None else self.key
+
+    @property
     def length(self) -> int:
         if self.script is not None:
             return len(self.script.text)

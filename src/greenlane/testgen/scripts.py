@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, begun_anew, done, raised_look, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -256,8 +256,6 @@ def _looks(
             yield asserted(node.test), setup
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
-        elif isinstance(node, ast.Expr) and (called := raised_look(node.value)) is not None:
-            yield called, setup
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
             look = self_look(node.value)
             if look is not None:
@@ -289,7 +287,8 @@ def _looks_inside(node: ast.With | ast.AsyncWith) -> Iterator[ast.stmt]:
     """The same block for each look in it, with no more than that needs, and the look given a name."""
     for look, before in _looks(node.body, []):
         stored = ast.Assign(targets=[ast.Name(id=INSIDE, ctx=ast.Store())], value=look)
-        body: list[ast.stmt] = [*_slice(before, look, frozenset()), stored]
+        named = isinstance(look, ast.Name) and look.id == INSIDE  # by a block in this one
+        body: list[ast.stmt] = [*_slice(before, look, frozenset()), *([] if named else [stored])]
         made = type(node)(items=node.items, body=body)
         yield ast.fix_missing_locations(ast.copy_location(made, node))
 
@@ -365,6 +364,12 @@ def _loaded(node: ast.AST) -> list[str]:
         n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _is_inner(node)
     }
     own |= {n.name for n in ast.walk(node) if n is not node and isinstance(n, FunctionNode | ast.ClassDef)}
+    own |= {
+        (alias.asname or alias.name).split(".")[0]
+        for n in (ast.walk(node) if _is_inner(node) else ())
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for alias in n.names
+    }
     own |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
             if isinstance(n, ast.Name)}  # fmt: skip
     names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load | ast.Del)]

@@ -109,7 +109,7 @@ class Search:
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             self.seen += more
-            fresh = self._candidates(more, {o.case.key for o in candidates})
+            fresh = self._candidates(more, {o.case.made for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
 
@@ -307,9 +307,12 @@ class Search:
         """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant
         that is open, in the order they were seen."""
         useful = [
-            o for o in observed if o.case.key not in known and is_tellable(o) and (o.reached or self._runs_a_fault(o))
+            o for o in observed if o.case.made not in known and is_tellable(o) and (o.reached or self._runs_a_fault(o))
         ]
-        useful.sort(key=taste, reverse=True)
+        best: dict[str, Observed] = {}
+        for one in sorted(useful, key=taste, reverse=True):
+            best.setdefault(one.case.made, one)  # of the same code, which may be about several functions
+        useful = list(best.values())
         chosen: dict[str, Observed] = {}
         for most in _A_TARGET:  # a few for every target before more for any
             counts: dict[Target, int] = {}

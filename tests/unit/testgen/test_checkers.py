@@ -274,8 +274,16 @@ class TestOrders(base.Case):
         written = self.round_trip(given)
         self.assertEqual(written, 1)
 
+    def _call(self, *args):
+        from menu import fetch
+
+        return fetch(*args)
+
     def test_raises(self):
         self.assertRaises(ValueError, order, -12, hot=True)
+
+    def test_raises_through(self):
+        self.assertRaises(ValueError, self._call, "tea")
 
     ROWS = (("tea", 1),)
 
@@ -335,11 +343,14 @@ def test_what_a_helper_gives_out_of_a_with_block_is_looked_at_after_it(tmp_path:
     assert found.script.text == "with menu.Writer() as writer:\n    inside = writer.write('fish')\ninside"
 
 
-@pytest.mark.parametrize(("test", "look"), [("test_raises", "order(-12, hot=True)"), ("test_rows", "order('tea')")])
+@pytest.mark.parametrize(("test", "look"), [
+        ("test_raises", "order(-12, hot=True)"), ("test_rows", "order('tea')"),
+        ("test_raises_through", "fetch('tea')"),
+    ])  # fmt: skip
 def test_an_error_that_a_call_is_given_to_and_an_item_of_a_row(tmp_path: Path, test: str, look: str) -> None:
     write_tree(tmp_path, {"tests/food/test_orders.py": ORDERS})
     (found,) = read_scripts(tmp_path, [f"tests/food/test_orders.py::TestOrders::{test}"])
-    assert found.script.look == look
+    assert found.script.text == look
 
 
 def test_a_text_of_a_row_is_part_of_a_text_that_is_put_together(tmp_path: Path) -> None:
@@ -349,6 +360,9 @@ def test_a_text_of_a_row_is_part_of_a_text_that_is_put_together(tmp_path: Path) 
 
 
 def test_what_methods_of_the_class_make_is_made_in_the_test(tmp_path: Path) -> None:
+
+
+def test_what_a_method_of_the_class_makes_is_made_in_the_test_with_what_it_imports(tmp_path: Path) -> None:
     text = """
 import unittest
 
@@ -371,9 +385,23 @@ class ShopTests(unittest.TestCase):
             self._made("")
 """
     (tmp_path / "test_shop.py").write_text(text)
+<<<<<<< HEAD
     joined = [one.script for one in read_scripts(tmp_path, ["test_shop.py::ShopTests::test_join"])][-1]
     made = [line for line in joined.setup if "import" not in line]
     assert made == ["opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)"]
     assert joined.look == "first.join(second)"
     (rejected,) = [one.script for one in read_scripts(tmp_path, ["test_shop.py::ShopTests::test_rejects"])]
     assert rejected.look == "Shop([''], 3)"
+=======
+    found = {
+        name: [one.script for one in read_scripts(tmp_path, [f"test_shop.py::ShopTests::{name}"])]
+        for name in ("test_join", "test_rejects")
+    }
+    joined = found["test_join"][-1]
+    assert joined.setup == (
+        "opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)",
+    )  # fmt: skip
+    assert joined.look == "first.join(second)"
+    assert joined.imports == {("shop.app", "Shop")}
+    assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
+>>>>>>> main

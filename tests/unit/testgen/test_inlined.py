@@ -29,6 +29,17 @@ class TestInherited(Base):
     def test_amount(self):
         till.add(self.amount)
 
+class TestNamed(Base):
+    def test_amount(self):
+        amount = Till(self.amount)
+        self.assertEqual(amount.rest(Given()), 5)
+
+class Given:
+    def __call__(self, row):
+        from shop import Row
+
+        return Row(row)
+
 class TestAnew(Base):
     def setUp(self):
         self.amount = 5
@@ -74,6 +85,14 @@ def test_other(other):
 """
 
 
+def test_what_the_test_calls_by_the_same_name_is_told_apart_and_a_helper_may_import(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": TESTS})
+    (_, found) = read_scripts(tmp_path, ["test_till.py::TestNamed::test_amount"])
+    assert found.script.setup[1:] == ("amount_2 = 3", "amount = Till(amount_2)")
+    assert found.script.setup[0].startswith("class Given:")
+    assert found.script.look == "amount.rest(Given())"
+
+
 def test_a_fixture_that_is_given_in_several_ways_is_written_out_in_each(tmp_path: Path) -> None:
     write_tree(tmp_path, {"test_till.py": WAYS})
     found = read_scripts(tmp_path, ["test_till.py::test_held", "test_till.py::test_other"])
@@ -84,3 +103,55 @@ def test_a_fixture_that_is_given_in_several_ways_is_written_out_in_each(tmp_path
     ]
     assert not any("other" in one.script.text for one in found)
     assert read_programs(tmp_path, ["test_till.py::test_held"])[0].script.setup[0] == "holder = Cart(1)"
+
+
+BLOCKS = """
+import unittest
+import pytest
+from shop import Store, Till
+
+@pytest.fixture
+def till():
+    store = Store()
+    with Till(store) as opened:
+        opened.add(1)
+        yield opened
+
+@pytest.fixture
+def left():
+    with Till() as left:
+        yield left
+    print("left")
+
+def test_total(till):
+    till.add(2)
+    assert till.total() == 3
+
+def test_left(left):
+    assert left.total() == 3
+
+class TestTill(unittest.TestCase):
+    def setUp(self):
+        self.desk = Till(1)
+        self.desk.__enter__()
+        self.addCleanup(self.desk.__exit__, None, None, None)
+        self.store = self.enterContext(Store())
+
+    def test_rest(self):
+        self.assertEqual(self.desk.rest(self.store), 1)
+"""
+
+
+def test_a_block_that_a_fixture_or_a_set_up_opens_is_around_what_is_looked_at(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": BLOCKS})
+    found = read_scripts(
+        tmp_path, ["test_till.py::test_total", "test_till.py::test_left", "test_till.py::TestTill::test_rest"]
+    )
+    assert [one.script.setup for one in found if "total" in one.script.text or "rest" in one.script.text] == [
+        (
+            "store = Store()",
+            "with Till(store) as opened:\n    opened.add(1)\n    till = opened\n    till.add(2)\n"
+            "    inside = till.total()",
+        ),
+        ("desk = Till(1)", "with desk:\n    with Store() as store:\n        inside = desk.rest(store)"),
+    ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
+
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.likewise import habits_of, with_other_methods
@@ -31,3 +33,10 @@ def test_what_a_look_calls_is_called_as_other_tests_call_it() -> None:
         (("md = Markdown().use(plugin)",), "len(md.render('~'))"),
         (("md = Markdown().use(plugin)",), "len(md.disable('~'))"),
     ]
+
+
+def test_a_script_that_is_about_two_functions_is_one_test() -> None:
+    other = msgspec.structs.replace(FUNCTION, name="other")
+    one, two = (script_case(f, FoundScript(test="t", script=script("plugin(1)"))) for f in (FUNCTION, other))
+    assert one.key != two.key
+    assert one.made == two.made
