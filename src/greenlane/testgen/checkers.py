@@ -21,11 +21,7 @@ import msgspec
 
 from greenlane.testgen.asserted import as_block, asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
-<<<<<<< HEAD
-from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read
-=======
 from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read, without_imports
->>>>>>> main
 from greenlane.testgen.folding import fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of

@@ -359,9 +359,6 @@ def test_a_text_of_a_row_is_part_of_a_text_that_is_put_together(tmp_path: Path) 
     assert found.script.look == "order(f'fish\\n {count}')"
 
 
-def test_what_methods_of_the_class_make_is_made_in_the_test(tmp_path: Path) -> None:
-
-
 def test_what_a_method_of_the_class_makes_is_made_in_the_test_with_what_it_imports(tmp_path: Path) -> None:
     text = """
 import unittest
@@ -385,14 +382,6 @@ class ShopTests(unittest.TestCase):
             self._made("")
 """
     (tmp_path / "test_shop.py").write_text(text)
-<<<<<<< HEAD
-    joined = [one.script for one in read_scripts(tmp_path, ["test_shop.py::ShopTests::test_join"])][-1]
-    made = [line for line in joined.setup if "import" not in line]
-    assert made == ["opened = ['a']", "first = Shop(opened, 3)", "opened = ['b']", "second = Shop(opened, 5)"]
-    assert joined.look == "first.join(second)"
-    (rejected,) = [one.script for one in read_scripts(tmp_path, ["test_shop.py::ShopTests::test_rejects"])]
-    assert rejected.look == "Shop([''], 3)"
-=======
     found = {
         name: [one.script for one in read_scripts(tmp_path, [f"test_shop.py::ShopTests::{name}"])]
         for name in ("test_join", "test_rejects")
@@ -404,4 +393,3 @@ class ShopTests(unittest.TestCase):
     assert joined.look == "first.join(second)"
     assert joined.imports == {("shop.app", "Shop")}
     assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
->>>>>>> main
