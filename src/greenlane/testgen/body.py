@@ -25,6 +25,11 @@ class Body:
         self.imports: set[Import] = set()
         self.parameters: list[tuple[str, list[str]]] = []
 
+    @property
+    def modules(self) -> set[str]:
+        """Modules that the file imports and reaches other names through: no variable may hide one."""
+        return {prefix.split(".")[0] for prefix in self.prefixes.values() if prefix}
+
     def write(self, description_text: str) -> str:
         """An expression with names of the tested module spelled as the file imports them."""
         tree = parse_expression(description_text)

@@ -70,7 +70,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
     words, numbers = _words(source.tree, [(f.first, f.last) for f in functions])
     named = [word for f in functions for word in own_words(f, source.functions)]
     ways = list(dict.fromkeys(function.name for function in functions))
-    others = [_words(one.tree, _ranges_changed(one))[0] for one in beside]
+    others = [_words(one.tree, _ranges_changed(one))[0] for one in (source, *beside)]
     words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
     return {
         **watched(source),

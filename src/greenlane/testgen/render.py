@@ -312,7 +312,7 @@ def _bind_receiver(observed: Observed, receiver: str | None, body: Body, *, need
     case = observed.case
     bound = receiver is not None and case.entry.kind in {"method", "property"} and not receiver.isidentifier()
     if receiver is not None and bound and (needed or case.history or len(receiver) > _MAX_INLINE // 2):
-        name = _variable(case.entry.owner or "receiver", _names_in(case))
+        name = _variable(case.entry.owner or "receiver", _names_in(case) | body.modules)
         body.lines.append(f"{name} = {receiver}")
         receiver = name
     for step in case.history:
@@ -340,7 +340,7 @@ def _bind_argument(observed: Observed, arguments: list[str], number: int, body: 
     params = observed.case.entry.places
     given = observed.case.arguments[number][0]
     wanted = given or (params[number].name if number < len(params) else "value")
-    name = _variable(wanted, _names_in(observed.case))
+    name = _variable(wanted, _names_in(observed.case) | body.modules)
     body.lines.append(f"{name} = {arguments[number]}")
     arguments[number] = name
     return name
@@ -362,7 +362,7 @@ def _parametrised(calls: Sequence[Observed], body: Body, makers: Mapping[str, tu
     first = calls[0].case
     columns = [[body.write(o.case.arguments[n][1]) for o in calls] for n in range(len(first.arguments))]
     arguments = []
-    taken = {*first.fixtures, first.entry.name, "expected", "message"}
+    taken = {*first.fixtures, *body.modules, first.entry.name, "expected", "message"}
     for number, column in enumerate(columns):
         if len(set(column)) == 1:
             arguments.append(column[0])

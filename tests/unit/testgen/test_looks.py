@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from greenlane.domain.service_settings import Service
-from greenlane.testgen.choose import choose_tests, steady
+from greenlane.testgen.choose import Chosen, choose_tests, steady
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.conditions import describe_condition
 from greenlane.testgen.explore import Effect, Observed, Outcome, with_noticed
@@ -166,3 +166,13 @@ def test_an_error_that_nothing_else_tells_apart_is_named_by_its_message() -> Non
     call = observed("parse", message="expected a text, not a list of numbers", value=None, **ERROR)
     assert describe_condition((), call) == ("saying expected a text", "")
     assert describe_condition((), observed("parse")) == ("", "")
+
+
+def test_no_name_of_a_row_hides_the_module_that_the_function_is_reached_through() -> None:
+    (weigh,) = list_functions(ast.parse("def weigh(basket):\n    return basket"), "shop/basket.py", "shop.basket")
+    plain = [observed("parse", text, value=Description(text)) for text in ("1", "2")]
+    calls = [msgspec.structs.replace(one, case=msgspec.structs.replace(one.case, entry=weigh)) for one in plain]
+    chosen = Chosen(calls=tuple(calls), covers=frozenset())
+    style = Style(folder="tests", imports="package")
+    text = render_file([WrittenCase(name="test_it", purpose="It.", chosen=chosen)], style)
+    assert "basket.weigh(basket_value)" in text

@@ -1,0 +1,35 @@
+"""What a hunt is given to try: the words of the code around what is open, and of the rest of the change."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.quarry import quarry
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
+
+TEXT = """
+class Alert:
+    def match(self, source):
+        return source.startswith("[!note]")
+
+    def parse(self, source):
+        return source.next("end")
+
+
+def other(text):
+    return text == "elsewhere"
+"""
+
+
+def test_words_of_a_changed_function_that_is_run_already_lead_to_one_that_is_not() -> None:
+    tree = ast.parse(TEXT)
+    gap = Gap(path="shop.py", lines=frozenset({7}), changed=frozenset({4, 7}))
+    source = Source(
+        path="shop.py", module="shop", tree=tree, gap=gap, entries=(),
+        functions=list_functions(tree, "shop.py", "shop"), constructors={},
+    )  # fmt: skip
+    words = quarry(source, gap, frozenset({("shop.py", 7)}), (), ())["words"]
+    assert {"end", "[!note]"} <= set(words)
+    assert "elsewhere" not in words
