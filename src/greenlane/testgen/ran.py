@@ -56,10 +56,13 @@ def nearest_tests(
     if function.owner and not alike:  # classes that are used alike have no base in common, perhaps
         alike = [f for f in source.functions if f.owner and f.name == function.name and f != function]
     alike += [f for f in source.functions if f.owner == function.owner]
-    alike.sort(key=lambda f: abs(f.first - function.first))  # what stands beside it does most likely the like
     found = _tests_of(baseline, [(source.path, near[:1]), (source.path, near[1:]), (source.path, own)])
-    if len({test for n in own for test in ran.get(n, frozenset())} - {""}) < _FEW:
-        callers = [(one.path, lines_inside(callers_of(function, one.functions))) for one in (source, *beside)]
+    count = len({test for n in own for test in ran.get(n, frozenset())} - {""})
+    callers = [(one.path, lines_inside(callers_of(function, one.functions))) for one in (source, *beside)]
+    if not count:
+        found += _tests_of(baseline, [*callers, (source.path, lines_inside(alike))])
+    elif count < _FEW:
+        alike.sort(key=lambda f: abs(f.first - function.first))  # what stands beside it does most likely the like
         found += _tests_of(baseline, callers)
         found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in alike)
     return list(dict.fromkeys(found))[:most]
