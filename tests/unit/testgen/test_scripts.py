@@ -11,6 +11,7 @@ import pytest
 from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.gathering import is_readable
 from greenlane.testgen.hints import find_hints
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case, Description, Script
@@ -564,3 +565,8 @@ def test_what_a_base_in_another_file_sets_up_is_written_out_with_what_that_needs
     assert found.script.imports == frozenset([("shop.money", "average"), ("tests.base", "KINDS")])
     write_tree(tmp_path, {"tests/test_money.py": f"KINDS = {{}}\n{DERIVED}"})
     assert read_scripts(tmp_path, ["tests/test_money.py::AverageCase::test_average"]) == [], "another KINDS"
+
+
+@pytest.mark.parametrize(("look", "readable"), [("price(1)", True), ("price(", False), ("", True)])
+def test_a_script_that_can_not_be_written_as_a_program_is_told_apart(look: str, readable: bool) -> None:
+    assert is_readable(Script(frozenset(), ("a = 1",), look)) is readable
