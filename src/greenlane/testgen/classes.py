@@ -14,6 +14,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, Param, params_of, with_choices
 from greenlane.testgen.enums import enumerations
+from greenlane.testgen.rest import handed_to
 
 ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
 """By a dotted name, the path and the tree of the project's module; None if the project has none."""
@@ -65,11 +66,9 @@ def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[
 def _passed_on(init: ast.FunctionDef, inherited: Iterable[Param]) -> Iterator[Param]:
     """Options of a base that an `__init__` with `**options` hands on to it."""
     own = {param.name for param in params_of(init)}
-    handed = {ast.unparse(k.value) for c in ast.walk(init) if isinstance(c, ast.Call) for k in c.keywords if not k.arg}
-    if init.args.kwarg is not None and init.args.kwarg.arg in handed:
-        for param in inherited:
-            if param.default is not None and param.name not in own:
-                yield msgspec.structs.replace(param, keyword_only=True)
+    for param in inherited if handed_to(init) else ():
+        if param.default is not None and param.name not in own:
+            yield msgspec.structs.replace(param, keyword_only=True)
 
 
 def _is_of_class(field: ast.AnnAssign) -> bool:

@@ -91,10 +91,12 @@ def _held_against(source: Source, line: int, limits: dict[str, str]) -> Iterator
 def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None:
     """The same with the limit set before; None for what would be too long, or can't be looked at inside of a block."""
     script = case.script
-    before, look = (list(script.setup), script.look) if script else before_and_call(case)
     imports = script.imports if script else case.imports
-    if script is None and case.receiver is None:
-        imports |= {(case.entry.module, case.entry.called)}
+    if script is None:
+        before, look = before_and_call(case)
+        imports |= {(case.entry.module, case.entry.called)} if case.receiver is None else set()
+        script = Script(imports=imports, setup=tuple(before), look=look)
+    before, look = list(script.setup), script.look
     fixtures = case.fixtures
     if unittest:
         if not _is_expression(look):
@@ -106,10 +108,9 @@ def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None
         setup, fixtures = [f"monkeypatch.setattr({place!r}, {value})", *before], fixtures | {"monkeypatch"}
     if any(len(text) > MAX_STATEMENT for text in setup):
         return None
-    made = msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look) if script else None
     return msgspec.structs.replace(
         case,
-        script=made or Script(imports=imports, setup=tuple(setup), look=look),
+        script=msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look),
         receiver=None,
         arguments=(),
         history=(),

@@ -260,7 +260,7 @@ class Search:
             function = enclosing(self._source.functions, line)
             near = nearest_tests(line, function, self._source, baseline, _TESTS_TO_HUNT) if function else []
             tests |= dict.fromkeys(near)
-        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests)
+        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests, self._scene.folder)
         programs = [one for one in programs if not (self._style.form == "unittest" and one.fixtures)]
         calls = [case for f in functions for case in self._given_to(f)]
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)

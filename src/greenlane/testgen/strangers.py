@@ -13,8 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.suite.lines import UnreadableSourceError
 from greenlane.suite.report import TestOutcome
+from greenlane.testgen.exchanged import renamed
 from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.source import Source
@@ -83,7 +84,7 @@ def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
     if not swaps:
         return
     try:
-        texts = [_renamed(text, swaps) for text in (*found.script.setup, found.script.look)]
+        texts = [renamed(text, swaps) for text in (*found.script.setup, found.script.look)]
     except UnreadableSourceError:
         return
     script = msgspec.structs.replace(found.script, imports=frozenset(kept), setup=tuple(texts[:-1]), look=texts[-1])
@@ -93,11 +94,3 @@ def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
 def _last_word(name: str) -> str:
     words = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", name)
     return f"{name[:1].isupper()}{words[-1].lower()}" if words else name
-
-
-def _renamed(text: str, swaps: dict[str, str]) -> str:
-    tree = parse_source(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and node.id in swaps:
-            node.id = swaps[node.id]
-    return ast.unparse(tree)

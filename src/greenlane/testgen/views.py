@@ -142,7 +142,7 @@ def unbound(text: str) -> str:
     except (UnreadableSourceError, ValueError):
         return text
     last = node
-    while isinstance(last, ast.With | ast.AsyncWith):
+    while isinstance(last, ast.With | ast.AsyncWith | ast.Try):
         block, last = last, last.body[-1]
     if last is node or not isinstance(last, ast.Assign) or ast.unparse(last.targets[0]) != INSIDE:
         return text
