@@ -30,6 +30,11 @@ _NONE: Mapping[str, ast.ClassDef] = MappingProxyType({})
 _MAX_BODY = 8
 _MAX_DEEP = 4
 _SELF = "self"
+_WITHOUT_EFFECT = frozenset({
+    "self", "cls", "request", "capsys", "capsysbinary", "capfd", "capfdbinary", "caplog", "recwarn", "monkeypatch",
+    "mocker", "tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory",
+})  # fmt: skip
+"""What a test is given that does nothing unless it is asked."""
 
 
 WritingOut: TypeAlias = Callable[[FunctionNode, str], FunctionNode]
@@ -37,11 +42,13 @@ WritingOut: TypeAlias = Callable[[FunctionNode, str], FunctionNode]
 
 
 class Inlined(msgspec.Struct, frozen=True):
-    """A test as if it made itself what its file gives it: `setup` comes first; `arguments` are given from elsewhere."""
+    """A test as if it made itself what its file gives it: `setup` comes first; `arguments` are given from elsewhere,
+    the `silent` ones of them for what they do, since the test does not name them."""
 
     setup: tuple[ast.stmt, ...]
     body: tuple[ast.stmt, ...]
     arguments: frozenset[str]
+    silent: frozenset[str] = frozenset()
 
 
 class Givers:
@@ -72,7 +79,10 @@ class Givers:
         taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
         left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
         before, inside = put_inside([*setup, *first], body)
-        return Inlined(tuple(before), tuple(inside), frozenset(left))
+        named = {name for node in (*setup, *first, *test.body) for name in _names_of(node)}
+        asked = used_by([*(one.decorator_list for one in line), test.decorator_list])
+        silent = (left - named - _WITHOUT_EFFECT | asked) - self._fixtures.keys() - own.keys() - self._top
+        return Inlined(tuple(before), tuple(inside), frozenset(left), frozenset(silent))
 
     def _without_self(
         self, line: Sequence[ast.ClassDef], body: Sequence[ast.stmt], taken: Set[str]
@@ -144,6 +154,13 @@ class Givers:
             taken |= {bound for node in statements for bound in _stored(node)}
             made |= {bound for node in setup for bound in _stored(node)}
         return left
+
+
+def used_by(decorators: Iterable[Sequence[ast.expr]]) -> set[str]:
+    """The fixtures that `@pytest.mark.usefixtures("clean")` asks for."""
+    calls = [one for row in decorators for one in row if isinstance(one, ast.Call)]
+    given = [a for one in calls if ast.unparse(one.func).endswith("usefixtures") for a in one.args]
+    return {a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)}
 
 
 def _fixtures_of(body: Sequence[ast.stmt]) -> dict[str, ast.FunctionDef]:

@@ -19,10 +19,10 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.inputs import MAX_STATEMENT, Case
 from greenlane.testgen.scripts import INSIDE
 from greenlane.testgen.source import Source
-from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets, line_of
 
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -90,14 +90,8 @@ def _held_against(source: Source, line: int, limits: dict[str, str]) -> Iterator
 
 def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None:
     """The same with the limit set before; None for what would be too long, or can't be looked at inside of a block."""
-    script = case.script
-    imports = script.imports if script else case.imports
-    if script is None:
-        before, look = before_and_call(case)
-        imports |= {(case.entry.module, case.entry.called)} if case.receiver is None else set()
-        script = Script(imports=imports, setup=tuple(before), look=look)
-    before, look = list(script.setup), script.look
-    fixtures = case.fixtures
+    script = as_script(case)
+    imports, before, look, fixtures = script.imports, list(script.setup), script.look, case.fixtures
     if unittest:
         if not _is_expression(look):
             return None

@@ -26,7 +26,7 @@ from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import is_helper, short_helper, words_in
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inlined import Givers, lineage
+from greenlane.testgen.inlined import Givers, Inlined, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.opened import is_around
 from greenlane.testgen.parametrised import with_params
@@ -189,7 +189,7 @@ class TestFile:
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup, raising):
                 brittle = is_brittle(look)
-                script = self._cut([*before], look, inlined.arguments, row, marks) if not brittle else None
+                script = self._cut([*before], look, inlined, row, marks) if not brittle else None
                 if script is not None:
                     yield script
 
@@ -208,7 +208,7 @@ class TestFile:
             for count in range(min(end, _MAX_STATEMENTS), 0, -1):
                 names = dict.fromkeys(name for node in statements[:count] for name in bound_in(node))
                 look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
-                script = self._cut(statements[:count], look, inlined.arguments, row, None)
+                script = self._cut(statements[:count], look, inlined, row, None)
                 if script is not None and names:
                     yield script
                     break
@@ -217,17 +217,18 @@ class TestFile:
         self,
         setup: list[ast.stmt],
         look: ast.expr,
-        arguments: Set[str],
+        given: Inlined,
         row: Mapping[str, ast.expr],
         marks: tuple[str, ...] | None,
     ) -> FoundScript | None:
         """The statements that a look needs; None if it needs something that only this file has."""
         kept, look = direct(*given_directly(needed_by(setup, look, self._imports.keys()), look))
         kept, look = filled(kept, row), filled_expression(look, row)
-        needs = self._needs_of(kept, look, arguments)
+        needs = self._needs_of(kept, look, given.arguments)
         if needs is None:
             return None
         imports, fixtures, helpers = needs
+        fixtures |= given.silent
         local = fixtures & (self._helpers.keys() | self._of_classes)
         if {"self", "cls", "request"} & fixtures or local:
             return None
@@ -309,7 +310,7 @@ def _looks(
             if isinstance(node, ast.With | ast.AsyncWith) or is_around(node):
                 yield from ((ast.Name(id=INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            told = not is_written_out(node) and not sets_scene(node)
+            told = not is_written_out(node) and not sets_scene(node) and not (value and _expects_error(value, raising))
             if value is not None and isinstance(unawaited(value), ast.Call) and told:
                 yield value, setup
             cleaned = without_asserts(node)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
+from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
@@ -332,7 +333,12 @@ class Search:
     async def _steady(self, candidates: list[Observed]) -> list[Observed]:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
-        return steady(candidates, again)
+        found = steady(candidates, again)
+        begun = list_beginnings(candidates, again, found)
+        if begun:
+            seen = await self._explorer.explore(self._scene, begun, self.gap)
+            found += steady(seen, await self._explorer.explore(self._scene, begun, again=True))
+        return found
 
 
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:

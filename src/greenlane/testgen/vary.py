@@ -17,6 +17,7 @@ from greenlane.testgen.consoles import command_lines
 from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
+from greenlane.testgen.kinds import of_other_kinds, with_other_kinds, with_wrong_kind
 from greenlane.testgen.nested import wrapped
 from greenlane.testgen.options import options, with_option, with_options_together, without_option
 from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
@@ -48,6 +49,7 @@ def vary(
         if len(found) > limit:
             break
     added = [
+        *with_other_kinds(case),
         *wrapped(case),
         *with_options_together(case),
         *without_option(case),
@@ -57,7 +59,7 @@ def vary(
     added += [
         *other_callables(case),
         *_both_sides(case),
-        *_of_wrong_kind(case),
+        *with_wrong_kind(case),
         *_with_class(case, constructors),
         *with_option(case),
     ]
@@ -96,7 +98,11 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
         for n, text in enumerate(row)
         if text is not None and len(text) <= MAX_STATEMENT
     )
-    for other in itertools.chain(plain, varied):
+    kinds = (
+        msgspec.structs.replace(script, setup=tuple(rows[:-1]), look=rows[-1])
+        for rows in of_other_kinds([*script.setup, script.look], case.entry.kinds)
+    )
+    for other in itertools.chain(kinds, plain, varied):
         if other.text not in seen:
             seen.add(other.text)
             yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
@@ -158,15 +164,6 @@ def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
                 carved=False,
                 steps=case.steps + 1,
             )
-
-
-def _of_wrong_kind(case: Case) -> Iterator[Case]:
-    """The same call with something in place of an argument that is neither a text nor a collection."""
-    for number, (name, text) in enumerate(case.arguments):
-        for other in ("None", "1"):
-            if other != text:
-                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
-                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
 
 
 def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:

@@ -296,3 +296,37 @@ def test_a_file_beside_the_tests_to_come_may_be_named_and_a_long_helper_imported
     assert read_scripts(tmp_path, ["test_till.py::test_here"], "tests") == []
     (found,) = read_scripts(tmp_path, ["tests/test_it.py::test_long"])
     assert found.script.imports == {("tests.test_it", "Checker"), ("shop", "Till")}
+
+
+SILENT = """
+import pytest
+from shop import token
+
+@pytest.fixture
+def local():
+    yield
+
+@pytest.mark.usefixtures("clean")
+class TestToken:
+    def test_token(self, context, local, name):
+        assert token(name) == "a"
+
+def test_plain(context, names):
+    for name in names:
+        assert token(name)
+    assert token("b") == "b"
+
+def test_error(context):
+    error = pytest.raises(ValueError, token, "c")
+    assert str(error.value) == "d"
+"""
+
+
+def test_what_a_test_is_given_without_naming_it_is_given_to_its_scripts(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_token.py": SILENT})
+    (found,) = read_scripts(tmp_path, ["test_token.py::TestToken::test_token"])
+    assert found.fixtures == {"context", "clean", "name"}
+    plain = [one for one in read_scripts(tmp_path, ["test_token.py::test_plain"]) if one.script.look == "token('b')"]
+    assert [one.fixtures for one in plain] == [{"context"}]
+    looks = [one.script.look for one in read_scripts(tmp_path, ["test_token.py::test_error"])]
+    assert looks == ["str(error.value)"]
