@@ -16,6 +16,7 @@ from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.dispatched import own_words
 from greenlane.testgen.explore import Given
 from greenlane.testgen.guards import guards_of
+from greenlane.testgen.kindred import kin_of
 from greenlane.testgen.literals import MAX_TEXT, literals
 from greenlane.testgen.patterns import is_pattern, samples
 from greenlane.testgen.pythontexts import python_texts
@@ -131,6 +132,7 @@ def _goal(
         "goal": line if len(target) == 2 else target[1:],
         "chain": [guard.line for guard in guards],
         "words": list(dict.fromkeys(words or elsewhere)),
+        "kin": kin_of(source.tree, list(dict.fromkeys(plain))),
     }
 
 
