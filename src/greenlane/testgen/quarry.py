@@ -180,7 +180,8 @@ def _texts_of(
     there = [*parts, *(n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])), *more]
     compiled = {id(n.args[0]): pattern_of(n) for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args}
     values = [compiled.get(id(p)) or p.value for p in there if isinstance(p, ast.Constant)]
-    patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and is_pattern(v)))
+    told = {text for text in compiled.values() if text}
+    patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and (v in told or is_pattern(v))))
     plain = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= _LONGEST_WORD]
     matching = [text for pattern in patterns[:_PATTERNS] for text in samples(pattern)]
     words = [*matching, *(word for word in plain if word not in patterns)]

@@ -30,6 +30,7 @@ from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
 from greenlane.testgen.unrolled import unrolled
+from greenlane.testgen.written import done_to_files, given_to
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -253,13 +254,16 @@ def _looks(
     names that stand for an expected error."""
     for node in body:
         if isinstance(node, ast.Assert):
-            yield asserted(node.test), setup
+            shown = asserted(node.test)
+            yield shown, setup
+            setup += done_to_files(shown, setup)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
             look = self_look(node.value)
             if look is not None:
                 yield look, setup
+                setup += done_to_files(look, setup)
         elif isinstance(node, ast.With) and any(_expects_error(item.context_expr, raising) for item in node.items):
             others = [item for item in node.items if not _expects_error(item.context_expr, raising)]
             held = ast.copy_location(ast.With(items=others, body=node.body), node)
@@ -306,7 +310,7 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
         )
         called = _unawaited(node.value) if isinstance(node, ast.Expr) else None
         if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
-            holders |= {a.id for a in called.args if isinstance(a, ast.Name)}
+            holders |= set(given_to(called))
         if bound & needed or (holders - imported) & needed:
             kept.insert(0, node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
