@@ -27,6 +27,7 @@ from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
+from greenlane.testgen.patched import altered, both_ways, is_patch, root_of
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.testmodules import ReadTests, TestModule, as_test_module, flat, read_imported, read_test_file
 from greenlane.testgen.unrolled import unrolled
@@ -162,16 +163,17 @@ class TestFile:
         raising = {key for key, value in named.items() if _expects_error(value)}
         rows = rows_of([*around, *test.decorator_list], named)
         inlined = self._givers.inline(test, owner, {key for row in rows for key in row})
-        stored = {_root(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+        stored = {root_of(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup, raising):
                 brittle = is_brittle(look)
-                script = self._cut([*before], look, inlined.arguments, row, marks) if not brittle else None
-                if script is not None:
-                    yield script
+                for done_before, given_to_it in both_ways(before, inlined.arguments, self._imports.keys()):
+                    script = self._cut(done_before, look, given_to_it, row, marks) if not brittle else None
+                    if script is not None:
+                        yield script
 
     def programs(self, name: str) -> Iterator[FoundScript]:
         """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
@@ -230,7 +232,7 @@ class TestFile:
         if {"self", "cls", "request"} & fixtures or local or len(helpers) > _MAX_HELPERS:
             return None
         local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in _bound(node)}
-        if any(name in local_imports or name in self._imports for node in kept for name in _altered(node)):
+        if any(name in local_imports or name in self._imports for node in kept for name in map(root_of, altered(node))):
             return None  # what it changes outside of itself, the test sets back only after the look
         waits = awaits([*kept, look])
         if waits and marks is None:
@@ -306,12 +308,12 @@ def _slice(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> lis
         bound = set(_bound(node))
         touches = isinstance(node, _TOUCHING)
         holders = (
-            {_root(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
+            {root_of(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
         )
         called = _unawaited(node.value) if isinstance(node, ast.Expr) else None
         if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
             holders |= set(given_to(called))
-        if bound & needed or (holders - imported) & needed:
+        if bound & needed or (holders - imported) & needed or is_patch(node):
             kept.insert(0, node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
                 needed -= bound  # what the name stood for before is of no use
@@ -331,19 +333,6 @@ def _direct(kept: list[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.e
         if isinstance(target, ast.Name) and target.id == look.id:
             return kept[:-1], last.value
     return kept, look
-
-
-def _altered(node: ast.stmt) -> Iterator[str]:
-    """Names of which an attribute or an item is set or removed."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
-            yield _root(part)
-
-
-def _root(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Await):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
