@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, printed, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -278,7 +278,7 @@ def _looks(
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             told = not is_written_out(node) and not sets_scene(node)
             if value is not None and isinstance(_unawaited(value), ast.Call) and told:
-                yield value, setup
+                yield printed(value), setup
             cleaned = without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)

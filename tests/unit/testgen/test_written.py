@@ -21,6 +21,11 @@ def test_sorts(tmp_path):
 def test_areas(shape):
     assert area(shape) == 1
     assert shape.width() == 2
+
+
+def test_prints(shape):
+    print(shape.width())
+    print("done", shape)
 """
 
 
@@ -39,3 +44,7 @@ def test_a_look_at_a_file_comes_after_the_asserted_call_that_is_given_it(tmp_pat
 
 def test_an_asserted_call_that_is_given_no_file_is_left_out(tmp_path: Path) -> None:
     assert ([], "shape.width()") in scripts(tmp_path, "test_areas")
+
+
+def test_what_a_test_prints_is_looked_at(tmp_path: Path) -> None:
+    assert ([], "shape.width()") in scripts(tmp_path, "test_prints")
