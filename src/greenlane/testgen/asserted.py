@@ -44,6 +44,12 @@ def asserted(test: ast.expr) -> ast.expr:
     return test
 
 
+def printed(look: ast.expr) -> ast.expr:
+    """What a test prints is what it looks at."""
+    alone = isinstance(look, ast.Call) and ast.unparse(look.func) == "print" and len(look.args) == 1
+    return look.args[0] if isinstance(look, ast.Call) and alone and isinstance(look.args[0], ast.Call) else look
+
+
 def self_look(node: ast.expr) -> ast.expr | None:
     """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):

@@ -14,7 +14,8 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.consoles import Console, console_of
 from greenlane.testgen.inputs import Import
-from greenlane.testgen.memory import memory_of
+from greenlane.testgen.memory import Memory, memory_of
+from greenlane.testgen.versions import versions_of
 
 _ENVIRON = frozenset({"os.environ", "environ"})
 _GETTERS = frozenset({"os.environ.get", "environ.get", "os.getenv", "getenv"})
@@ -26,6 +27,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "subprocess.check_output": ("b'out'", "''"), "subprocess.getoutput": ("'out'",), "os.system": ("0", "1"),
     "os.startfile": (), "os.execv": (), "os.execvp": (), "os.kill": (), "webbrowser.open": ("True", "False"),
     "time.sleep": ("None",), "shutil.which": ("'/bin/other'", "None"),
+    "importlib.util.find_spec": ("object()", "None"), "pkgutil.find_loader": ("object()", "None"),
 }  # fmt: skip
 """What goes out of the process, and what it may give back (empty: something of its own kind)."""
 
@@ -74,12 +76,29 @@ def world_of(tree: ast.Module, entry: Function) -> World:
     return World(
         held=memory.held,
         variables=tuple((name, _texts(name, node, entry)) for name in variables),
-        places=(*_standard_input(console), *_flags(tree, node, entry.module), *_platforms(node), *memory.places),
+        places=tuple(_places(tree, node, entry.module, console, memory)),
         outside=tuple(_outside(tree, node, entry, variables)),
         streams=console.streams,
         manages=manages,
         gives=_given(node) if manages else (),
     )
+
+
+def _places(
+    tree: ast.Module, node: ast.AST, module: str, console: Console, memory: Memory
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each place once, with all that there is to try of it."""
+    rows = (
+        _standard_input(console),
+        _flags(tree, node, module),
+        versions_of(tree, node, module),
+        _platforms(node),
+        memory.places,
+    )
+    found: dict[str, dict[str, None]] = {}
+    for place, values in (one for row in rows for one in row):
+        found.setdefault(place, {}).update(dict.fromkeys(values))
+    yield from ((place, tuple(values)) for place, values in found.items())
 
 
 _HOMES = {"CompletedProcess": "subprocess", "StringIO": "io", "MagicMock": "unittest.mock"}

@@ -16,10 +16,13 @@ from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.dispatched import own_words
 from greenlane.testgen.explore import Given
 from greenlane.testgen.guards import guards_of
+from greenlane.testgen.kindred import kin_of
 from greenlane.testgen.literals import MAX_TEXT, literals
 from greenlane.testgen.patterns import is_pattern, samples
 from greenlane.testgen.pythontexts import python_texts
 from greenlane.testgen.source import Source
+from greenlane.testgen.tables import beside as beside_in_tables
+from greenlane.testgen.tables import pattern_of
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.turns import in_turn
@@ -68,21 +71,29 @@ def conditions_before(source: Source, left: Targets) -> set[int]:
 def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside: Sequence[Source]) -> dict[str, Any]:
     functions = functions_around(source, left)
     words, numbers = _words(source.tree, [(f.first, f.last) for f in functions])
-    named = [word for f in functions for word in own_words(f, source.functions)]
+    tables = {f: words_for(source.tree, f) for f in functions}
+    named = [word for f in functions for word in (*tables[f], *own_words(f, source.functions))]
     ways = list(dict.fromkeys(function.name for function in functions))
-    others = [_words(one.tree, _ranges_changed(one))[0] for one in (source, *beside)]
+    others = [_words(one.tree, _ranges_changed(one), one.gap.changed)[0] for one in (source, *beside)]
     words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
+    found = list(in_turn(tables.values()))
     return {
         **watched(source),
         **faults_of(source, gap),
         "beside": {f"{Given.root}/{one.path}": sorted(one.gap.changed) for one in beside},
-        "goals": [_goal(source, target) for target in sorted(left, key=lambda t: (len(t), t))],
+        "goals": [_goal(source, target, tables, found) for target in sorted(left, key=lambda t: (len(t), t))],
         "near": sorted(conditions_before(source, left)),
         "ways": [[(f.first, f.last) for f in source.functions if f.name == name] for name in ways],
         "words": words,
         "texts": [*python_texts(texts, _named_in(source)), *texts],
         "numbers": numbers,
     }
+
+
+def words_for(tree: ast.Module, function: Function) -> list[str]:
+    """The words by which a function is found in tables, and texts that a pattern there matches."""
+    parts = beside_in_tables(tree, function)
+    return _texts_of(tree, [n for part in parts for n in ast.walk(part)], parts)[0] if parts else []
 
 
 def _ranges_changed(source: Source) -> list[tuple[int, int]]:
@@ -101,8 +112,11 @@ def _named_in(source: Source) -> list[str]:
     return [word for word in dict.fromkeys(found) if isinstance(word, str) and word.isidentifier()]
 
 
-def _goal(source: Source, target: Target) -> dict[str, Any]:
-    """What is open, the conditions on the way to it, and the texts that the nearest of them ask for."""
+def _goal(
+    source: Source, target: Target, tables: Mapping[Function, Sequence[str]], elsewhere: Sequence[str]
+) -> dict[str, Any]:
+    """What is open, the conditions on the way to it, and the texts that the nearest of them ask for, or by which the
+    function is found in a table; where there are none of these, those by which others are found of the open ones."""
     line = line_of(target)
     guards = guards_of(source.tree, line)
     asked = [guard.test for guard in guards if guard.met][-_ASKED:]
@@ -111,25 +125,23 @@ def _goal(source: Source, target: Target) -> dict[str, Any]:
         asked += [ast.unparse(test) for test in tests if test.lineno == line]
     parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
     constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
+    function = enclosing(source.functions, line)
+    plain = [word for word in constants if isinstance(word, str) and word]
+    words = [*(tables.get(function, ()) if function else ()), *plain]
     return {
         "goal": line if len(target) == 2 else target[1:],
         "chain": [guard.line for guard in guards],
-        "words": [word for word in dict.fromkeys(constants) if isinstance(word, str) and word],
+        "words": list(dict.fromkeys(words or elsewhere)),
+        "kin": kin_of(source.tree, list(dict.fromkeys(plain))),
     }
 
 
-def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[str], list[int | float]]:
+def _words(
+    tree: ast.Module, ranges: Sequence[tuple[int, int]], changed: frozenset[int] = frozenset()
+) -> tuple[list[str], list[int | float]]:
     """Texts and numbers that stand in these functions, and those of the constants of the module and of its classes that
-    they name; for a regular expression a few texts that it matches."""
-    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
-    named: Mapping[str, ast.expr] = {
-        target.id: node.value
-        for body in bodies
-        for node in body
-        if isinstance(node, ast.Assign)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    they name, or that stand on `changed` lines outside of functions; for a regular expression a few texts that it
+    matches."""
     inside = [
         node
         for node in ast.walk(tree)
@@ -137,10 +149,39 @@ def _words(tree: ast.Module, ranges: Sequence[tuple[int, int]]) -> tuple[list[st
     ]
     idle = {id(s.value) for s in inside if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)}
     parts = [part for node in inside if not isinstance(node, ast.Raise) for part in ast.walk(node)]
+    held = [n for value in _constants(tree).values() for n in ast.walk(value)] if changed else []
+    named = [n for n in held if isinstance(n, ast.Constant) and not changed.isdisjoint(range(n.lineno, _end(n) + 1))]
+    return _texts_of(tree, [part for part in parts if id(part) not in idle], named)
+
+
+def _end(node: ast.expr) -> int:
+    return node.end_lineno or node.lineno
+
+
+def _constants(tree: ast.Module) -> Mapping[str, ast.expr]:
+    """What the module and its classes bind to names."""
+    bodies = [tree.body, *(node.body for node in tree.body if isinstance(node, ast.ClassDef))]
+    return {
+        target.id: node.value
+        for body in bodies
+        for node in body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _texts_of(
+    tree: ast.Module, parts: Sequence[ast.AST], more: Sequence[ast.AST]
+) -> tuple[list[str], list[int | float]]:
+    """Texts and numbers among these parts, of the constants that they name, and of `more`."""
+    named = _constants(tree)
     names = [p.attr if isinstance(p, ast.Attribute) else p.id for p in parts if isinstance(p, ast.Attribute | ast.Name)]
-    parts += [n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])]
-    values = [p.value for p in parts if isinstance(p, ast.Constant) and id(p) not in idle]
-    patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and is_pattern(v)))
+    there = [*parts, *(n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])), *more]
+    compiled = {id(n.args[0]): pattern_of(n) for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args}
+    values = [compiled.get(id(p)) or p.value for p in there if isinstance(p, ast.Constant)]
+    told = {text for text in compiled.values() if text}
+    patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and (v in told or is_pattern(v))))
     plain = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= _LONGEST_WORD]
     matching = [text for pattern in patterns[:_PATTERNS] for text in samples(pattern)]
     words = [*matching, *(word for word in plain if word not in patterns)]

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.asserted import asserted, begun_anew, done, self_look, without_asserts
+from greenlane.testgen.asserted import asserted, begun_anew, done, printed, self_look, without_asserts
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -30,8 +30,9 @@ from greenlane.testgen.inlined import Givers, Inlined, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.opened import is_around
 from greenlane.testgen.parametrised import with_params
+from greenlane.testgen.patched import both_ways, root_of
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, root_of, set_back, unawaited
+from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back, unawaited
 from greenlane.testgen.testmodules import (
     ReadTests,
     TestModule,
@@ -42,6 +43,7 @@ from greenlane.testgen.testmodules import (
     read_test_file,
 )
 from greenlane.testgen.unrolled import unrolled
+from greenlane.testgen.written import done_to_files
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -189,9 +191,11 @@ class TestFile:
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
             for look, before in _looks(inlined.body, setup, raising):
                 brittle = is_brittle(look)
-                script = self._cut([*before], look, inlined, row, marks) if not brittle else None
-                if script is not None:
-                    yield script
+                for done_before, given_to_it in both_ways(before, inlined.arguments, self._imports.keys()):
+                    taken = msgspec.structs.replace(inlined, arguments=frozenset(given_to_it))
+                    script = self._cut(done_before, look, taken, row, marks) if not brittle else None
+                    if script is not None:
+                        yield script
 
     def programs(self, name: str) -> Iterator[FoundScript]:
         """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
@@ -293,13 +297,16 @@ def _looks(
     names that stand for an expected error."""
     for node in body:
         if isinstance(node, ast.Assert):
-            yield asserted(node.test), setup
+            shown = asserted(node.test)
+            yield shown, setup
+            setup += done_to_files(shown, setup)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
             look = self_look(node.value)
             if look is not None:
                 yield look, setup
+                setup += done_to_files(look, setup)
         elif isinstance(node, ast.With) and any(_expects_error(item.context_expr, raising) for item in node.items):
             others = [item for item in node.items if not _expects_error(item.context_expr, raising)]
             held = ast.copy_location(ast.With(items=others, body=node.body), node)
@@ -312,7 +319,7 @@ def _looks(
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             told = not is_written_out(node) and not sets_scene(node) and not (value and _expects_error(value, raising))
             if value is not None and isinstance(unawaited(value), ast.Call) and told:
-                yield value, setup
+                yield printed(value), setup
             cleaned = without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)

@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator, Sequence, Set
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.patched import altered, is_patch, root_of
+from greenlane.testgen.written import given_to
 
 _TOUCHING = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
@@ -27,8 +29,9 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
         )
         called = unawaited(node.value) if isinstance(node, ast.Expr) else None
         if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
-            holders |= {a.id for a in called.args if isinstance(a, ast.Name)}
-        if bound & needed or (holders - imported) & needed or restored & set(altered_in(node)):
+            holders |= set(given_to(called))
+        patches = is_patch(node) or restored & set(altered_in(node))
+        if bound & needed or (holders - imported) & needed or patches:
             kept.insert(0, node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
                 needed -= bound  # what the name stood for before is of no use
@@ -52,20 +55,12 @@ def direct(kept: list[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.ex
 
 def altered_in(node: ast.stmt) -> Iterator[str]:
     """Names of which an attribute or an item is set or removed."""
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute | ast.Subscript) and not isinstance(part.ctx, ast.Load):
-            yield root_of(part)
+    yield from map(root_of, altered(node))
 
 
 def set_back(kept: Sequence[ast.stmt]) -> set[str]:
     """Names that statements change and set back where a block of theirs ends."""
     return {name for node in kept if isinstance(node, ast.Try) for end in node.finalbody for name in altered_in(end)}
-
-
-def root_of(node: ast.expr) -> str:
-    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call | ast.Await):
-        node = node.func if isinstance(node, ast.Call) else node.value
-    return node.id if isinstance(node, ast.Name) else ""
 
 
 def bound_in(node: ast.stmt) -> Iterator[str]:

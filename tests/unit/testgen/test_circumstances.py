@@ -21,7 +21,12 @@ import contextlib
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from shop.platform import WIN
+try:
+    from web import VERSION
+except ImportError:
+    VERSION = None
 
 LIMIT = 3
 try:
@@ -39,6 +44,12 @@ def colour(mode):
 
 def plain(mode):
     return mode == 1 and LIMIT
+
+
+def driver():
+    if VERSION is None or VERSION < (3, 2) or not find_spec("fast"):
+        return "old"
+    return "new"
 
 
 def painted(mode):
@@ -213,3 +224,12 @@ def test_what_a_function_puts_into_a_table_of_its_module_is_looked_at() -> None:
     first = next(one.script for one in staged_cases([case], world, unittest=False) if one.script)
     assert first.setup == ("kinds = set()", "monkeypatch.setattr('shop.cache.KINDS', kinds)", "register('c')")
     assert first.look == "kinds"
+
+
+def test_each_side_of_a_version_is_tried_with_a_package_there_and_not_there() -> None:
+    world = world_of(TREE, function("driver"))
+    assert dict(world.places)["shop.pages.VERSION"] == ("None", "(3, 2)", "(3, 1)", "(3, 3)")
+    scripts = texts("driver")
+    there = "find_spec = MagicMock(return_value=object())\nmonkeypatch.setattr('shop.pages.find_spec', find_spec)\n"
+    assert any(one.startswith(f"{there}monkeypatch.setattr('shop.pages.VERSION', (3, 1))\n") for one in scripts)
+    assert any("MagicMock(return_value=None)" in one for one in scripts)

@@ -269,7 +269,8 @@ def test_what_is_cleaned_up_stands_in_a_block_around_what_is_looked_at(tmp_path:
     write_tree(tmp_path, {"test_till.py": CLEANED})
     block = "try:\n    inside = env.read('A')\nfinally:\n    os.environ = before"
     assert setups(tmp_path, "TestEnv::test_read", "read") == [
-        ("before = os.environ", "os.environ = {'A': '1'}", "env = Env()", block)
+        ("monkeypatch.setattr(os, 'environ', {'A': '1'})", "env = Env()"),
+        ("before = os.environ", "os.environ = {'A': '1'}", "env = Env()", block),
     ]
     assert setups(tmp_path, "TestEnv::test_other", "read") == [()], "it needs nothing of the set-up"
     given = "try:\n    inside = box.total()\nfinally:\n    box.close()"

@@ -6,8 +6,8 @@ calls are those that the project's tests make, with their literals as slots. The
 faults. What is found goes back to the generator, which tries it anew.
 
 Reads `$GREENLANE_INPUT`: `{"hunt": {"path", "beside": {other changed file: its changed lines}, "goals": [{"goal": line
-or [from, to], "chain": lines before it, "words"}, ...], "first", "near", "words", "texts", "numbers", "mutants",
-"ways", "open", "tries", "calls", "seconds"},
+or [from, to], "chain": lines before it, "words", "kin": words like them}, ...], "first", "near", "words", "texts",
+"numbers", "mutants", "ways", "open", "tries", "calls", "seconds"},
 "groups": [[template, ...], ...]}`; a template is a case of `greenlane_explore` with the names `greenlane_slot_0`, ...
 in it, and `"rows"` of values for them. Writes `$GREENLANE_OUTPUT`, a JSON line for each found input: `{"template",
 "values"}`.
@@ -25,7 +25,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie beside this file inside
+import greenlane_proposals as proposals  # type: ignore[import-not-found]  # they lie beside this file inside
+import greenlane_texts as texts  # type: ignore[import-not-found]
 from greenlane_explore import CallTimeout, _describe_error  # type: ignore[import-not-found]
 from greenlane_given import Fixtures  # type: ignore[import-not-found]
 from greenlane_templates import (  # type: ignore[import-not-found]
@@ -52,7 +53,7 @@ _HITS = 3
 _SHORTENING = 200
 _SHARE_OF_TEXTS = 0.1
 _EXCHANGES = 30
-_MARKED, _MOST_MARKED = 4, 1_000
+_MARKED = 4
 _SENSING, _CHOOSING = 8, 0.4
 """Faults that say how much a call's outcome tells, and the share of the time that may be spent on that."""
 _POLISHING = 2.0
@@ -99,6 +100,10 @@ class Hunt:
         self._noticed: dict[int, list[Entry]] = {}
         self._outcomes: dict[Any, str] = {}
         self._pending: collections.deque[tuple[int, tuple[Any, ...]]] = collections.deque()
+        self._planned: collections.deque[tuple[int, tuple[Any, ...]]] = collections.deque()
+        self._crossed: collections.deque[tuple[int, tuple[Any, ...]]] = collections.deque()
+        queues = (self._pending, self._planned, self._crossed, self._pending, self._planned, None)
+        self._turns = itertools.cycle(queues)
         self._tried: set[Any] = set()
         self._hunting = 0
 
@@ -112,20 +117,19 @@ class Hunt:
         for text in [*known, *self._texts]:
             for number, template in first:
                 place = longest_text(template.rows[0])
-                if place is not None and len(self._pending) < self._tries * _SHARE_OF_TEXTS:
-                    self._pending.append((number, with_value(template.rows[0], place, text)))
-        self._pending.extend(self._repeated())
-        self._pending.extend(self._marked())
+                if place is not None and len(self._planned) < self._tries * _SHARE_OF_TEXTS:
+                    self._planned.append((number, with_value(template.rows[0], place, text)))
+        nearest = self._nearest()
+        self._planned.extend([*proposals.repeated(nearest), *proposals.marked(nearest)])
         while self._corpus and not self._is_over():
-            number, values = self._pending.popleft() if self._pending else self._next()
-            self._try(number, values)
+            self._try(*self._turn())
         shown = self._found()
         self._end = max(self._end, time.process_time() + self._seconds / 2)
         self._notice_faults(shown)
         return self._rows(shown)
 
     def _is_over(self) -> bool:
-        done = len(self._hits) >= len(self._goals.keys) and not self._pending
+        done = len(self._hits) >= len(self._goals.keys) and not self._pending and not self._planned
         return done or self._tries <= 0 or self._watch.calls > self._calls or self._is_late()
 
     def _choose_templates(self) -> None:
@@ -183,7 +187,11 @@ class Hunt:
             self._corpus.append(entry)
             self._pending.extendleft(self._in_other_calls(entry))
             if len(self._pending) < _MAX_PENDING:
-                self._pending.extendleft(reversed(list(itertools.islice(self._corresponding(entry), _EXCHANGES))))
+                exchanged = proposals.corresponding(entry, self._near, self._met_near)
+                self._pending.extendleft(reversed(list(itertools.islice(exchanged, _EXCHANGES))))
+            self._pending.extendleft(reversed(proposals.akin(entry, self._left())))
+            if len(self._crossed) < _MAX_PENDING:
+                self._crossed.extendleft(reversed(list(proposals.crossed(entry, self._nearest()))))
         return entry
 
     def _execute(self, number: int, values: tuple[Any, ...]) -> Entry | None:
@@ -215,10 +223,22 @@ class Hunt:
 
     # ---------------------------------------------------------------- what to try next
 
+    def _turn(self) -> tuple[int, tuple[Any, ...]]:
+        """By turns what inputs that showed something new lead to, what was planned for all, what comes of crossing
+        inputs, and what chance gives: where a call is slow, none of them takes all the time."""
+        if not self._left() and (self._pending or self._planned):
+            return (self._pending or self._planned).popleft()
+        turn = next(self._turns)
+        queue = turn if turn or turn is None else self._pending
+        return queue.popleft() if queue else self._next()
+
+    def _left(self) -> list[dict[str, Any]]:
+        return [goal for goal in self._goals_given if goal["key"] not in self._hits]
+
     def _next(self) -> tuple[int, tuple[Any, ...]]:
         """Half of the tries are made for one thing that is open: from the input that came nearest to it, with the
         words that its conditions ask for."""
-        left = [goal for goal in self._goals_given if goal["key"] not in self._hits]
+        left = self._left()
         if left and self._chance.random() < 0.5:
             goal = self._chance.choice(left)
             chain = set(goal["chain"])
@@ -235,25 +255,6 @@ class Hunt:
         if self._chance.random() < 0.4:
             pool = pool[-8:]
         return self._altered(self._chance.choice(pool))
-
-    def _marked(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The inputs that came nearest, with each mark in each place: a format's signs stand in no condition."""
-        rows = [
-            ((entry.template, with_value(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
-            for entry in self._nearest()
-            if (place := longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
-        ]
-        turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
-        return itertools.islice(turns, _MOST_MARKED)
-
-    def _repeated(self) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The inputs that came nearest, with one value in the place of another: what is named in one place may have to
-        be there in another."""
-        for entry in self._nearest():
-            for place, value in enumerate(entry.values):
-                others = dict.fromkeys(v for v in entry.values if isinstance(v, str) and v != value)
-                for other in others if isinstance(value, str) else ():
-                    yield entry.template, with_value(entry.values, place, other)
 
     def _nearest(self) -> list[Entry]:
         chains = [line for goal in self._goals_given for line in goal["chain"]]
@@ -282,25 +283,6 @@ class Hunt:
         there = [(number, longest_text(self._templates[number].rows[0])) for number in others]
         found = [(number, own) for number, own in there if own is not None]
         return [(n, with_value(self._templates[n].rows[0], own, entry.values[place])) for n, own in found]
-
-    def _corresponding(self, entry: Entry) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """The input with a value that was compared made the value that it was compared with; whole words and numbers
-        first, and what stands near the conditions right before what is open."""
-
-        def order(row: tuple[int, Any, Any]) -> tuple[bool, bool, bool, int]:
-            whole = any(texts.stands_in(side, value) for side in row[1:] for value in entry.values)
-            far = min((abs(abs(row[0]) - line) for line in self._near), default=0)
-            return row[0] not in self._met_near, not whole, row[0] < 0, far
-
-        rows = sorted(entry.compared, key=order)
-        for _, left, right in rows:
-            for found, wanted in ((left, right), (right, left)):
-                same = {place for place, value in enumerate(entry.values) if value == found != wanted}
-                if len(same) > 1:  # one name, given in several places
-                    yield entry.template, tuple(wanted if n in same else v for n, v in enumerate(entry.values))
-                for place, value in enumerate(entry.values):
-                    for other in texts.exchanged(value, found, wanted):
-                        yield entry.template, with_value(entry.values, place, other)
 
     # ---------------------------------------------------------------- faults
 

@@ -5,6 +5,7 @@ Texts are altered by words and by what surrounds them, so that what comes out st
 
 from __future__ import annotations
 
+import functools
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -14,6 +15,9 @@ MAX_TEXT = 400
 _TOKENS = re.compile(r"\s+|\w+|[^\w\s]")
 _MARKS = "+-*/=<>!?.,:;#$%&@^|~()[]{}'\"\\_`"
 _SEPARATORS = (" ", " ", "\n", "", ";\n", ", ")
+_PARTING = (r"(\s+)", r"([,;|&])", r"([:/.@-])")
+"""What parts the values of a row, the first that there is."""
+_MOST_FIELDS = 12
 _OCCURRENCES = 3
 _SPAN = 8
 _MOST_TOKENS = 30
@@ -55,6 +59,42 @@ def exchanged(value: Any, found: Any, wanted: Any) -> Iterator[Any]:
         yield from (text for text in with_wanted(value, found, wanted) if len(text) <= MAX_TEXT)
     elif all(isinstance(one, (int, float)) for one in (value, found, wanted)) and value == found != wanted:
         yield from (wanted, wanted + 1, wanted - 1)
+
+
+def with_kin(text: str, word: str, wanted: str) -> str | None:
+    """The text with another word in the first place of this one; None where it stands in none, or inside of a longer
+    one."""
+    asked = word != wanted and not (word in wanted and wanted in text) and re.search(r"\w\w", word)
+    place = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) if asked else None
+    other = text[: place.start()] + wanted + text[place.end() :] if place is not None else text
+    return other if other != text and len(other) <= MAX_TEXT else None
+
+
+@functools.lru_cache(maxsize=4096)
+def fields_of(text: str) -> tuple[str, ...]:
+    """What a row of values is made of, with what parts them: `1 2` gives `1`, ` `, `2`; nothing where it is none."""
+    for sign in _PARTING:
+        parts = re.split(sign, text)
+        if 1 < len(parts) // 2 + 1 <= _MOST_FIELDS and all(parts[::2]):
+            return tuple(parts)
+    return ()
+
+
+def crossed(text: str, other: str) -> Iterator[str]:
+    """Two rows of as many values: the first values of one and the last of the other, then one value of the other in its
+    place."""
+    own, its = fields_of(text), fields_of(other)
+    if not own or len(own) != len(its):
+        return
+    found = {text, other}
+    places = range(0, len(own), 2)
+    rows = [row for n in places[1:] for row in (own[:n] + its[n:], its[:n] + own[n:])]
+    rows += [(*row[:n], value[n], *row[n + 1 :]) for n in places for row, value in ((own, its), (its, own))]
+    for row in rows:
+        joined = "".join(row)
+        if joined not in found and len(joined) <= MAX_TEXT:
+            found.add(joined)
+            yield joined
 
 
 def altered(text: str, words: Sequence[str], texts: Sequence[str], chance: random.Random) -> str:

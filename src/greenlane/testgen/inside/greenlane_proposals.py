@@ -1,0 +1,85 @@
+"""Runs inside the sandbox: what a hunt (`greenlane_hunt.py`) tries next of an input, where chance plays no part.
+
+Each proposal is an input again: the number of a call and the values in its slots.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie beside this file inside
+from greenlane_templates import Entry, longest_text, with_value  # type: ignore[import-not-found]
+
+_MOST_MARKED, _MOST_AKIN = 1_000, 12
+
+Proposal = tuple[int, tuple[Any, ...]]
+
+
+def marked(entries: Sequence[Entry]) -> Iterator[Proposal]:
+    """These inputs with each mark in each place: a format's signs stand in no condition."""
+    rows = [
+        ((entry.template, with_value(entry.values, place, text)) for text in texts.with_marks(entry.values[place]))
+        for entry in entries
+        if (place := longest_text(entry.values)) is not None and isinstance(entry.values[place], str)
+    ]
+    turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
+    return itertools.islice(turns, _MOST_MARKED)
+
+
+def repeated(entries: Iterable[Entry]) -> Iterator[Proposal]:
+    """These inputs with one value in the place of another: what is named in one place may have to be there in
+    another."""
+    for entry in entries:
+        for place, value in enumerate(entry.values):
+            others = dict.fromkeys(v for v in entry.values if isinstance(v, str) and v != value)
+            for other in others if isinstance(value, str) else ():
+                yield entry.template, with_value(entry.values, place, other)
+
+
+def akin(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
+    """The input with a word that the code asks for in the way it asks for one that is wanted made that word."""
+    found: dict[Proposal, None] = {}
+    for goal in goals:
+        for wanted in goal["words"]:
+            for place, value in enumerate(entry.values):
+                for word in (*goal.get("kin", ()), *goal["words"]):
+                    other = texts.with_kin(value, word, wanted) if isinstance(value, str) else None
+                    if other is not None:
+                        found.setdefault((entry.template, with_value(entry.values, place, other)))
+    return list(found)[:_MOST_AKIN]
+
+
+def crossed(entry: Entry, others: Iterable[Entry]) -> Iterator[Proposal]:
+    """The input and each of these crossed, where both are rows of as many values: what makes one of them special, with
+    what leads the other near to something open."""
+    place, known = longest_text(entry.values), set[Any]()
+    for other in others:
+        own = longest_text(other.values)
+        if place is None or own is None or other.values[own] in known:
+            continue
+        known.add(other.values[own])
+        pair = entry.values[place], other.values[own]
+        for text in texts.crossed(*pair) if all(isinstance(one, str) for one in pair) else ():
+            yield other.template, with_value(other.values, own, text)
+
+
+def corresponding(entry: Entry, near: set[int], met_near: set[int]) -> Iterator[Proposal]:
+    """The input with a value that was compared made the value that it was compared with; whole words and numbers
+    first, and what stands near the conditions right before what is open."""
+
+    def order(row: tuple[int, Any, Any]) -> tuple[bool, bool, bool, int]:
+        whole = any(texts.stands_in(side, value) for side in row[1:] for value in entry.values)
+        far = min((abs(abs(row[0]) - line) for line in near), default=0)
+        return row[0] not in met_near, not whole, row[0] < 0, far
+
+    rows = sorted(entry.compared, key=order)
+    for _, left, right in rows:
+        for found, wanted in ((left, right), (right, left)):
+            same = {place for place, value in enumerate(entry.values) if value == found != wanted}
+            if len(same) > 1:  # one name, given in several places
+                yield entry.template, tuple(wanted if n in same else v for n, v in enumerate(entry.values))
+            for place, value in enumerate(entry.values):
+                for other in texts.exchanged(value, found, wanted):
+                    yield entry.template, with_value(entry.values, place, other)

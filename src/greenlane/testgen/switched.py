@@ -1,0 +1,128 @@
+"""Objects with a public attribute set that the code asks for right where something is open: an option that no
+constructor takes. Pure; for `search.py`.
+
+    class Reader:                                reader = Reader()
+        def __init__(self):              ->      reader.strict = True
+            self.strict = False                  reader.read("a")
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.code import enclosing
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.guards import guards_of
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.siblings import family_of
+from greenlane.testgen.source import Source
+from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.turns import in_turn
+
+_NEAR, _CALLS, _MOST = 2, 24, 120
+
+
+def switched(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
+    """What came near something open, with an attribute set that is asked for there; scripts and what is plainest
+    first."""
+    rows: dict[tuple[str, str], list[Case]] = {}
+    for line in sorted({line_of(target) for target in left}):
+        function = enclosing(source.functions, line)
+        family = family_of(source.tree, function.owner) if function is not None and function.owner else ()
+        flags = dict(_flags(source.tree, [*family]))
+        for name, place in _asked(source.tree, line):
+            near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
+            near.sort(key=lambda c: (c.script is None, c.steps, len(c.fixtures), c.length, c.key))
+            for value in flags.get(name, ()):
+                made = (other for case in near for other in _with_flag(case, name, value, [*family]))
+                rows.setdefault((name, value), []).extend(itertools.islice(made, _CALLS))
+    found = {case.key: case for case in in_turn(rows.values())}
+    return list(found.values())[:_MOST]
+
+
+def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, int]]:
+    """The public attributes that the conditions right before a line, or on it, ask for, with the lines of these."""
+    guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
+    tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
+    tests += [(n.test, line) for n in ast.walk(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
+              and n.test.lineno == line]  # fmt: skip
+    for test, place in tests:
+        for part in ast.walk(test):
+            owner = part.value.id if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) else ""
+            if isinstance(part, ast.Attribute) and owner in {"self", "cls"} and not part.attr.startswith("_"):
+                yield part.attr, place
+
+
+def _flags(tree: ast.Module, family: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What these classes give an attribute at first that nobody hands them, with other values for it."""
+    for owner in [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in family]:
+        inits = [n for n in owner.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
+        for node in [*owner.body, *(part for one in inits for part in one.body)]:
+            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+            value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+            name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+            if isinstance(value, ast.Constant) and (others := _others(value.value)):
+                yield name, others
+
+
+def _others(value: object) -> tuple[str, ...]:
+    if isinstance(value, bool):
+        return (str(not value),)
+    if isinstance(value, int):
+        return str(value + 1), "0"
+    return ("True", "'abc'") if value is None else ()
+
+
+def _with_flag(case: Case, name: str, value: str, family: Sequence[str]) -> Iterator[Case]:
+    """The case with the attribute set on the object it is about, once that is made."""
+    script = case.script
+    if script is None:
+        made = _called_on(case, name, value)
+        yield from [made] if made is not None else []
+        return
+    for place, text in enumerate(script.setup):
+        holder = _made(text, family)
+        if holder is not None and holder in script.look + "".join(script.setup[place + 1 :]):
+            setup = (*script.setup[: place + 1], f"{holder}.{name} = {value}", *script.setup[place + 1 :])
+            other = msgspec.structs.replace(script, setup=setup)
+            yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
+
+
+def _made(text: str, family: Sequence[str]) -> str | None:
+    """The name that a statement gives to a new object of one of these classes."""
+    try:
+        (node,) = parse_source(text).body
+    except (UnreadableSourceError, ValueError):
+        return None
+    if not isinstance(node, ast.Assign) or not isinstance(node.targets[0], ast.Name):
+        return None
+    called = ast.unparse(node.value.func).split(".")[-1] if isinstance(node.value, ast.Call) else ""
+    return node.targets[0].id if called in family else None
+
+
+def _called_on(case: Case, name: str, value: str) -> Case | None:
+    """A call of a method as a script, with its object made before."""
+    entry = case.entry
+    if not case.receiver or not case.receiver.endswith(")") or not (entry.returns_value or entry.kind == "property"):
+        return None
+    holder = (entry.owner or "receiver").lower()
+    before, look = before_and_call(msgspec.structs.replace(case, receiver=holder))
+    setup = (f"{holder} = {case.receiver}", f"{holder}.{name} = {value}", *before[1:])
+    if any(len(text) > MAX_STATEMENT for text in setup):
+        return None
+    return msgspec.structs.replace(
+        case,
+        script=Script(imports=case.imports, setup=setup, look=look),
+        receiver=None,
+        arguments=(),
+        history=(),
+        imports=frozenset(),
+        carved=False,
+        steps=case.steps + 1,
+    )
