@@ -22,12 +22,12 @@ from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
 from greenlane.testgen.views import (
     Import,
+    as_raised,
     as_written,
     looked_at,
     module_attribute,
     operand,
     parts_of,
-    unbound,
     unwrapped,
     viewed,
     without_doubles,
@@ -273,7 +273,7 @@ def _scripted(observed: Observed, script: Script, body: Body) -> None:
     outcome = observed.outcome
     body.lines += [line for statement in script.setup for line in statement.splitlines()]
     if outcome.kind == "raises" and outcome.error is not None:
-        _raising(outcome, unbound(script.look).splitlines(), body)
+        _raising(outcome, as_raised(outcome, script.look).splitlines(), body)
     else:
         _giving(outcome, script.look, body)
     holders = {"result": "result", "error": body.caught}
