@@ -70,6 +70,11 @@ def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
     return f"list({unwrapped(look)})" if outcome.listed and not outcome.view else viewed(outcome, look, imports)
 
 
+def kept_items(outcome: Outcome, call: str) -> str:
+    """A call whose result is looked at more than once: what a generator gives is kept."""
+    return f"list({unwrapped(call)})" if outcome.listed else call
+
+
 def as_raised(outcome: Outcome, look: str) -> str:
     """What a script does to come to its error: the error of a generator, or of a function that is given back, comes
     only when its items are asked for, or it is called. A statement stands as it is."""
