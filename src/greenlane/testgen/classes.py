@@ -8,6 +8,7 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
@@ -21,6 +22,7 @@ ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
 _MAX_HOPS = 3
 """A package's `__init__` may pass on what another passes on."""
 _MAX_CLASSES, _MAX_BASES = 40, 5
+_NONE: Mapping[str, tuple[Param, ...]] = MappingProxyType({})
 
 
 class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,21 +34,23 @@ class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
     homes: tuple[tuple[str, str], ...]
 
 
-def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
+def list_constructors(tree: ast.Module, known: Mapping[str, tuple[Param, ...]] = _NONE) -> dict[str, tuple[Param, ...]]:
     """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
-    own and those of its bases in the module."""
+    own and those of its bases in the module, or of those that are `known` from elsewhere."""
     enums = enumerations(tree)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
+    return {name: with_choices(_taken(name, classes, 0, known)[0], enums) for name in classes if name not in enums}
 
 
-def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
+def _taken(
+    name: str, classes: Mapping[str, ast.ClassDef], depth: int, known: Mapping[str, tuple[Param, ...]]
+) -> tuple[tuple[Param, ...], bool]:
     """(what the class takes, whether an `__init__` says so)."""
     node = classes.get(name)
     if node is None or depth > _MAX_BASES:
-        return (), False
+        return known.get(name, ()), False
     init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
+    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1, known) for base in node.bases)
     inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
     if init:
         return (*params_of(init)[1:], *(_passed_on(init, inherited) if init.args.kwarg else ())), True

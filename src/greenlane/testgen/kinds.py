@@ -37,15 +37,6 @@ def with_other_kinds(case: Case) -> Iterator[Case]:
         yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
 
 
-def with_wrong_kind(case: Case) -> Iterator[Case]:
-    """The same call with something in place of an argument that is neither a text nor a collection."""
-    for number, (name, text) in enumerate(case.arguments):
-        for other in ("None", "1"):
-            if other != text:
-                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
-                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
-
-
 class _Changing(ast.NodeTransformer):
     """Displays without another display inside, and constants. What stands in a pattern, an f-string, or beside a
     `*`, stays; so do keys and names that are asked for (`open(path, "rb")` by its second argument is none)."""

@@ -30,6 +30,7 @@ from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiv
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
+from greenlane.testgen.makers import given_objects
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
@@ -283,7 +284,8 @@ class Search:
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
-            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made)
+            given = given_objects(entry, source.functions, source.tree, source.constructors)
+            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made, given)
             seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
             seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
