@@ -98,7 +98,9 @@ class Givers:
         constants = _constants(line)
         names = {n.attr for node in (*before, *body) for n in ast.walk(node) if _is_put(n)}
         names |= {name for node in constants for name in _stored(node)}
-        if not any(isinstance(n, ast.Attribute) and _is_own(n) and n.attr in names for s in body for n in ast.walk(s)):
+        own = {n.attr for s in body for n in ast.walk(s) if isinstance(n, ast.Attribute) and _is_own(n)}
+        asked = {name for node in body for name in _names_of(node)}  # a set-up may bind a global name
+        if not own & names and not asked & {name for node in before for name in _stored(node)}:
             return [], list(body), frozenset()
         done = with_blocks(before, after)
         locals_ = {name for node in (*body, *done) for name in _names_of(node)}

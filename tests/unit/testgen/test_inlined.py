@@ -331,3 +331,11 @@ def test_what_a_test_is_given_without_naming_it_is_given_to_its_scripts(tmp_path
     assert [one.fixtures for one in plain] == [{"context"}]
     looks = [one.script.look for one in read_scripts(tmp_path, ["test_token.py::test_error"])]
     assert looks == ["str(error.value)"]
+
+
+def test_a_global_name_that_a_set_up_binds_is_bound(tmp_path: Path) -> None:
+    lines = ["import unittest", "from shop import Till", "class TestTill(unittest.TestCase):", "    def setUp(self):",
+             "        global till", "        till = Till(1)", "    def test_rest(self):",
+             "        self.assertEqual(till.rest(), 1)"]  # fmt: skip
+    write_tree(tmp_path, {"test_till.py": "\n".join(lines)})
+    assert setups(tmp_path, "TestTill::test_rest", "rest") == [("till = Till(1)",)]
