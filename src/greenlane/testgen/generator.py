@@ -24,6 +24,7 @@ from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
 from greenlane.testgen.conditions import list_conditions
+from greenlane.testgen.contained import contained
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.gates import Gatekeeper, Judged, is_of
 from greenlane.testgen.guards import Guard, guards_of
@@ -110,10 +111,13 @@ class TestGenerator:
             scene = scene_of(service, environment, tree, style, touched)
             beside = [other for other in sources if other is not source]
             search = Search(self._runner, scene, source, style, started, beside, tuple(seen))
-            draft, lost = await self._write_file(scene, source, style, baseline, search)
+            written = await contained(
+                self._write_file(scene, source, style, baseline, search), None, f"the search for {path}"
+            )
             seen += search.seen
-            dropped += lost
-            drafts.append(draft)
+            if written is not None:
+                dropped += written[1]
+                drafts.append(written[0])
         return await self._with_suite(service, environment, tree, drafts, dropped, baseline, tuple(sorted(touched)))
 
     # -------------------------------------------------------------- one file

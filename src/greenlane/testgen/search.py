@@ -17,6 +17,7 @@ from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.contained import contained
 from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
@@ -157,8 +158,10 @@ class Search:
         lines = frozenset((self.gap.path, line_of(target)) for target in unnoticed)
         left = tuple(m for number, m in enumerate(self.gap.mutants) if self.gap.fault(number) in unnoticed)
         gap = msgspec.structs.replace(self.gap, mutants=left)
-        searches = self._hunt(baseline, candidates, lines, gap), self._grow(baseline, lines, gap)
-        rows = await asyncio.gather(*searches)  # beside each other
+        rows = await asyncio.gather(  # beside each other
+            contained(self._hunt(baseline, candidates, lines, gap), [], f"hunting for faults in {gap.path}"),
+            contained(self._grow(baseline, lines, gap), [], f"growing tests for faults in {gap.path}"),
+        )
         return list(in_turn(rows))
 
     async def _for_faults(self, candidates: Sequence[Observed]) -> list[Case]:
@@ -218,9 +221,9 @@ class Search:
                 break
             if number == _ROUND_OF_HUNT:
                 rows = await asyncio.gather(
-                    self._hunt(baseline, observed, left, self.gap),
-                    self._grow(baseline, left, self.gap),
-                    self._cross(observed, left),
+                    contained(self._hunt(baseline, observed, left, self.gap), [], f"hunting in {source.path}"),
+                    contained(self._grow(baseline, left, self.gap), [], f"growing tests of {source.path}"),
+                    contained(self._cross(observed, left), [], f"crossing tests of {source.path}"),
                 )
                 cases = list(in_turn(rows))
                 varied |= {case.key for case in cases}  # more of their kind was tried there
