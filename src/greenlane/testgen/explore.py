@@ -213,6 +213,7 @@ class Given:
             "project": self.root,
             "tests": f"{self.root}/{self._scene.service.tests_dir.strip('/')}",
             "near": self._scene.folder,
+            "modules": sorted(self._scene.modules | _STANDARD),
         } | more
 
     def encode(self, **more: object) -> bytes:

@@ -75,6 +75,18 @@ def items(text):
         yield Item(name, 1)
 
 
+def mark(text):
+    import kit
+
+    return kit.Marked(text)
+
+
+def point(x):
+    import kit
+
+    return kit.Point(x)
+
+
 _known, _kinds, _last = set(), {"a": 1}, None
 
 
@@ -94,6 +106,18 @@ def remember(name):
 def remembered():
     return len(_known), list(_kinds), Shelf.items, _last
 """
+KIT = """
+import dataclasses
+
+
+class Marked(str):
+    pass
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+"""
 PROBE = """
 import greenlane_explore
 import pytest
@@ -108,13 +132,14 @@ def test_probe(case):
 def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_probe.py").write_text(PROBE)
+    (folder / "kit.py").write_text(KIT)
     cases = [
         {"id": n, "module": "tool", "function": name, "receiver": None, "attribute": False, "void": False,
          "observers": [], "arguments": [[None, text]] if text else [], "imports": [], "asynchronous": False,
          "history": [], "script": None if name else [[["tool", ""]], [], text]}
         for n, (name, text) in enumerate(calls)
     ]  # fmt: skip
-    given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests")}
+    given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests"), "modules": ["tool"]}
     (folder / "input").write_text(json.dumps(given))
     environment = {
         "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
@@ -176,3 +201,9 @@ def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
 def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: Path) -> None:
     found = explore(tmp_path, ("remember", "'b'"), ("remembered", ""), ("remember", "'c'"), ("remembered", ""))
     assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2
+
+
+def test_an_object_of_a_module_that_no_test_may_import_is_looked_at_from_a_side(tmp_path: Path) -> None:
+    marked, point = explore(tmp_path, ("mark", "'<a>'"), ("point", "3"))
+    assert (marked["view"], marked["value"]["text"]) == ("str", "'<a>'")
+    assert (point["kind"], point["attributes"][0][0], point["attributes"][0][1]["text"]) == ("opaque", "x", "3")

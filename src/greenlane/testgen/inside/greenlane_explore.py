@@ -146,7 +146,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
             function, values = _prepare(case, names)
     except (Exception, SystemExit, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {words_of(error)}"[:200]}
-    describer = Describer(forbidden=(_GIVEN["tests"],))
+    describer = Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
     wholly = bool(case["void"])
     before = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
@@ -206,7 +206,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
     names |= {"__name__": "greenlane_script"}
     for module, name in imports:
         exec(f"from {module} import {name}" if name else f"import {module}", names)
-    describer = Describer(forbidden=(_GIVEN["tests"],))
+    describer = Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
     place, is_statement = 0, False
     progress: dict[str, Any] = {"listed": False, "enters": False}
     try:
@@ -295,7 +295,9 @@ def _call(
         if isinstance(outcome, contextlib._GeneratorContextManager) and progress.get("enters", True):
             progress["entered"] = True
             with outcome as held:
-                progress["inside"] = describe_value(held, Describer(forbidden=(_GIVEN["tests"],)))
+                progress["inside"] = describe_value(
+                    held, Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
+                )
                 return None
         if isinstance(outcome, _FUNCTIONS) and not asynchronous:
             return _call_given(outcome, progress)

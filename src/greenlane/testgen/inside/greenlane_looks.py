@@ -71,7 +71,7 @@ def describe_value(outcome: Any, describer: Describer) -> dict[str, Any]:
     if listed:
         return _seen_as(*each[0]) if each else {"kind": "opaque", "attributes": []}
     with quietly():
-        held = _first_view(value, describer, _HOLDING)
+        held = _first_view(value, describer, ("masked", "str") if isinstance(value, str) else _HOLDING)
         attributes = [] if held else _attributes(value, describer)
         shown = held or (None if attributes else each[0] if each else _first_view(value, describer, _SHOWING))
     if shown is None:
@@ -139,7 +139,7 @@ def _as_repr(value: Any) -> Any:
 
 
 def _as_text(value: Any) -> Any:
-    own = _has_own(value, "__str__") and not isinstance(value, (str, *_KINDS_OF_CODE))
+    own = _has_own(value, "__str__") and type(value) is not str and not isinstance(value, _KINDS_OF_CODE)
     text = str(value) if own else ""
     return text if text and not _UNSTEADY.search(text) else None
 

@@ -32,7 +32,8 @@ class Unwritable(Exception):
 class Describer:
     """Describes values. `fixtures` are named objects that may be referred to; `constructed` says how objects were made
     (by id: the object, positional arguments and keywords as descriptions, whether a test itself did it), `made` which
-    call of a test gave them (by id: the object, the call's description); `forbidden` are modules no test may import."""
+    call of a test gave them (by id: the object, the call's description); `forbidden` are folders of modules that no
+    test may import, `allowed` the top-level names of those that it may (None: any)."""
 
     def __init__(
         self,
@@ -40,7 +41,9 @@ class Describer:
         constructed: dict[int, tuple[Any, ...]] | None = None,
         forbidden: tuple[str, ...] = (),
         made: dict[int, tuple[Any, dict[str, Any]]] | None = None,
+        allowed: list[str] | None = None,
     ) -> None:
+        self._allowed = None if allowed is None else {"builtins", *allowed}
         self._fixtures = fixtures or {}
         self._constructed = constructed or {}
         self._forbidden = forbidden
@@ -195,6 +198,8 @@ class Describer:
         if not module or not qualified or "<" in qualified or module == "__main__":
             raise Unwritable
         top = qualified.split(".")[0]
+        if self._allowed is not None and module.split(".")[0] not in self._allowed:
+            raise Unwritable
         found: Any = importlib.import_module(module)
         file = getattr(found, "__file__", None) or ""
         if module.split(".")[-1] == "conftest" or any(file.startswith(folder) for folder in self._forbidden):
