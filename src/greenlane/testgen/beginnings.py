@@ -23,17 +23,13 @@ _MOST = 8
 _CUT = re.compile(r"(.+)\[:(\d+)\]", re.DOTALL)
 
 
-def list_beginnings(first: Sequence[Observed], again: Sequence[Observed], found: Sequence[Observed]) -> list[Case]:
-    """Looks at the beginnings of texts, for calls that reach what none of those reaches that were `found` steady; a few
-    of each place of a project."""
-    known = {target for one in found for target in one.reached}
+def list_beginnings(first: Sequence[Observed], again: Sequence[Observed]) -> list[Case]:
+    """Looks at the beginnings of the texts that calls gave otherwise when they were made again, a few in all."""
     second = {o.case.key: o for o in again}
     cases = []
     for one in first:
         other = second.get(one.case.key)
-        if other is None or one.reached <= known:
-            continue
-        begun = _common(_text_of(one), _text_of(other))
+        begun = _common(_text_of(one), _text_of(other)) if other is not None else ""
         case = _cut(one.case, one.outcome.view, len(begun)) if begun else None
         cases += [case] if case is not None else []
     return cases[:_MOST]

@@ -10,13 +10,13 @@ _REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"
 
 
 def fixed_nodes(tree: ast.AST) -> set[int]:
-    """The ids of the nodes that are not exchanged: those of f-strings and negative numbers by themselves,
-    annotations, and what says which attribute or variable a test patches (the value that it gets may be another)."""
+    """The ids of the nodes that are not exchanged: those of f-strings, slices and negative numbers by
+    themselves, annotations, and what says which attribute or variable a test patches (the value that it gets may be another)."""
     fixed: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.UnaryOp):
             fixed.add(id(node.operand))
-        elif isinstance(node, ast.JoinedStr):
+        elif isinstance(node, ast.JoinedStr | ast.Slice):
             fixed |= {id(part) for part in ast.walk(node)}
         elif is_strange(node):
             fixed |= {id(part) for part in ast.walk(node) if part is not node}

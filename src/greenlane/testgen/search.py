@@ -342,7 +342,7 @@ class Search:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         found = steady(candidates, again)
-        begun = list_beginnings(candidates, again, found)
+        begun = list_beginnings(candidates, again)
         if begun:
             seen = await self._explorer.explore(self._scene, begun, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, begun, again=True))

@@ -26,7 +26,7 @@ def seen(text: str, *, script: Script | None = None, view: str = "") -> Observed
 
 def cut(one: str, other: str, view: str = "", script: Script | None = None) -> list[Script | None]:
     first, again = seen(one, view=view, script=script), seen(other, view=view, script=script)
-    return [case.script for case in list_beginnings([first], [again], [])]
+    return [case.script for case in list_beginnings([first], [again])]
 
 
 def test_a_text_that_ends_otherwise_each_time_is_looked_at_up_to_there() -> None:
@@ -42,11 +42,6 @@ def test_a_text_that_ends_otherwise_each_time_is_looked_at_up_to_there() -> None
 )
 def test_what_says_little_is_left_out(one: str, other: str) -> None:
     assert cut(one, other) == []
-
-
-def test_what_reaches_nothing_new_needs_no_second_look() -> None:
-    first, again = seen("'id: 12'"), seen("'id: 14'")
-    assert list_beginnings([first], [again], [first]) == []
 
 
 def test_it_is_written_as_one_says_it() -> None:
