@@ -10,8 +10,8 @@ _REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"
 
 
 def fixed_nodes(tree: ast.AST) -> set[int]:
-    """The ids of the nodes that are not exchanged: those of f-strings, slices and negative numbers by
-    themselves, annotations, and what says which attribute or variable a test patches (the value that it gets may be another)."""
+    """The ids of the nodes that are not exchanged: those of f-strings, slices and negative numbers by themselves,
+    annotations, and what says which attribute or variable a test patches (the value that it gets may be another)."""
     fixed: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.UnaryOp):

@@ -15,6 +15,7 @@ class _Scene:
     service = Service(name="shop")
     folder = "tests"
     tree = Path()
+    modules = frozenset({"shop"})
 
 
 def test_half_of_a_surrogate_pair_reaches_the_inside() -> None:
