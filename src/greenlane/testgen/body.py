@@ -6,6 +6,7 @@ import ast
 import re
 
 from greenlane.suite.lines import parse_expression
+from greenlane.testgen.beginnings import as_beginning
 from greenlane.testgen.explore import Outcome
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.views import Import
@@ -41,6 +42,8 @@ class Body:
     def equal(self, left: str, right: str) -> str:
         if isinstance(parse_expression(left).body, ast.Compare | ast.BoolOp | ast.UnaryOp | ast.IfExp | ast.Lambda):
             left = f"({left})"
+        if (begun := as_beginning(left, right)) is not None:
+            return f"self.assertTrue({begun})" if self.unittest else f"assert {begun}"
         if right in {"None", "True", "False", "NotImplemented"}:
             methods = {"None": "assertIsNone", "True": "assertIs", "False": "assertIs", "NotImplemented": "assertIs"}
             if self.unittest:

@@ -22,7 +22,7 @@ import msgspec
 from greenlane.testgen.asserted import as_block, asserted, asserts_itself, asserts_within, self_look
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read, without_imports
-from greenlane.testgen.folding import fold, given_back, with_defaults
+from greenlane.testgen.folding import changed_in_place, fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
 
@@ -170,7 +170,11 @@ class Checkers:
     def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
         done, given = self._body_of(helper, call, around)
-        if done is None or given is None or len(done) > _MAX_SEEN_THROUGH:
+        if done is None or len(done) > _MAX_SEEN_THROUGH:
+            return None
+        if isinstance(node, ast.Expr) and node.value is call and (given is None or isinstance(given, ast.Name)):
+            return done or None  # it is made for what it does
+        if given is None:
             return None
         replaced: ast.stmt = Exchanging(call, given).visit(node)
         return [*done, ast.fix_missing_locations(replaced)]
@@ -242,10 +246,11 @@ class Checkers:
         rebound = {n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and not is_read(n)}
         body = [_found_side(n, given.keys() - rebound) for n in body]
         counts = [n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name)]
+        changed = rebound | {name for name in changed_in_place(body) if isinstance(given.get(name), ast.Dict)}
         plain = {
             name: value
             for name, value in given.items()
-            if name not in rebound and (_is_short(value) or counts.count(name) < 2)
+            if name not in changed and (_is_short(value) or counts.count(name) < 2)
         }
         filling = Filling(plain, helper.constants if helper.method else {})
         done = fold([filling.visit(copy.deepcopy(node)) for node in body])
@@ -259,9 +264,8 @@ class Checkers:
             return None, None
         assigned = [_assigned(name, value) for name, value in given.items() if name in bound and name not in plain]
         made = [*assigned, *done]
-        looked_at = asserts_itself(helper.node.body) or not asserts_within(
-            helper.node
-        )  # else its calls are all there is
+        # one that asserts deep inside only is looked at by its calls: they are all there is
+        looked_at = asserts_itself(helper.node.body) or not asserts_within(helper.node)
         for node in made:
             ast.fix_missing_locations(ast.copy_location(node, call))
             setattr(node, _MARK, looked_at or any(node is one for one in assigned))

@@ -8,18 +8,21 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TypeAlias
 
 import msgspec
 
 from greenlane.testgen.code import Function, Param, params_of, with_choices
 from greenlane.testgen.enums import enumerations
+from greenlane.testgen.rest import handed_to
 
 ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
 """By a dotted name, the path and the tree of the project's module; None if the project has none."""
 _MAX_HOPS = 3
 """A package's `__init__` may pass on what another passes on."""
 _MAX_CLASSES, _MAX_BASES = 40, 5
+_NONE: Mapping[str, tuple[Param, ...]] = MappingProxyType({})
 
 
 class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,21 +34,23 @@ class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
     homes: tuple[tuple[str, str], ...]
 
 
-def list_constructors(tree: ast.Module) -> dict[str, tuple[Param, ...]]:
+def list_constructors(tree: ast.Module, known: Mapping[str, tuple[Param, ...]] = _NONE) -> dict[str, tuple[Param, ...]]:
     """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
-    own and those of its bases in the module."""
+    own and those of its bases in the module, or of those that are `known` from elsewhere."""
     enums = enumerations(tree)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    return {name: with_choices(_taken(name, classes, 0)[0], enums) for name in classes if name not in enums}
+    return {name: with_choices(_taken(name, classes, 0, known)[0], enums) for name in classes if name not in enums}
 
 
-def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[tuple[Param, ...], bool]:
+def _taken(
+    name: str, classes: Mapping[str, ast.ClassDef], depth: int, known: Mapping[str, tuple[Param, ...]]
+) -> tuple[tuple[Param, ...], bool]:
     """(what the class takes, whether an `__init__` says so)."""
     node = classes.get(name)
     if node is None or depth > _MAX_BASES:
-        return (), False
+        return known.get(name, ()), False
     init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
-    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1) for base in node.bases)
+    bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1, known) for base in node.bases)
     inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
     if init:
         return (*params_of(init)[1:], *(_passed_on(init, inherited) if init.args.kwarg else ())), True
@@ -65,11 +70,9 @@ def _taken(name: str, classes: Mapping[str, ast.ClassDef], depth: int) -> tuple[
 def _passed_on(init: ast.FunctionDef, inherited: Iterable[Param]) -> Iterator[Param]:
     """Options of a base that an `__init__` with `**options` hands on to it."""
     own = {param.name for param in params_of(init)}
-    handed = {ast.unparse(k.value) for c in ast.walk(init) if isinstance(c, ast.Call) for k in c.keywords if not k.arg}
-    if init.args.kwarg is not None and init.args.kwarg.arg in handed:
-        for param in inherited:
-            if param.default is not None and param.name not in own:
-                yield msgspec.structs.replace(param, keyword_only=True)
+    for param in inherited if handed_to(init) else ():
+        if param.default is not None and param.name not in own:
+            yield msgspec.structs.replace(param, keyword_only=True)
 
 
 def _is_of_class(field: ast.AnnAssign) -> bool:

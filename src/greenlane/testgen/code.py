@@ -41,6 +41,8 @@ class Param(msgspec.Struct, frozen=True, kw_only=True):
     """Kinds that its use suggests, where there is no annotation."""
     choices: tuple[str, ...] = ()
     """The members of the enumeration that it is of, where that stands in the same module."""
+    samples: tuple[str, ...] = ()
+    """Expressions for what its use asks for (`shapes.py`)."""
 
 
 class Function(msgspec.Struct, frozen=True, kw_only=True):
@@ -367,11 +369,8 @@ def _asked(node: FunctionNode) -> Iterator[str]:
 
 def _called(node: FunctionNode) -> Iterator[str]:
     for part in ast.walk(node):
-        if isinstance(part, ast.Call):
-            if isinstance(part.func, ast.Name):
-                yield part.func.id
-            elif isinstance(part.func, ast.Attribute):
-                yield part.func.attr
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Name | ast.Attribute):
+            yield part.func.id if isinstance(part.func, ast.Name) else part.func.attr
 
 
 def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:

@@ -25,7 +25,7 @@ from greenlane.testgen.guesses import guess_values, imports_for
 from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, bound_by
 from greenlane.testgen.inside.greenlane_edits import Edit, Stock, applied, name_of
-from greenlane.testgen.named import Named, list_named
+from greenlane.testgen.named import Named, list_named, needs_of
 from greenlane.testgen.options import options
 from greenlane.testgen.quarry import functions_around, functions_at, watched
 from greenlane.testgen.scene import Scene
@@ -35,7 +35,6 @@ from greenlane.testgen.turns import in_turn
 
 _PROGRAMS = 60
 _FRAGMENTS, _OPTIONS, _VALUES = 120, 60, 40
-_LONGEST = 90
 _OPTIONS_EACH = 6
 _ENTRIES = 60
 _TRIES, _CALLS, _SECONDS = 8_000, 5_000_000, 6.0
@@ -215,13 +214,9 @@ def _fragments_of(case: Case) -> Iterator[_Fragment]:
         for node in ast.walk(parse_source(text)):
             if not isinstance(node, _FRAGMENT_KINDS) or isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
                 continue
-            made = ast.unparse(node)
-            inner = list(ast.walk(node))
-            own = {n.arg for n in inner if isinstance(n, ast.arg)}
-            own |= {n.id for n in inner if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-            free = {n.id for n in inner if isinstance(n, ast.Name)} - own
-            if len(made) <= _LONGEST and all(name in bound or hasattr(builtins, name) for name in free):
-                yield _Fragment(made, frozenset(bound[name] for name in free if name in bound))
+            needs = needs_of(node, bound)
+            if needs is not None:
+                yield _Fragment(ast.unparse(node), needs)
 
 
 def _of_kinds(function: Function, source: Source) -> Iterator[_Fragment]:

@@ -7,6 +7,7 @@ import copy
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from greenlane.suite.lines import parse_source
 from greenlane.testgen.inputs import Import
 
 _SELF = "self"
@@ -53,6 +54,11 @@ class Renaming(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         return ast.copy_location(ast.Name(id=self._names.get(node.id, node.id), ctx=node.ctx), node)
+
+
+def renamed(text: str, names: Mapping[str, str]) -> str:
+    """A piece of code as text, with other names in it; `UnreadableSourceError` where it can't be read."""
+    return ast.unparse(Renaming(names).visit(parse_source(text)))
 
 
 def is_read(node: ast.Name | ast.Attribute) -> bool:

@@ -26,6 +26,8 @@ _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
 _MAX_SELECTED = 300
 PROBE = "test_greenlane_probe.py"
+HERE = ("import builtins", "builtins.__file__ = __file__")
+"""What a script names so is a file of the folder that the tests to come stand in."""
 _CASE = "greenlane_case"
 """A name that no fixture of a project has."""
 _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "collections", "enum"})
@@ -240,7 +242,7 @@ def _group_of(case: Case) -> _Group:
 
 
 def _probe_text(groups: Sequence[_Group]) -> str:
-    lines = ["import greenlane_explore", "import pytest", ""]
+    lines = [*HERE, "import greenlane_explore", "import pytest", ""]
     for number, (fixtures, marks) in enumerate(groups):
         names = sorted(fixtures)
         values = ", ".join(f"{name!r}: {name}" for name in names)

@@ -6,6 +6,8 @@ import ast
 import copy
 from collections.abc import Mapping, Sequence, Set
 
+_CHANGING = frozenset({"setdefault", "update", "pop", "popitem", "clear"})
+
 
 def fold(body: Sequence[ast.stmt]) -> list[ast.stmt]:
     """The statements that are left, conditions that are decided taken out; the others stay as they are."""
@@ -163,3 +165,12 @@ def given_back(body: list[ast.stmt], stored: Set[str]) -> tuple[list[ast.stmt], 
         block = ast.With(items=last.items, body=[*last.body[:-1], ast.copy_location(kept, inner)])
         return [*body[:-1], ast.copy_location(block, last)], ast.Name(id=name, ctx=ast.Load())
     return body, None
+
+
+def changed_in_place(body: Sequence[ast.stmt]) -> set[str]:
+    """Names of dicts that statements change: `options.setdefault("limit", 3)`."""
+    nodes = [n for s in body for n in ast.walk(s)]
+    called = [n.func for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
+    held = [func.value for func in called if func.attr in _CHANGING]
+    held += [n.value for n in nodes if isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load)]
+    return {one.id for one in held if isinstance(one, ast.Name)}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import functools
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -78,7 +79,8 @@ class Gatekeeper:
     ) -> list[Judged]:
         """Every gate but the last (the whole suite), each test on its own. `gap` adds the open branches, and the
         mutants to try; without it, they are those of the open lines."""
-        facts = {test.name: _static_facts(test, scene, style) for test in tests}
+        tops_of = functools.cache(functools.partial(imported_tops, scene.tree))
+        facts = {test.name: _static_facts(test, scene, style, tops_of) for test in tests}
         sound = [test for test in tests if _is_sound(facts[test.name])]
         reached: dict[str, Targets] = {}
         noticed: dict[str, frozenset[str]] = {}
@@ -244,7 +246,8 @@ def _is_sound(facts: TestFacts) -> bool:
     return bool(facts.parses and facts.asserts) and facts.foreign_imports == () and facts.harms == ()
 
 
-def _static_facts(test: WrittenCase, scene: Scene, style: Style) -> TestFacts:
+def _static_facts(test: WrittenCase, scene: Scene, style: Style, tops_of: Callable[[str], frozenset[str]]) -> TestFacts:
+    """`tops_of` says what a file imports itself."""
     if test.given is not None:
         return given_facts(test.name, test.given, scene.modules)
     text = render_file([test], style)
@@ -254,9 +257,7 @@ def _static_facts(test: WrittenCase, scene: Scene, style: Style) -> TestFacts:
         return TestFacts(parses=False)
     return TestFacts(
         parses=True,
-        foreign_imports=tuple(
-            sorted(set(_foreign(tree, scene.modules | _tops(test) | imported_tops(scene.tree, _path_of(test)))))
-        ),
+        foreign_imports=tuple(sorted(set(_foreign(tree, scene.modules | _tops(test) | tops_of(_path_of(test)))))),
         harms=(),
         asserts=asserts_something(tree),
     )

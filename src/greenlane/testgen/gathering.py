@@ -10,13 +10,12 @@ from itertools import chain, islice
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.inputs import Case
 from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
@@ -80,9 +79,8 @@ class Gatherer:
         """The scripts of these tests, each test read once."""
         unread = [test for test in tests if test not in self._read_scripts]
         self._read_scripts |= {test: [] for test in unread}
-        for one in read_scripts(self._scene.tree, unread):
-            if is_readable(one.script):
-                self._read_scripts[one.test].append(one)
+        for one in read_scripts(self._scene.tree, unread, self._scene.folder):
+            self._read_scripts[one.test].append(one)
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
 
     def _kept(self, function: Function) -> dict[str, str]:
@@ -134,15 +132,6 @@ class Gatherer:
 def _is_named_by_none(function: Function, scripts: Sequence[FoundScript]) -> bool:
     """Whether tests reach what one can call from outside, but only through something else."""
     return not function.name.startswith("_") and not any(function.name in one.script.text for one in scripts)
-
-
-def is_readable(script: Script) -> bool:
-    """Whether every statement can be read again: what is put together from a test, its helpers and its fixtures may be
-    something that can't be written as a program."""
-    try:
-        return all(parse_source(text) for text in (*script.setup, script.look))
-    except UnreadableSourceError:
-        return False
 
 
 def _shortened(case: Case) -> list[Case]:

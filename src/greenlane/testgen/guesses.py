@@ -15,6 +15,7 @@ from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.inputs import Description
+from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Plain, typed_values
 from greenlane.testgen.uses import STAND_IN
@@ -65,8 +66,11 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
-    STAND_IN: ("unittest.mock", STAND_IN), "signature": ("inspect", "signature"), **CALLABLES_NEED,
+    STAND_IN: ("unittest.mock", STAND_IN), NAMESPACE: ("types", NAMESPACE), "signature": ("inspect", "signature"),
+    **CALLABLES_NEED,
 }  # fmt: skip
+GUESSED = frozenset({_KNOWN[STAND_IN], _KNOWN[NAMESPACE]})
+"""Imports that nothing but a guessed value brings."""
 _FIXTURES = frozenset({"tmp_path"})
 _WORDS = re.compile(r"\w+")
 _NEEDY = re.compile(rf"\b({'|'.join([*_KNOWN, *_FIXTURES])}|[A-Z]\w*)\b")
@@ -134,7 +138,16 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         used = in_turn(values[:_OF_A_KIND] for values in told)
         asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
         mixed = in_turn([numbers[:4], texts[:6]])
-        found = [*used, *_by_name(param.name), *asked, *mixed, *_UNKNOWN, *pools["dict"][:2], *map(repr, TEXTS[:5])]
+        found = [
+            *param.samples,
+            *used,
+            *_by_name(param.name),
+            *asked,
+            *mixed,
+            *_UNKNOWN,
+            *pools["dict"][:2],
+            *map(repr, TEXTS[:5]),
+        ]
     return list(dict.fromkeys(found))
 
 

@@ -18,8 +18,7 @@ def short_helper(node: ast.stmt, used: Set[str]) -> ast.stmt | None:
     """A helper as it may be copied into a test: where it is too long with its docstrings without them, of a class that
     is too long even so the members that the names in `used` lead to. None if that does not help, and for a fixture or a
     test."""
-    decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
-    if any("fixture" in d for d in decorators) or getattr(node, "name", "").lower().startswith("test"):
+    if not is_helper(node):
         return None
     if (node.end_lineno or node.lineno) - node.lineno < _MAX_LINES:
         return node
@@ -30,6 +29,12 @@ def short_helper(node: ast.stmt, used: Set[str]) -> ast.stmt | None:
         return None
     shorter = _with_members(node, used)
     return shorter if shorter.body and len(ast.unparse(shorter).splitlines()) <= _MAX_LINES else None
+
+
+def is_helper(node: ast.stmt) -> bool:
+    """Whether it is neither a test nor a fixture: another file may name it without being given tests by that."""
+    decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
+    return not any("fixture" in d for d in decorators) and not getattr(node, "name", "").lower().startswith("test")
 
 
 def _without_words(node: ast.stmt) -> ast.stmt:

@@ -8,21 +8,29 @@ import ast
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from types import MappingProxyType
 
 from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import Function, Param, list_functions
+from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.reading import parse_text, read_inside
 from greenlane.testgen.uses import members_of, with_uses
 
+_NONE: Constructors = MappingProxyType({})
 _MAX_AROUND, _MAX_BYTES = 60, 400_000
 """Files that may import the changed one, and how large each may be."""
 
 
-def offered_by(functions: Iterable[Function], parsed: ast.Module) -> dict[str, tuple[Param, ...]]:
-    """What the functions and classes of a module take, by name."""
+def offered_by(
+    functions: Iterable[Function], parsed: ast.Module, known: Constructors = _NONE
+) -> dict[str, tuple[Param, ...]]:
+    """What the functions and classes of a module take, by name; `known` are classes of other modules, from which its
+    own may inherit."""
     members = members_of(parsed)
     classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
-    made = {name: with_uses(params, classes[name], members) for name, params in list_constructors(parsed).items()}
+    made = {
+        name: with_uses(params, classes[name], members) for name, params in list_constructors(parsed, known).items()
+    }
     return {f.name: f.params for f in functions if not f.name.startswith("__")} | made
 
 

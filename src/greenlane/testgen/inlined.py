@@ -11,36 +11,53 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
+from typing import TypeAlias, TypeGuard
 
 import msgspec
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.exchanged import Renaming
 from greenlane.testgen.opened import opening, put_inside, with_blocks
 from greenlane.testgen.parametrised import parametrised
 
 _SETUPS = ("setUp", "setup_method", "setup")
 _CLASS_SETUPS = ("setUpClass", "setup_class")
-_TEARDOWNS = frozenset({"tearDown", "teardown_method", "teardown", "tearDownClass", "teardown_class"})
+_TEARDOWNS = ("tearDown", "teardown_method", "teardown")
+_CLASS_TEARDOWNS = ("tearDownClass", "teardown_class")
 _NONE: Mapping[str, ast.ClassDef] = MappingProxyType({})
 _MAX_BODY = 8
 _MAX_DEEP = 4
 _SELF = "self"
+_WITHOUT_EFFECT = frozenset({
+    "self", "cls", "request", "capsys", "capsysbinary", "capfd", "capfdbinary", "caplog", "recwarn", "monkeypatch",
+    "mocker", "tmp_path", "tmp_path_factory", "tmpdir", "tmpdir_factory",
+})  # fmt: skip
+"""What a test is given that does nothing unless it is asked."""
+
+
+WritingOut: TypeAlias = Callable[[FunctionNode, str], FunctionNode]
+"""A set-up with what the methods of the class that it calls do, in place of these calls."""
 
 
 class Inlined(msgspec.Struct, frozen=True):
-    """A test as if it made itself what its file gives it: `setup` comes first; `arguments` are given from elsewhere."""
+    """A test as if it made itself what its file gives it: `setup` comes first; `arguments` are given from elsewhere,
+    the `silent` ones of them for what they do, since the test does not name them."""
 
     setup: tuple[ast.stmt, ...]
     body: tuple[ast.stmt, ...]
     arguments: frozenset[str]
+    silent: frozenset[str] = frozenset()
 
 
 class Givers:
     """The fixtures and classes of one test file; `bases` are classes of other files that its own inherit from."""
 
-    def __init__(self, parsed: ast.Module, bases: Mapping[str, ast.ClassDef] = _NONE) -> None:
+    def __init__(
+        self, parsed: ast.Module, bases: Mapping[str, ast.ClassDef] = _NONE, written_out: WritingOut | None = None
+    ) -> None:
+        self._expand_calls = written_out or (lambda node, _: node)
         own = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
         self._classes = {**bases, **own}
         self.parametrised = parametrised(parsed.body)
@@ -55,13 +72,56 @@ class Givers:
         arguments = {argument.arg for argument in test.args.args} - rows
         line = lineage(self._classes, owner)
         if line and _SELF in arguments:
-            first, body = _without_self(line, body, self._top | arguments | rows)
+            first, body, more = self._without_self(line, body, arguments | rows)
+            arguments |= more - rows
         own = {name: fixture for node in line for name, fixture in _fixtures_of(node.body).items()}
         setup: list[ast.stmt] = []
         taken = {name for node in (*first, *body) for name in _stored(node)} | arguments | rows | self._top
         left = self._expand(sorted(arguments), self._fixtures | own, setup, taken, _MAX_DEEP)
         before, inside = put_inside([*setup, *first], body)
-        return Inlined(tuple(before), tuple(inside), frozenset(left))
+        named = {name for node in (*setup, *first, *test.body) for name in _names_of(node)}
+        asked = used_by([*(one.decorator_list for one in line), test.decorator_list])
+        silent = (left - named - _WITHOUT_EFFECT | asked) - self._fixtures.keys() - own.keys() - self._top
+        return Inlined(tuple(before), tuple(inside), frozenset(left), frozenset(silent))
+
+    def _without_self(
+        self, line: Sequence[ast.ClassDef], body: Sequence[ast.stmt], taken: Set[str]
+    ) -> tuple[list[ast.stmt], list[ast.stmt], frozenset[str]]:
+        """What the constants and set-ups of a class and its bases give, the test's body with plain names for what is
+        put on `self`, and the fixtures that the set-ups are given."""
+        before = [*self._set_up(line, _CLASS_SETUPS), *self._set_up(line, _SETUPS)]
+        after = [*_torn_down(line, _TEARDOWNS), *_torn_down(line, _CLASS_TEARDOWNS)]
+        given: frozenset[str] = frozenset()
+        for fixture in map(self._expanded_in(line), _autouse(line)):
+            first, last, more = _as_set_up(fixture)
+            before, after, given = [*before, *first], [*last, *after], given | more
+        constants = _constants(line)
+        names = {n.attr for node in (*before, *body) for n in ast.walk(node) if _is_put(n)}
+        names |= {name for node in constants for name in _stored(node)}
+        if not any(isinstance(n, ast.Attribute) and _is_own(n) and n.attr in names for s in body for n in ast.walk(s)):
+            return [], list(body), frozenset()
+        done = with_blocks(before, after)
+        locals_ = {name for node in (*body, *done) for name in _names_of(node)}
+        others = set(dir(builtins)) | taken | self._top | locals_
+        called = {name: name if name not in others else f"{name}_2" for name in names}
+        names_of_ours = {name: other for name, other in called.items() if other not in others | (names - {name})}
+        plain, renaming = _Plain(names_of_ours), Renaming(names_of_ours)
+        first = [*(_seen_as(renaming, node) for node in constants), *(_seen_as(plain, node) for node in done)]
+        return first, [_seen_as(plain, node) for node in body], given
+
+    def _set_up(self, line: Sequence[ast.ClassDef], names: Sequence[str]) -> list[ast.stmt]:
+        """The statements of a set-up, after those of the bases where it calls them."""
+        done: list[ast.stmt] = []
+        for owner in line:
+            members = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
+            setup = next((members[name] for name in names if name in members), None)
+            if setup is None or not setup.args.args:
+                continue
+            done = [*(done if "super(" in ast.unparse(setup) else ()), *_body_as_self(self._expanded_in(line)(setup))]
+        return [node for node in done if not ast.unparse(node).startswith("super(")]
+
+    def _expanded_in(self, line: Sequence[ast.ClassDef]) -> Callable[[FunctionNode], FunctionNode]:
+        return lambda node: self._expand_calls(node, line[-1].name)
 
     def constants_of(self, owner: str) -> dict[str, ast.expr]:
         """What a class and those that it inherits from give names to, as its methods call them."""
@@ -96,6 +156,13 @@ class Givers:
         return left
 
 
+def used_by(decorators: Iterable[Sequence[ast.expr]]) -> set[str]:
+    """The fixtures that `@pytest.mark.usefixtures("clean")` asks for."""
+    calls = [one for row in decorators for one in row if isinstance(one, ast.Call)]
+    given = [a for one in calls if ast.unparse(one.func).endswith("usefixtures") for a in one.args]
+    return {a.value for a in given if isinstance(a, ast.Constant) and isinstance(a.value, str)}
+
+
 def _fixtures_of(body: Sequence[ast.stmt]) -> dict[str, ast.FunctionDef]:
     """Fixtures without parameters of their own, by the name under which a test takes them."""
     found = {}
@@ -111,8 +178,9 @@ def _fixtures_of(body: Sequence[ast.stmt]) -> dict[str, ast.FunctionDef]:
 
 
 def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[ast.stmt] | None:
-    """What the fixture does, ending in `name = ...`; None if it cleans up after itself, or decides, or uses `self`."""
-    body = [node for node in fixture.body if not _is_docstring(node)]
+    """What the fixture does, ending in `name = ...`, and in a block where it cleans up after itself; None if it
+    decides, or uses `self`."""
+    body, after = _and_after([node for node in fixture.body if not _is_docstring(node)])
     last = body[-1] if body else None
     block = opening(fixture, name)
     given = last.value if isinstance(last, ast.Return | ast.Expr) else None
@@ -125,6 +193,7 @@ def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[as
     ):
         return None
     before = [copy.deepcopy(node) for node in body[:-1]]
+    body += after
     bound = {stored for node in (*before, *([block] if block else [])) for stored in _stored(node)} - {name}
     loaded = {n.id for node in body for n in ast.walk(node) if isinstance(n, ast.Name)}
     extends = name in {argument.arg for argument in fixture.args.args}  # the fixture of that name from elsewhere
@@ -132,9 +201,17 @@ def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[as
         return None
     if block is not None:
         return [*before, block]
-    if given is None or (isinstance(given, ast.Name) and given.id == name):
-        return before
-    return [*before, _assigned(name, given)]
+    made = [] if given is None or (isinstance(given, ast.Name) and given.id == name) else [_assigned(name, given)]
+    return with_blocks([*before, *made], after)
+
+
+def _and_after(body: list[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """A fixture's statements up to its `yield`, and those that come after the test: `try: yield ... finally: ...`."""
+    block = body[-1] if body else None
+    if isinstance(block, ast.Try) and block.finalbody and not block.handlers and _is_plain_yield(block.body[-1]):
+        return [*body[:-1], *block.body], block.finalbody
+    places = [place for place, node in enumerate(body) if _is_plain_yield(node)]
+    return (body[: places[0] + 1], body[places[0] + 1 :]) if len(places) == 1 else (body, [])
 
 
 def lineage(classes: Mapping[str, ast.ClassDef], name: str) -> list[ast.ClassDef]:
@@ -151,56 +228,70 @@ def lineage(classes: Mapping[str, ast.ClassDef], name: str) -> list[ast.ClassDef
     return list(found.values())
 
 
-def _without_self(
-    line: Sequence[ast.ClassDef], body: Sequence[ast.stmt], taken: Set[str]
-) -> tuple[list[ast.stmt], list[ast.stmt]]:
-    """What the constants and set-ups of a class and its bases give, and the test's body, with plain names for what they
-    put on `self`; nothing changed where that is not all that `self` is used for."""
-    clean_ups = [n for owner in line for n in owner.body if isinstance(n, ast.FunctionDef) and n.name in _TEARDOWNS]
-    if not all(_sets_back(node) for node in clean_ups):
-        return [], list(body)
-    constants: dict[str, ast.Assign] = {}
-    for owner in line:
-        for node in owner.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                constants.pop(node.targets[0].id, None)
-                constants[node.targets[0].id] = node
-    done = with_blocks([*_set_up(line, _CLASS_SETUPS), *_set_up(line, _SETUPS)])
-    names = {n.attr for node in done for n in ast.walk(node) if isinstance(n, ast.Attribute) and _is_put(n)}
-    names |= {name for node in constants.values() for name in _stored(node)}
-    locals_ = {name for node in (*body, *done) for name in _names_of(node)}
-    others = set(dir(builtins)) | taken | locals_
-    called = {name: name if name not in others else f"{name}_2" for name in names}
-    plain = _Plain({name: other for name, other in called.items() if other not in others | (names - {name})})
-    first = [plain.visit(copy.deepcopy(node)) for node in (*constants.values(), *done)]
-    if any(_uses_self(node) for node in first):
-        return [], list(body)
-    return first, [plain.visit(copy.deepcopy(node)) for node in body]
+def _constants(line: Sequence[ast.ClassDef]) -> list[ast.Assign]:
+    """What the bodies of a class and its bases give names to, each once, as the class has it."""
+    found: dict[str, ast.Assign] = {}
+    for node in (node for owner in line for node in owner.body):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Tuple):
+            name = ast.unparse(node.targets[0])
+            found.pop(name, None)
+            found[name] = node
+    return list(found.values())
 
 
-def _sets_back(clean_up: ast.FunctionDef) -> bool:
-    """Whether it only gives back to attributes what they held: `os.environ = self.environ_before`."""
-    return all(
-        isinstance(node, ast.Assert | ast.Pass)
-        or _is_docstring(node)
-        or ast.unparse(node).startswith("super(")
-        or (isinstance(node, ast.Assign) and all(isinstance(target, ast.Attribute) for target in node.targets))
-        for node in clean_up.body
-    )
+def _autouse(line: Sequence[ast.ClassDef]) -> list[ast.FunctionDef]:
+    """The fixtures of a class and its bases that all of their tests are given, the last of each name."""
+    found: dict[str, ast.FunctionDef] = {}
+    for node in (node for owner in line for node in owner.body if isinstance(node, ast.FunctionDef)):
+        marks = [ast.unparse(one) for one in node.decorator_list]
+        if any("fixture(" in mark and "autouse=True" in mark and "params=" not in mark for mark in marks):
+            found[node.name] = node
+    return list(found.values())
 
 
-def _set_up(line: Sequence[ast.ClassDef], names: Sequence[str]) -> list[ast.stmt]:
-    """The statements of a set-up, after those of the bases where it calls them."""
+def _as_set_up(fixture: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt], frozenset[str]]:
+    """What such a fixture does before and after a test, and what it is given; nothing of one that decides."""
+    body = [node for node in fixture.body if not _is_docstring(node)]
+    ends = [place for place, node in enumerate(body) if any(map(_is_way, _own_nodes(node)))]
+    if not ends:
+        ends = [len(body)]
+    place = ends[0]
+    plain = place == len(body) or isinstance(body[place], ast.Return) or _is_plain_yield(body[place])
+    if len(ends) > 1 or not plain:
+        return [], [], frozenset()
+    given = {argument.arg for argument in fixture.args.args} - {_SELF, "request"}
+    return body[:place], body[place + 1 :], frozenset(given)
+
+
+def _is_plain_yield(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield)
+
+
+def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """A statement's nodes without those of functions in it."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, FunctionNode | ast.Lambda):
+            yield from _own_nodes(child)
+
+
+def _body_as_self(node: FunctionNode) -> list[ast.stmt]:
+    first = node.args.args[0].arg
+    own = [_Renamed(first).visit(copy.deepcopy(n)) for n in node.body if not _is_docstring(n)]
+    return [node for node in own if not isinstance(node, ast.Global)]
+
+
+def _torn_down(line: Sequence[ast.ClassDef], names: Sequence[str]) -> list[ast.stmt]:
+    """The statements of a clean-up, before those of the bases where it calls them."""
     done: list[ast.stmt] = []
-    for owner in line:
+    for owner in reversed(line):
         members = {node.name: node for node in owner.body if isinstance(node, ast.FunctionDef)}
-        setup = next((members[name] for name in names if name in members), None)
-        if setup is None or not setup.args.args:
-            continue
-        own = [_Renamed(setup.args.args[0].arg).visit(copy.deepcopy(n)) for n in setup.body if not _is_docstring(n)]
-        own = [node for node in own if not isinstance(node, ast.Global)]
-        done = [*(done if "super(" in ast.unparse(setup) else ()), *own]
-    return [node for node in done if not ast.unparse(node).startswith("super(")]
+        found = next((members[name] for name in names if name in members), None)
+        if found is not None and found.args.args:
+            done += [node for node in _body_as_self(found) if not ast.unparse(node).startswith("super(")]
+            if "super(" not in ast.unparse(found):
+                break
+    return done
 
 
 class _Renamed(ast.NodeTransformer):
@@ -225,16 +316,17 @@ class _Plain(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
+def _seen_as(transformer: ast.NodeTransformer, node: ast.stmt) -> ast.stmt:
+    seen: ast.stmt = transformer.visit(copy.deepcopy(node))
+    return seen
+
+
 def _is_own(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == _SELF
 
 
-def _is_put(node: ast.Attribute) -> bool:
-    return _is_own(node) and isinstance(node.ctx, ast.Store)
-
-
-def _uses_self(node: ast.AST) -> bool:
-    return any(isinstance(n, ast.Name) and n.id == _SELF for n in ast.walk(node))
+def _is_put(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and _is_own(node) and isinstance(node.ctx, ast.Store)
 
 
 def _is_docstring(node: ast.stmt) -> bool:

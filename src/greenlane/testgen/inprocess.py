@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from greenlane.suite.runner import SuiteRequest, SuiteRunner
-from greenlane.testgen.explore import Given, decode_lines
+from greenlane.testgen.explore import HERE, Given, decode_lines
 from greenlane.testgen.scene import Scene
 
 _INSIDE = Path(__file__).with_name("inside")
@@ -53,7 +53,7 @@ async def search_inside(
 
 
 def _probe_text(name: str, groups: Sequence[frozenset[str]]) -> str:
-    lines = [f"import greenlane_{name}", ""]
+    lines = [*HERE, f"import greenlane_{name}", ""]
     for number, fixtures in enumerate(groups):
         names = sorted(fixtures)
         values = ", ".join(f"{fixture!r}: {fixture}" for fixture in names)

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -41,7 +40,7 @@ def with_other_methods(case: Case, habits: Habits) -> Iterator[Case]:
         own = call.func.attr
         others = [name for name in habits.get((call.func.value.id, len(call.args)), ()) if name != own]
         for name in others[:_METHODS]:
-            script = msgspec.structs.replace(case.script, look=_renamed(case.script.look, number, name))
+            script = msgspec.structs.replace(case.script, look=_called_as(case.script.look, number, name))
             yield msgspec.structs.replace(case, script=script, carved=False, steps=case.steps + 1)
 
 
@@ -52,8 +51,8 @@ def _calls(text: str) -> list[ast.Call]:
         return []
 
 
-def _renamed(look: str, number: int, name: str) -> str:
-    tree = copy.deepcopy(parse_source(look))
+def _called_as(look: str, number: int, name: str) -> str:
+    tree = parse_source(look)
     call = [node for node in ast.walk(tree) if isinstance(node, ast.Call)][number]
     assert isinstance(call.func, ast.Attribute)
     call.func.attr = name

@@ -19,10 +19,10 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.inputs import MAX_STATEMENT, Case
 from greenlane.testgen.scripts import INSIDE
 from greenlane.testgen.source import Source
-from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets, line_of
 
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
@@ -90,12 +90,8 @@ def _held_against(source: Source, line: int, limits: dict[str, str]) -> Iterator
 
 def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None:
     """The same with the limit set before; None for what would be too long, or can't be looked at inside of a block."""
-    script = case.script
-    before, look = (list(script.setup), script.look) if script else before_and_call(case)
-    imports = script.imports if script else case.imports
-    if script is None and case.receiver is None:
-        imports |= {(case.entry.module, case.entry.called)}
-    fixtures = case.fixtures
+    script = as_script(case)
+    imports, before, look, fixtures = script.imports, list(script.setup), script.look, case.fixtures
     if unittest:
         if not _is_expression(look):
             return None
@@ -106,10 +102,9 @@ def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None
         setup, fixtures = [f"monkeypatch.setattr({place!r}, {value})", *before], fixtures | {"monkeypatch"}
     if any(len(text) > MAX_STATEMENT for text in setup):
         return None
-    made = msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look) if script else None
     return msgspec.structs.replace(
         case,
-        script=made or Script(imports=imports, setup=tuple(setup), look=look),
+        script=msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look),
         receiver=None,
         arguments=(),
         history=(),

@@ -23,6 +23,7 @@ from greenlane.testgen.inputs import (
     is_harmless,
     steps_of,
 )
+from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Written, typed_values
 
 _RECEIVERS = 3
@@ -35,10 +36,15 @@ _KIN_WORDS = frozenset({"other", "rhs", "right", "that"})
 
 
 def made_receivers(
-    entry: Function, calls: Iterable[CarvedCall], constructors: Constructors, made: Sequence[Receiver] = ()
+    entry: Function,
+    calls: Iterable[CarvedCall],
+    constructors: Constructors,
+    made: Sequence[Receiver] = (),
+    given: Sequence[Receiver] = (),
 ) -> list[Receiver]:
     """Objects of a method's class: as tests make and use them, or else those `made` from what tests gave the class, or
-    else made with no more than the class demands."""
+    else made with no more than the class demands, and as other functions have `given` them: first of all, where the
+    class demands something."""
     if entry.kind not in {"method", "property"} or entry.owner is None:
         return []
     found: dict[str, Receiver] = {}
@@ -50,10 +56,14 @@ def made_receivers(
         ordered = sorted(found.values(), key=lambda r: (len(r.history), len(r.made.text), r.key))
         plain = [r for r in ordered if not r.history][:_RECEIVERS]
         return [*plain, *[r for r in ordered if r.history][: 2 * _RECEIVERS - len(plain)]]
-    return list(made) or [Receiver(one) for one in _objects(entry.owner, entry, constructors)]
+    if made:
+        return list(made)
+    own = [Receiver(one) for one in objects_of(entry.owner, entry, constructors)]
+    demands = any(param.default is None for param in constructors.get(entry.owner, ()))
+    return list(in_turn([given, own])) if demands else [*own, *given]
 
 
-def _objects(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:
+def objects_of(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:
     """Objects of a class, made from guesses for what it demands."""
     params = [p for p in constructors.get(name, ()) if p.default is None]
     pools = [_parts_of(param, entry, constructors, depth) for param in params]
@@ -127,7 +137,7 @@ def _values(
     found = [described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
     words = _words(param.annotation or param.told) if depth <= _DEPTH else set[str]()
     named = [c for c in constructors if c[:1].isupper() and c in words]
-    made = {name: _objects(name, entry, constructors, depth) for name in named}
+    made = {name: objects_of(name, entry, constructors, depth) for name in named}
     held = tuple((name, tuple(Written(one.text) for one in objects)) for name, objects in made.items() if objects)
     nested = typed_values(param.annotation, (*plain_values(entry), *held), even_plain=True) if held else ()
     objects = [described(text, entry) for text in nested] or [one for objects in made.values() for one in objects]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
@@ -38,11 +38,11 @@ def list_named(cases: Iterable[Case]) -> Named:
     for script in [case.script for case in cases if case.script is not None]:
         bound = {bound_by(pair): pair for pair in script.imports}
         for called, name, value, beside in _given(script):
-            text = ast.unparse(value)
-            free = _free(value)
-            if len(text) > _LONGEST or not all(one in bound or hasattr(builtins, one) for one in free):
+            needs = needs_of(value, bound)
+            if needs is None:
                 continue
-            imports[text] = frozenset(bound[one] for one in free if one in bound)
+            text = ast.unparse(value)
+            imports[text] = needs
             if called:
                 options.setdefault(called, {}).setdefault((name, text))
             else:
@@ -69,11 +69,16 @@ def _given(script: Script) -> Iterator[tuple[str, str, ast.expr, tuple[str, ...]
                     yield "", key, value, tuple(other for other, _ in named if other != key)[:_BESIDE]
 
 
-def _free(value: ast.expr) -> Set[str]:
+def needs_of(value: ast.expr, bound: Mapping[str, Import]) -> frozenset[Import] | None:
+    """What a part of a script needs to mean the same anywhere, of what is `bound` by its imports; None for one that is
+    too long, or names something else."""
     nodes = list(ast.walk(value))
     own = {n.arg for n in nodes if isinstance(n, ast.arg)}
     own |= {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    return {n.id for n in nodes if isinstance(n, ast.Name)} - own
+    free = {n.id for n in nodes if isinstance(n, ast.Name)} - own
+    if len(ast.unparse(value)) > _LONGEST or not all(name in bound or hasattr(builtins, name) for name in free):
+        return None
+    return frozenset(bound[name] for name in free if name in bound)
 
 
 def _few(rows: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:

@@ -1,10 +1,16 @@
-"""What a test is given inside of a `with` block of its fixture or its set-up, as that block around the test. Pure; for
-`inlined.py`.
+"""What a test is given inside of a `with` block of its fixture or its set-up, as that block around the test, and what
+its clean-up does otherwise. Pure; for `inlined.py`.
 
     @pytest.fixture
     def till():                                with Till() as till:
         with Till() as till:         ->            (the test)
             yield till
+
+    def setUp(self):                           till = Till()
+        self.till = Till()           ->        try:
+                                                   (the test)
+    def tearDown(self):                        finally:
+        self.till.close()                          till.close()
 """
 
 from __future__ import annotations
@@ -12,6 +18,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Sequence
+from typing import TypeGuard
 
 _MARK = "greenlane_opened"
 _SELF = "self"
@@ -41,34 +48,88 @@ def opened(items: list[ast.withitem], body: list[ast.stmt], place: ast.stmt) -> 
     return made
 
 
-def with_blocks(done: Sequence[ast.stmt]) -> list[ast.stmt]:
-    """The statements of a set-up, with a block for `x.__enter__()` where its clean-up leaves it, and for what
-    `self.enterContext` enters."""
-    left = {text for node in done for text in [_left(node)] if text}
+def with_blocks(done: Sequence[ast.stmt], after: Sequence[ast.stmt] = ()) -> list[ast.stmt]:
+    """The statements of a set-up: with a block for what it enters by hand (`x.__enter__()`, `patcher.start()`) and its
+    clean-up leaves, for what `self.enterContext` enters, and at the end one for what the clean-up does otherwise: what
+    the set-up registers, and the statements `after` the test."""
+    registered = [call for node in done for call in [_registered(node)] if call is not None]
+    last = [node for node in after if not isinstance(node, ast.Assert)]
+    ends = [*last, *(_stated(call) for call in reversed(registered))]
+    left = {text for node in ends for text in [_left(node)] if text}
+    patchers = {
+        ast.unparse(target)
+        for node in done
+        if isinstance(node, ast.Assign) and _is_patch(node.value)
+        for target in node.targets
+    }
+    entered: set[str] = set()
     found: list[ast.stmt] = []
     for node in done:
         call = node.value if isinstance(node, ast.Expr | ast.Assign) else None
         func = call.func if isinstance(call, ast.Call) else None
-        if _left(node) or not isinstance(call, ast.Call) or not isinstance(func, ast.Attribute):
-            found += [] if _left(node) else [node]
+        if _registered(node) is not None:
+            continue
+        if not isinstance(call, ast.Call) or not isinstance(func, ast.Attribute):
+            found.append(node)
             continue
         target = node.targets[0] if isinstance(node, ast.Assign) else None
+        held = ast.unparse(func.value)
+        started = func.attr == "start" and (held in patchers or _is_patch(func.value))
         if ast.unparse(func) == f"{_SELF}.enterContext" and len(call.args) == 1:
             found.append(opened([ast.withitem(context_expr=call.args[0], optional_vars=target)], [], node))
-        elif func.attr == "__enter__" and ast.unparse(func.value) in left:
+        elif (func.attr == "__enter__" and held in left) or (started and ({held, _EVERY} & left)):
+            entered.add(held)
             found.append(opened([ast.withitem(context_expr=func.value, optional_vars=target)], [], node))
         else:
             found.append(node)
-    return found
+    others = [node for node in ends if _left(node) not in {*entered, _EVERY if entered else ""} or not _left(node)]
+    return [*found, closing(others)] if others else found
+
+
+def closing(after: Sequence[ast.stmt]) -> ast.Try:
+    """A block that what comes after it belongs into, and at whose end these statements stand."""
+    made = ast.Try(body=[], handlers=[], orelse=[], finalbody=[copy.deepcopy(node) for node in after])
+    setattr(made, _MARK, True)
+    return made
+
+
+def is_around(node: ast.stmt) -> TypeGuard[ast.With | ast.Try]:
+    """Whether it is a block that a fixture or a set-up put around the test."""
+    return isinstance(node, ast.With | ast.Try) and bool(getattr(node, _MARK, False))
+
+
+_EVERY = "every patcher"
+
+
+def _registered(node: ast.stmt) -> ast.Call | None:
+    """What `self.addCleanup(...)` or `request.addfinalizer(...)` has done in the end; None of any other statement."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not call.args:
+        return None
+    if ast.unparse(call.func) not in {f"{_SELF}.addCleanup", "request.addfinalizer"}:
+        return None
+    return ast.Call(func=call.args[0], args=call.args[1:], keywords=call.keywords)
+
+
+def _stated(call: ast.Call) -> ast.stmt:
+    return ast.fix_missing_locations(ast.copy_location(ast.Expr(value=call), call.func))
 
 
 def _left(node: ast.stmt) -> str:
-    """What `self.addCleanup(x.__exit__, ...)` leaves in the end; empty for any other statement."""
+    """What `x.__exit__(...)` or `x.stop()` leaves in the end; empty for any other statement."""
     call = node.value if isinstance(node, ast.Expr) else None
-    if not isinstance(call, ast.Call) or ast.unparse(call.func) != f"{_SELF}.addCleanup" or not call.args:
+    done = call.func if isinstance(call, ast.Call) else None
+    if not isinstance(done, ast.Attribute):
         return ""
-    done = call.args[0]
-    return ast.unparse(done.value) if isinstance(done, ast.Attribute) and done.attr == "__exit__" else ""
+    if done.attr == "stopall" and _is_patch(done.value):
+        return _EVERY
+    return ast.unparse(done.value) if done.attr in {"__exit__", "stop"} else ""
+
+
+def _is_patch(node: ast.expr) -> bool:
+    """Whether it is `patch` of the standard library's stand-ins, or a call of it."""
+    func = node.func if isinstance(node, ast.Call) else node
+    return "patch" in ast.unparse(func).split("(")[0].split(".")
 
 
 def put_inside(setup: Sequence[ast.stmt], body: Sequence[ast.stmt]) -> tuple[list[ast.stmt], list[ast.stmt]]:
@@ -76,8 +137,9 @@ def put_inside(setup: Sequence[ast.stmt], body: Sequence[ast.stmt]) -> tuple[lis
     before, after = list(setup), list(body)
     for place in reversed(range(len(before))):
         node = before[place]
-        if isinstance(node, ast.With) and getattr(node, _MARK, False):
-            block = ast.With(items=node.items, body=[*node.body, *before[place + 1 :], *after])
-            after = [ast.fix_missing_locations(ast.copy_location(block, node))]
+        if is_around(node):
+            block = copy.copy(node)  # with its mark
+            block.body = [*node.body, *before[place + 1 :], *after] or [ast.Pass()]
+            after = [ast.fix_missing_locations(block)]
             before = before[:place]
     return before, after

@@ -1,15 +1,20 @@
-"""Optional arguments of a call: one left out, one given, or those that one condition names together. Pure."""
+"""Arguments of a call: an optional one left out, or given, or those that one condition names together; and one that
+looks as the code asks for (`shapes.py`). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+import ast
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import guess_options
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, Pool
 from greenlane.testgen.turns import in_turn
+
+_FROM_POOL = 8
 
 
 def without_option(case: Case) -> Iterator[Case]:
@@ -55,3 +60,52 @@ def with_options_together(case: Case) -> Iterator[Case]:
         more = tuple((name, values[0]) for name, values in guessed.items() if values)
         if len(more) > 1:
             yield msgspec.structs.replace(case, arguments=(*case.arguments, *more), carved=False, steps=case.steps + 1)
+
+
+def with_sample(case: Case) -> Iterator[Case]:
+    """The same call with one argument that has the places, the keys or the items that the code asks for."""
+    places, named = case.entry.places, {param.name: param for param in case.entry.params}
+    for number, (name, text) in enumerate(case.arguments):
+        param = named.get(name) if name is not None else places[number] if number < len(places) else None
+        for value in param.samples if param is not None else ():
+            if value != text:
+                arguments = (*case.arguments[:number], (name, value), *case.arguments[number + 1 :])
+                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
+
+
+def sampled(node: ast.Call, params: Sequence[Param]) -> Iterator[ast.Call]:
+    """The same for a call in a statement."""
+    plain = [param for param in params if not param.keyword_only]
+    if any(isinstance(argument, ast.Starred) for argument in node.args):
+        return
+    for number, (argument, param) in enumerate(zip(node.args, plain, strict=False)):
+        for value in param.samples:
+            if value != ast.unparse(argument):
+                args = [*node.args[:number], parse_expression(value).body, *node.args[number + 1 :]]
+                yield ast.Call(func=node.func, args=args, keywords=node.keywords)
+
+
+def from_pool(case: Case, pool: Pool) -> Iterator[Case]:
+    """The same call with a value that a test gave to a parameter of the same name elsewhere."""
+    for number, (name, text) in enumerate(case.arguments):
+        param = case.entry.places[number].name if name is None and number < len(case.entry.places) else name
+        for value in pool.get(param or "", ())[:_FROM_POOL]:
+            if value.text == text:
+                continue
+            arguments = (*case.arguments[:number], (name, value.text), *case.arguments[number + 1 :])
+            yield msgspec.structs.replace(
+                case,
+                arguments=arguments,
+                imports=case.imports | set(value.imports),
+                carved=False,
+                steps=case.steps + 1,
+            )
+
+
+def of_wrong_kind(case: Case) -> Iterator[Case]:
+    """The same call with something in place of an argument that is neither a text nor a collection."""
+    for number, (name, text) in enumerate(case.arguments):
+        for other in ("None", "1"):
+            if other != text:
+                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
+                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)

@@ -8,7 +8,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
+
+from greenlane.testgen.opened import is_around
 
 _FIXTURE = "monkeypatch"
 
@@ -37,7 +39,7 @@ def _taken_back(statements: Sequence[ast.stmt], outside: Set[str]) -> list[ast.s
     another way."""
     found: list[ast.stmt] = []
     bound = {n.id for node in statements for n in ast.walk(node) if isinstance(n, ast.Name)}
-    for node in statements:
+    for node in _flat(statements):
         if not any(root_of(part) in outside for part in altered(node)):
             found.append(node)
             continue
@@ -46,6 +48,20 @@ def _taken_back(statements: Sequence[ast.stmt], outside: Set[str]) -> list[ast.s
             return None
         found += made
     return found
+
+
+def _flat(statements: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements with those of a block whose clean-up only gives back to attributes what they held."""
+    for node in statements:
+        if is_around(node) and isinstance(node, ast.Try) and all(map(_sets_back, node.finalbody)):
+            yield from _flat(node.body)
+        else:
+            yield node
+
+
+def _sets_back(node: ast.stmt) -> bool:
+    """`os.environ = environ_before`."""
+    return isinstance(node, ast.Assign) and all(isinstance(target, ast.Attribute) for target in node.targets)
 
 
 def _patches(node: ast.Assign, outside: Set[str], bound: Set[str]) -> list[ast.stmt] | None:

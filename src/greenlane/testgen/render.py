@@ -22,12 +22,13 @@ from greenlane.testgen.neighbours import MARKER, Style
 from greenlane.testgen.receivers import with_columns
 from greenlane.testgen.views import (
     Import,
+    as_raised,
     as_written,
+    kept_items,
     looked_at,
     module_attribute,
     operand,
     parts_of,
-    unbound,
     unwrapped,
     viewed,
     without_doubles,
@@ -146,7 +147,6 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     first = ["self"] if style.form != "function" else []
     names = [] if body.unittest else [name for name, _ in body.parameters]
     signature = ", ".join([*first, *fixtures, *names])
-    script = calls[0].case.script
     marks = script.marks if script is not None else body.loop if body.awaits else None
     head = [f"@{mark}" for mark in marks or ()]
     body.imports |= {("pytest", "")} if head else set()
@@ -189,7 +189,7 @@ def _call(observed: Observed, body: Body, receiver: str | None, arguments: Seque
     """The call with what one does to see something of what it gives; as it is where something else is looked at."""
     outcome, call = observed.outcome, _raw_call(observed, body, receiver, arguments)
     if _is_result_seen(outcome):
-        return call
+        return kept_items(outcome, call)
     seen = msgspec.structs.replace(outcome, view="") if outcome.changes or outcome.entered else outcome
     return looked_at(seen, call, body.imports)
 
@@ -234,9 +234,9 @@ def _raising(outcome: Outcome, call: Sequence[str], body: Body) -> None:
 def _giving(outcome: Outcome, call: str, body: Body) -> None:
     """A call, or the look of a script, with what it gives pinned."""
     if _is_result_seen(outcome):
-        bound = body.warned(outcome, call)
+        bound = body.warned(outcome, kept_items(outcome, call))
         body.lines += [f"result = {bound}"] if bound != "result" else []
-        look = looked_at(outcome, "result", body.imports)
+        look = viewed(outcome, "result", body.imports)
     else:
         look = body.warned(outcome, looked_at(outcome, call, body.imports))
     if outcome.kind == "opaque":
@@ -273,7 +273,7 @@ def _scripted(observed: Observed, script: Script, body: Body) -> None:
     outcome = observed.outcome
     body.lines += [line for statement in script.setup for line in statement.splitlines()]
     if outcome.kind == "raises" and outcome.error is not None:
-        _raising(outcome, unbound(script.look).splitlines(), body)
+        _raising(outcome, as_raised(outcome, script.look).splitlines(), body)
     else:
         _giving(outcome, script.look, body)
     holders = {"result": "result", "error": body.caught}

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
+from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
@@ -29,6 +30,7 @@ from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiv
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
+from greenlane.testgen.makers import given_objects
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
@@ -263,7 +265,7 @@ class Search:
             function = enclosing(self._source.functions, line)
             near = nearest_tests(line, function, self._source, baseline, _TESTS_TO_HUNT) if function else []
             tests |= dict.fromkeys(near)
-        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests)
+        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests, self._scene.folder)
         programs = [one for one in programs if not (self._style.form == "unittest" and one.fixtures)]
         calls = [case for f in functions for case in self._given_to(f)]
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
@@ -282,7 +284,8 @@ class Search:
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
-            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made)
+            given = given_objects(entry, source.functions, source.tree, source.constructors)
+            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made, given)
             seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
             seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
@@ -335,7 +338,12 @@ class Search:
     async def _steady(self, candidates: list[Observed]) -> list[Observed]:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
-        return steady(candidates, again)
+        found = steady(candidates, again)
+        begun = list_beginnings(candidates, again, found)
+        if begun:
+            seen = await self._explorer.explore(self._scene, begun, self.gap)
+            found += steady(seen, await self._explorer.explore(self._scene, begun, again=True))
+        return found
 
 
 def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:

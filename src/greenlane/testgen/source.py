@@ -74,7 +74,11 @@ def read_file(
         gap=gap,
         entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
-        constructors={**offered_around(tree, path), **known_classes.constructors, **offered_by(functions, parsed)},
+        constructors={
+            **offered_around(tree, path),
+            **known_classes.constructors,
+            **offered_by(functions, parsed, known_classes.constructors),
+        },
     )
 
 

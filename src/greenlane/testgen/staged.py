@@ -140,6 +140,15 @@ def _fixtures(setup: Sequence[str], look: str) -> frozenset[str]:
     return frozenset(name for name in ("monkeypatch", "capsys") if f"{name}." in text)
 
 
+def as_script(case: Case) -> Script:
+    """A call as the statements that make it; a script as it is."""
+    if case.script is not None:
+        return case.script
+    before, look = before_and_call(case)
+    called = {(case.entry.module, case.entry.called)} if case.receiver is None else set()
+    return Script(imports=case.imports | called, setup=tuple(before), look=look)
+
+
 def before_and_call(case: Case) -> tuple[list[str], str]:
     before, holder = [], case.receiver
     if case.receiver and case.history:

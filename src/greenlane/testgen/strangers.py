@@ -66,16 +66,19 @@ def _common(name: str, module: str) -> int:
 
 
 def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
-    """The script with each name of a module beside this file made the one of this file that ends in the same word."""
+    """The script with each name of a module beside this file made the one of this file that is called the same, or ends
+    in the same word; what is patched there by a text is patched here."""
     own = [node.name for node in source.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     own = [name for name in own if not name.startswith("_")]
     beside = source.module.rpartition(".")[0]
     swaps: dict[str, str] = {}
     kept = set()
+    moved: dict[str, str] = {}
     for module, name in found.script.imports:
-        alike = [other for other in own if _last_word(other) == _last_word(name)]
+        alike = [name] if name in own else [other for other in own if _last_word(other) == _last_word(name)]
         near = beside and module != source.module and (module == beside or module.rpartition(".")[0] == beside)
-        if near and name.isidentifier() and len(alike) == 1 and name not in own:
+        if near and name.isidentifier() and len(alike) == 1:
+            moved[module] = source.module
             swaps[name] = alike[0]
             kept.add((source.module, alike[0]))
         else:
@@ -83,7 +86,7 @@ def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
     if not swaps:
         return
     try:
-        texts = [_renamed(text, swaps) for text in (*found.script.setup, found.script.look)]
+        texts = [_renamed(text, swaps, moved) for text in (*found.script.setup, found.script.look)]
     except UnreadableSourceError:
         return
     script = msgspec.structs.replace(found.script, imports=frozenset(kept), setup=tuple(texts[:-1]), look=texts[-1])
@@ -95,9 +98,12 @@ def _last_word(name: str) -> str:
     return f"{name[:1].isupper()}{words[-1].lower()}" if words else name
 
 
-def _renamed(text: str, swaps: dict[str, str]) -> str:
+def _renamed(text: str, swaps: dict[str, str], moved: dict[str, str]) -> str:
     tree = parse_source(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in swaps:
             node.id = swaps[node.id]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            home, _, name = node.value.rpartition(".")
+            node.value = f"{moved[home]}.{swaps.get(name, name)}" if home in moved else node.value
     return ast.unparse(tree)

@@ -17,6 +17,7 @@ import msgspec
 
 from greenlane.suite.lines import parse_expression, parse_source
 from greenlane.testgen.code import Function, FunctionNode, Param
+from greenlane.testgen.exchanged import renamed
 from greenlane.testgen.guesses import guess_values, needs_of
 from greenlane.testgen.inputs import CarvedCall, Case, Script
 from greenlane.testgen.staged import before_and_call
@@ -208,7 +209,7 @@ def _is_on(case: Case, owner: str) -> bool:
 def _on_subclass(case: Case, owner: str, statement: str) -> Case | None:
     before, called = before_and_call(case)
     names: Mapping[str, str] = {owner: _name_for(owner)}
-    texts = [_renamed(text, names) for text in (*before, called)]
+    texts = [renamed(text, names) for text in (*before, called)]
     needed, fixtures = needs_of(called, case.entry)
     script = Script(
         imports=frozenset({*case.imports, *needed, (case.entry.module, owner)}),
@@ -226,11 +227,3 @@ def _on_subclass(case: Case, owner: str, statement: str) -> Case | None:
         carved=False,
         steps=case.steps + 1,
     )
-
-
-def _renamed(text: str, names: Mapping[str, str]) -> str:
-    tree = parse_source(text)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            node.id = names.get(node.id, node.id)
-    return ast.unparse(tree)

@@ -84,6 +84,13 @@ def as_test_module(parsed: ast.Module, package: str = "", offered: Mapping[str, 
     return TestModule(parsed=parsed, imports=imports)
 
 
+def module_of(tree: Path, path: str) -> str:
+    """What a file of tests is imported as by one beside it: `tests.test_till`, or `test_till` in a folder that is no
+    package."""
+    package, name = _package(tree, path), PurePosixPath(path).stem
+    return f"{package}.{name}" if package else name
+
+
 def _package(tree: Path, path: str) -> str:
     """The package of a test file, for its relative imports; empty if it is in none."""
     parts: list[str] = []

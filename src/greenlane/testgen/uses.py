@@ -16,6 +16,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
+from greenlane.testgen.shapes import kinds_by_shape, samples
 
 _MAX_TOGETHER = 4
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
@@ -74,7 +75,9 @@ def _with_use(
         own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
         fitting = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
         kinds += [*own, *fitting][:_MOST_KINDS] or [STAND_IN]
-    return msgspec.structs.replace(param, told=" | ".join(dict.fromkeys(kinds))) if kinds else param
+    kinds += kinds_by_shape(names, holder)
+    told = " | ".join(dict.fromkeys(kinds))
+    return msgspec.structs.replace(param, told=told, samples=samples(names, holder)) if kinds else param
 
 
 def _kinds_by_sign(names: Set[str], holder: ast.AST) -> Iterator[str]:

@@ -15,10 +15,20 @@ from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.consoles import command_lines
 from greenlane.testgen.fixed import fixed_nodes, is_strange
-from greenlane.testgen.guesses import TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
+from greenlane.testgen.guesses import GUESSED, TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
+from greenlane.testgen.kinds import of_other_kinds, with_other_kinds
 from greenlane.testgen.nested import wrapped
-from greenlane.testgen.options import options, with_option, with_options_together, without_option
+from greenlane.testgen.options import (
+    from_pool,
+    of_wrong_kind,
+    options,
+    sampled,
+    with_option,
+    with_options_together,
+    with_sample,
+    without_option,
+)
 from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
 from greenlane.testgen.turns import in_turn
 
@@ -48,16 +58,18 @@ def vary(
         if len(found) > limit:
             break
     added = [
+        *with_other_kinds(case),
+        *with_sample(case),
         *wrapped(case),
         *with_options_together(case),
         *without_option(case),
         *_with_other_history(case),
-        *_from_pool(case, pool),
+        *from_pool(case, pool),
     ]
     added += [
         *other_callables(case),
         *_both_sides(case),
-        *_of_wrong_kind(case),
+        *of_wrong_kind(case),
         *_with_class(case, constructors),
         *with_option(case),
     ]
@@ -67,14 +79,17 @@ def vary(
 
 
 def whole(case: Case) -> Case:
-    """With the imports and fixtures that a guessed value needs and nothing else brought."""
+    """With the imports and fixtures that a guessed value needs and nothing else brought; without those of a guessed
+    value that is there no more."""
     known = {name for _, name in case.imports}
-    needs = [needs_of(text, case.entry) for text in (case.receiver or "", *(text for _, text in case.arguments))]
+    texts = (case.receiver or "", *(text for _, text in case.arguments))
+    needs = [needs_of(text, case.entry) for text in texts]
     imports = {pair for imported, _ in needs for pair in imported if pair[1] not in known}
     fixtures = {name for _, named in needs for name in named}
-    if imports <= case.imports and fixtures <= case.fixtures:
+    idle = case.imports & GUESSED - {pair for imported, _ in needs for pair in imported} if not case.history else set()
+    if imports <= case.imports and fixtures <= case.fixtures and not idle:
         return case
-    return msgspec.structs.replace(case, imports=case.imports | imports, fixtures=case.fixtures | fixtures)
+    return msgspec.structs.replace(case, imports=case.imports - idle | imports, fixtures=case.fixtures | fixtures)
 
 
 def _other_scripts(case: Case, script: Script, constructors: Constructors) -> Iterator[Case]:
@@ -96,7 +111,11 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
         for n, text in enumerate(row)
         if text is not None and len(text) <= MAX_STATEMENT
     )
-    for other in itertools.chain(plain, varied):
+    kinds = (
+        msgspec.structs.replace(script, setup=tuple(rows[:-1]), look=rows[-1])
+        for rows in of_other_kinds([*script.setup, script.look], case.entry.kinds)
+    )
+    for other in itertools.chain(kinds, plain, varied):
         if other.text not in seen:
             seen.add(other.text)
             yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
@@ -141,32 +160,6 @@ def _made_by(text: str) -> ast.Call | None:
     """The call that makes an object; None for what is made otherwise."""
     node = parse_expression(text).body if text[:1].isupper() or text[:2].strip("_")[:1].isupper() else None
     return node if isinstance(node, ast.Call) else None
-
-
-def _from_pool(case: Case, pool: Pool) -> Iterator[Case]:
-    """The same call with a value that a test gave to a parameter of the same name elsewhere."""
-    for number, (name, text) in enumerate(case.arguments):
-        param = case.entry.places[number].name if name is None and number < len(case.entry.places) else name
-        for value in pool.get(param or "", ())[:_FROM_POOL]:
-            if value.text == text:
-                continue
-            arguments = (*case.arguments[:number], (name, value.text), *case.arguments[number + 1 :])
-            yield msgspec.structs.replace(
-                case,
-                arguments=arguments,
-                imports=case.imports | set(value.imports),
-                carved=False,
-                steps=case.steps + 1,
-            )
-
-
-def _of_wrong_kind(case: Case) -> Iterator[Case]:
-    """The same call with something in place of an argument that is neither a text nor a collection."""
-    for number, (name, text) in enumerate(case.arguments):
-        for other in ("None", "1"):
-            if other != text:
-                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
-                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
 
 
 def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
@@ -262,11 +255,12 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
 
 
 def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
-    """The same call with one optional part given that was left out, or without one that was given."""
+    """The same call with an optional part more or less, or a part of the shape that the code asks for."""
     given = {keyword.arg for keyword in node.keywords}
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
+    yield from sampled(node, params)
     for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
@@ -316,7 +310,7 @@ def _strange_numbers(entry: Function) -> list[object]:
     return [float("nan"), float("inf"), float("-inf")] if entry.calls & _FLOAT_CALLS else []
 
 
-_FROM_POOL, _NAMED = 8, 2
+_NAMED = 2
 _FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
 
 

@@ -67,7 +67,22 @@ def operand(text: str) -> str:
 def looked_at(outcome: Outcome, look: str, imports: set[Import]) -> str:
     """A look with all that was done to see something of it: called, listed, or seen from one side."""
     look += _called(outcome)
-    return f"list({unwrapped(look)})" if outcome.listed else viewed(outcome, look, imports)
+    return f"list({unwrapped(look)})" if outcome.listed and not outcome.view else viewed(outcome, look, imports)
+
+
+def kept_items(outcome: Outcome, call: str) -> str:
+    """A call whose result is looked at more than once: what a generator gives is kept."""
+    return f"list({unwrapped(call)})" if outcome.listed else call
+
+
+def as_raised(outcome: Outcome, look: str) -> str:
+    """What a script does to come to its error: the error of a generator, or of a function that is given back, comes
+    only when its items are asked for, or it is called. A statement stands as it is."""
+    try:
+        parse_expression(look)
+    except SyntaxError:
+        return unbound(look)
+    return unwrapped(looked_at(outcome, look, set()))
 
 
 def _called(outcome: Outcome) -> str:
@@ -142,7 +157,7 @@ def unbound(text: str) -> str:
     except (UnreadableSourceError, ValueError):
         return text
     last = node
-    while isinstance(last, ast.With | ast.AsyncWith):
+    while isinstance(last, ast.With | ast.AsyncWith | ast.Try):
         block, last = last, last.body[-1]
     if last is node or not isinstance(last, ast.Assign) or ast.unparse(last.targets[0]) != INSIDE:
         return text

@@ -61,6 +61,20 @@ def crash(text):
         raise
 
 
+def fill(name):
+    exec(compile("\\n" + name + "()", __file__.replace("tool.py", "page.txt"), "exec"))
+
+
+class Item:
+    def __init__(self, name, size):
+        self.name, self.size = name, size
+
+
+def items(text):
+    for name in text:
+        yield Item(name, 1)
+
+
 _known, _kinds, _last = set(), {"a": 1}, None
 
 
@@ -130,6 +144,19 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
     found = explore(tmp_path, ("read", "'x'"), ("read", "None"), ("crash", "'x'"))
     assert [one["error"][1] for one in found] == ["ValueError", "TypeError", "ValueError"]
     assert [one["deliberate"] for one in found] == [True, True, False]
+
+
+def test_an_error_of_a_template_that_is_no_python_is_told_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "page.txt").write_text("Hello,\n{{ name }}\n")
+    (found,) = explore(tmp_path, ("fill", "'missing'"))
+    assert (found["kind"], found["error"][1], found["deliberate"]) == ("raises", "NameError", False)
+    assert found["at"] == ["page.txt", 2]
+
+
+def test_objects_that_a_generator_gives_are_seen_by_one_attribute_first_and_then_by_the_others(tmp_path: Path) -> None:
+    (found,) = explore(tmp_path, ("items", "'ab'"))
+    assert (found["view"], found["value"]["text"], found["listed"]) == ("each name", "['a', 'b']", True)
+    assert [[*look[:2], look[2]["text"], look[3]] for look in found["more"]] == [["result", "", "[1, 1]", "each size"]]
 
 
 def test_an_error_that_fails_at_saying_what_it_is_stays_an_error(tmp_path: Path) -> None:

@@ -155,3 +155,179 @@ def test_a_block_that_a_fixture_or_a_set_up_opens_is_around_what_is_looked_at(tm
         ),
         ("desk = Till(1)", "with desk:\n    with Store() as store:\n        inside = desk.rest(store)"),
     ]
+
+
+CLEANED = """
+import os
+import unittest
+from unittest import mock
+import pytest
+from shop import Desk, Env, Till, open_till
+
+class Base:
+    left, right = Till(1), Till(2)
+
+    def reset(self, **options):
+        options.setdefault("limit", 3)
+        self.desk = Desk(**options)
+        return self
+
+    def fill(self, amount):
+        self.desk.add(amount)
+
+class TestDesk(Base, unittest.TestCase):
+    rate = 2
+
+    def setUp(self):
+        self.reset()
+        self.events = []
+
+    def test_pair(self):
+        self.assertEqual(self.left.add(self.right), 3)
+
+    def test_set_up(self):
+        self.fill(4)
+        self.assertEqual(self.desk.rest(), 5)
+
+    def test_taken(self):
+        rate = self.rate
+        self.assertEqual(Till(rate).rest(), 1)
+
+class TestEnv:
+    def setup_method(self, method):
+        self.before = os.environ
+        os.environ = {"A": "1"}
+        self.env = Env()
+
+    def teardown_method(self, method):
+        assert self.before is not None
+        os.environ = self.before
+
+    def test_read(self):
+        assert self.env.read("A") == 1
+
+    def test_other(self):
+        assert Env().read("B") == 2
+
+class TestPatched(unittest.TestCase):
+    def setUp(self):
+        patcher = mock.patch("shop.clock")
+        self.clock = patcher.start()
+        self.addCleanup(patcher.stop)
+
+    def test_clock(self):
+        self.assertEqual(Till(1).tell(self.clock), 1)
+
+class TestGiven:
+    @pytest.fixture(autouse=True)
+    def make(self, tmp_path):
+        self.box = open_till(tmp_path)
+        yield
+        self.box.close()
+
+    def test_till(self):
+        assert self.box.total() == 0
+
+@pytest.fixture
+def till():
+    made = Till(3)
+    yield made
+    made.close()
+
+def test_closed(till):
+    assert till.total() == 3
+
+def test_here():
+    assert Till(__file__).name == "test_till.py"
+"""
+HERE = """
+from shop import Till
+
+class Checker:
+    def __init__(self):
+{lines}
+
+def test_long():
+    assert Checker().check(Till(1)) == 1
+"""
+
+
+def setups(tree: Path, name: str, look: str) -> list[tuple[str, ...]]:
+    found = read_scripts(tree, [f"test_till.py::{name}"], "")
+    return [one.script.setup for one in found if look in one.script.text]
+
+
+def test_what_a_set_up_calls_on_self_is_written_out_and_two_constants_at_once(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": CLEANED})
+    assert setups(tmp_path, "TestDesk::test_pair", "add") == [("left, right = (Till(1), Till(2))",)]
+    made = ("options = {}", "options.setdefault('limit', 3)", "desk = Desk(**options)")
+    assert setups(tmp_path, "TestDesk::test_set_up", "rest") == [(*made, "desk.add(4)")]
+    assert setups(tmp_path, "TestDesk::test_taken", "rest") == [("rate_2 = 2", "rate = rate_2")]
+
+
+def test_what_is_cleaned_up_stands_in_a_block_around_what_is_looked_at(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": CLEANED})
+    block = "try:\n    inside = env.read('A')\nfinally:\n    os.environ = before"
+    assert setups(tmp_path, "TestEnv::test_read", "read") == [
+        ("monkeypatch.setattr(os, 'environ', {'A': '1'})", "env = Env()"),
+        ("before = os.environ", "os.environ = {'A': '1'}", "env = Env()", block),
+    ]
+    assert setups(tmp_path, "TestEnv::test_other", "read") == [()], "it needs nothing of the set-up"
+    given = "try:\n    inside = box.total()\nfinally:\n    box.close()"
+    assert setups(tmp_path, "TestGiven::test_till", "total") == [("box = open_till(tmp_path)", given)]
+    (found,) = read_scripts(tmp_path, ["test_till.py::TestGiven::test_till"])
+    assert found.fixtures == {"tmp_path"}
+    closed = "try:\n    inside = till.total()\nfinally:\n    made.close()"
+    assert setups(tmp_path, "test_closed", "total") == [("made = Till(3)", "till = made", closed)]
+
+
+def test_a_patcher_that_a_set_up_starts_is_a_block(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": CLEANED})
+    assert setups(tmp_path, "TestPatched::test_clock", "tell") == [
+        ("patcher = mock.patch('shop.clock')", "with patcher as clock:\n    inside = Till(1).tell(clock)")
+    ]
+
+
+def test_a_file_beside_the_tests_to_come_may_be_named_and_a_long_helper_imported(tmp_path: Path) -> None:
+    lines = "\n".join(f"        self.a{number} = {number}" for number in range(20))
+    write_tree(
+        tmp_path, {"test_till.py": CLEANED, "tests/__init__.py": "", "tests/test_it.py": HERE.format(lines=lines)}
+    )
+    assert setups(tmp_path, "test_here", "__file__") == [()]
+    assert read_scripts(tmp_path, ["test_till.py::test_here"], "tests") == []
+    (found,) = read_scripts(tmp_path, ["tests/test_it.py::test_long"])
+    assert found.script.imports == {("tests.test_it", "Checker"), ("shop", "Till")}
+
+
+SILENT = """
+import pytest
+from shop import token
+
+@pytest.fixture
+def local():
+    yield
+
+@pytest.mark.usefixtures("clean")
+class TestToken:
+    def test_token(self, context, local, name):
+        assert token(name) == "a"
+
+def test_plain(context, names):
+    for name in names:
+        assert token(name)
+    assert token("b") == "b"
+
+def test_error(context):
+    error = pytest.raises(ValueError, token, "c")
+    assert str(error.value) == "d"
+"""
+
+
+def test_what_a_test_is_given_without_naming_it_is_given_to_its_scripts(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_token.py": SILENT})
+    (found,) = read_scripts(tmp_path, ["test_token.py::TestToken::test_token"])
+    assert found.fixtures == {"context", "clean", "name"}
+    plain = [one for one in read_scripts(tmp_path, ["test_token.py::test_plain"]) if one.script.look == "token('b')"]
+    assert [one.fixtures for one in plain] == [{"context"}]
+    looks = [one.script.look for one in read_scripts(tmp_path, ["test_token.py::test_error"])]
+    assert looks == ["str(error.value)"]

@@ -103,6 +103,14 @@ def test_what_is_given_and_set_is_looked_at_in_one_test() -> None:
     assert 'result = basket([])\n    assert repr(result) == "basket()"\n    assert result.names == []' in text
 
 
+def test_what_a_generator_gives_is_kept_where_it_is_looked_at_twice() -> None:
+    sizes = Effect("result", "", Description("[1, 2]"), "each size")
+    shown = {"listed": True, "view": "each name", "value": Description("['a', 'b']"), "more": (sizes,)}
+    text = written(with_noticed(observed("parse", "'ab'", **shown), {"result..each size": {FAULTS[0]}}))
+    assert 'result = list(parse("ab"))\n    assert [item.name for item in result] == ["a", "b"]' in text
+    assert "assert [item.size for item in result] == [1, 2]" in text
+
+
 def test_inputs_that_raise_the_same_error_are_rows_of_one_test() -> None:
     first = observed("parse", "'a='", message="no value", value=None, **ERROR)
     other = observed("parse", "'='", message="no key", value=None, line=False, **ERROR)

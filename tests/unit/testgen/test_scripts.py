@@ -11,14 +11,13 @@ import pytest
 from greenlane.testgen.choose import choose_tests
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.gathering import is_readable
 from greenlane.testgen.hints import find_hints
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.literals import literals
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
-from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
+from greenlane.testgen.scripts import FoundScript, is_readable, read_scripts, script_case
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.vary import vary
 from greenlane.testgen.views import unbound
@@ -163,8 +162,7 @@ def test_a_row_of_a_parametrised_test_is_filled_in(tree: Path) -> None:
     assert looks == ["m.average([1, 3], rounded=True)", "m.average([5], rounded=True)"]
 
 
-def test_what_only_this_file_has_is_left_alone(tree: Path) -> None:
-    assert scripts(tree, "test_of_a_fixture_of_this_file") == []
+def test_a_fixture_that_extends_another_is_left_alone(tree: Path) -> None:
     assert scripts(tree, "test_of_one_that_extends_another") == []
 
 
@@ -175,10 +173,11 @@ def test_fixtures_of_this_file_are_written_out_with_those_that_they_need(tree: P
     assert found.fixtures == frozenset(), "one that nothing asks for is left out"
 
 
-def test_what_stands_on_self_gets_a_plain_name_unless_it_is_cleaned_up(tree: Path) -> None:
+def test_what_stands_on_self_gets_a_plain_name(tree: Path) -> None:
     found = look_at(tree, "TestTill::test_on_self", "m.average(amounts, rounded)")
     assert found.script.setup == ("rounded = True", "amounts = [3]", "amounts.append(4)")
-    assert scripts(tree, "TestOther::test_that_cleans_up") == []
+    found = look_at(tree, "TestOther::test_that_cleans_up", "inside")
+    assert found.script.setup[1] == "try:\n    inside = m.average(file)\nfinally:\n    file.close()"
 
 
 def test_a_look_inside_raises_is_a_look(tree: Path) -> None:

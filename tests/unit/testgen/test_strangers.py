@@ -62,6 +62,14 @@ def test_a_name_of_a_module_beside_becomes_the_one_that_ends_in_the_same_word() 
     assert swapped.script.imports == {("shop.plugins.sub", "sub_plugin"), ("md", "Md")}
 
 
+def test_a_name_that_both_modules_offer_is_that_of_this_file_also_where_it_is_patched() -> None:
+    new = source_of("class Export:\n    pass\n\nclass File:\n    pass\n", "shop.export.units")
+    look = "(Export().render([]), patch('shop.export.plain.File'), patch('shop.export.plain.Other'), 'b.c')"
+    (swapped,) = swap_modules(script("shop.export.plain", "Export", look), new)
+    assert ("shop.export.units", "Export") in swapped.script.imports
+    assert swapped.script.look == look.replace("plain", "units")
+
+
 def test_names_that_are_not_alike_or_from_elsewhere_stay() -> None:
     new = source_of(NEW, "shop.plugins.sub")
     assert not list(swap_modules(script("shop.plugins.texmath", "render", "render('a')"), new))

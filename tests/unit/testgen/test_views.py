@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ import pytest
 import greenlane.testgen
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Effect, Outcome
-from greenlane.testgen.views import as_written, operand, viewed
+from greenlane.testgen.views import as_raised, as_written, looked_at, operand, viewed
 
 NAMES = ("__and__", "__invert__", "__contains__", "__getitem__", "__repr__", "__call__", "plain")
 SOURCE = "class Query:\n" + "".join(f"    def {name}(self, other): ...\n" for name in NAMES)
@@ -40,6 +41,25 @@ def test_an_operand_with_a_sign_of_its_own_stands_in_brackets(name: str, given: 
 
 def test_a_plain_operand_stands_as_it_is() -> None:
     assert [operand(text) for text in ("a.b", "f(1)[2]", "(a | b)", "'x'")] == ["a.b", "f(1)[2]", "(a | b)", "'x'"]
+
+
+def test_objects_that_a_generator_gave_are_seen_by_their_attribute() -> None:
+    outcome = Outcome(case=0, kind="value", listed=True, view="each key")
+    assert looked_at(outcome, "parts(a)", set()) == "[item.key for item in parts(a)]"
+    assert looked_at(msgspec.structs.replace(outcome, view=""), "parts(a)", set()) == "list(parts(a))"
+
+
+@pytest.mark.parametrize(
+    ("how", "look", "written"),
+    [
+        ({"listed": True}, "iter(view)", "list(iter(view))"),
+        ({"called": 1}, "make('a')", "make('a')(1)"),
+        ({}, "make('a')", "make('a')"),
+        ({"listed": True}, "with a() as b:\n    inside = b", "with a() as b:\n    b"),
+    ],
+)
+def test_an_error_that_comes_late_is_asked_for(how: dict[str, Any], look: str, written: str) -> None:
+    assert as_raised(Outcome(case=0, kind="raises", **how), look) == written
 
 
 SHOWN = """

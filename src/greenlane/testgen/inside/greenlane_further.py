@@ -26,12 +26,12 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # it lies besid
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 
 _MAX_LOOKS = 12
-_UNSEEN = ("listed", "entered", "decorated")
+_UNSEEN = ("entered", "decorated")
 
 
 def further_looks(record: dict[str, Any], outcome: Any, describer: Describer, project: str) -> list[Any]:
     """What else there is to see after a call that gave something: other changes, the value where a change is looked at
-    first, and the attributes of an object of the project's own."""
+    first, the attributes of an object of the project's own, and those of the objects in a list, or of a generator."""
     changes = record.get("changes", [])
     looks = list(changes[1:])
     if record.get("called", -1) >= 0 or any(record.get(flag) for flag in _UNSEEN):
@@ -40,7 +40,8 @@ def further_looks(record: dict[str, Any], outcome: Any, describer: Describer, pr
         looks.append(["result", "", record["value"], record.get("view", "")])
     shown = set() if changes else {name for name, _ in record.get("attributes", [])}
     looks += [look for look in own_attributes("result", outcome, describer, project) if look[1] not in shown]
-    each = [] if is_stream(outcome) or isinstance(outcome, Listed) else looks_at_each(outcome, describer)
+    held = outcome.items if isinstance(outcome, Listed) else outcome
+    each = [] if is_stream(held) else looks_at_each(held, describer)
     looks += [["result", "", seen, view] for view, seen in each if view != record.get("view")]
     return looks[:_MAX_LOOKS]
 

@@ -36,9 +36,12 @@ def words_of(error: BaseException) -> str:
 @functools.cache
 def _raising(path: str) -> tuple[set[int], list[tuple[int, int, set[str]]]]:
     """The lines of statements that raise; and, of what is tried and then raised again, the first line, the last one,
-    and the names of the errors that are caught (none: all)."""
-    with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - a traceback's plain path
-        tree = ast.parse(file.read())
+    and the names of the errors that are caught (none: all). Nothing of what is no Python, as a template."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:  # noqa: PTH123 - a traceback's plain path
+            tree = ast.parse(file.read())
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return set(), []
     lines = {
         line
         for node in ast.walk(tree)

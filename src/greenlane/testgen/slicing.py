@@ -1,0 +1,110 @@
+"""Which statements of a test something in it needs, and which names they bind, need and change. Pure."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence, Set
+
+from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.patched import altered, is_patch, root_of
+from greenlane.testgen.written import given_to
+
+_TOUCHING = (
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+)  # fmt: skip
+"""Statements that may change an object that they use."""
+
+
+def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:
+    """The statements before a look that it depends on: those that bind a name it needs, and those that use an object
+    it needs and may change it."""
+    needed = set(loaded_in(look))
+    kept: list[ast.stmt] = []
+    restored = set_back(setup)
+    for node in reversed(setup):
+        bound = set(bound_in(node))
+        touches = isinstance(node, _TOUCHING)
+        holders = (
+            {root_of(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} if touches else set()
+        )
+        called = unawaited(node.value) if isinstance(node, ast.Expr) else None
+        if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
+            holders |= set(given_to(called))
+        patches = is_patch(node) or restored & set(altered_in(node))
+        if bound & needed or (holders - imported) & needed or patches:
+            kept.insert(0, node)
+            if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
+                needed -= bound  # what the name stood for before is of no use
+            needed |= set(loaded_in(node))
+    return kept
+
+
+def unawaited(value: ast.expr) -> ast.expr:
+    return value.value if isinstance(value, ast.Await) else value
+
+
+def direct(kept: list[ast.stmt], look: ast.expr) -> tuple[list[ast.stmt], ast.expr]:
+    """`result = call()` and a look at `result` is a look at `call()`."""
+    last = kept[-1] if kept else None
+    if isinstance(look, ast.Name) and isinstance(last, ast.Assign) and len(last.targets) == 1:
+        target = last.targets[0]
+        if isinstance(target, ast.Name) and target.id == look.id:
+            return kept[:-1], last.value
+    return kept, look
+
+
+def altered_in(node: ast.stmt) -> Iterator[str]:
+    """Names of which an attribute or an item is set or removed."""
+    yield from map(root_of, altered(node))
+
+
+def set_back(kept: Sequence[ast.stmt]) -> set[str]:
+    """Names that statements change and set back where a block of theirs ends."""
+    return {name for node in kept if isinstance(node, ast.Try) for end in node.finalbody for name in altered_in(end)}
+
+
+def bound_in(node: ast.stmt) -> Iterator[str]:
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        yield node.name
+        return
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name) and isinstance(part.ctx, ast.Store):
+            yield part.id
+        elif isinstance(part, FunctionNode | ast.ClassDef):
+            yield part.name
+        elif isinstance(part, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name.split(".")[0]) for alias in part.names)
+        elif isinstance(part, ast.ExceptHandler) and part.name:
+            yield part.name
+
+
+def loaded_in(node: ast.AST) -> list[str]:
+    """Names that come from outside: parameters of functions inside, and what they bind, are their own."""
+    own = {a.arg for n in ast.walk(node) if isinstance(n, ast.arguments) for a in _arguments(n)}
+    own |= {
+        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _is_inner(node)
+    }
+    own |= {n.name for n in ast.walk(node) if n is not node and isinstance(n, FunctionNode | ast.ClassDef)}
+    own |= {
+        (alias.asname or alias.name).split(".")[0]
+        for n in (ast.walk(node) if _is_inner(node) else ())
+        if isinstance(n, ast.Import | ast.ImportFrom)
+        for alias in n.names
+    }
+    own |= {n.id for c in ast.walk(node) if isinstance(c, ast.comprehension) for n in ast.walk(c.target)
+            if isinstance(n, ast.Name)}  # fmt: skip
+    names = [n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load | ast.Del)]
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        names.append(node.target.id)
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        own.add(node.name)
+    return [name for name in dict.fromkeys(names) if name not in own]
+
+
+def _is_inner(node: ast.AST) -> bool:
+    return isinstance(node, FunctionNode | ast.ClassDef | ast.For | ast.With | ast.Try | ast.AsyncFor | ast.AsyncWith)
+
+
+def _arguments(node: ast.arguments) -> list[ast.arg]:
+    extra = [a for a in (node.vararg, node.kwarg) if a is not None]
+    return [*node.posonlyargs, *node.args, *node.kwonlyargs, *extra]
