@@ -70,7 +70,8 @@ def _patches(node: ast.Assign, outside: Set[str], bound: Set[str]) -> list[ast.s
     if len(node.targets) > 1:
         named = next((t.id for t in node.targets if isinstance(t, ast.Name)), None)
         name = named or next((t.attr.lower() for t in node.targets if isinstance(t, ast.Attribute)), "")
-        if not name.isidentifier() or (named is None and name in bound):
+        name = f"new_{name}" if named is None and name in bound | outside else name
+        if not name.isidentifier() or (named is None and name in bound | outside):
             return None
         first = [ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=value)]
         value = ast.Name(id=name, ctx=ast.Load())

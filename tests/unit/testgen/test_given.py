@@ -34,6 +34,19 @@ kept = Fixtures({"path": outside})
 (outside / "new").mkdir()
 kept.fresh()
 assert (outside / "new").is_dir()
+
+import os
+import greenlane_given
+from pytest import MonkeyPatch
+
+before = os.environ
+fixtures = Fixtures({"monkeypatch": MonkeyPatch()})
+for _ in range(2):
+    given = fixtures.fresh()
+    assert os.environ is before
+    given["monkeypatch"].setattr(os, "environ", {})
+greenlane_given.take_back()
+assert os.environ is before
 """
 
 

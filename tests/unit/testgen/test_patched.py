@@ -12,6 +12,7 @@ from tests.support.projects import write_tree
 
 TESTS = """
 import os
+from shop import sep
 import shop.settings as settings
 from shop import Till
 
@@ -25,6 +26,15 @@ class TestTill:
     def teardown_method(self):
         assert self.before is not None
         os.environ = self.before
+
+    def test_total(self):
+        assert self.till.total() == 1
+
+
+class TestNamed:
+    def setup_method(self):
+        os.sep = Till.sep = sep.copy()
+        self.till = Till()
 
     def test_total(self):
         assert self.till.total() == 1
@@ -74,6 +84,11 @@ def test_an_object_that_is_set_in_two_places_gets_a_name(tmp_path: Path) -> None
         ],
         "till.total()",
     )
+
+
+def test_the_name_of_such_an_object_is_none_that_is_taken(tmp_path: Path) -> None:
+    patched = scripts(tmp_path, "TestNamed::test_total")[0]
+    assert patched[0][:2] == ["new_sep = sep.copy()", "monkeypatch.setattr(os, 'sep', new_sep)"]
 
 
 def test_a_flag_and_an_item_are_set(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ from greenlane_explore import (  # type: ignore[import-not-found]  # they lie be
     _describe_error,
     _limited,
 )
-from greenlane_given import Fixtures  # type: ignore[import-not-found]
+from greenlane_given import Fixtures, take_back  # type: ignore[import-not-found]
 from greenlane_templates import Goals, Seen, Watch, goal_key  # type: ignore[import-not-found]
 
 _MAX_PROGRAMS = 24
@@ -57,6 +57,7 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
     kept = Fixtures(fixtures)
     programs = [program for given in _GIVEN["groups"][group] if (program := _program(given, kept)) is not None]
     found = Crossing(_GIVEN["cross"], programs, len(_GIVEN["groups"])).run()
+    take_back()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
         file.writelines(json.dumps(row) + "\n" for row in found)
 

@@ -59,6 +59,8 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
+_OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
+"""Known early: what is called may be given another environment."""
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
 _asked_terminal: list[bool] = []
 _allowed = [_CALL_S]
@@ -127,7 +129,7 @@ def _tell(case: dict[str, Any], seen: dict[str, Any]) -> None:
         UNLIKE[:] = unlike(EXPECTED.get(case["id"], SEEN[case["id"]]), record)
         assert not UNLIKE
         return
-    with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
+    with open(_OUTPUT, "a", encoding="utf-8") as file:  # noqa: PTH123 - appends, often
         file.write(json.dumps(record) + "\n")
 
 

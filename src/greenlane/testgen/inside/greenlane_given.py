@@ -18,6 +18,16 @@ _MAX_FILES, _MAX_BYTES = 100, 1_000_000
 """A folder with more is left as it is: looking at all of it each time would take the time of the tries."""
 
 
+_PATCHING: list[Any] = []
+"""What patches for the try that is made: taken back before the next one."""
+
+
+def take_back() -> None:
+    """Undoes what the last try patched: `os.environ` may be among it, which those need who come after."""
+    while _PATCHING:
+        _PATCHING.pop().undo()
+
+
 class Fixtures:
     """The fixtures that a group of calls begins with."""
 
@@ -27,11 +37,20 @@ class Fixtures:
         self._kept = [kept for value in values.values() if (kept := _kept(value)) is not None]
 
     def fresh(self) -> dict[str, Any]:
-        """By name, as they were at first: plain containers as copies, and with the files that stood below a path."""
+        """By name, as they were at first: plain containers as copies, with the files that stood below a path, and with
+        nothing patched that a try before patched."""
+        take_back()
+        patching = {name: type(value)() for name, value in self._values.items() if patches(value)}
+        _PATCHING.extend(patching.values())
         for kept in self._kept:
             with contextlib.suppress(OSError):  # a file that can't be written any more
                 kept.restore()
-        return self._values | {name: copy.deepcopy(value) for name, value in self._containers.items()}
+        return self._values | patching | {name: copy.deepcopy(value) for name, value in self._containers.items()}
+
+
+def patches(value: Any) -> bool:
+    """Whether it is the `monkeypatch` of pytest."""
+    return type(value).__name__ == "MonkeyPatch" and hasattr(value, "undo")
 
 
 class _Kept:

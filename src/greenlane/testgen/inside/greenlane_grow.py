@@ -27,6 +27,7 @@ from typing import Any
 from greenlane_alive import alive_in, changed_parts, found_at, kin_of  # type: ignore[import-not-found]  # they lie beside this file
 from greenlane_explore import CallTimeout, _describe_error, _limited, _observe  # type: ignore[import-not-found]
 from greenlane_further import looked_at  # type: ignore[import-not-found]
+from greenlane_given import take_back  # type: ignore[import-not-found]
 from greenlane_programs import Program, programs_of  # type: ignore[import-not-found]
 from greenlane_sequences import composed, open_places, shown  # type: ignore[import-not-found]
 from greenlane_templates import Goals, Mutant, Seen, Watch, mutants_from  # type: ignore[import-not-found]
@@ -46,6 +47,7 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
     """Called by the probe: the programs of this group, grown."""
     growth = Growth(_GIVEN["grow"], _GIVEN["groups"][group], fixtures, len(_GIVEN["groups"]))
     found = growth.run()
+    take_back()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
         file.writelines(json.dumps(row) + "\n" for row in found)
 

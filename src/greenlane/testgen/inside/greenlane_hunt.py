@@ -28,7 +28,7 @@ from typing import Any
 import greenlane_proposals as proposals  # type: ignore[import-not-found]  # they lie beside this file inside
 import greenlane_texts as texts  # type: ignore[import-not-found]
 from greenlane_explore import CallTimeout, _describe_error  # type: ignore[import-not-found]
-from greenlane_given import Fixtures  # type: ignore[import-not-found]
+from greenlane_given import Fixtures, take_back  # type: ignore[import-not-found]
 from greenlane_templates import (  # type: ignore[import-not-found]
     MAX_TIMEOUTS,
     Entry,
@@ -72,6 +72,7 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
     templates = [Template(given, kept) for given in _GIVEN["groups"][group]]
     hunt = Hunt(_GIVEN["hunt"], [t for t in templates if t.usable], len(_GIVEN["groups"]))
     found = hunt.run()
+    take_back()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
         file.writelines(json.dumps(row) + "\n" for row in found)
 

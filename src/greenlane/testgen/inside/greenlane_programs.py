@@ -7,7 +7,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from greenlane_given import Fixtures  # type: ignore[import-not-found]  # it lies beside this file inside
+from greenlane_given import Fixtures, patches  # type: ignore[import-not-found]  # it lies beside this file inside
 
 
 class Program:
@@ -29,7 +29,7 @@ class Program:
         names = dict(self.names)
         for name, value in self.fixtures.fresh().items():
             try:
-                names[name] = copy.deepcopy(value)
+                names[name] = value if patches(value) else copy.deepcopy(value)
             except Exception:  # it can't be copied: then all have the same
                 names[name] = value
         return names
