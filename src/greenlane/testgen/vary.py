@@ -365,7 +365,8 @@ def _other_constants(value: object, entry: Function) -> list[object]:
 
 
 def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
-    """With another value where the code tells what it asks for, with one key more, or one less."""
+    """With another value where the code tells what it asks for, with one key more (whose value is what another has, or
+    another key: what refers to it), or one less."""
     held = {key: [parse_expression(text).body for text in values] for key, values in entry.held}
     places = [(n, key.value) for n, key in enumerate(node.keys) if isinstance(key, ast.Constant)]
     yield from in_turn(
@@ -374,6 +375,11 @@ def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
         if key in held
     )
     present = {key for _, key in places}
+    first = next((key for key in node.keys if isinstance(key, ast.Constant)), None)
+    if first is not None and len(present) == len(node.keys):
+        fresh = next(text for text in ("b", "c", "d") if text not in present)
+        for value in (first, node.values[0]):
+            yield ast.Dict(keys=[*node.keys, _constant(fresh)], values=[*node.values, value])
     plain = [_constant(value) for value in ([c for c in entry.constants if c not in entry.keys][:4], 1, "a", True)]
     texts = [n.value for value in node.values for n in ast.walk(value) if isinstance(n, ast.Constant)]
     named = [text for text in dict.fromkeys(texts) if isinstance(text, str) and text.isidentifier()][:_NAMED]

@@ -67,3 +67,13 @@ def test_a_caller_tries_what_its_callee_asks_for() -> None:
     assert dict(order.held) == dict(CHECK.held)
     assert "{'total': 1, 'extras': []}" in varied(order, "{'total': 1}")
     assert set(CHECK.constants) <= set(order.constants)
+
+
+def test_an_entry_more_has_the_value_of_another_or_refers_to_it() -> None:
+    (entry,) = list_functions(ast.parse("def tree(parents):\n    return parents\n"), "shop.py", "shop")
+    case = Case(
+        entry=entry, receiver=None, arguments=((None, "{'a': None}"),), imports=frozenset(), fixtures=frozenset(),
+        carved=True,
+    )  # fmt: skip
+    given = [other.arguments[0][1] for other in vary(case, 40)]
+    assert {"{'a': None, 'b': 'a'}", "{'a': None, 'b': None}"} <= set(given)
