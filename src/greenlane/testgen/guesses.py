@@ -5,8 +5,9 @@ Pure, and the same each time.
 from __future__ import annotations
 
 import ast
+import builtins
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -42,6 +43,16 @@ _SIGNATURES = (
     "signature(lambda value=1, /: value)", "signature(lambda *, named=1: named)",
 )  # fmt: skip
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
+_ERRORS = ("ValueError('abc')", "ExceptionGroup('abc', [ValueError('abc')])")
+_LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGroup, UnicodeError)
+"""Errors that end the program, or that can't be made of a text."""
+_OF_KIND = {
+    "str": ("'abc'",), "int": ("1",), "float": ("0.5",), "bool": ("True",), "bytes": ("b'abc'",), "list": ("[1, 2]",),
+    "tuple": ("(1, 2)",), "dict": ("{'a': 1}",), "set": ("{1, 2}",), "frozenset": ("frozenset({1})",),
+    "Mapping": ("{'a': 1}",), "Sequence": ("[1, 2]",), "Iterable": ("[1, 2]",), "type": ("int",),
+    "Path": ("Path('a')",), "datetime": ("datetime(2020, 1, 31)",), "date": ("date(2020, 1, 31)",),
+    "Decimal": ("Decimal('1.5')",),
+}  # fmt: skip
 _OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
 """One of each kind, where nothing is known."""
@@ -123,6 +134,8 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "Callable": callables_for(entry.asks),
         STAND_IN: [f"{STAND_IN}()"],
     }
+    kinds = [*entry.kinds, *kinds_of(param.annotation), *kinds_of(param.told)]
+    pools |= {kind: errors_of(kind) for kind in kinds if errors_of(kind)}
     if param.choices:
         return list(param.choices)
     if entry.flags and re.fullmatch(r"_?(sys_?)?(args?|argv|arguments)", param.name):
@@ -149,6 +162,19 @@ def guess_values(param: Param, entry: Function) -> list[str]:
             *map(repr, TEXTS[:5]),
         ]
     return list(dict.fromkeys(found))
+
+
+def errors_of(kind: str) -> list[str]:
+    """Errors of a kind, if it is one of the language's: of the widest kinds a plain one, and a group."""
+    found = getattr(builtins, kind, None)
+    if not isinstance(found, type) or not issubclass(found, BaseException) or issubclass(found, _LEAVING):
+        return []
+    return list(_ERRORS) if found in {Exception, BaseException} else [f"{kind}('abc')"]
+
+
+def values_of(kind: str) -> Sequence[str]:
+    """A few values of a kind that code asks for with `isinstance`; none of one that is not the language's."""
+    return _OF_KIND.get(kind) or errors_of(kind)
 
 
 def is_called(param: Param) -> bool:

@@ -4,17 +4,18 @@ looks as the code asks for (`shapes.py`). Pure."""
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator, Sequence, Set
 
 import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import guess_options
+from greenlane.testgen.guesses import guess_options, values_of
 from greenlane.testgen.inputs import Case, Pool
 from greenlane.testgen.turns import in_turn
 
-_FROM_POOL = 8
+_FROM_POOL, _MAX_ASKED = 8, 6
 
 
 def without_option(case: Case) -> Iterator[Case]:
@@ -73,13 +74,14 @@ def with_sample(case: Case) -> Iterator[Case]:
                 yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
 
 
-def sampled(node: ast.Call, params: Sequence[Param]) -> Iterator[ast.Call]:
-    """The same for a call in a statement."""
+def sampled(node: ast.Call, params: Sequence[Param], entry: Function | None) -> Iterator[ast.Call]:
+    """The same for a call in a statement; if it is one of this `entry`, also with an argument of a kind it asks for."""
     plain = [param for param in params if not param.keyword_only]
     if any(isinstance(argument, ast.Starred) for argument in node.args):
         return
-    for number, (argument, param) in enumerate(zip(node.args, plain, strict=False)):
-        for value in param.samples:
+    asked = _asked_for(entry) if entry is not None else []
+    for number, (argument, param) in enumerate(itertools.zip_longest(node.args, plain[: len(node.args)])):
+        for value in (*(param.samples if param is not None else ()), *asked):
             if value != ast.unparse(argument):
                 args = [*node.args[:number], parse_expression(value).body, *node.args[number + 1 :]]
                 yield ast.Call(func=node.func, args=args, keywords=node.keywords)
@@ -100,6 +102,19 @@ def from_pool(case: Case, pool: Pool) -> Iterator[Case]:
                 carved=False,
                 steps=case.steps + 1,
             )
+
+
+def of_asked_kind(case: Case) -> Iterator[Case]:
+    """The same call with a value of a kind that the code tells apart in place of an argument."""
+    for number, (name, text) in enumerate(case.arguments):
+        for value in _asked_for(case.entry):
+            if value != text:
+                arguments = (*case.arguments[:number], (name, value), *case.arguments[number + 1 :])
+                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
+
+
+def _asked_for(entry: Function) -> list[str]:
+    return list(dict.fromkeys(value for kind in entry.kinds for value in values_of(kind)))[:_MAX_ASKED]
 
 
 def of_wrong_kind(case: Case) -> Iterator[Case]:

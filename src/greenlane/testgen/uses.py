@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import datetime
 import io
 import pathlib
@@ -20,9 +21,12 @@ from greenlane.testgen.shapes import kinds_by_shape, samples
 
 _MAX_TOGETHER = 4
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
+_ERRORS = frozenset(n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception))
+_ERRORS |= {"BaseException"}
 _KINDS: tuple[tuple[str, type], ...] = (
     ("str", str), ("dict", dict), ("list", list), ("set", set), ("bytes", bytes), ("datetime", datetime.datetime),
     ("timedelta", datetime.timedelta), ("Path", pathlib.Path), ("TextIO", io.StringIO), ("tuple", tuple),
+    ("Exception", Exception),
 )  # fmt: skip
 _MOST_KINDS = 3
 STAND_IN = "MagicMock"
@@ -87,7 +91,7 @@ def _kinds_by_sign(names: Set[str], holder: ast.AST) -> Iterator[str]:
             yield "Callable"
         elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) == "isinstance":
             asked = node.args[1] if _is_one(node.args[0], names) else ast.Tuple(elts=[])
-            yield from (n.id for n in ast.walk(asked) if isinstance(n, ast.Name) and n.id in _PLAIN)
+            yield from (n.id for n in ast.walk(asked) if isinstance(n, ast.Name) and n.id in _PLAIN | _ERRORS)
         elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
             yield from ["list"] if _is_one(node.comparators[0], names) else []
 

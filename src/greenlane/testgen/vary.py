@@ -21,6 +21,7 @@ from greenlane.testgen.kinds import of_other_kinds, with_other_kinds
 from greenlane.testgen.nested import wrapped
 from greenlane.testgen.options import (
     from_pool,
+    of_asked_kind,
     of_wrong_kind,
     options,
     sampled,
@@ -69,6 +70,7 @@ def vary(
     added += [
         *other_callables(case),
         *_both_sides(case),
+        *of_asked_kind(case),
         *of_wrong_kind(case),
         *_with_class(case, constructors),
         *with_option(case),
@@ -260,7 +262,7 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
-    yield from sampled(node, params)
+    yield from sampled(node, params, entry if called == entry.called else None)
     for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])
