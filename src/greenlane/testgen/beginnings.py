@@ -77,13 +77,4 @@ def _cut(case: Case, view: str, length: int) -> Case | None:
         return None
     look = f"{view}({script.look})" if view else script.look
     cut = msgspec.structs.replace(script, look=f"{look}[:{length}]")
-    return msgspec.structs.replace(
-        case,
-        script=cut,
-        receiver=None,
-        arguments=(),
-        history=(),
-        imports=frozenset(),
-        carved=False,
-        steps=case.steps + 1,
-    )
+    return case.with_script(cut)

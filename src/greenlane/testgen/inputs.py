@@ -133,7 +133,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> str:
         if self.script is not None:
-            return f"{self.entry.module}.{self.entry.qualified}|{self.script.text}"
+            return f"{self.entry.module}.{self.entry.qualified}|{self.script.text}|{','.join(sorted(self.fixtures))}"
         past = "".join(f"|{step.name}{step.arguments}" for step in self.history)
         return f"{self.entry.module}.{self.entry.qualified}|{self.receiver}|{self.arguments}{past}"
 
@@ -141,6 +141,20 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     def made(self) -> str:
         """What a test of it does: a script does the same whichever function it is about."""
         return self.script.text if self.script is not None else self.key
+
+    def with_script(self, script: Script, fixtures: frozenset[str] | None = None) -> Case:
+        """The same, a step further, led to by a script; `fixtures` are those of the case if none are given."""
+        return msgspec.structs.replace(
+            self,
+            script=script,
+            receiver=None,
+            arguments=(),
+            history=(),
+            imports=frozenset(),
+            fixtures=self.fixtures if fixtures is None else fixtures,
+            carved=False,
+            steps=self.steps + 1,
+        )
 
     @property
     def length(self) -> int:

@@ -102,17 +102,7 @@ def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None
         setup, fixtures = [f"monkeypatch.setattr({place!r}, {value})", *before], fixtures | {"monkeypatch"}
     if any(len(text) > MAX_STATEMENT for text in setup):
         return None
-    return msgspec.structs.replace(
-        case,
-        script=msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look),
-        receiver=None,
-        arguments=(),
-        history=(),
-        imports=frozenset(),
-        fixtures=fixtures,
-        carved=False,
-        steps=case.steps + 1,
-    )
+    return case.with_script(msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look), fixtures)
 
 
 def _is_expression(text: str) -> bool:

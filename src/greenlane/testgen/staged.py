@@ -122,17 +122,8 @@ def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, whol
     look = looks[0] if len(looks) == 1 else f"({', '.join(looks)})" if looks else called
     if look == called or (not unittest and look == "result" and not world.manages):
         setup, look = setup[:-1], called  # the look is the call
-    return msgspec.structs.replace(
-        case,
-        script=Script(imports=frozenset(imports | more), setup=tuple(setup), look=look),
-        receiver=None,
-        arguments=(),
-        history=(),
-        imports=frozenset(),
-        fixtures=case.fixtures | (frozenset() if unittest else _fixtures(setup, look)),
-        carved=False,
-        steps=case.steps + 1,
-    )
+    script = Script(imports=frozenset(imports | more), setup=tuple(setup), look=look)
+    return case.with_script(script, case.fixtures | (frozenset() if unittest else _fixtures(setup, look)))
 
 
 def _fixtures(setup: Sequence[str], look: str) -> frozenset[str]:

@@ -216,14 +216,4 @@ def _on_subclass(case: Case, owner: str, statement: str) -> Case | None:
         setup=(statement, *texts[:-1]),
         look=texts[-1],
     )
-    return msgspec.structs.replace(
-        case,
-        script=script,
-        receiver=None,
-        arguments=(),
-        history=(),
-        imports=frozenset(),
-        fixtures=case.fixtures | fixtures,
-        carved=False,
-        steps=case.steps + 1,
-    )
+    return case.with_script(script, case.fixtures | fixtures)

@@ -116,13 +116,4 @@ def _called_on(case: Case, name: str, value: str) -> Case | None:
     setup = (f"{holder} = {case.receiver}", f"{holder}.{name} = {value}", *before[1:])
     if any(len(text) > MAX_STATEMENT for text in setup):
         return None
-    return msgspec.structs.replace(
-        case,
-        script=Script(imports=case.imports, setup=setup, look=look),
-        receiver=None,
-        arguments=(),
-        history=(),
-        imports=frozenset(),
-        carved=False,
-        steps=case.steps + 1,
-    )
+    return case.with_script(Script(imports=case.imports, setup=setup, look=look))
