@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
+from greenlane.policy.testing import TestFacts, TestVerdict
 from greenlane.suite.lines import executable_lines
 from greenlane.suite.runner import SuiteRequest, SuiteRunner
 from greenlane.testgen import TestGenerator
-from greenlane.testgen.generator import Generation
+from greenlane.testgen.gates import Judged
+from greenlane.testgen.generator import Author, Draft, Generation
+from greenlane.testgen.given import GivenText
+from greenlane.testgen.neighbours import Style
+from greenlane.testgen.render import WrittenCase
 from tests.support.projects import write_tree
 from tests.support.scenes import OWN_ENVIRONMENT
 
@@ -128,3 +135,48 @@ async def test_a_coroutine_is_awaited_in_the_loop_of_the_projects_plugin(tmp_pat
     assert "@pytest.mark.asyncio\nasync def test_" in text
     assert "        await stock.take(" in text
     assert "asyncio.run(" not in text
+
+
+POLLUTING = """
+    from shop import fees
+
+
+    def test_rate():
+        fees.RATE = 2
+        assert fees.RATE == 2
+"""
+
+
+class _Other:
+    """Writes one more test, once asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    async def write(self, kept: Sequence[Judged]) -> list[Judged]:
+        self.asked.append([one.test.name for one in kept])
+        return [judged("test_other", "assert fees.RATE > 0")]
+
+
+def judged(name: str, assertion: str) -> Judged:
+    code = f"def {name}():\n    {assertion}\n"
+    given = GivenText(imports=("from shop import fees",), code=code, about="src/shop/fees.py")
+    test = WrittenCase(name=name, purpose="It is so.", given=given)
+    return Judged(test=test, facts=TestFacts(), verdict=TestVerdict(keep=True))
+
+
+async def test_another_test_takes_the_place_of_one_that_the_suite_does_not_bear(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"src/shop/__init__.py": "", "src/shop/fees.py": "RATE = 1\n", "tests/test_a.py": POLLUTING})
+    sandbox, settings, service = choose_sandbox(), Settings(), Service(name="shop", source_roots=("src",))
+    baseline = await SuiteRunner(sandbox, settings).run(service, OWN_ENVIRONMENT, tmp_path, SuiteRequest())
+    kept = (judged("test_alone", "assert fees.RATE == 1"), judged("test_ever", "assert fees.RATE"))
+    other = _Other()
+    draft = Draft(path="tests/test_b.py", style=Style(folder="tests"), kept=kept, author=cast(Author, other))
+    made = await TestGenerator(sandbox, settings).with_suite(
+        service, OWN_ENVIRONMENT, tmp_path, [draft], [], baseline, ("src/shop/fees.py",)
+    )
+    assert [one.name for one in made.written] == ["test_ever", "test_other"]
+    assert [one.name for one in made.dropped] == ["test_alone"]
+    assert other.asked == [["test_ever"]]
+    assert made.suite is not None
+    assert made.suite.passed

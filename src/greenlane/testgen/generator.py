@@ -63,7 +63,41 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     hints: tuple[Hint, ...] = ()
 
 
-class _Draft(msgspec.Struct, frozen=True, kw_only=True):
+class Author:
+    """Writes tests of one file in rounds: each is chosen from what was seen, named and judged, and what was chosen once
+    is not chosen again."""
+
+    def __init__(
+        self,
+        gates: Gatekeeper,
+        scene: Scene,
+        source: Source,
+        style: Style,
+        path: str,
+        observed: list[Observed],
+        gap: Gap,
+    ) -> None:
+        self._gates, self._scene, self._source, self._style, self._path = gates, scene, source, style, path
+        self._observed, self._gap = observed, gap
+        self._taken, self._tried = set[str](), set[str]()
+        self.failed: dict[str, Judged] = {}
+
+    async def write(self, kept: Sequence[Judged]) -> list[Judged]:
+        """Tests of what these leave open, as far as they pass every gate but the last; `failed` holds the others."""
+        left = self._gap.everything - frozenset(target for j in kept for target in _closed(j, self._gap))
+        candidates = [o for o in self._observed if o.case.key not in self._tried]
+        chosen = choose_tests(candidates, left, most=_MAX_TESTS - len(kept))
+        if not chosen:
+            return []
+        tests = [_name(choice, self._source, self._taken) for choice in chosen]
+        open_lines = frozenset((self._gap.path, line) for line in self._gap.lines)
+        judged = await self._gates.judge(self._scene, self._path, tests, self._style, open_lines, self._gap)
+        self.failed |= {j.test.name: j for j in judged if not j.verdict.keep}
+        self._tried |= {o.case.key for j in judged for o in j.test.chosen.calls}  # what is kept is not written twice
+        return [j for j in judged if j.verdict.keep]
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
     """A file in the making."""
 
     path: str
@@ -73,6 +107,8 @@ class _Draft(msgspec.Struct, frozen=True, kw_only=True):
     open_faults: tuple[str, ...] = ()
     """Mutants, in words, that no existing test notices."""
     hints: tuple[Hint, ...] = ()
+    author: Author | None = None
+    """Who can write others in place of tests that the suite does not bear."""
 
 
 class TestGenerator:
@@ -95,7 +131,7 @@ class TestGenerator:
         """Tests for the open lines of `gaps` (by path), and for open branches of all `changed` lines if `baseline`, a
         measured run of the suite as it stands, traced branches. Mutants are those of the changed lines."""
         started = time.monotonic()
-        drafts: list[_Draft] = []
+        drafts: list[Draft] = []
         dropped: list[DroppedTest] = []
         touched = dict(gaps) if changed is None else {**changed, **{p: changed.get(p, n) | n for p, n in gaps.items()}}
         collected = collected_files(baseline)
@@ -118,42 +154,32 @@ class TestGenerator:
             if written is not None:
                 dropped += written[1]
                 drafts.append(written[0])
-        return await self._with_suite(service, environment, tree, drafts, dropped, baseline, tuple(sorted(touched)))
+        return await self.with_suite(service, environment, tree, drafts, dropped, baseline, tuple(sorted(touched)))
 
     # -------------------------------------------------------------- one file
 
     async def _write_file(
         self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, search: Search
-    ) -> tuple[_Draft, list[DroppedTest]]:
+    ) -> tuple[Draft, list[DroppedTest]]:
         observed = await search.run(baseline)
         gap = search.gap
         path = free_path(scene.tree, style, source.module)
-        taken: set[str] = set()
+        author = Author(self._gates, scene, source, style, path, observed, gap)
         kept: list[Judged] = []
-        failed: dict[str, Judged] = {}
-        left, banned = gap.everything, set[str]()
         for _ in range(self._settings.validation.max_retry_passes + 1):
-            candidates = [o for o in observed if o.case.key not in banned]
-            chosen = choose_tests(candidates, left, most=_MAX_TESTS - len(kept))
-            if not chosen:
+            failed = len(author.failed)
+            kept += await author.write(kept)
+            if len(author.failed) == failed:
                 break
-            tests = [_name(choice, source, taken) for choice in chosen]
-            open_lines = frozenset((gap.path, line) for line in gap.lines)
-            judged = await self._gates.judge(scene, path, tests, style, open_lines, gap)
-            kept += [j for j in judged if j.verdict.keep]
-            failed |= {j.test.name: j for j in judged if not j.verdict.keep}
-            banned |= {o.case.key for j in judged for o in j.test.chosen.calls}  # what is kept is not written twice
-            if all(j.verdict.keep for j in judged):
-                break
-            left -= frozenset(target for j in kept for target in _closed(j, gap))
-        lost = [DroppedTest(name=name, reason=judged.verdict.reason) for name, judged in failed.items()]
-        draft = _Draft(
+        lost = [DroppedTest(name=name, reason=judged.verdict.reason) for name, judged in author.failed.items()]
+        draft = Draft(
             path=path,
             style=style,
             kept=tuple(kept),
             mutants=len(source.gap.mutants),
             open_faults=tuple(mutant.key for mutant in gap.mutants),
             hints=search.hints,
+            author=author,
         )
         return draft, lost
 
@@ -168,17 +194,17 @@ class TestGenerator:
         measured: tuple[str, ...],
     ) -> Generation:
         """The last gate (the whole suite) for tests that passed all others: by file, its style and its tests."""
-        drafts = [_Draft(path=path, style=style, kept=tests) for path, style, tests in kept]
-        return await self._with_suite(service, environment, tree, drafts, [*dropped], baseline, measured)
+        drafts = [Draft(path=path, style=style, kept=tests) for path, style, tests in kept]
+        return await self.with_suite(service, environment, tree, drafts, [*dropped], baseline, measured)
 
     # -------------------------------------------------------------- the whole suite
 
-    async def _with_suite(
+    async def with_suite(
         self,
         service: Service,
         environment: PythonEnvironment,
         tree: Path,
-        drafts: list[_Draft],
+        drafts: list[Draft],
         dropped: list[DroppedTest],
         baseline: SuiteRun,
         measured: tuple[str, ...],
@@ -188,7 +214,7 @@ class TestGenerator:
         mutants = sum(draft.mutants for draft in drafts)
         faults = tuple(words for draft in drafts for words in draft.open_faults)
         hints = tuple(hint for draft in drafts for hint in draft.hints)
-        repeated = False
+        repeated = replaced = False
         for _ in range(_MAX_SUITE_RUNS):
             files = tuple(
                 GeneratedFile(path=d.path, content=render_file([j.test for j in d.kept], d.style).encode())
@@ -215,8 +241,13 @@ class TestGenerator:
             if broken and not repeated and not _failing_of_ours(drafts, run):
                 repeated = True  # a test that fails now and then, perhaps: it is asked once more
                 continue
+            before_it, by_name = drafts, _failing_of_ours(drafts, run)
             drafts, lost = _drop_for_suite(drafts, run, broken)
             dropped += lost
+            if by_name and not replaced:
+                replaced = True
+                pairs = zip(before_it, drafts, strict=True)
+                drafts = [await _with_others(now) if len(now.kept) < len(then.kept) else now for then, now in pairs]
         else:
             dropped += [
                 DroppedTest(name=j.test.name, reason="the suite does not settle with it")
@@ -267,7 +298,7 @@ def _name(choice: Chosen, source: Source, taken: set[str]) -> WrittenCase:
     )
 
 
-def _collected(run: SuiteRun, drafts: Sequence[_Draft]) -> bool:
+def _collected(run: SuiteRun, drafts: Sequence[Draft]) -> bool:
     """Whether the suite's own command ran our files; one that does not report (no pytest) is believed."""
     if not run.outcomes:
         return True
@@ -276,8 +307,8 @@ def _collected(run: SuiteRun, drafts: Sequence[_Draft]) -> bool:
 
 
 def _drop_for_suite(
-    drafts: Sequence[_Draft], run: SuiteRun, broken: tuple[str, ...]
-) -> tuple[list[_Draft], list[DroppedTest]]:
+    drafts: Sequence[Draft], run: SuiteRun, broken: tuple[str, ...]
+) -> tuple[list[Draft], list[DroppedTest]]:
     """Take out the tests that fail in the suite; if it fails elsewhere, or leaves ours out, take out all."""
     own = [(d, j) for d in drafts for j in d.kept]
     names = _failing_of_ours(drafts, run) or {j.test.name for _, j in own}
@@ -291,10 +322,16 @@ def _drop_for_suite(
             verdict = assess_test(msgspec.structs.replace(judged.facts, suite_failures=why))
             lost.append(DroppedTest(name=judged.test.name, reason=verdict.reason))
     left = [msgspec.structs.replace(d, kept=tuple(j for j in d.kept if j.test.name not in names)) for d in drafts]
-    return [draft for draft in left if draft.kept], lost
+    return left, lost
 
 
-def _failing_of_ours(drafts: Sequence[_Draft], run: SuiteRun) -> set[str]:
+async def _with_others(draft: Draft) -> Draft:
+    """The file with others in place of the tests that it lost."""
+    more = await draft.author.write(draft.kept) if draft.author is not None else []
+    return msgspec.structs.replace(draft, kept=(*draft.kept, *more))
+
+
+def _failing_of_ours(drafts: Sequence[Draft], run: SuiteRun) -> set[str]:
     return {
         j.test.name
         for d in drafts
@@ -303,7 +340,7 @@ def _failing_of_ours(drafts: Sequence[_Draft], run: SuiteRun) -> set[str]:
     }
 
 
-def _surviving(faults: Sequence[str], drafts: Sequence[_Draft]) -> tuple[str, ...]:
+def _surviving(faults: Sequence[str], drafts: Sequence[Draft]) -> tuple[str, ...]:
     """The faults that none of the tests notices which are kept in the end."""
     noticed = {key for draft in drafts for judged in draft.kept for key in judged.noticed}
     return tuple(words for words in faults if words not in noticed)
@@ -315,7 +352,7 @@ def _held(judged: Judged) -> list[tuple[str, int]]:
     return sorted(judged.covers or {(path, int(line)) for path, _, line in places})
 
 
-def _written(drafts: Sequence[_Draft]) -> tuple[WrittenTest, ...]:
+def _written(drafts: Sequence[Draft]) -> tuple[WrittenTest, ...]:
     return tuple(
         WrittenTest(
             path=draft.path,
