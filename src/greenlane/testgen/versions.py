@@ -49,7 +49,7 @@ def _literal(node: ast.expr) -> list[object]:
     """The value of a literal; of several that a name may be in, each."""
     try:
         value = ast.literal_eval(node)
-    except ValueError:
+    except (ValueError, TypeError):
         return []
     several = isinstance(value, list | set | frozenset) or (
         isinstance(value, tuple) and all(isinstance(one, str) for one in value)
