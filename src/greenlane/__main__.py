@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 
 
 def main() -> None:
+    warnings.simplefilter("ignore", SyntaxWarning)  # of code that is read: it is for its authors, not for this terminal
     try:
         from greenlane.cli.main import app
 
