@@ -377,11 +377,10 @@ def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
         if key in held
     )
     present = {key for _, key in places}
-    first = next((key for key in node.keys if isinstance(key, ast.Constant)), None)
-    if first is not None and len(present) == len(node.keys):
-        fresh = next(text for text in ("b", "c", "d") if text not in present)
-        for value in (first, node.values[0]):
-            yield ast.Dict(keys=[*node.keys, _constant(fresh)], values=[*node.values, value])
+    fresh = next((text for text in ("b", "c", "d") if text not in present), None)
+    first = node.keys[0] if node.keys and len(present) == len(node.keys) else None
+    for value in (first, node.values[0]) if first is not None and fresh is not None else ():
+        yield ast.Dict(keys=[*node.keys, _constant(fresh)], values=[*node.values, value])
     plain = [_constant(value) for value in ([c for c in entry.constants if c not in entry.keys][:4], 1, "a", True)]
     texts = [n.value for value in node.values for n in ast.walk(value) if isinstance(n, ast.Constant)]
     named = [text for text in dict.fromkeys(texts) if isinstance(text, str) and text.isidentifier()][:_NAMED]

@@ -77,3 +77,14 @@ def test_an_entry_more_has_the_value_of_another_or_refers_to_it() -> None:
     )  # fmt: skip
     given = [other.arguments[0][1] for other in vary(case, 40)]
     assert {"{'a': None, 'b': 'a'}", "{'a': None, 'b': None}"} <= set(given)
+
+
+def test_a_dict_with_all_the_keys_that_one_would_add_gets_none_of_them() -> None:
+    (entry,) = list_functions(ast.parse("def tree(parents):\n    return parents\n"), "shop.py", "shop")
+    case = Case(
+        entry=entry, receiver=None, arguments=((None, "{'b': 1, 'c': 2, 'd': 3}"),), imports=frozenset(),
+        fixtures=frozenset(), carved=True,
+    )  # fmt: skip
+    given = [other.arguments[0][1] for other in vary(case, 40)]
+    assert "{'c': 2, 'd': 3}" in given
+    assert not any(text.count("'b'") > 1 for text in given)
