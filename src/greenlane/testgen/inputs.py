@@ -142,6 +142,17 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """What a test of it does: a script does the same whichever function it is about."""
         return self.script.text if self.script is not None else self.key
 
+    def with_argument(self, number: int, text: str, imports: Iterable[Import] = ()) -> Case:
+        """The same, a step further, with another expression as the argument at this place, and what that imports."""
+        changed = (self.arguments[number][0], text)
+        return msgspec.structs.replace(
+            self,
+            arguments=(*self.arguments[:number], changed, *self.arguments[number + 1 :]),
+            imports=self.imports | frozenset(imports),
+            carved=False,
+            steps=self.steps + 1,
+        )
+
     def with_script(self, script: Script, fixtures: frozenset[str] | None = None) -> Case:
         """The same, a step further, led to by a script; `fixtures` are those of the case if none are given."""
         return msgspec.structs.replace(

@@ -8,8 +8,11 @@ the other. Pure; for `quarry.py`.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
+
+from greenlane.testgen.inside.greenlane_edits import name_of
 
 _Role: TypeAlias = tuple[str, str]
 _MOST, _LONGEST = 8, 40
@@ -19,6 +22,17 @@ _PLAIN = frozenset({"join", "format", "append", "replace", "print", "write", "en
 
 def kin_of(tree: ast.Module, words: Sequence[str]) -> list[str]:
     """The other words of the file that are asked for as these are, those first that stand nearest to them."""
+    roles, lines = _roles_of(tree)
+    wanted = [word for word in words if word in roles]
+    own = {role for word in wanted for role in roles[word]}
+    places = [line for word in wanted for line in lines[word]]
+    kin = [word for word, its in roles.items() if word not in wanted and its & own]
+    return sorted(kin, key=lambda word: min(abs(a - b) for a in lines[word] for b in places))[:_MOST]
+
+
+@functools.lru_cache(maxsize=2)  # it is asked for each thing that is open in a file
+def _roles_of(tree: ast.Module) -> tuple[dict[str, set[_Role]], dict[str, list[int]]]:
+    """By word what is done with it, and the lines that it stands on."""
     roles: dict[str, set[_Role]] = {}
     lines: dict[str, list[int]] = {}
     for role, node in _asked(tree):
@@ -26,11 +40,7 @@ def kin_of(tree: ast.Module, words: Sequence[str]) -> list[str]:
         if isinstance(word, str) and 0 < len(word) <= _LONGEST:
             roles.setdefault(word, set()).add(role)
             lines.setdefault(word, []).append(node.lineno)
-    wanted = [word for word in words if word in roles]
-    own = {role for word in wanted for role in roles[word]}
-    places = [line for word in wanted for line in lines[word]]
-    kin = [word for word, its in roles.items() if word not in wanted and its & own]
-    return sorted(kin, key=lambda word: min(abs(a - b) for a in lines[word] for b in places))[:_MOST]
+    return roles, lines
 
 
 def _asked(tree: ast.Module) -> Iterator[tuple[_Role, ast.Constant]]:
@@ -44,7 +54,7 @@ def _asked(tree: ast.Module) -> Iterator[tuple[_Role, ast.Constant]]:
         elif isinstance(node, ast.Subscript):
             yield from ((("of", ast.unparse(node.value)), word) for word in _constants(node.slice))
         elif isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            called = name_of(node)
             for number, given in enumerate(node.args if called and called not in _PLAIN else ()):
                 yield from (((called, str(number)), word) for word in _constants(given))
         elif isinstance(node, ast.Match):

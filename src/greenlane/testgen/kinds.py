@@ -38,8 +38,8 @@ def with_other_kinds(case: Case) -> Iterator[Case]:
 
 
 class _Changing(ast.NodeTransformer):
-    """Displays without another display inside, and constants. What stands in a pattern, an f-string, or beside a
-    `*`, stays; so do keys and names that are asked for (`open(path, "rb")` by its second argument is none)."""
+    """Displays and constants, from the inside out. What stands in a pattern, an f-string or a subscript stays, and so
+    do the keys of dicts and what is assigned to."""
 
     def __init__(self, made: Callable[[ast.expr], ast.expr | None]) -> None:
         self._made = made
@@ -63,8 +63,9 @@ class _Changing(ast.NodeTransformer):
 
 
 def _as_set(node: ast.expr) -> ast.expr | None:
-    plain = isinstance(node, ast.List | ast.Tuple) and all(isinstance(item, ast.Constant) for item in node.elts)
-    return ast.Set(elts=node.elts) if plain and isinstance(node, ast.List | ast.Tuple) and node.elts else None
+    if not isinstance(node, ast.List) or not node.elts or not all(isinstance(item, ast.Constant) for item in node.elts):
+        return None
+    return ast.Set(elts=node.elts)
 
 
 def _as_tuple(node: ast.expr) -> ast.expr | None:

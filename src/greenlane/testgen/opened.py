@@ -82,7 +82,8 @@ def with_blocks(done: Sequence[ast.stmt], after: Sequence[ast.stmt] = ()) -> lis
             found.append(opened([ast.withitem(context_expr=func.value, optional_vars=target)], [], node))
         else:
             found.append(node)
-    others = [node for node in ends if _left(node) not in {*entered, _EVERY if entered else ""} or not _left(node)]
+    gone = entered | ({_EVERY} if entered else set())
+    others = [node for node in ends if _left(node) not in gone]
     return [*found, closing(others)] if others else found
 
 

@@ -70,8 +70,7 @@ def with_sample(case: Case) -> Iterator[Case]:
         param = named.get(name) if name is not None else places[number] if number < len(places) else None
         for value in param.samples if param is not None else ():
             if value != text:
-                arguments = (*case.arguments[:number], (name, value), *case.arguments[number + 1 :])
-                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
+                yield case.with_argument(number, value)
 
 
 def sampled(node: ast.Call, params: Sequence[Param], entry: Function | None) -> Iterator[ast.Call]:
@@ -92,25 +91,16 @@ def from_pool(case: Case, pool: Pool) -> Iterator[Case]:
     for number, (name, text) in enumerate(case.arguments):
         param = case.entry.places[number].name if name is None and number < len(case.entry.places) else name
         for value in pool.get(param or "", ())[:_FROM_POOL]:
-            if value.text == text:
-                continue
-            arguments = (*case.arguments[:number], (name, value.text), *case.arguments[number + 1 :])
-            yield msgspec.structs.replace(
-                case,
-                arguments=arguments,
-                imports=case.imports | set(value.imports),
-                carved=False,
-                steps=case.steps + 1,
-            )
+            if value.text != text:
+                yield case.with_argument(number, value.text, value.imports)
 
 
 def of_asked_kind(case: Case) -> Iterator[Case]:
     """The same call with a value of a kind that the code tells apart in place of an argument."""
-    for number, (name, text) in enumerate(case.arguments):
+    for number, (_, text) in enumerate(case.arguments):
         for value in _asked_for(case.entry):
             if value != text:
-                arguments = (*case.arguments[:number], (name, value), *case.arguments[number + 1 :])
-                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
+                yield case.with_argument(number, value)
 
 
 def _asked_for(entry: Function) -> list[str]:
@@ -119,8 +109,7 @@ def _asked_for(entry: Function) -> list[str]:
 
 def of_wrong_kind(case: Case) -> Iterator[Case]:
     """The same call with something in place of an argument that is neither a text nor a collection."""
-    for number, (name, text) in enumerate(case.arguments):
+    for number, (_, text) in enumerate(case.arguments):
         for other in ("None", "1"):
             if other != text:
-                arguments = (*case.arguments[:number], (name, other), *case.arguments[number + 1 :])
-                yield msgspec.structs.replace(case, arguments=arguments, carved=False, steps=case.steps + 1)
+                yield case.with_argument(number, other)

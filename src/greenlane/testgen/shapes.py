@@ -12,6 +12,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Set
 
+from greenlane.testgen.inside.greenlane_edits import name_of
+
 NAMESPACE = "SimpleNamespace"
 _LONGEST, _MOST_ATTRIBUTES, _MOST_KEYS = 12, 6, 8
 _KNOWN_METHODS = frozenset(name for kind in (str, bytes, dict, list, int, set) for name in dir(kind))
@@ -25,15 +27,15 @@ _ITERATING = frozenset(
 def kinds_by_shape(names: Set[str], holder: ast.AST) -> Iterator[str]:
     """The kinds of what is looked up by a key, or by a place."""
     for node in ast.walk(holder) if names else ():
-        if isinstance(node, ast.Subscript) and _is_one(node.value, names):
+        if isinstance(node, ast.Subscript) and is_one(node.value, names):
             if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
                 yield "dict"
             elif isinstance(node.slice, ast.Slice) or _place(node.slice) is not None:
                 yield from () if _is_stored(node) else ("list", "str")
-        elif isinstance(node, ast.For | ast.comprehension) and _is_one(node.iter, names):
+        elif isinstance(node, ast.For | ast.comprehension) and is_one(node.iter, names):
             yield "list"
-        elif isinstance(node, ast.Call) and _called(node) in _ITERATING:
-            yield from ("list" for argument in node.args if _is_one(argument, names))
+        elif isinstance(node, ast.Call) and name_of(node) in _ITERATING:
+            yield from ("list" for argument in node.args if is_one(argument, names))
 
 
 def samples(names: Set[str], holder: ast.AST) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ def samples(names: Set[str], holder: ast.AST) -> tuple[str, ...]:
 def _dicts(names: Set[str], holder: ast.AST) -> Iterator[str]:
     """A dict with the keys that are read before they could have been set, each with a text, or with a number."""
     keys, set_here = dict[str, str](), set[str]()
-    parts = [n for n in ast.walk(holder) if isinstance(n, ast.Subscript) and _is_one(n.value, names)]
+    parts = [n for n in ast.walk(holder) if isinstance(n, ast.Subscript) and is_one(n.value, names)]
     for node in sorted(parts, key=lambda n: (n.lineno, n.col_offset)):
         key = node.slice.value if isinstance(node.slice, ast.Constant) else None
         if isinstance(key, str):
@@ -87,7 +89,7 @@ def _compared_places(names: Set[str], holder: ast.AST) -> Iterator[tuple[int, in
         if not isinstance(node, ast.Compare) or len(node.ops) != 1:
             continue
         for one, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
-            held = one if isinstance(one, ast.Subscript) and _is_one(one.value, names) else None
+            held = one if isinstance(one, ast.Subscript) and is_one(one.value, names) else None
             place = _place(held.slice) if held is not None else None
             values = [n.value for n in ast.walk(other) if isinstance(n, ast.Constant)]
             for value in values[:1]:
@@ -131,15 +133,15 @@ def _names_of_items(names: Set[str], holder: ast.AST) -> Iterator[str]:
     for node in ast.walk(holder):
         if isinstance(node, ast.For | ast.comprehension):
             held, target = node.iter, node.target
-            if isinstance(held, ast.Call) and _called(held) in _ITERATING and held.args:
+            if isinstance(held, ast.Call) and name_of(held) in _ITERATING and held.args:
                 second = target.elts[1] if isinstance(target, ast.Tuple) and len(target.elts) == 2 else target
-                target = second if _called(held) == "enumerate" else target
+                target = second if name_of(held) == "enumerate" else target
                 held = held.args[0]
-            if _is_one(held, names) and isinstance(target, ast.Name):
+            if is_one(held, names) and isinstance(target, ast.Name):
                 yield target.id
-        elif isinstance(node, ast.Call) and any(_is_one(argument, names) for argument in node.args):
+        elif isinstance(node, ast.Call) and any(is_one(argument, names) for argument in node.args):
             for given in (*node.args, *(keyword.value for keyword in node.keywords)):
-                if isinstance(given, ast.Lambda) and len(given.args.args) == 1 and _called(node) in _ITERATING:
+                if isinstance(given, ast.Lambda) and len(given.args.args) == 1 and name_of(node) in _ITERATING:
                     yield given.args.args[0].arg
 
 
@@ -174,14 +176,11 @@ def _with_sign(method: str, sign: str, word: str) -> str:
 # -------------------------------------------------------------- parts of the tree
 
 
-def _is_one(node: ast.expr, names: Set[str]) -> bool:
+def is_one(node: ast.expr, names: Set[str]) -> bool:
+    """Whether it is one of these names, or attributes of a name."""
     short = isinstance(node.value if isinstance(node, ast.Attribute) else node, ast.Name)
     return short and ast.unparse(node) in names
 
 
 def _is_stored(node: ast.Subscript) -> bool:
     return not isinstance(node.ctx, ast.Load)
-
-
-def _called(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")

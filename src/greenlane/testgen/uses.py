@@ -17,7 +17,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
-from greenlane.testgen.shapes import kinds_by_shape, samples
+from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
 
 _MAX_TOGETHER = 4
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
@@ -87,17 +87,13 @@ def _with_use(
 def _kinds_by_sign(names: Set[str], holder: ast.AST) -> Iterator[str]:
     """What is told by a call of it, a search in it, or a question for its kind."""
     for node in ast.walk(holder) if names else ():
-        if isinstance(node, ast.Call) and _is_one(node.func, names):
+        if isinstance(node, ast.Call) and is_one(node.func, names):
             yield "Callable"
         elif isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) == "isinstance":
-            asked = node.args[1] if _is_one(node.args[0], names) else ast.Tuple(elts=[])
+            asked = node.args[1] if is_one(node.args[0], names) else ast.Tuple(elts=[])
             yield from (n.id for n in ast.walk(asked) if isinstance(n, ast.Name) and n.id in _PLAIN | _ERRORS)
         elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-            yield from ["list"] if _is_one(node.comparators[0], names) else []
-
-
-def _is_one(node: ast.expr, names: Set[str]) -> bool:
-    return _is_short(node) and ast.unparse(node) in names
+            yield from ["list"] if is_one(node.comparators[0], names) else []
 
 
 def _attributes_read(holder: ast.AST) -> dict[str, set[str]]:

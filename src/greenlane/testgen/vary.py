@@ -52,10 +52,7 @@ def vary(
             if case.receiver and place == 0:
                 found.append(msgspec.structs.replace(case, receiver=text, carved=False, steps=case.steps + 1))
             else:
-                arguments = list(case.arguments)
-                arguments[place - offset] = (arguments[place - offset][0], text)
-                changed = msgspec.structs.replace(case, arguments=tuple(arguments), carved=False, steps=case.steps + 1)
-                found.append(changed)
+                found.append(case.with_argument(place - offset, text))
         if len(found) > limit:
             break
     added = [
@@ -166,7 +163,7 @@ def _made_by(text: str) -> ast.Call | None:
 
 def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
     """The same call with an object of a class that the function asks for, made from what was given."""
-    for number, (name, text) in enumerate(case.arguments):
+    for number, (_, text) in enumerate(case.arguments):
         for kind in case.entry.kinds:
             params = constructors.get(kind) if kind[:1].isupper() or kind[:2].strip("_")[:1].isupper() else None
             if params is None or text.startswith(f"{kind}("):
@@ -175,14 +172,8 @@ def _with_class(case: Case, constructors: Constructors) -> Iterator[Case]:
             guessed = [guess_values(param, case.entry)[0] for param in required]
             for values in ([text, *guessed[1:]] if guessed else [], guessed):
                 given = [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(required, values, strict=False)]
-                made = (name, f"{kind}({', '.join(given)})")
-                yield msgspec.structs.replace(
-                    case,
-                    arguments=(*case.arguments[:number], made, *case.arguments[number + 1 :]),
-                    imports=case.imports | {(case.entry.home_of(kind), kind)},
-                    carved=False,
-                    steps=case.steps + 1,
-                )
+                made = f"{kind}({', '.join(given)})"
+                yield case.with_argument(number, made, [(case.entry.home_of(kind), kind)])
 
 
 def _variants(text: str, entry: Function, constructors: Constructors, *, statement: bool = False) -> Iterator[str]:

@@ -97,6 +97,11 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     _tell(case, seen)
 
 
+def _describer() -> Describer:
+    """Describes values as a test may write them."""
+    return Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
+
+
 def _watch_terminal() -> None:
     """A test may not wait for someone to type: whatever asks pytest's stand-in for the standard input is told."""
     stand_in: Any = getattr(sys.modules.get("_pytest.capture"), "DontReadFromInput", None)
@@ -148,7 +153,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
             function, values = _prepare(case, names)
     except (Exception, SystemExit, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {words_of(error)}"[:200]}
-    describer = Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
+    describer = _describer()
     wholly = bool(case["void"])
     before = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
@@ -208,7 +213,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
     names |= {"__name__": "greenlane_script"}
     for module, name in imports:
         exec(f"from {module} import {name}" if name else f"import {module}", names)
-    describer = Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
+    describer = _describer()
     place, is_statement = 0, False
     progress: dict[str, Any] = {"listed": False, "enters": False}
     try:
@@ -297,9 +302,7 @@ def _call(
         if isinstance(outcome, contextlib._GeneratorContextManager) and progress.get("enters", True):
             progress["entered"] = True
             with outcome as held:
-                progress["inside"] = describe_value(
-                    held, Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
-                )
+                progress["inside"] = describe_value(held, _describer())
                 return None
         if isinstance(outcome, _FUNCTIONS) and not asynchronous:
             return _call_given(outcome, progress)
