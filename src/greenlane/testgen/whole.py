@@ -53,6 +53,15 @@ class WholeSuite:
         green = run.passed or (not self._baseline.passed and not broken and not run.result.stopped)
         return TriedSuite(run=run, broken=broken, green=green)
 
+    async def run_backwards(self, files: Sequence[GeneratedFile]) -> TriedSuite | None:
+        """Our files alone, the last test first, if one fails so: what it wants was left by a test of another file, or
+        altered. (Those of one file were run in other orders before.) None if all pass."""
+        request = SuiteRequest(
+            select=tuple(f.path for f in files), extra=tuple((f.path, f.content) for f in files), reverse=True
+        )
+        run = await self._runner.run(self._service, self._environment, self._tree, request)
+        return TriedSuite(run=run, broken=run.failing, green=False) if run.failing else None
+
     def spare_runs(self, tried: TriedSuite) -> int:
         """How many more runs as long as this one are worth their time."""
         return min(_MAX_HALVES, int(_MAX_HALVES_S / max(tried.run.result.seconds, 0.1)))
