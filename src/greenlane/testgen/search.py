@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
+from greenlane.testgen.amended import amended
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
@@ -235,7 +236,7 @@ class Search:
             varying = min(share, _MOST_VARIATIONS)
             cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
             cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
-            cases += [*switched(observed, source, left), *readied(observed, source, left)]
+            cases += [other for find in (switched, readied, amended) for other in find(observed, source, left)]
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 

@@ -10,6 +10,7 @@ import ast
 import builtins
 import datetime
 import io
+import logging
 import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
@@ -23,11 +24,12 @@ _MAX_TOGETHER = 4
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
 _ERRORS = frozenset(n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception))
 _ERRORS |= {"BaseException"}
-_KINDS: tuple[tuple[str, type], ...] = (
+_KINDS: tuple[tuple[str, object], ...] = (
     ("str", str), ("dict", dict), ("list", list), ("set", set), ("bytes", bytes), ("datetime", datetime.datetime),
     ("timedelta", datetime.timedelta), ("Path", pathlib.Path), ("TextIO", io.StringIO), ("tuple", tuple),
-    ("Exception", Exception),
+    ("Exception", Exception), ("LogRecord", logging.LogRecord("a", 20, "a.py", 1, "abc", None, None)),
 )  # fmt: skip
+"""Kinds with a value, or a class, that has what these have."""
 _MOST_KINDS = 3
 STAND_IN = "MagicMock"
 """The kind of a parameter of which things are asked that no known kind has."""
