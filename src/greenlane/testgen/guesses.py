@@ -150,7 +150,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
     if named or typed:
-        found = list(in_turn([typed, *(pools[kind] for kind in named)]))
+        found = list(in_turn([param.samples, typed, *(pools[kind] for kind in named)]))
     else:
         told = [typed_values(kind, plain_values(entry)) or pools.get(kind, ()) for kind in kinds_of(param.told)]
         used = in_turn(values[:_OF_A_KIND] for values in told)
