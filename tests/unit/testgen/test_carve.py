@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.support.insides import INSIDE
 from tests.support.projects import write_tree
@@ -28,10 +29,34 @@ def test_basket(basket):
 }
 
 
-def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tmp_path: Path) -> None:
-    write_tree(tmp_path, FILES)
+HELPED = {
+    "shop.py": "class Row:\n    @classmethod\n    def read(cls, like):\n        return cls()\n",
+    "tests/__init__.py": "",
+    "tests/models.py": """
+from shop import Row
+
+class Fruit(Row):
+    def __init__(self, name="a"):
+        self.name = name
+""",
+    "tests/test_shop.py": """
+from shop import Row
+from tests.models import Fruit
+
+class Own(Row):
+    pass
+
+def test_read():
+    assert Fruit.read(Fruit("pear")).name == "a"
+    assert Own.read(None)
+""",
+}
+
+
+def carved(tmp_path: Path, files: dict[str, str], name: str, line: int) -> list[dict[str, Any]]:
+    write_tree(tmp_path, files)
     given = {
-        "targets": [[f"{tmp_path}/shop.py", "total", 1]], "project": str(tmp_path), "tests": f"{tmp_path}/tests",
+        "targets": [[f"{tmp_path}/shop.py", name, line]], "project": str(tmp_path), "tests": f"{tmp_path}/tests",
         "near": "tests",
     }  # fmt: skip
     (tmp_path / "input").write_text(json.dumps(given))
@@ -44,5 +69,16 @@ def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tm
         capture_output=True,
         timeout=60,
     )
-    calls = [json.loads(line)["positional"] for line in (tmp_path / "output").read_text().splitlines()]
+    return [json.loads(text) for text in (tmp_path / "output").read_text().splitlines()]
+
+
+def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tmp_path: Path) -> None:
+    calls = [call["positional"] for call in carved(tmp_path, FILES, "total", 1)]
     assert [(value["text"], value["fixtures"]) for (value,) in calls] == [("[1, 2]", []), ("basket", ["basket"])]
+
+
+def test_what_a_module_beside_the_tests_offers_is_named_and_what_a_test_file_holds_is_not(tmp_path: Path) -> None:
+    fruit, own = carved(tmp_path, HELPED, "read", 2)
+    assert (fruit["receiver"]["text"], fruit["receiver"]["imports"]) == ("Fruit", [["tests.models", "Fruit"]])
+    assert fruit["positional"][0]["text"] == "Fruit('pear')"
+    assert own["receiver"] is None

@@ -85,8 +85,7 @@ def cases(group: int) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
-    with contextlib.suppress(Exception, SystemExit):  # what it remembers from its making is there before the call
-        importlib.import_module(case["module"])
+    _import_before(case)
     with _MEMORY.kept():
         seen = _observe(case, fixtures)
     if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
@@ -95,6 +94,15 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
         _asked_terminal.clear()
         seen = {"kind": "unusable", "message": "reads the standard input"}
     _tell(case, seen)
+
+
+def _import_before(case: dict[str, Any]) -> None:
+    """What modules remember from their making is there before the call: also what those that the case imports enter
+    in a register of another one, which they do once."""
+    imports = [*case["imports"], *(case["script"][0] if case["script"] is not None else ())]
+    for module in dict.fromkeys([case["module"], *(module.partition(" as ")[0] for module, _ in imports)]):
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(module)
 
 
 def _describer() -> Describer:
@@ -122,6 +130,7 @@ def _telling(read: Any) -> Any:
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
+    _import_before(case)
     with _MEMORY.kept():
         seen = await _follow(case["script"], dict(fixtures), in_loop=True)
     _tell(case, seen)
