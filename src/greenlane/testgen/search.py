@@ -41,6 +41,7 @@ from greenlane.testgen.scripts import read_programs
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
+from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
@@ -183,7 +184,11 @@ class Search:
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         places = frozenset((self.gap.path, line) for line in lines)
-        asked = [*directed(self.seen, self._source, places), *switched(self.seen, self._source, places)]
+        asked = [
+            *directed(self.seen, self._source, places),
+            *switched(self.seen, self._source, places),
+            *with_stand_ins(self.seen, self._source, places),
+        ]
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
         varied = (v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))
@@ -235,6 +240,7 @@ class Search:
             cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
             cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
             cases += switched(observed, source, left)
+            cases += with_stand_ins(observed, source, left)
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 

@@ -6,8 +6,11 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+from greenlane.testgen.inputs import Description, is_harmless
 from tests.support.insides import INSIDE
 from tests.support.projects import write_tree
 
@@ -29,7 +32,37 @@ def test_basket(basket):
 
 
 def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tmp_path: Path) -> None:
-    write_tree(tmp_path, FILES)
+    calls = carved(tmp_path, FILES)
+    assert [(value["text"], value["fixtures"]) for (value,) in calls] == [("[1, 2]", []), ("basket", ["basket"])]
+
+
+def test_a_file_of_the_project_is_written_from_where_the_tests_stand(tmp_path: Path) -> None:
+    test = """
+import os
+from pathlib import Path
+from shop import total
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+def test_paths():
+    total(HERE + "/rows.txt")
+    total(Path(HERE, "..", "examples", "a.conf"))
+    total(HERE + "/../examples/a.conf")
+    total(HERE + "/missing.txt")
+"""
+    own = "def total(basket):\n    return 1\n"
+    files = {"shop.py": own, "tests/test_shop.py": test, "tests/rows.txt": "1", "examples/a.conf": "a"}
+    (row,), (path,), (text,), (missing,) = carved(tmp_path, files)
+    assert row == {"text": "str(Path(__file__).parent / 'rows.txt')", "imports": [["pathlib", "Path"]], "fixtures": []}
+    assert path["text"] == "Path(__file__).parents[1] / 'examples/a.conf'"
+    assert text["text"] == "str(Path(__file__).parents[1] / 'examples/a.conf')"
+    assert missing["text"] == repr(f"{tmp_path}/tests/missing.txt")
+    assert is_harmless(Description(text["text"], (("pathlib", "Path"),)))
+
+
+def carved(tmp_path: Path, files: Mapping[str, str]) -> list[list[Any]]:
+    """What is written down of the arguments of each call of `total`."""
+    write_tree(tmp_path, files)
     given = {
         "targets": [[f"{tmp_path}/shop.py", "total", 1]], "project": str(tmp_path), "tests": f"{tmp_path}/tests",
         "near": "tests",
@@ -44,5 +77,4 @@ def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tm
         capture_output=True,
         timeout=60,
     )
-    calls = [json.loads(line)["positional"] for line in (tmp_path / "output").read_text().splitlines()]
-    assert [(value["text"], value["fixtures"]) for (value,) in calls] == [("[1, 2]", []), ("basket", ["basket"])]
+    return [json.loads(line)["positional"] for line in (tmp_path / "output").read_text().splitlines()]

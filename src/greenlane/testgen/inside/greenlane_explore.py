@@ -45,6 +45,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
 )
 from greenlane_memory import Memory  # type: ignore[import-not-found]  # as above
 from greenlane_raised import is_deliberate, words_of  # type: ignore[import-not-found]  # as above
+from greenlane_untouched import Untouched  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
@@ -62,6 +63,7 @@ with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PT
 _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
+_FILES = Untouched(_GIVEN["project"])
 _asked_terminal: list[bool] = []
 _allowed = [_CALL_S]
 _late: dict[str, int] = {}
@@ -87,8 +89,10 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
     with contextlib.suppress(Exception, SystemExit):  # what it remembers from its making is there before the call
         importlib.import_module(case["module"])
-    with _MEMORY.kept():
+    with _FILES.kept() as changed, _MEMORY.kept():
         seen = _observe(case, fixtures)
+    if changed:
+        seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
     if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
         _late[called] = _late.get(called, 0) + 1
     if _asked_terminal:
@@ -122,8 +126,10 @@ def _telling(read: Any) -> Any:
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
-    with _MEMORY.kept():
+    with _FILES.kept() as changed, _MEMORY.kept():
         seen = await _follow(case["script"], dict(fixtures), in_loop=True)
+    if changed:
+        seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
     _tell(case, seen)
 
 
