@@ -22,6 +22,7 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
 from greenlane.testgen.hints import Hint, find_hints
@@ -36,6 +37,7 @@ from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
+from greenlane.testgen.recast import recast
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
 from greenlane.testgen.siblings import family_of
@@ -241,6 +243,7 @@ class Search:
             cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
             cases += switched(observed, source, left)
             cases += with_stand_ins(observed, source, left)
+            cases += recast(observed, source, left)
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 
@@ -303,6 +306,7 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others += with_files([*seeds, *variations])
             others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))

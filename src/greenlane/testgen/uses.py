@@ -11,15 +11,18 @@ import builtins
 import datetime
 import io
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
+from greenlane.testgen.pathkinds import path_kind
 from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
 
 _MAX_TOGETHER = 4
+_PATHS = re.compile(r"\b(str|Path|PathLike|PurePath|AnyStr|StrPath|StrOrBytesPath)\b")
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
 _ERRORS = frozenset(n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception))
 _ERRORS |= {"BaseException"}
@@ -47,10 +50,17 @@ def members_of(tree: ast.Module) -> Members:
 def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, members: Members) -> tuple[Param, ...]:
     """The parameters, those without annotation with what is told of them: the kinds of their items, where those are
     asked for, or kinds that have all that is asked of them."""
-    if all(param.annotation for param in params):
-        return tuple(params)
-    read = _attributes_read(holder)
-    return tuple(param if param.annotation else _with_use(param, holder, read, members) for param in params)
+    read = _attributes_read(holder) if any(not param.annotation for param in params) else {}
+    told = (param if param.annotation else _with_use(param, holder, read, members) for param in params)
+    return tuple(_with_path(param, holder) for param in told)
+
+
+def _with_path(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
+    """A parameter that is listed, or opened, is a folder or a file, before anything else."""
+    if param.annotation and not _PATHS.search(param.annotation):
+        return param
+    kind = path_kind(param.name, holder)
+    return msgspec.structs.replace(param, told=" | ".join(filter(None, (kind, param.told)))) if kind else param
 
 
 def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Function, ...]:
