@@ -30,6 +30,7 @@ from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.likewise import with_other_methods
+from greenlane.testgen.logged import logged
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
@@ -190,6 +191,7 @@ class Search:
             *directed(self.seen, self._source, places),
             *switched(self.seen, self._source, places),
             *with_stand_ins(self.seen, self._source, places),
+            *logged(self.seen, self._source, places, unittest=self._style.form == "unittest"),
         ]
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
@@ -244,6 +246,7 @@ class Search:
             cases += switched(observed, source, left)
             cases += with_stand_ins(observed, source, left)
             cases += recast(observed, source, left)
+            cases += logged(observed, source, left, unittest=self._style.form == "unittest")
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 
