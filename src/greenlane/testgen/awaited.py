@@ -65,3 +65,14 @@ def put_together(kept: Sequence[ast.stmt], look: ast.expr) -> tuple[ast.stmt, as
     made = ast.AsyncFunctionDef(name=_NAME, args=arguments, body=body, decorator_list=[], lineno=1)
     run = parse_expression(f"asyncio.run({_NAME}())").body
     return ast.fix_missing_locations(made), run
+
+
+def laid_open(setup: Sequence[ast.stmt], look: ast.stmt) -> tuple[list[ast.stmt], list[ast.stmt], ast.stmt]:
+    """(what stands before, the statements, the look), where these were put together those of the coroutine."""
+    made = setup[-1] if setup else None
+    inside = isinstance(made, ast.AsyncFunctionDef) and made.name == _NAME
+    if not isinstance(made, ast.AsyncFunctionDef) or not inside or ast.unparse(look) != f"asyncio.run({_NAME}())":
+        return [], [*setup], look
+    last = made.body[-1]
+    value = last.value if isinstance(last, ast.Return) and last.value is not None else ast.Constant(value=None)
+    return [*setup[:-1]], made.body[:-1], ast.Expr(value=value)

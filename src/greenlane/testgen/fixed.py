@@ -11,12 +11,13 @@ _REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"
 
 def fixed_nodes(tree: ast.AST) -> set[int]:
     """The ids of the nodes that are not exchanged: those of f-strings, slices and negative numbers by themselves,
-    annotations, and what says which attribute or variable a test patches (the value that it gets may be another)."""
+    annotations, how one comes from the file of the test to a folder, and what says which attribute or variable a test
+    patches (the value that it gets may be another)."""
     fixed: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.UnaryOp):
             fixed.add(id(node.operand))
-        elif isinstance(node, ast.JoinedStr | ast.Slice):
+        elif isinstance(node, ast.JoinedStr | ast.Slice) or _leads_from_here(node):
             fixed |= {id(part) for part in ast.walk(node)}
         elif is_strange(node):
             fixed |= {id(part) for part in ast.walk(node) if part is not node}
@@ -26,6 +27,11 @@ def fixed_nodes(tree: ast.AST) -> set[int]:
             said = getattr(node, "annotation", None), getattr(node, "returns", None)
             fixed |= {id(part) for words in said if words is not None for part in ast.walk(words)}
     return fixed
+
+
+def _leads_from_here(node: ast.AST) -> bool:
+    """Whether it is `Path(__file__).parents[1]` or its like."""
+    return isinstance(node, ast.Subscript) and "__file__" in ast.unparse(node.value)
 
 
 def is_strange(node: ast.AST) -> bool:

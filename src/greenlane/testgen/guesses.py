@@ -16,6 +16,7 @@ from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Constant, Function, Param
 from greenlane.testgen.inputs import Description
+from greenlane.testgen.pathkinds import FILE, FOLDER
 from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Plain, typed_values
@@ -46,6 +47,9 @@ _RECORDS = (
     "LogRecord('a', 20, 'a.py', 1, 'abc', None, None)", "LogRecord('a', 40, 'a.py', 1, 'a %s', ('b',), None)",
 )  # fmt: skip
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
+_AT_PATHS = {
+    FOLDER: ("str(tmp_path)", "tmp_path"), FILE: ("str(tmp_path / 'a.txt')", "tmp_path / 'a.txt'"),
+}  # fmt: skip
 _ERRORS = ("ValueError('abc')", "ExceptionGroup('abc', [ValueError('abc')])")
 _LEAVING = (KeyboardInterrupt, SystemExit, GeneratorExit, BaseExceptionGroup, UnicodeError)
 """Errors that end the program, or that can't be made of a text."""
@@ -82,6 +86,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
     STAND_IN: ("unittest.mock", STAND_IN), NAMESPACE: ("types", NAMESPACE), "signature": ("inspect", "signature"),
     "LogRecord": ("logging", "LogRecord"),
+    "namedtuple": ("collections", "namedtuple"), "make_dataclass": ("dataclasses", "make_dataclass"),
     **CALLABLES_NEED,
 }  # fmt: skip
 GUESSED = frozenset({_KNOWN[STAND_IN], _KNOWN[NAMESPACE]})
@@ -143,6 +148,9 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     pools |= {kind: errors_of(kind) for kind in kinds if errors_of(kind)}
     if param.choices:
         return list(param.choices)
+    if paths := paths_for(param):
+        plain = msgspec.structs.replace(param, told=" | ".join(k for k in kinds_of(param.told) if k not in _AT_PATHS))
+        return list(dict.fromkeys([*paths, *guess_values(plain, entry)]))
     if entry.flags and re.fullmatch(r"_?(sys_?)?(args?|argv|arguments)", param.name):
         return [*(repr(list(flag)) for flag in entry.flags), "[]", "['abc']"]
     if is_called(param):
@@ -167,6 +175,14 @@ def guess_values(param: Param, entry: Function) -> list[str]:
             *map(repr, TEXTS[:5]),
         ]
     return list(dict.fromkeys(found))
+
+
+def paths_for(param: Param) -> tuple[str, ...]:
+    """Paths for a parameter that is said to be a folder or a file, of the kind that its annotation asks for."""
+    values = next((_AT_PATHS[kind] for kind in kinds_of(param.told) if kind in _AT_PATHS), ())
+    if not param.annotation:
+        return values
+    return values[:1] if re.search(r"\bstr\b", param.annotation) else values[1:]
 
 
 def errors_of(kind: str) -> list[str]:

@@ -180,7 +180,7 @@ def is_harmless(description: Description) -> bool:
     if len(description.text) > MAX_EXPRESSION:
         return False
     names = {name for _, name in description.imports} | set(description.fixtures)
-    names |= _BUILT_IN
+    names |= _BUILT_IN | {"__file__"}
     try:
         tree = parse_expression(description.text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -12,7 +12,7 @@ import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import described, guess_values, plain_values
+from greenlane.testgen.guesses import described, guess_values, paths_for, plain_values
 from greenlane.testgen.inputs import (
     CarvedCall,
     Case,
@@ -64,12 +64,21 @@ def made_receivers(
 
 
 def objects_of(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:
-    """Objects of a class, made from guesses for what it demands."""
-    params = [p for p in constructors.get(name, ()) if p.default is None]
+    """Objects of a class, made from guesses for what it demands, and with a path where it can be given one."""
+    required = [p for p in constructors.get(name, ()) if p.default is None]
+    paths = [p for p in constructors.get(name, ()) if p.default is not None and paths_for(p)]
+    rows = [_objects_with(name, entry, constructors, depth, [*required, *more]) for more in ([], paths[:1])]
+    return list(dict.fromkeys(in_turn(rows)))
+
+
+def _objects_with(
+    name: str, entry: Function, constructors: Constructors, depth: int, params: Sequence[Param]
+) -> list[Description]:
     pools = [_parts_of(param, entry, constructors, depth) for param in params]
     found = []
     for row in itertools.islice(_rows(pools), 2 * _RECEIVERS):
-        given = ", ".join(f"{p.name}={v}" if p.keyword_only else v for p, v in zip(params, row, strict=True))
+        by_place = [not p.keyword_only and p.default is None for p in params]
+        given = ", ".join(v if place else f"{p.name}={v}" for p, v, place in zip(params, row, by_place, strict=True))
         made = described(f"{name}({given})", entry)
         found.append(msgspec.structs.replace(made, imports=(*made.imports, (entry.home_of(name), name))))
     return found

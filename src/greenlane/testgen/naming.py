@@ -11,11 +11,14 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
 from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
+from greenlane.testgen.inputs import Script
 from greenlane.testgen.scripts import INSIDE
 from greenlane.testgen.views import EACH
 from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 
 _MAX_NAME = 90
+_STAND_IN = re.compile(r"(?:^|\breturn )(\w+(?:\.\w+)*)\.(called|(?:call|await)_args\.args(?:\[0\])?)$")
+"""A look at what it was given."""
 _MAX_NAMED, _MAX_VALUE = 24, 40
 """Characters of a value that a name holds, and a sentence."""
 
@@ -58,12 +61,24 @@ def _look_words(observed: Observed) -> tuple[str, str] | None:
         look = parse_expression(case.script.look).body if case.script is not None else None
     except SyntaxError:
         return None
+    if told := _handed_on(case.script):
+        return told
     if isinstance(look, ast.Name) and look.id != "result":
         inside = look.id == INSIDE
         return ("", "gives this inside") if inside else (f"leaves {words_of(look.id)}", f"leaves this in `{look.id}`")
     if isinstance(look, ast.Attribute) and look.attr != case.entry.name:
         return "", f"gives this `{look.attr}`"
     return None
+
+
+def _handed_on(script: Script | None) -> tuple[str, str] | None:
+    """Of a script that looks at what a stand-in was given."""
+    last = [*script.setup, script.look] if script is not None else []
+    last = last[:-1] if last[1:] and last[-1].startswith("asyncio.run(") else last
+    if last and last[-1] == "caplog.messages":
+        return "", "logs this"
+    seen = _STAND_IN.search(last[-1]) if last else None
+    return None if seen is None else ("", f"{'calls' if seen[2] == 'called' else 'gives this to'} `{seen[1]}`")
 
 
 def _argument_name(observed: Observed, where: str) -> str:
@@ -116,7 +131,7 @@ def seen_after(observed: Observed) -> tuple[str, str, bool] | None:
     """What a script looks at where the call that it is about comes before: (that, the call, whether it is no call)."""
     case = observed.case
     name = case.entry.called
-    if case.script is None or re.search(rf"\b{name}\b", case.script.look):
+    if case.script is None or re.search(rf"\b{name}\b", case.script.look) or _handed_on(case.script):
         return None
     if not any(re.search(rf"\.{name}\b", statement) for statement in case.script.setup):
         return None
@@ -125,6 +140,8 @@ def seen_after(observed: Observed) -> tuple[str, str, bool] | None:
     except SyntaxError:
         return None
     seen = look.func if isinstance(look, ast.Call) else look
+    if ast.unparse(seen) == "asyncio.run":
+        return None
     shown = seen.attr if isinstance(seen, ast.Attribute) else getattr(seen, "id", "")
     return (shown, name, seen is look) if shown and not hasattr(builtins, shown) else None
 

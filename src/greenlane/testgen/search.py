@@ -23,6 +23,7 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
 from greenlane.testgen.hints import Hint, find_hints
@@ -30,6 +31,7 @@ from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
 from greenlane.testgen.likewise import with_other_methods
+from greenlane.testgen.logged import logged
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
@@ -38,11 +40,13 @@ from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.readied import readied
+from greenlane.testgen.recast import recast
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
+from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
@@ -185,7 +189,12 @@ class Search:
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         places = frozenset((self.gap.path, line) for line in lines)
-        asked = [other for find in (directed, switched, readied) for other in find(self.seen, self._source, places)]
+        asked = [
+            other
+            for find in (directed, switched, readied, with_stand_ins)
+            for other in find(self.seen, self._source, places)
+        ]
+        asked += logged(self.seen, self._source, places, unittest=self._style.form == "unittest")
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
         varied = (v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))
@@ -236,7 +245,9 @@ class Search:
             varying = min(share, _MOST_VARIATIONS)
             cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
             cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
-            cases += [other for find in (switched, readied, amended) for other in find(observed, source, left)]
+            finds = (switched, readied, amended, with_stand_ins, recast)
+            cases += [other for find in finds for other in find(observed, source, left)]
+            cases += logged(observed, source, left, unittest=self._style.form == "unittest")
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
 
@@ -299,6 +310,7 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others += with_files([*seeds, *variations])
             others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))

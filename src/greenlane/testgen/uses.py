@@ -12,6 +12,7 @@ import datetime
 import io
 import logging
 import pathlib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
@@ -19,9 +20,11 @@ import msgspec
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
 from greenlane.testgen.parsed import texts_read
+from greenlane.testgen.pathkinds import path_kind
 from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
 
 _MAX_TOGETHER = 4
+_PATHS = re.compile(r"\b(str|Path|PathLike|PurePath|AnyStr|StrPath|StrOrBytesPath)\b")
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
 _ERRORS = frozenset(n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception))
 _ERRORS |= {"BaseException"}
@@ -50,10 +53,9 @@ def members_of(tree: ast.Module) -> Members:
 def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, members: Members) -> tuple[Param, ...]:
     """The parameters, those without annotation with what is told of them: the kinds of their items, where those are
     asked for, or kinds that have all that is asked of them."""
-    read = _attributes_read(holder) if not all(param.annotation for param in params) else {}
-    return tuple(
-        _with_texts(param if param.annotation else _with_use(param, holder, read, members), holder) for param in params
-    )
+    read = _attributes_read(holder) if any(not param.annotation for param in params) else {}
+    told = (param if param.annotation else _with_use(param, holder, read, members) for param in params)
+    return tuple(_with_texts(_with_path(param, holder), holder) for param in told)
 
 
 def _with_texts(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
@@ -63,6 +65,14 @@ def _with_texts(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
     if isinstance(holder, ast.ClassDef):
         texts += texts_read(_names_of(param.name, holder), holder, param.annotation)
     return msgspec.structs.replace(param, samples=(*texts, *param.samples)) if texts else param
+
+
+def _with_path(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
+    """A parameter that is listed, or opened, is a folder or a file, before anything else."""
+    if param.annotation and not _PATHS.search(param.annotation):
+        return param
+    kind = path_kind(param.name, holder)
+    return msgspec.structs.replace(param, told=" | ".join(filter(None, (kind, param.told)))) if kind else param
 
 
 def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Function, ...]:

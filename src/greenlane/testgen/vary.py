@@ -17,7 +17,7 @@ from greenlane.testgen.consoles import command_lines
 from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import GUESSED, TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
-from greenlane.testgen.kinds import of_other_kinds, with_other_kinds
+from greenlane.testgen.kinds import kinds_told_apart, scripts_of_other_kinds, with_other_kinds
 from greenlane.testgen.nested import wrapped
 from greenlane.testgen.options import (
     from_pool,
@@ -56,7 +56,7 @@ def vary(
         if len(found) > limit:
             break
     added = [
-        *with_other_kinds(case),
+        *with_other_kinds(case, kinds_told_apart(case.entry)),
         *with_sample(case),
         *wrapped(case),
         *with_options_together(case),
@@ -110,10 +110,7 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
         for n, text in enumerate(row)
         if text is not None and len(text) <= MAX_STATEMENT
     )
-    kinds = (
-        msgspec.structs.replace(script, setup=tuple(rows[:-1]), look=rows[-1])
-        for rows in of_other_kinds([*script.setup, script.look], case.entry.kinds)
-    )
+    kinds = scripts_of_other_kinds(script, kinds_told_apart(case.entry))
     for other in itertools.chain(kinds, plain, varied):
         if other.text not in seen:
             seen.add(other.text)

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from greenlane.testgen.inputs import Description, is_harmless
 from tests.support.insides import INSIDE
 from tests.support.projects import write_tree
 
@@ -82,3 +83,27 @@ def test_what_a_module_beside_the_tests_offers_is_named_and_what_a_test_file_hol
     assert (fruit["receiver"]["text"], fruit["receiver"]["imports"]) == ("Fruit", [["tests.models", "Fruit"]])
     assert fruit["positional"][0]["text"] == "Fruit('pear')"
     assert own["receiver"] is None
+
+
+def test_a_file_of_the_project_is_written_from_where_the_tests_stand(tmp_path: Path) -> None:
+    test = """
+import os
+from pathlib import Path
+from shop import total
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+def test_paths():
+    total(HERE + "/rows.txt")
+    total(Path(HERE, "..", "examples", "a.conf"))
+    total(HERE + "/../examples/a.conf")
+    total(HERE + "/missing.txt")
+"""
+    own = "def total(basket):\n    return 1\n"
+    files = {"shop.py": own, "tests/test_shop.py": test, "tests/rows.txt": "1", "examples/a.conf": "a"}
+    (row,), (path,), (text,), (missing,) = [call["positional"] for call in carved(tmp_path, files, "total", 1)]
+    assert row == {"text": "str(Path(__file__).parent / 'rows.txt')", "imports": [["pathlib", "Path"]], "fixtures": []}
+    assert path["text"] == "Path(__file__).parents[1] / 'examples/a.conf'"
+    assert text["text"] == "str(Path(__file__).parents[1] / 'examples/a.conf')"
+    assert missing["text"] == repr(f"{tmp_path}/tests/missing.txt")
+    assert is_harmless(Description(text["text"], (("pathlib", "Path"),)))

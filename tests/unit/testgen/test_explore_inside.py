@@ -218,3 +218,17 @@ def test_an_object_of_a_module_that_no_test_may_import_is_looked_at_from_a_side(
     marked, point = explore(tmp_path, ("mark", "'<a>'"), ("point", "3"))
     assert (marked["view"], marked["value"]["text"]) == ("str", "'<a>'")
     assert (point["kind"], point["attributes"][0][0], point["attributes"][0][1]["text"]) == ("opaque", "x", "3")
+
+
+def test_a_file_of_the_project_that_a_call_changes_is_as_it_was_for_the_next_one(tmp_path: Path) -> None:
+    (tmp_path / "rows.txt").write_text("a")
+    (tmp_path / "same.txt").write_text("b")
+    changed, removed, same, read = explore(
+        tmp_path,
+        ("", "open('rows.txt', 'w').write('b')"),
+        ("", "__import__('os').remove('rows.txt')"),
+        ("", "open('same.txt', 'w').write('b')"),
+        ("", "open('rows.txt').read()"),
+    )
+    assert [(one["kind"], one["message"]) for one in (changed, removed)] == [("unusable", "changes rows.txt")] * 2
+    assert (same["kind"], read["value"]["text"]) == ("value", "'a'")

@@ -151,7 +151,13 @@ class Carver:
         self.calling = False
 
     def _describer(self) -> Describer:
-        return Describer(self._usable_fixtures(), self._constructed, (self._tests,), self._made)
+        return Describer(
+            self._usable_fixtures(),
+            self._constructed,
+            (self._tests,),
+            self._made,
+            project=(self._project, self._near),
+        )
 
     def _usable_fixtures(self) -> dict[str, Any]:
         """Fixtures of this test that a test in another file of the same folder can name, too."""

@@ -43,8 +43,9 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     remove_new,
     state_of,
 )
-from greenlane_memory import Memory  # type: ignore[import-not-found]  # as above
+from greenlane_memory import Memory, import_before  # type: ignore[import-not-found]  # as above
 from greenlane_raised import is_deliberate, words_of  # type: ignore[import-not-found]  # as above
+from greenlane_untouched import Untouched  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
@@ -62,6 +63,7 @@ with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PT
 _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
+_FILES = Untouched(_GIVEN["project"])
 _asked_terminal: list[bool] = []
 _allowed = [_CALL_S]
 _late: dict[str, int] = {}
@@ -85,24 +87,17 @@ def cases(group: int) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
-    _import_before(case)
-    with _MEMORY.kept():
+    import_before(case)
+    with _FILES.kept() as changed, _MEMORY.kept():
         seen = _observe(case, fixtures)
+    if changed:
+        seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
     if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
         _late[called] = _late.get(called, 0) + 1
     if _asked_terminal:
         _asked_terminal.clear()
         seen = {"kind": "unusable", "message": "reads the standard input"}
     _tell(case, seen)
-
-
-def _import_before(case: dict[str, Any]) -> None:
-    """What modules remember from their making is there before the call: also what those that the case imports enter
-    in a register of another one, which they do once."""
-    imports = [*case["imports"], *(case["script"][0] if case["script"] is not None else ())]
-    for module in dict.fromkeys([case["module"], *(module.partition(" as ")[0] for module, _ in imports)]):
-        with contextlib.suppress(Exception, SystemExit):
-            importlib.import_module(module)
 
 
 def _describer() -> Describer:
@@ -130,9 +125,11 @@ def _telling(read: Any) -> Any:
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
-    _import_before(case)
-    with _MEMORY.kept():
+    import_before(case)
+    with _FILES.kept() as changed, _MEMORY.kept():
         seen = await _follow(case["script"], dict(fixtures), in_loop=True)
+    if changed:
+        seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
     _tell(case, seen)
 
 

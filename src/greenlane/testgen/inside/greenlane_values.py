@@ -12,6 +12,7 @@ import decimal
 import enum
 import fractions
 import importlib
+import os
 import pathlib
 import types
 import uuid
@@ -41,7 +42,8 @@ class Describer:
     (by id: the object, positional arguments and keywords as descriptions, whether a test itself did it), `made` which
     call of a test gave them (by id: the object, the call's description); `forbidden` are folders of modules that no
     test may import, but for those that are there to help tests, `allowed` the top-level names of those that it may
-    (None: any)."""
+    (None: any). `project` is the folder of the project and, as a path below it, that of the tests to come: a file of it
+    is written as one finds it from there."""
 
     def __init__(
         self,
@@ -50,12 +52,14 @@ class Describer:
         forbidden: tuple[str, ...] = (),
         made: dict[int, tuple[Any, dict[str, Any]]] | None = None,
         allowed: list[str] | None = None,
+        project: tuple[str, str] | None = None,
     ) -> None:
         self._allowed = None if allowed is None else {"builtins", *allowed}
         self._fixtures = fixtures or {}
         self._constructed = constructed or {}
         self._forbidden = forbidden
         self._made = made or {}
+        self._project = project
 
     def describe(self, value: Any) -> dict[str, Any] | None:
         imports: set[tuple[str, str]] = set()
@@ -77,7 +81,8 @@ class Describer:
         if kind in _PLAIN:
             if kind in (str, bytes) and len(value) > MAX_TEXT:
                 raise Unwritable
-            return repr(value)
+            found = self._in_project(value, imports) if kind is str else None
+            return f"str({found})" if found else repr(value)
         if kind is int:
             if value.bit_length() > MAX_INT_BITS:
                 raise Unwritable
@@ -228,10 +233,26 @@ class Describer:
                 fixtures.add(name)
                 return f"{name} / {value.relative_to(fixture).as_posix()!r}"
         if value.is_absolute():
-            raise Unwritable
+            found = self._in_project(str(value), imports) if isinstance(value, pathlib.Path) else None
+            if found is None:
+                raise Unwritable
+            return found
         name = "Path" if isinstance(value, pathlib.Path) else "PurePath"
         imports.add(("pathlib", name))
         return f"{name}({value.as_posix()!r})"
+
+    def _in_project(self, text: str, imports: set[tuple[str, str]]) -> str | None:
+        """A file or folder of the project, which lies elsewhere for everyone, from the file of the tests to come."""
+        folder, near = self._project or ("", "")
+        if not folder or not text.startswith(folder + os.sep) or "\n" in text or not os.path.exists(text):  # noqa: PTH110 - of a text
+            return None
+        below = pathlib.PurePath(os.path.normpath(text)).relative_to(folder).parts
+        above = pathlib.PurePath(near).parts
+        imports.add(("pathlib", "Path"))
+        if above and below[: len(above)] == above and len(below) > len(above):
+            return f"Path(__file__).parent / {'/'.join(below[len(above) :])!r}"
+        start = f"Path(__file__).parents[{len(above)}]" if above else "Path(__file__).parent"
+        return f"{start} / {'/'.join(below)!r}"
 
     def _moment(self, value: Any, imports: set[tuple[str, str]]) -> str:
         text = repr(value)

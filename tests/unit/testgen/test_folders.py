@@ -1,0 +1,71 @@
+"""What is listed is a folder, what is opened a file, and something is there before the call."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from greenlane.testgen.code import Function, FunctionNode, list_functions
+from greenlane.testgen.folders import with_files
+from greenlane.testgen.importers import offered_by
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.madeup import made_receivers, made_up_calls
+from greenlane.testgen.pathkinds import path_kind
+from greenlane.testgen.uses import told_by_uses
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("return os.listdir(source)", "Folder"),
+        ("source = Path(source).resolve()\n    return list(source.rglob('*.py'))", "Folder"),
+        ("return open(os.path.join(source, 'a.ini')).read()", "Folder"),
+        ("return (Path(source) / 'a.ini').read_text()", "Folder"),
+        ("with open(source) as f:\n        return f.read()", "File"),
+        ("name = source or 'a.txt'\n    return io.open(name, encoding='utf-8').read()", "File"),
+        ("return json.loads(Path(source).read_text())", "File"),
+        ("open(source, 'w').write('a')", ""),
+        ("return re.compile(source)", ""),
+        ("return webbrowser.open(source)", ""),
+    ],
+)
+def test_the_kind_of_a_path_is_told_by_what_is_done_with_it(body: str, kind: str) -> None:
+    (node,) = ast.parse(f"def load(source):\n    {body}\n").body
+    assert isinstance(node, FunctionNode)
+    assert path_kind("source", node) == kind
+
+
+TEXT = """
+import os, json
+
+class Secrets:
+    def __init__(self, source='/run/secrets'):
+        self.data = {name: open(os.path.join(source, name)).read() for name in os.listdir(source)}
+
+    def __contains__(self, key):
+        return key in self.data
+
+def load(path: str):
+    with open(path) as file:
+        return json.load(file)
+"""
+TREE = ast.parse(TEXT)
+FUNCTIONS = told_by_uses(list_functions(TREE, "shop.py", "shop"), TREE)
+
+
+def written(entry: Function) -> list[tuple[str, ...]]:
+    constructors = offered_by(FUNCTIONS, TREE)
+    made: list[Case] = made_up_calls(entry, 0, 4, made_receivers(entry, [], constructors), constructors)
+    return [(*one.script.setup, one.script.look) for one in with_files(made) if one.script]
+
+
+def test_a_folder_has_a_file_of_the_name_that_the_call_asks_for() -> None:
+    contains = next(f for f in FUNCTIONS if f.name == "__contains__")
+    found = written(contains)
+    assert any("tmp_path / 'abc'" in row[0] and row[1].startswith("'abc' in Secrets(source=") for row in found)
+
+
+def test_a_file_holds_what_the_code_reads_it_as() -> None:
+    load = next(f for f in FUNCTIONS if f.name == "load")
+    assert written(load)[0] == ("(tmp_path / 'a.txt').write_text('{\"a\": 1}')", "load(str(tmp_path / 'a.txt'))")

@@ -1,0 +1,59 @@
+"""What shows in nothing but the log is looked at there."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.logged import logged
+from greenlane.testgen.naming import describe_outcome, seen_after
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
+
+TEXT = """
+def apply(text):
+    if not text:
+        _LOGGER.warn("nothing to do for %r", text)
+        return
+    dialog.error(text)
+"""
+TREE = ast.parse(TEXT)
+(APPLY,) = list_functions(TREE, "shop.py", "shop")
+CALL = Case(
+    entry=APPLY, receiver=None, arguments=((None, "''"),), imports=frozenset(), fixtures=frozenset(), carved=True,
+)  # fmt: skip
+
+
+def seen(case: Case, *lines: int) -> Observed:
+    return Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset(lines)})
+
+
+def found(line: int, *ran: int, unittest: bool = False) -> list[Case]:
+    gap = Gap(path="shop.py", lines=frozenset({line}))
+    source = Source(path="shop.py", module="shop", tree=TREE, gap=gap, entries=(), functions=(APPLY,), constructors={})
+    return logged([seen(CALL, *ran)], source, frozenset({("shop.py", line)}), unittest=unittest)
+
+
+def test_what_is_logged_is_looked_at() -> None:
+    by_fixture, patched, _ = found(5, 3, 4, 5)
+    assert by_fixture.script is not None
+    assert patched.script is not None
+    assert by_fixture.script.text.splitlines() == ["caplog.set_level('DEBUG')", "apply('')", "caplog.messages"]
+    assert by_fixture.fixtures == {"caplog"}
+    assert patched.script.text.splitlines() == [
+        "with patch('logging.Logger.warning') as warning:", "    apply('')", "warning.call_args.args",
+    ]  # fmt: skip
+    assert describe_outcome(seen(by_fixture))[1] == "logs this"
+    assert describe_outcome(seen(patched))[1] == "gives this to `warning`"
+    assert seen_after(seen(patched)) is None
+
+
+def test_a_class_of_unittest_has_no_fixtures() -> None:
+    assert not any(case.fixtures for case in found(5, 3, 4, 5, unittest=True))
+
+
+def test_where_nothing_was_logged_or_by_no_logger_there_is_nothing_to_see() -> None:
+    assert not found(5, 3, 5)
+    assert not found(6, 3, 6)
