@@ -356,7 +356,7 @@ def _other_constants(value: object, entry: Function) -> list[object]:
 
 def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
     """With another value where the code tells what it asks for, with one key more (whose value is what another has, or
-    another key: what refers to it), or one less."""
+    another key: what refers to it; one of another kind, too), or one less."""
     held = {key: [parse_expression(text).body for text in values] for key, values in entry.held}
     places = [(n, key.value) for n, key in enumerate(node.keys) if isinstance(key, ast.Constant)]
     yield from in_turn(
@@ -369,6 +369,8 @@ def _other_dicts(node: ast.Dict, entry: Function) -> Iterator[ast.expr]:
     first = node.keys[0] if node.keys and len(present) == len(node.keys) else None
     for value in (first, node.values[0]) if first is not None and fresh is not None else ():
         yield ast.Dict(keys=[*node.keys, _constant(fresh)], values=[*node.values, value])
+    if first is not None and all(isinstance(key, str) for key in present):
+        yield ast.Dict(keys=[*node.keys, _constant(1)], values=[*node.values, node.values[0]])
     plain = [_constant(value) for value in ([c for c in entry.constants if c not in entry.keys][:4], 1, "a", True)]
     texts = [n.value for value in node.values for n in ast.walk(value) if isinstance(n, ast.Constant)]
     named = [text for text in dict.fromkeys(texts) if isinstance(text, str) and text.isidentifier()][:_NAMED]
