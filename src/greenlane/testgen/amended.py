@@ -7,9 +7,11 @@ KeyError: 'INFO'
 from __future__ import annotations
 
 import ast
+import builtins
 import copy
 import re
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
@@ -17,44 +19,74 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.fixed import fixed_nodes
+from greenlane.testgen.guesses import imports_for
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
 from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uses import STAND_IN
+from greenlane.testgen.vary import whole
 
-_BASES, _MOST, _LONGEST = 16, 80, 60
+_ALIKE, _MOST, _LONGEST = 4, 80, 60
 _VALUES = ("'abc'", "1", "{}", "[]")
-_NO_ATTRIBUTE = re.compile(rf"'(?:types\.)?{NAMESPACE}' object has no attribute '([A-Za-z]\w*)'")
+_NO_ATTRIBUTE = re.compile(r"'(?:types\.)?(\w+)' object has no attribute '([A-Za-z]\w*)'")
+_UNFIT = re.compile(
+    r"'(\w+)' object (?:is not callable|does not support the (?:asynchronous )?context manager protocol)"
+)
+_PLAIN = {"int": int, "str": str, "float": float, "bool": bool, "NoneType": type(None)}
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """What an error names: a `key` of a dict, an `attribute` of a plain object, or the `kind` of what should have been
+    something else; `name` is its text."""
+
+    what: Literal["key", "attribute", "kind"]
+    name: str
 
 
 def amended(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What crashed in a function with something open, or in what that calls, with the key or the attribute that the
-    error names: what came furthest first."""
+    error names: what came furthest first, one crash as well as another."""
     functions = {enclosing(source.functions, line_of(target)) for target in left}
     lines = {line for f in functions if f is not None for line in range(f.first + 1, f.last + 1)}
     crashed = [(o, len(lines & o.lines.get(source.path, frozenset()))) for o in observed if _missing(o) is not None]
     crashed = [(one, near) for one, near in crashed if near]
     crashed.sort(key=lambda pair: (-pair[1], pair[0].case.steps, pair[0].case.length, pair[0].case.key))
-    made = in_turn([_amended(one) for one, _ in crashed[:_BASES]])
+    rows: dict[tuple[object, ...], list[Iterator[Case]]] = {}
+    for one, _ in crashed:  # of one crash that many calls end in, a few say it all
+        alike = rows.setdefault((one.outcome.at, one.outcome.message), [])
+        alike += [_amended(one)] if len(alike) < _ALIKE else []
+    made = in_turn([in_turn(alike) for alike in rows.values()])
     found = {case.key: case for case in made}
     return list(found.values())[:_MOST]
 
 
-def _missing(observed: Observed) -> tuple[str, bool] | None:
-    """What the error names, and whether it is the key of a dict; None where it names nothing, or was meant."""
+def _missing(observed: Observed) -> Missing | None:
+    """None where an error names nothing, or was meant."""
     outcome = observed.outcome
     if outcome.kind != "raises" or outcome.deliberate or outcome.error is None or outcome.error[0] != "builtins":
         return None
-    if outcome.error[1] == "AttributeError":
-        named = _NO_ATTRIBUTE.match(outcome.message)
-        return (named[1], False) if named else None
+    match outcome.error[1]:
+        case "AttributeError":
+            named = _NO_ATTRIBUTE.match(outcome.message)
+            if named is not None:
+                own = named[1] == NAMESPACE
+                return Missing("attribute", named[2]) if own else Missing("kind", named[1])
+        case "TypeError":
+            named = _UNFIT.match(outcome.message)
+            return Missing("kind", named[1]) if named is not None else None
+        case "KeyError" if len(outcome.message) <= _LONGEST:
+            key = _literal(outcome.message)
+            return Missing("key", repr(key)) if isinstance(key, str | int) and not isinstance(key, bool) else None
+    return None
+
+
+def _literal(text: str) -> object:
     try:
-        key = ast.literal_eval(outcome.message) if outcome.error[1] == "KeyError" else None
+        return ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return None
-    told = isinstance(key, str | int) and not isinstance(key, bool) and len(outcome.message) <= _LONGEST
-    return (repr(key), True) if told else None
 
 
 def _amended(observed: Observed) -> Iterator[Case]:
@@ -62,37 +94,51 @@ def _amended(observed: Observed) -> Iterator[Case]:
     case, script = observed.case, observed.case.script
     texts = [*script.setup, script.look] if script else [case.receiver or "None", *(text for _, text in case.arguments)]
     for place in reversed(range(len(texts))):
-        for other in _with_part(texts[place], *missing, statement=script is not None) if missing else ():
+        for other in _with_part(texts[place], missing, statement=script is not None) if missing else ():
             rows = [*texts[:place], other, *texts[place + 1 :]]
             if script is not None and len(other) <= MAX_STATEMENT:
-                made = msgspec.structs.replace(script, setup=tuple(rows[:-1]), look=rows[-1])
+                imports = script.imports | imports_for(other, script.text)
+                made = msgspec.structs.replace(script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + 1)
             elif script is None and len(other) <= MAX_EXPRESSION:
                 given = tuple((name, text) for (name, _), text in zip(case.arguments, rows[1:], strict=True))
                 receiver = rows[0] if case.receiver else None
-                yield msgspec.structs.replace(
+                one = msgspec.structs.replace(
                     case, receiver=receiver, arguments=given, carved=False, steps=case.steps + 1
                 )
+                yield whole(one)
 
 
-def _with_part(text: str, name: str, is_key: bool, *, statement: bool) -> Iterator[str]:
-    """The expression, or statement, with the key in each dict of it, or the attribute in each plain object."""
+def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]:
+    """The expression, or statement, with what was missing in each place that has room for it."""
     try:
         tree: ast.AST = parse_source(text) if statement else parse_expression(text)
     except (SyntaxError, UnreadableSourceError):
         return
     hidden = fixed_nodes(tree)
-    for node in ast.walk(tree):
-        if id(node) in hidden:
-            continue
-        if is_key and isinstance(node, ast.Dict) and name not in map(_text, node.keys):
+    if missing.what == "kind" and isinstance(tree, ast.Expression) and _is_of_kind(tree.body, missing.name):
+        yield f"{STAND_IN}()"
+    for node in (n for n in ast.walk(tree) if id(n) not in hidden):
+        if missing.what == "key" and isinstance(node, ast.Dict) and missing.name not in map(_text, node.keys):
             for value in dict.fromkeys([*map(ast.unparse, node.values[:1]), *_VALUES]):
-                keys, values = [*node.keys, parse_expression(name).body], [*node.values, parse_expression(value).body]
-                yield _replaced(tree, node, ast.Dict(keys=keys, values=values))
-        elif not is_key and isinstance(node, ast.Call) and ast.unparse(node.func) == NAMESPACE:
-            for value in _VALUES if name not in {keyword.arg for keyword in node.keywords} else ():
-                part = ast.keyword(arg=name, value=parse_expression(value).body)
+                key = parse_expression(missing.name).body
+                held = ast.Dict(keys=[*node.keys, key], values=[*node.values, parse_expression(value).body])
+                yield _replaced(tree, node, held)
+        elif missing.what == "attribute" and isinstance(node, ast.Call) and ast.unparse(node.func) == NAMESPACE:
+            for value in _VALUES if missing.name not in {keyword.arg for keyword in node.keywords} else ():
+                part = ast.keyword(arg=missing.name, value=parse_expression(value).body)
                 yield _replaced(tree, node, ast.Call(func=node.func, args=[], keywords=[*node.keywords, part]))
+        elif missing.what == "kind" and isinstance(node, ast.Call):
+            for given in (*node.args, *(keyword.value for keyword in node.keywords)):
+                if _is_of_kind(given, missing.name):
+                    yield _replaced(tree, given, parse_expression(f"{STAND_IN}()").body)
+
+
+def _is_of_kind(node: ast.AST, kind: str) -> bool:
+    """Whether a value of this kind is written there; one of a class of the project may come out of a short function."""
+    if kind in _PLAIN:
+        return isinstance(node, ast.Constant) and type(node.value) is _PLAIN[kind]
+    return isinstance(node, ast.Lambda) and not hasattr(builtins, kind)
 
 
 def _text(key: ast.expr | None) -> str:

@@ -58,6 +58,15 @@ def test_a_plain_object_gets_the_attribute_that_was_missing() -> None:
     assert found(crashed(case, "AttributeError", message))[0].arguments[0][1] == "SimpleNamespace(a=1, name='abc')"
 
 
+def test_what_is_of_no_use_where_it_is_called_is_replaced_by_a_stand_in() -> None:
+    (case,) = found(crashed(CALL.with_argument(1, "1"), "TypeError", "'int' object is not callable"))
+    assert case.arguments[1][1] == "MagicMock()"
+    assert case.imports == {("unittest.mock", "MagicMock")}
+    script = Script(imports=frozenset(), setup=("show({}, level=lambda one: one)",), look="shown")
+    seen = crashed(CALL.with_script(script), "AttributeError", "'Shop' object has no attribute 'wait'")
+    assert [one.script.setup for one in found(seen) if one.script] == [("show({}, level=MagicMock())",)]
+
+
 def test_an_error_that_is_meant_or_names_nothing_or_comes_from_elsewhere_asks_for_nothing() -> None:
     assert found(crashed(CALL, "KeyError", "'INFO'", deliberate=True)) == []
     assert found(crashed(CALL, "KeyError", "<Mock id='1'>")) == []
