@@ -75,6 +75,12 @@ def items(text):
         yield Item(name, 1)
 
 
+def tree(text):
+    from xml.etree import ElementTree
+
+    return ElementTree.fromstring(text)
+
+
 def mark(text):
     import kit
 
@@ -187,6 +193,14 @@ def test_objects_that_a_generator_gives_are_seen_by_one_attribute_first_and_then
     (found,) = explore(tmp_path, ("items", "'ab'"))
     assert (found["view"], found["value"]["text"], found["listed"]) == ("each name", "['a', 'b']", True)
     assert [[*look[:2], look[2]["text"], look[3]] for look in found["more"]] == [["result", "", "[1, 1]", "each size"]]
+
+
+def test_elements_that_are_not_written_in_python_are_seen_by_what_their_class_keeps(tmp_path: Path) -> None:
+    (found,) = explore(tmp_path, ("tree", "'<a><b>1</b><c>1</c></a>'"))
+    assert (found["view"], found["value"]["text"]) == ("each tag", "['b', 'c']")
+    assert ["result", "", "['1', '1']", "each text"] in [
+        [*look[:2], look[2]["text"], look[3]] for look in found["more"]
+    ]
 
 
 def test_an_error_that_fails_at_saying_what_it_is_stays_an_error(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import re
 import shutil
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -91,7 +92,7 @@ def looks_at_each(value: Any, describer: Describer) -> list[tuple[str, dict[str,
     with quietly():
         try:
             items = [] if isinstance(value, Mapping) else _as_list(value) or []
-            parts = [dict(public_parts(item)) for item in items if not isinstance(item, _KINDS_OF_CODE)]
+            parts = [dict(_parts_in_row(item)) for item in items if not isinstance(item, _KINDS_OF_CODE)]
         except Exception:  # what it holds can't be listed
             return []
         names = set(parts[0]).intersection(*parts[1:]) if parts and len(parts) == len(items) else set()
@@ -122,7 +123,9 @@ def _as_dict(value: Any) -> Any:
 
 def _as_list(value: Any) -> Any:
     """The items; of sets, which have no order, none."""
-    sized = hasattr(type(value), "__len__") and hasattr(type(value), "__iter__")
+    kind = type(value)
+    in_row = isinstance(getattr(kind, "__getitem__", None), types.WrapperDescriptorType)  # an element of a tree
+    sized = hasattr(kind, "__len__") and (hasattr(kind, "__iter__") or in_row)
     if not sized or isinstance(value, (str, bytes, set, frozenset, type)) or len(value) > MAX_LISTED:
         return None
     return list(itertools.islice(value, MAX_LISTED + 1))
@@ -180,6 +183,19 @@ def public_parts(value: Any) -> list[tuple[str, Any]]:
             with contextlib.suppress(AttributeError):  # it was not given anything yet
                 held[name] = object.__getattribute__(value, name)
     return [(name, held[name]) for name in sorted(n for n in held if isinstance(n, str)) if not name.startswith("_")]
+
+
+def _parts_in_row(item: Any) -> list[tuple[str, Any]]:
+    """The attributes of an object that stands among others; of one that is not written in Python, such as an element
+    of a tree, those that its class keeps."""
+    parts = public_parts(item)
+    if parts or isinstance(item, _SIMPLE):
+        return parts
+    kept = (types.GetSetDescriptorType, types.MemberDescriptorType)
+    for name in sorted(name for name, member in members_of(type(item)).items() if isinstance(member, kept)):
+        with contextlib.suppress(Exception):  # it has no value now
+            parts.append((name, getattr(item, name)))
+    return parts
 
 
 def described_attribute(item: Any, describer: Describer) -> dict[str, Any] | None:
