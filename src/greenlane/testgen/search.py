@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -58,6 +58,8 @@ _ROUNDS = 5
 _ROUND_OF_HUNT = 1
 """After it inputs are hunted for, and tests grown and crossed."""
 _CASES_A_ROUND = 480
+_ASKED_A_ROUND = 320
+"""Calls that are made for what the code asks right where something is open, beside the variations of a round."""
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
 _BUDGET_S = 420.0
@@ -222,9 +224,9 @@ class Search:
         observed: list[Observed] = []
         tried: set[str] = set()
         varied = {case.key for case in cases if case.carved and case.script is None}
+        most = _CASES_A_ROUND
         for number in range(_ROUNDS):
-            untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}
-            fresh = list(untried.values())[:_CASES_A_ROUND]
+            fresh = self._untried(cases, tried, most)
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
             left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
@@ -236,20 +238,28 @@ class Search:
                     contained(self._grow(baseline, left, self.gap), [], f"growing tests of {source.path}"),
                     contained(self._cross(observed, left), [], f"crossing tests of {source.path}"),
                 )
-                cases = list(in_turn(rows))
+                cases, most = list(in_turn(rows)), _CASES_A_ROUND
                 varied |= {case.key for case in cases}  # more of their kind was tried there
                 if cases:
                     continue
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
-            cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
-            cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
-            finds = (switched, readied, amended, with_stand_ins, recast)
-            cases += [other for find in finds for other in find(observed, source, left)]
-            cases += logged(observed, source, left, unittest=self._style.form == "unittest")
+            unittest, first = self._style.form == "unittest", number == 0
+            asked = [
+                lowered(observed, source, left, unittest=unittest) if first else [],
+                directed(observed, source, left, await self._gatherer.near(left) if first else ()),
+                *(find(observed, source, left) for find in (switched, readied, amended, with_stand_ins, recast)),
+                logged(observed, source, left, unittest=unittest),
+            ]
+            cases = self._untried(in_turn(asked), tried, _ASKED_A_ROUND)
+            most = len(cases) + _CASES_A_ROUND
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
+
+    def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
+        untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}
+        return list(untried.values())[:most]
 
     def _from_earlier(self) -> list[Case]:
         """What was seen to reach this file while another file of the change was looked at, for each open line the
