@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import msgspec
 
@@ -25,6 +25,7 @@ from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
+from greenlane.testgen.handed import handed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
@@ -190,8 +191,7 @@ class Search:
         asked = [
             *directed(self.seen, self._source, places),
             *switched(self.seen, self._source, places),
-            *with_stand_ins(self.seen, self._source, places),
-            *logged(self.seen, self._source, places, unittest=self._style.form == "unittest"),
+            *self._set_otherwise(self.seen, places, {o.case.key for o in self.seen}),
         ]
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
@@ -244,11 +244,22 @@ class Search:
             cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
             cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
             cases += switched(observed, source, left)
-            cases += with_stand_ins(observed, source, left)
-            cases += recast(observed, source, left)
-            cases += logged(observed, source, left, unittest=self._style.form == "unittest")
+            cases += self._set_otherwise(observed, left, tried)
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
+
+    def _set_otherwise(self, observed: Sequence[Observed], left: Targets, tried: Set[str]) -> list[Case]:
+        """What was seen near what is left, with stand-ins, other kinds of literals, or a look at the log: a third of
+        what there is room for."""
+        unittest = self._style.form == "unittest"
+        rows = [
+            with_stand_ins(observed, self._source, left),
+            handed(observed, self._source, left),
+            recast(observed, self._source, left),
+            logged(observed, self._source, left, unittest=unittest),
+        ]
+        fresh = {case.key: case for case in in_turn(rows) if case.key not in tried}
+        return list(fresh.values())[: _CASES_A_ROUND // 3]
 
     def _from_earlier(self) -> list[Case]:
         """What was seen to reach this file while another file of the change was looked at, for each open line the
