@@ -84,7 +84,10 @@ def test_a_data_file_that_a_test_gave_is_exchanged_for_one_of_the_test_to_come()
 
 
 def test_of_a_method_that_gives_nothing_the_object_is_looked_at() -> None:
-    text = "class Box:\n    def __init__(self): self.rows = []\n    def fill(self, path):\n        self.rows = open(path).read()"
+    text = (
+        "class Box:\n    def __init__(self): self.rows = []\n"
+        "    def fill(self, path):\n        self.rows = open(path).read()"
+    )
     tree = ast.parse(text)
     fill = told_by_uses(list_functions(tree, "box.py", "box"), tree)[-1]
     (case, *_) = made_up_calls(fill, 0, 4, [Receiver(Description("Box()", (("box", "Box"),)))], {})
