@@ -103,6 +103,24 @@ async def test_a_red_suite_names_its_failing_tests(sandbox: Sandbox, service: Se
     assert report.files[0].covered == (1, 4, 8, 12)
 
 
+async def test_a_suite_that_fails_only_while_it_is_measured_has_passed(
+    sandbox: Sandbox, service: Service, tmp_path: Path
+) -> None:
+    tree = project(tmp_path)
+    with (tree / "tests" / "test_pricing.py").open("a") as file:
+        file.write("\ndef test_alone():\n    import sys\n    assert sys.gettrace() is None\n")
+    report = await measure(sandbox, service, tree)
+    assert report.suite_passed
+    assert not report.failing
+    assert report.files[0].covered == (1, 4, 8, 12)
+
+
+async def test_a_suite_that_does_not_start_says_what_it_printed_last(sandbox: Sandbox, tmp_path: Path) -> None:
+    service = Service(name="shop", commands=Commands(test="echo no such runner >&2; exit 7"))
+    report = await measure(sandbox, service, project(tmp_path))
+    assert report.unavailable == "the test suite did not start (exit code 7: no such runner)"
+
+
 async def test_what_a_test_has_replaced_while_it_is_reported_harms_no_report(
     sandbox: Sandbox, service: Service, tmp_path: Path
 ) -> None:
@@ -206,6 +224,16 @@ async def test_an_environment_is_built_once_and_has_the_projects_packages(sandbo
     (built,) = (tree.parent / "environments").glob("*/built")
     assert built.read_text() == "built\n"
     assert not list((tree.parent / "environments").glob("*/index"))
+
+
+async def test_a_coverage_that_the_project_pinned_long_ago_measures_nothing(sandbox: Sandbox, tmp_path: Path) -> None:
+    tree = project(tmp_path)
+    make_wheel(tree / "wheels", "coverage", "import os\n\n\ndef process_startup():\n    os._exit(1)\n")
+    (tree / "requirements.txt").write_text("./wheels/coverage-1.0-py3-none-any.whl\n")
+    setup = "{python} -m pip install --no-index -r requirements.txt"
+    report = await measure(sandbox, Service(name="shop", commands=Commands(setup=setup)), tree)
+    assert report.suite_passed, report.unavailable
+    assert report.files[0].covered == (1, 4, 8, 12)
 
 
 async def test_dependencies_that_can_not_be_installed_are_the_changes_fault(sandbox: Sandbox, tmp_path: Path) -> None:

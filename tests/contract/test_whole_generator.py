@@ -180,3 +180,44 @@ async def test_another_test_takes_the_place_of_one_that_the_suite_does_not_bear(
     assert other.asked == [["test_ever"]]
     assert made.suite is not None
     assert made.suite.passed
+
+
+LAST = """
+    from shop import fees
+
+
+    def test_rate():
+        assert fees.RATE == 1
+"""
+
+
+async def test_only_the_tests_that_disturb_others_are_taken_out(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"src/shop/__init__.py": "", "src/shop/fees.py": "RATE = 1\n", "tests/test_z.py": LAST})
+    sandbox, settings, service = choose_sandbox(), Settings(), Service(name="shop", source_roots=("src",))
+    baseline = await SuiteRunner(sandbox, settings).run(service, OWN_ENVIRONMENT, tmp_path, SuiteRequest())
+    disturbing = judged("test_bad", "assert fees.__dict__.update(RATE=2) is None")
+    kept = (*(judged(f"test_{n}", "assert fees.RATE") for n in range(3)), disturbing, judged("test_4", "assert fees"))
+    draft = Draft(path="tests/test_b.py", style=Style(folder="tests"), kept=kept)
+    made = await TestGenerator(sandbox, settings).with_suite(
+        service, OWN_ENVIRONMENT, tmp_path, [draft], [], baseline, ("src/shop/fees.py",)
+    )
+    assert [one.name for one in made.written] == ["test_0", "test_1", "test_2", "test_4"]
+    assert [one.name for one in made.dropped] == ["test_bad"]
+
+
+async def test_a_test_that_fails_after_one_of_another_file_is_taken_out(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"src/shop/__init__.py": "", "src/shop/fees.py": "RATE = 1\n", "tests/test_z.py": "N = 1\n"})
+    sandbox, settings, service = choose_sandbox(), Settings(), Service(name="shop", source_roots=("src",))
+    baseline = await SuiteRunner(sandbox, settings).run(service, OWN_ENVIRONMENT, tmp_path, SuiteRequest())
+    disturbing = judged("test_bad", "assert fees.__dict__.update(RATE=2) is None")
+    drafts = [
+        Draft(
+            path="tests/test_a.py", style=Style(folder="tests"), kept=(judged("test_first", "assert fees.RATE == 1"),)
+        ),
+        Draft(path="tests/test_b.py", style=Style(folder="tests"), kept=(disturbing,)),
+    ]
+    made = await TestGenerator(sandbox, settings).with_suite(
+        service, OWN_ENVIRONMENT, tmp_path, drafts, [], baseline, ("src/shop/fees.py",)
+    )
+    assert [one.name for one in made.written] == ["test_bad"]
+    assert [one.name for one in made.dropped] == ["test_first"]

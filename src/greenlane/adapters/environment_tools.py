@@ -7,17 +7,24 @@ here, from its own words, without running its build.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shutil
 import venv
 from pathlib import Path
 
 from packaging.requirements import Requirement
+from packaging.version import InvalidVersion, Version
 
 from greenlane.domain.errors import FinalError
 from greenlane.suite.project import Plan
 
 TOOLS = ("pytest", "coverage")
+
+
+def tool_versions() -> tuple[str, ...]:
+    """What `add_tools` copies, as pinned requirements."""
+    return tuple(f"{name}=={importlib.metadata.version(name)}" for name in TOOLS)
 
 
 def make_environment(folder: Path, *, with_pip: bool) -> None:
@@ -37,12 +44,31 @@ def _is_installed(name: str) -> bool:
 
 
 def add_tools(environment: Path) -> None:
-    """Put copies of pytest and coverage behind the project's own packages: what the project installed comes first."""
+    """Put copies of pytest and coverage behind the project's own packages: what the project installed comes first.
+
+    Of coverage the newer one does: it is Greenlane that measures, and one that a project pinned long ago may be older
+    than the interpreter, and end every process that it is started in.
+    """
     site = _site(environment)
     tools = environment / "greenlane-tools"
     for name in _closure(TOOLS):
         _copy_distribution(name, tools)
-    (site / "zz-greenlane-tools.pth").write_text(f"{tools}\n", encoding="utf-8")
+    lines = [str(tools)]
+    if _is_outdated(site, "coverage"):
+        measure = environment / "greenlane-measure"
+        for name in _closure(("coverage",)):
+            _copy_distribution(name, measure)
+        lines.append(f"import sys; sys.path.insert(0, {str(measure)!r})")
+    (site / "zz-greenlane-tools.pth").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _is_outdated(site: Path, name: str) -> bool:
+    """Whether a distribution is there in an older version than the one beside Greenlane."""
+    found = importlib.metadata.distributions(name=name, path=[str(site)])
+    own = Version(importlib.metadata.version(name))
+    with contextlib.suppress(InvalidVersion):
+        return any(Version(distribution.version) < own for distribution in found)
+    return True
 
 
 def _closure(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools, make_environment
+from greenlane.adapters.environment_tools import TOOLS, add_metadata, add_tools, make_environment, tool_versions
 from greenlane.adapters.index_gate import IndexGate
 from greenlane.adapters.package_index import IndexSettings, read_index_settings
 from greenlane.adapters.project_files import read_plan
@@ -171,8 +171,7 @@ def _named_hosts(names: tuple[str, ...]) -> list[tuple[str, int]]:
 def own_environment() -> PythonEnvironment:
     """Greenlane's own interpreter, and the folders that it reads."""
     folders = dict.fromkeys(Path(path) for path in (sys.prefix, sys.base_prefix, *_library_folders()))
-    versions = [f"{name}=={importlib.metadata.version(name)}" for name in TOOLS]
-    identity = "\n".join([sys.version, sys.executable, *versions])
+    identity = "\n".join([sys.version, sys.executable, *tool_versions()])
     return PythonEnvironment(
         python=Path(sys.executable),
         read_only=tuple(folders),
@@ -189,8 +188,9 @@ def _library_folders() -> list[str]:
 
 
 def _digest_of(setup: str, source: Path) -> str:
-    """What the environment depends on: the interpreter, the command, and the content of the dependency files."""
-    digest = hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n{setup}\n".encode())
+    """What the environment depends on: the interpreter, the tools, the command, and the content of the dependency
+    files."""
+    digest = hashlib.sha256("\n".join([*_grounds(), setup, ""]).encode())
     paths = {path for pattern in _DEPENDENCY_FILES for path in source.glob(pattern) if path.is_file()}
     for path in sorted(paths):
         if path.resolve().is_relative_to(source.resolve()):
@@ -200,9 +200,14 @@ def _digest_of(setup: str, source: Path) -> str:
 
 
 def _digest_of_plan(plan: Plan) -> str:
-    """What such an environment depends on: the interpreter and what is installed, whatever else the project holds."""
+    """What such an environment depends on: the interpreter, the tools and what is installed, whatever else the project
+    holds."""
     content = (plan.pinned, plan.loose, plan.constraints, plan.name, plan.version, plan.entry_points)
-    return hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n".encode() + msgspec.json.encode(content)).hexdigest()
+    return hashlib.sha256("\n".join([*_grounds(), ""]).encode() + msgspec.json.encode(content)).hexdigest()
+
+
+def _grounds() -> tuple[str, ...]:
+    return sys.version, sys.base_prefix, *tool_versions()
 
 
 @contextlib.asynccontextmanager

@@ -45,7 +45,7 @@ from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
 from greenlane.suite.program import AnySuiteRunner
 from greenlane.suite.project import complete_service
-from greenlane.suite.report import why_cut_short
+from greenlane.suite.report import last_words, why_cut_short
 from greenlane.suite.runner import SuiteRequest, SuiteRun, remove_tree
 from greenlane.testgen import GeneratedFile, Generation, Origin, TestAsker, TestGenerator
 from greenlane.testgen.neighbours import MARKER
@@ -156,28 +156,28 @@ class TestAgent:
         service = complete_service(service, environment.found)
         measured = await measure_suite(self._runner, service, environment, head, changed, branches=True)
         run, statements, unread = measured.run, measured.statements, measured.unread
-        verdict = await self._judge_suite(change, service, run, folder)
-        before = describe_run(run, statements, unread)
+        verdict = await self._judge_suite(change, service, measured.judged, folder)
+        before = describe_run(run, statements, unread, plain=measured.plain)
         gaps = {file.path: frozenset(file.uncovered) for file in before.files if file.uncovered}
         generation, notes, asked = Generation(), list(unread), None
         runs: list[SuiteRun] = []
         if gaps and verdict.proceed:
             if not self._settings.validation.test_execution_required:
                 notes.append(RULE_OFF)
-            elif not run.result.stopped:
+            elif not run.result.stopped and (run.tests_run or not measured.judged.tests_run):
                 scene = _Scene(service=service, environment=environment, head=head, statements=statements)
                 generation, asked, runs = await self._close_gaps(change, scene, gaps, run)
         after = merge_coverage(before.files, *(describe_run(run, statements).files for run in runs))
         return ServiceTests(
             service=service.name,
             verdict=verdict,
-            tests_run=run.tests_run,
+            tests_run=measured.judged.tests_run,
             before=before.files,
             after=after,
             files=_allowed(service, head, generation.files),
             written=generation.written,
             dropped=generation.dropped,
-            suite_passed=generation.suite.passed if generation.suite else run.passed,
+            suite_passed=generation.suite.passed if generation.suite else measured.judged.passed,
             environment=environment.digest,
             notes=tuple(notes),
             found=environment.found.notes if environment.found else (),
@@ -355,7 +355,8 @@ def _suite_facts(run: SuiteRun) -> SuiteFacts:
         passed=run.passed,
         tests_run=run.tests_run,
         failing=run.failing,
-        unavailable=stopped or ("" if run.passed else f"it ended with exit code {run.result.exit_code}"),
+        unavailable=stopped
+        or ("" if run.passed else f"it did not run its tests to the end{last_words(run.result.exit_code, run.output)}"),
         absent=run.no_tests,
     )
 

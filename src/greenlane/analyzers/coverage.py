@@ -27,7 +27,7 @@ from greenlane.suite.impact import impacted_tests
 from greenlane.suite.lines import UnreadableSourceError, changed_statements
 from greenlane.suite.program import AnySuiteRunner
 from greenlane.suite.project import complete_service
-from greenlane.suite.report import why_cut_short
+from greenlane.suite.report import last_words, why_cut_short
 from greenlane.suite.runner import SuiteRequest, SuiteRun, import_roots
 
 MAX_SOURCE_BYTES = 1 << 20
@@ -54,7 +54,7 @@ class SandboxedCoverage:
         environment = await self._environments.prepare(service, tree)
         service = complete_service(service, environment.found)
         measured = await measure_suite(self._runner, service, environment, tree, changed)
-        return describe_run(measured.run, measured.statements, measured.unread)
+        return describe_run(measured.run, measured.statements, measured.unread, plain=measured.plain)
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,13 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     run: SuiteRun
     statements: dict[str, frozenset[int]]
     unread: tuple[str, ...] = ()
+    plain: SuiteRun | None = None
+    """The suite run again without measuring anything, if it did not pass while it was measured."""
+
+    @property
+    def judged(self) -> SuiteRun:
+        """The run that says whether the suite passes: being measured is no fault of a change."""
+        return self.plain or self.run
 
 
 async def measure_suite(
@@ -82,7 +89,11 @@ async def measure_suite(
         run = await runner.run(service, environment, tree, request)
         if run.result.stopped == "time":
             run = await _run_in_part(runner, service, environment, tree, request) or run
-        return Measured(run=run, statements=statements, unread=unread)
+        plain = None
+        if statements and not (run.passed or run.no_tests or run.result.stopped):
+            plain = await runner.run(service, environment, tree, SuiteRequest(select=run.in_part))
+            plain = msgspec.structs.replace(plain, in_part=run.in_part)
+        return Measured(run=run, statements=statements, unread=unread, plain=plain)
     sources = measured_sources(service, changed)
     run = await runner.run(service, environment, tree, SuiteRequest(measure=sources))
     found = {path: changed[path] & run.executable.get(path, frozenset()) for path in sources}
@@ -162,22 +173,29 @@ def is_test_file(path: str) -> bool:
     return named or any(part in {"tests", "test"} for part in parts[:-1])
 
 
-def describe_run(run: SuiteRun, statements: Mapping[str, frozenset[int]], unread: Iterable[str] = ()) -> CoverageReport:
-    """The report of one run of the suite."""
+def describe_run(
+    run: SuiteRun,
+    statements: Mapping[str, frozenset[int]],
+    unread: Iterable[str] = (),
+    *,
+    plain: SuiteRun | None = None,
+) -> CoverageReport:
+    """The report of one run of the suite. `plain`: the same, not measured; it says what passes, where there is one."""
+    judged = plain or run
     files = []
     for path, lines in statements.items():
         covered = lines & run.executed(path)
         files.append(FileCoverage(path=path, covered=tuple(sorted(covered)), uncovered=tuple(sorted(lines - covered))))
     unread = tuple(unread)
-    reasons = [_unavailable(run, statements), *(f"not read: {reason}" for reason in unread[:MAX_NAMED])]
+    reasons = [_unavailable(run, judged, statements), *(f"not read: {reason}" for reason in unread[:MAX_NAMED])]
     reasons += [f"{len(unread) - MAX_NAMED} more files not read"] if len(unread) > MAX_NAMED else []
     return CoverageReport(
         files=tuple(files),
-        suite_passed=run.passed and not run.in_part,
-        tests_run=run.tests_run,
-        output=run.output,
+        suite_passed=judged.passed and not run.in_part,
+        tests_run=judged.tests_run,
+        output=judged.output,
         unavailable="; ".join(reason for reason in reasons if reason),
-        failing=run.failing,
+        failing=judged.failing,
     )
 
 
@@ -192,7 +210,10 @@ def merge_coverage(*seen: tuple[FileCoverage, ...]) -> tuple[FileCoverage, ...]:
     return tuple(merged)
 
 
-def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str:
+def _unavailable(run: SuiteRun, judged: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str:
+    if judged.passed and not run.passed and not run.tests_run:
+        ending = last_words(run.result.exit_code, run.output)
+        return f"the test suite passes, but does not start while it is measured{ending}"
     if run.no_tests:
         return "the service has no tests"
     if run.in_part and not run.failing:
@@ -208,7 +229,7 @@ def _unavailable(run: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str
     if run.cut_short and not run.failing:
         return f"the test suite {why_cut_short(run.result.exit_code)}"
     if not run.passed and not run.tests_run:
-        return f"the test suite did not start (exit code {run.result.exit_code})"
+        return f"the test suite did not start{last_words(judged.result.exit_code, judged.output)}"
     if statements and not run.contexts and not run.outcomes:
         return "the test command measured no coverage: it may not run Python from {python}"
     return ""

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 _MAX_NAMED = 20
+_LAST_WORDS = 200
 _INTERNAL, _USAGE = 3, 4
 NOT_BEGUN = (_INTERNAL, _USAGE)
 """pytest's exit codes for an error inside pytest or a plugin, and for options or paths that it does not take."""
@@ -56,6 +57,14 @@ def find_doubts(lines: Sequence[TestOutcome], *, due: bool = False) -> tuple[str
             if len(reported) < int(collected):
                 doubts.append(f"{collected} tests were collected and {len(reported)} reported an outcome")
     return tuple(dict.fromkeys(doubts))
+
+
+def last_words(exit_code: int, output: str) -> str:
+    """How a run ended that says nothing of its tests, to be put behind a sentence: the exit code, and what it printed
+    last. One line of printable characters, for they come from the change's own process."""
+    printed = [line.strip() for line in output.splitlines() if line.strip()]
+    words = "".join(c if c.isprintable() else "?" for c in printed[-1])[:_LAST_WORDS] if printed else ""
+    return f" (exit code {exit_code}{': ' if words else ''}{words})"
 
 
 def list_disturbed(before: Path, after: Path, ignored: Iterable[str]) -> tuple[str, ...]:

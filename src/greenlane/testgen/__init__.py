@@ -6,6 +6,7 @@ What it writes characterises today's behaviour; whether that behaviour is right 
 """
 
 from greenlane.testgen.asked import Asked, Origin, TestAsker
-from greenlane.testgen.generator import GeneratedFile, Generation, TestGenerator
+from greenlane.testgen.generator import Generation, TestGenerator
+from greenlane.testgen.whole import GeneratedFile
 
 __all__ = ["Asked", "GeneratedFile", "Generation", "Origin", "TestAsker", "TestGenerator"]

@@ -15,6 +15,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, Param, params_of, with_choices
 from greenlane.testgen.enums import enumerations
+from greenlane.testgen.inherited import inherited_from_outside
 from greenlane.testgen.rest import handed_to
 
 ReadModule: TypeAlias = Callable[[str], tuple[str, ast.Module] | None]
@@ -36,7 +37,8 @@ class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_constructors(tree: ast.Module, known: Mapping[str, tuple[Param, ...]] = _NONE) -> dict[str, tuple[Param, ...]]:
     """What the classes of a module take: the parameters of `__init__`, or the annotated fields of a dataclass, its
-    own and those of its bases in the module, or of those that are `known` from elsewhere."""
+    own and those of its bases in the module, or of those that are `known` from elsewhere, or of Python's own."""
+    known = inherited_from_outside(tree) | dict(known)
     enums = enumerations(tree)
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     return {name: with_choices(_taken(name, classes, 0, known)[0], enums) for name in classes if name not in enums}

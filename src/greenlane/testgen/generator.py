@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -21,7 +21,7 @@ from greenlane.domain.settings import Settings
 from greenlane.policy.testing import assess_test
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
-from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
+from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
 from greenlane.testgen.conditions import list_conditions
 from greenlane.testgen.contained import contained
@@ -36,17 +36,13 @@ from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
 from greenlane.testgen.source import Source, collected_files, read_file, scene_of
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
+from greenlane.testgen.whole import GeneratedFile, TriedSuite, WholeSuite, borne_of
 from greenlane.testgen.words import words_of
 
 _MAX_TESTS = 24
 _MAX_SUITE_RUNS = 4
 _MAX_COVERED = 2
 """Files without an open line in which mutants are tried: each costs a search of its own."""
-
-
-class GeneratedFile(msgspec.Struct, frozen=True, kw_only=True):
-    path: str
-    content: bytes
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -210,39 +206,34 @@ class TestGenerator:
         measured: tuple[str, ...],
     ) -> Generation:
         """The last gate: the whole suite with the files exactly as they would be committed."""
-        before = set(baseline.failing)
+        suite = WholeSuite(self._runner, service, environment, tree, baseline, measured)
         mutants = sum(draft.mutants for draft in drafts)
         faults = tuple(words for draft in drafts for words in draft.open_faults)
         hints = tuple(hint for draft in drafts for hint in draft.hints)
         repeated = replaced = False
         for _ in range(_MAX_SUITE_RUNS):
-            files = tuple(
-                GeneratedFile(path=d.path, content=render_file([j.test for j in d.kept], d.style).encode())
-                for d in drafts
-                if d.kept
-            )
-            if not files:
+            if not any(draft.kept for draft in drafts):
                 break
-            part = (*baseline.in_part, *(f.path for f in files)) if baseline.in_part else ()
-            request = SuiteRequest(measure=measured, select=part, extra=tuple((f.path, f.content) for f in files))
-            run = await self._runner.run(service, environment, tree, request)
-            broken = tuple(test for test in run.failing if test not in before)
-            green = run.passed or (not baseline.passed and not broken and not run.result.stopped)
-            if green and _collected(run, drafts):
+            files = _files_of(drafts)
+            tried = await suite.run(files)
+            if tried.green and _collected(tried.run, drafts) and len(files) > 1:
+                tried = await suite.run_backwards(files) or tried
+            if tried.green and _collected(tried.run, drafts):
                 return Generation(
                     files=files,
                     written=_written(drafts),
                     dropped=tuple(dropped),
-                    suite=run,
+                    suite=tried.run,
                     mutants=mutants,
                     surviving=_surviving(faults, drafts),
                     hints=hints,
                 )
-            if broken and not repeated and not _failing_of_ours(drafts, run):
+            before_it, by_name = drafts, _failing_of_ours(drafts, tried.run)
+            if tried.broken and not repeated and not by_name:
                 repeated = True  # a test that fails now and then, perhaps: it is asked once more
                 continue
-            before_it, by_name = drafts, _failing_of_ours(drafts, run)
-            drafts, lost = _drop_for_suite(drafts, run, broken)
+            names = by_name or await _culprits(drafts, suite, tried)
+            drafts, lost = _drop_for_suite(drafts, tried.run, tried.broken, names)
             dropped += lost
             if by_name and not replaced:
                 replaced = True
@@ -255,6 +246,30 @@ class TestGenerator:
                 for j in d.kept
             ]
         return Generation(dropped=tuple(dropped), mutants=mutants, surviving=faults, hints=hints)
+
+
+def _files_of(drafts: Sequence[Draft]) -> tuple[GeneratedFile, ...]:
+    """The files exactly as they would be committed."""
+    return tuple(
+        GeneratedFile(path=d.path, content=render_file([j.test for j in d.kept], d.style).encode())
+        for d in drafts
+        if d.kept
+    )
+
+
+async def _culprits(drafts: Sequence[Draft], suite: WholeSuite, tried: TriedSuite) -> set[str]:
+    """The tests of ours with which others fail, and theirs do not; all of them where it can't be told apart."""
+    own = [j.test.name for d in drafts for j in d.kept]
+
+    async def bears(names: Sequence[str]) -> bool:
+        return (await suite.run(_files_of([_only(draft, names) for draft in drafts]))).green
+
+    borne = await borne_of(own, bears, suite.spare_runs(tried)) if tried.broken else []
+    return {*own} - {*borne}
+
+
+def _only(draft: Draft, names: Collection[str]) -> Draft:
+    return msgspec.structs.replace(draft, kept=tuple(j for j in draft.kept if j.test.name in names))
 
 
 def _worth_a_look(sources: Sequence[Source]) -> list[Source]:
@@ -307,20 +322,17 @@ def _collected(run: SuiteRun, drafts: Sequence[Draft]) -> bool:
 
 
 def _drop_for_suite(
-    drafts: Sequence[Draft], run: SuiteRun, broken: tuple[str, ...]
+    drafts: Sequence[Draft], run: SuiteRun, broken: tuple[str, ...], names: set[str]
 ) -> tuple[list[Draft], list[DroppedTest]]:
-    """Take out the tests that fail in the suite; if it fails elsewhere, or leaves ours out, take out all."""
-    own = [(d, j) for d in drafts for j in d.kept]
-    names = _failing_of_ours(drafts, run) or {j.test.name for _, j in own}
+    """Take out these tests of ours, with the reason that the suite gives."""
     ending = (
         "(it does not end)" if run.result.stopped else f"(it ends with {run.result.exit_code}, though no test fails)"
     )
     why = broken or (("(the suite's own command does not collect it)",) if run.passed else (ending,))
     lost = []
-    for _, judged in own:
-        if judged.test.name in names:
-            verdict = assess_test(msgspec.structs.replace(judged.facts, suite_failures=why))
-            lost.append(DroppedTest(name=judged.test.name, reason=verdict.reason))
+    for judged in (j for d in drafts for j in d.kept if j.test.name in names):
+        verdict = assess_test(msgspec.structs.replace(judged.facts, suite_failures=why))
+        lost.append(DroppedTest(name=judged.test.name, reason=verdict.reason))
     left = [msgspec.structs.replace(d, kept=tuple(j for j in d.kept if j.test.name not in names)) for d in drafts]
     return left, lost
 

@@ -43,6 +43,9 @@ _SIGNATURES = (
     "signature(lambda value, /, other=1, *others, named, **rest: value)", "signature(lambda value: value)",
     "signature(lambda value=1, /: value)", "signature(lambda *, named=1: named)",
 )  # fmt: skip
+_RECORDS = (
+    "LogRecord('a', 20, 'a.py', 1, 'abc', None, None)", "LogRecord('a', 40, 'a.py', 1, 'a %s', ('b',), None)",
+)  # fmt: skip
 _PATHS = ("tmp_path / 'a.txt'", "tmp_path", "str(tmp_path / 'a.txt')")
 _AT_PATHS = {
     FOLDER: ("str(tmp_path)", "tmp_path"), FILE: ("str(tmp_path / 'a.txt')", "tmp_path / 'a.txt'"),
@@ -82,7 +85,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
     STAND_IN: ("unittest.mock", STAND_IN), AWAITED: ("unittest.mock", AWAITED), NAMESPACE: ("types", NAMESPACE),
-    "signature": ("inspect", "signature"),
+    "signature": ("inspect", "signature"), "LogRecord": ("logging", "LogRecord"),
     "namedtuple": ("collections", "namedtuple"), "make_dataclass": ("dataclasses", "make_dataclass"),
     **CALLABLES_NEED,
 }  # fmt: skip
@@ -137,6 +140,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "type": ["int", "str", "dict"],
         "object": ["1", "'abc'", "None", "[1, 2, 3]"],
         "Pattern": ["re.compile('a')"],
+        "LogRecord": list(_RECORDS),
         "Callable": callables_for(entry.asks),
         STAND_IN: [f"{STAND_IN}()"],
         AWAITED: [f"{AWAITED}()"],
@@ -155,7 +159,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()
     named = [kind for kind in kinds_of(param.annotation) if kind in pools]
     if named or typed:
-        found = list(in_turn([typed, *(pools[kind] for kind in named)]))
+        found = list(in_turn([param.samples, typed, *(pools[kind] for kind in named)]))
     else:
         told = [typed_values(kind, plain_values(entry)) or pools.get(kind, ()) for kind in kinds_of(param.told)]
         used = in_turn(values[:_OF_A_KIND] for values in told)

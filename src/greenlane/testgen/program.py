@@ -22,7 +22,8 @@ from greenlane.suite.contract import Gap, NewFile, Refused, WriteCall
 from greenlane.suite.program import ask_to_write, run_by_program
 from greenlane.suite.runner import SuiteRequest, SuiteRun
 from greenlane.testgen.faults import faults_of
-from greenlane.testgen.generator import GeneratedFile, Generation
+from greenlane.testgen.generator import Generation
+from greenlane.testgen.whole import GeneratedFile
 
 _MAX_FAULTS = 8
 """Faults that are tried for one file, each with a run of the whole suite; fewer if one is noticed."""

@@ -6,10 +6,13 @@ import ast
 from collections.abc import Iterator
 
 _READS = frozenset({"get", "pop", "setdefault"})
+_ANY = ("name", "other")
+"""What an option is called that may be called anything."""
 
 
 def read_by_name(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
-    """The keys that it looks up in its `**options`, with the default as text (`None` where it names none)."""
+    """The keys that it looks up in its `**options`, with the default as text (`None` where it names none); of options
+    that it takes under any name, and hands on to nobody, one."""
     found: dict[str, str] = {}
     rest = node.args.kwarg.arg if node.args.kwarg else None
     for part in ast.walk(node) if rest else ():
@@ -17,6 +20,8 @@ def read_by_name(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]
             if key.isidentifier() and found.get(key, "None") == "None":
                 found[key] = default
     named = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    if rest and not found and not handed_to(node) and _is_of_use(node, rest):
+        found = dict.fromkeys([key for key in _ANY if key not in named][:1], "None")
     return {key: default for key, default in found.items() if key not in named}
 
 
@@ -26,6 +31,15 @@ def handed_to(node: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
     calls = [part for part in ast.walk(node) if rest and isinstance(part, ast.Call)]
     given = [c.func for c in calls if any(k.arg is None and _is(k.value, rest or "") for k in c.keywords)]
     return frozenset(ast.unparse(called).rpartition(".")[2] for called in given)
+
+
+def _is_of_use(node: ast.FunctionDef | ast.AsyncFunctionDef, rest: str) -> bool:
+    """Whether something is done with its `**options`, or nothing with anything: then another method does it."""
+    idle = all(
+        isinstance(one, ast.Pass) or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+        for one in node.body
+    )
+    return idle or any(isinstance(part, ast.Name) and part.id == rest for part in ast.walk(node))
 
 
 def _looked_up(part: ast.AST, rest: str) -> Iterator[tuple[str, str]]:

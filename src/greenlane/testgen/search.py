@@ -13,6 +13,7 @@ from collections.abc import Sequence, Set
 import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
+from greenlane.testgen.amended import amended
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
@@ -39,6 +40,7 @@ from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
+from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
@@ -188,11 +190,8 @@ class Search:
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         places = frozenset((self.gap.path, line) for line in lines)
-        asked = [
-            *directed(self.seen, self._source, places),
-            *switched(self.seen, self._source, places),
-            *self._set_otherwise(self.seen, places, {o.case.key for o in self.seen}),
-        ]
+        asked = [other for find in (directed, switched, readied) for other in find(self.seen, self._source, places)]
+        asked += self._set_otherwise(self.seen, places, {o.case.key for o in self.seen})
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
         varied = (v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))
@@ -243,7 +242,8 @@ class Search:
             varying = min(share, _MOST_VARIATIONS)
             cases = lowered(observed, source, left, unittest=self._style.form == "unittest") if number == 0 else []
             cases += directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())
-            cases += switched(observed, source, left)
+            finds = (switched, readied, amended)
+            cases += [other for find in finds for other in find(observed, source, left)]
             cases += self._set_otherwise(observed, left, tried)
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed

@@ -10,6 +10,7 @@ import ast
 import builtins
 import datetime
 import io
+import logging
 import pathlib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -18,6 +19,7 @@ import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
+from greenlane.testgen.parsed import texts_read
 from greenlane.testgen.pathkinds import path_kind
 from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
 
@@ -26,11 +28,12 @@ _PATHS = re.compile(r"\b(str|Path|PathLike|PurePath|AnyStr|StrPath|StrOrBytesPat
 _PLAIN = frozenset({"dict", "tuple", "list", "str", "int", "float", "bytes", "set", "type", "bool"})
 _ERRORS = frozenset(n for n, kind in vars(builtins).items() if isinstance(kind, type) and issubclass(kind, Exception))
 _ERRORS |= {"BaseException"}
-_KINDS: tuple[tuple[str, type], ...] = (
+_KINDS: tuple[tuple[str, object], ...] = (
     ("str", str), ("dict", dict), ("list", list), ("set", set), ("bytes", bytes), ("datetime", datetime.datetime),
     ("timedelta", datetime.timedelta), ("Path", pathlib.Path), ("TextIO", io.StringIO), ("tuple", tuple),
-    ("Exception", Exception),
+    ("Exception", Exception), ("LogRecord", logging.LogRecord("a", 20, "a.py", 1, "abc", None, None)),
 )  # fmt: skip
+"""Kinds with a value, or a class, that has what these have."""
 _MOST_KINDS = 3
 STAND_IN, AWAITED = "MagicMock", "AsyncMock"
 """The kind of a parameter of which things are asked that no known kind has; where what they give is awaited."""
@@ -52,7 +55,16 @@ def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, memb
     asked for, or kinds that have all that is asked of them."""
     read = _attributes_read(holder) if any(not param.annotation for param in params) else {}
     told = (param if param.annotation else _with_use(param, holder, read, members) for param in params)
-    return tuple(_with_path(param, holder) for param in told)
+    return tuple(_with_texts(_with_path(param, holder), holder) for param in told)
+
+
+def _with_texts(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
+    """The parameter with texts of the kind that it is read as, if it is read as any."""
+    init = _init_of(holder)
+    texts = texts_read({param.name}, init, param.annotation) if init is not None else ()
+    if isinstance(holder, ast.ClassDef):
+        texts += texts_read(_names_of(param.name, holder), holder, param.annotation)
+    return msgspec.structs.replace(param, samples=(*texts, *param.samples)) if texts else param
 
 
 def _with_path(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
@@ -126,11 +138,16 @@ def _is_short(node: ast.expr) -> bool:
     return isinstance(node.value if isinstance(node, ast.Attribute) else node, ast.Name)
 
 
+def _init_of(holder: ast.ClassDef | FunctionNode) -> FunctionNode | None:
+    """What takes the parameters: the function itself, or the `__init__` of the class."""
+    if not isinstance(holder, ast.ClassDef):
+        return holder
+    return next((m for m in holder.body if isinstance(m, FunctionNode) and m.name == "__init__"), None)
+
+
 def _names_of(name: str, holder: ast.ClassDef | FunctionNode) -> set[str]:
     """What the parameter is called: itself, in a class the attribute that holds it; nothing if it is bound anew."""
-    init: ast.AST | None = holder
-    if isinstance(holder, ast.ClassDef):
-        init = next((m for m in holder.body if isinstance(m, FunctionNode) and m.name == "__init__"), None)
+    init = _init_of(holder)
     if init is None:
         return set()
     if any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(init)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from greenlane.suite.report import why_cut_short
+from greenlane.suite.report import last_words, why_cut_short
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,15 @@ def test_the_exit_code_tells_why_a_suite_was_cut_short(exit_code: int, words: st
     why = why_cut_short(exit_code)
     assert words in why
     assert f"(exit code {exit_code})" in why
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [("one\n\n  two\t\n\n", " (exit code 1: two)"), ("a\x1b[2Jb", " (exit code 1: a?[2Jb)"), ("\n", " (exit code 1)")],
+)
+def test_the_last_line_is_told_and_steers_no_terminal(output: str, words: str) -> None:
+    assert last_words(1, output) == words
+
+
+def test_a_long_last_line_is_cut() -> None:
+    assert len(last_words(1, "x" * 10_000)) < 250

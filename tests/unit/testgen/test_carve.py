@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,59 @@ def test_basket(basket):
 }
 
 
+HELPED = {
+    "shop.py": "class Row:\n    @classmethod\n    def read(cls, like):\n        return cls()\n",
+    "tests/__init__.py": "",
+    "tests/models.py": """
+from shop import Row
+
+class Fruit(Row):
+    def __init__(self, name="a"):
+        self.name = name
+""",
+    "tests/test_shop.py": """
+from shop import Row
+from tests.models import Fruit
+
+class Own(Row):
+    pass
+
+def test_read():
+    assert Fruit.read(Fruit("pear")).name == "a"
+    assert Own.read(None)
+""",
+}
+
+
+def carved(tmp_path: Path, files: dict[str, str], name: str, line: int) -> list[dict[str, Any]]:
+    write_tree(tmp_path, files)
+    given = {
+        "targets": [[f"{tmp_path}/shop.py", name, line]], "project": str(tmp_path), "tests": f"{tmp_path}/tests",
+        "near": "tests",
+    }  # fmt: skip
+    (tmp_path / "input").write_text(json.dumps(given))
+    paths = {"GREENLANE_INPUT": str(tmp_path / "input"), "GREENLANE_OUTPUT": str(tmp_path / "output")}
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "greenlane_carve", "-p", "no:cacheprovider", "tests"],
+        cwd=tmp_path,
+        env=os.environ | paths | {"PYTHONPATH": os.pathsep.join([str(INSIDE), str(tmp_path)])},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    return [json.loads(text) for text in (tmp_path / "output").read_text().splitlines()]
+
+
 def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tmp_path: Path) -> None:
-    calls = carved(tmp_path, FILES)
+    calls = [call["positional"] for call in carved(tmp_path, FILES, "total", 1)]
     assert [(value["text"], value["fixtures"]) for (value,) in calls] == [("[1, 2]", []), ("basket", ["basket"])]
+
+
+def test_what_a_module_beside_the_tests_offers_is_named_and_what_a_test_file_holds_is_not(tmp_path: Path) -> None:
+    fruit, own = carved(tmp_path, HELPED, "read", 2)
+    assert (fruit["receiver"]["text"], fruit["receiver"]["imports"]) == ("Fruit", [["tests.models", "Fruit"]])
+    assert fruit["positional"][0]["text"] == "Fruit('pear')"
+    assert own["receiver"] is None
 
 
 def test_a_file_of_the_project_is_written_from_where_the_tests_stand(tmp_path: Path) -> None:
@@ -52,29 +101,9 @@ def test_paths():
 """
     own = "def total(basket):\n    return 1\n"
     files = {"shop.py": own, "tests/test_shop.py": test, "tests/rows.txt": "1", "examples/a.conf": "a"}
-    (row,), (path,), (text,), (missing,) = carved(tmp_path, files)
+    (row,), (path,), (text,), (missing,) = [call["positional"] for call in carved(tmp_path, files, "total", 1)]
     assert row == {"text": "str(Path(__file__).parent / 'rows.txt')", "imports": [["pathlib", "Path"]], "fixtures": []}
     assert path["text"] == "Path(__file__).parents[1] / 'examples/a.conf'"
     assert text["text"] == "str(Path(__file__).parents[1] / 'examples/a.conf')"
     assert missing["text"] == repr(f"{tmp_path}/tests/missing.txt")
     assert is_harmless(Description(text["text"], (("pathlib", "Path"),)))
-
-
-def carved(tmp_path: Path, files: Mapping[str, str]) -> list[list[Any]]:
-    """What is written down of the arguments of each call of `total`."""
-    write_tree(tmp_path, files)
-    given = {
-        "targets": [[f"{tmp_path}/shop.py", "total", 1]], "project": str(tmp_path), "tests": f"{tmp_path}/tests",
-        "near": "tests",
-    }  # fmt: skip
-    (tmp_path / "input").write_text(json.dumps(given))
-    paths = {"GREENLANE_INPUT": str(tmp_path / "input"), "GREENLANE_OUTPUT": str(tmp_path / "output")}
-    subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "greenlane_carve", "-p", "no:cacheprovider", "tests"],
-        cwd=tmp_path,
-        env=os.environ | paths | {"PYTHONPATH": os.pathsep.join([str(INSIDE), str(tmp_path)])},
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
-    return [json.loads(line)["positional"] for line in (tmp_path / "output").read_text().splitlines()]

@@ -109,6 +109,10 @@ def remembered():
 KIT = """
 import dataclasses
 
+import tool
+
+tool._kinds["kit"] = 1
+
 
 class Marked(str):
     pass
@@ -133,10 +137,11 @@ def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_probe.py").write_text(PROBE)
     (folder / "kit.py").write_text(KIT)
+    kit = [["kit", ""]]
     cases = [
         {"id": n, "module": "tool", "function": name, "receiver": None, "attribute": False, "void": False,
          "observers": [], "arguments": [[None, text]] if text else [], "imports": [], "asynchronous": False,
-         "history": [], "script": None if name else [[["tool", ""]], [], text]}
+         "history": [], "script": None if name else [[["tool", ""], *kit * ("kit." in text)], [], text]}
         for n, (name, text) in enumerate(calls)
     ]  # fmt: skip
     given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests"), "modules": ["tool"]}
@@ -201,6 +206,12 @@ def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
 def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: Path) -> None:
     found = explore(tmp_path, ("remember", "'b'"), ("remembered", ""), ("remember", "'c'"), ("remembered", ""))
     assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2
+
+
+def test_what_a_module_enters_in_a_register_as_it_is_imported_stays_there(tmp_path: Path) -> None:
+    found = explore(tmp_path, ("", "(kit.Point(1).x, list(tool._kinds))"), ("remember", "'b'"), ("remembered", ""))
+    assert found[0]["value"]["text"] == "(1, ['a', 'kit'])"
+    assert found[2]["value"]["text"] == "(0, ['a', 'kit'], [], None)"
 
 
 def test_an_object_of_a_module_that_no_test_may_import_is_looked_at_from_a_side(tmp_path: Path) -> None:

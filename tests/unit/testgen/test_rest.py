@@ -31,6 +31,19 @@ def test_keys_that_are_read_from_the_rest_are_options() -> None:
     assert [p.name for p in price.places] == ["item"]
 
 
+def test_of_a_rest_that_takes_any_name_there_is_one_option() -> None:
+    known = functions("""
+        def tag(name, **attributes):
+            return [name, *attributes.items()]
+
+
+        def passed(**options):
+            return unknown(**options)
+    """)
+    assert [(p.name, p.default, p.keyword_only) for p in known["tag"].params[1:]] == [("other", "None", True)]
+    assert known["passed"].params == ()
+
+
 def test_options_of_what_the_rest_is_handed_on_to_are_options() -> None:
     known = functions("""
         def total(*items, **options):

@@ -44,6 +44,13 @@ def label(text, when, items, plain):
     assert (shelf.told, door.told) == ("Shelf", "MagicMock")
 
 
+def test_what_is_asked_of_a_record_of_the_log_asks_for_one() -> None:
+    tree = parse_source("def show(record):\n    return record.levelname + record.getMessage()\n")
+    (show,) = told_by_uses(list_functions(tree, "a.py", "a"), tree)
+    assert show.params[0].told == "LogRecord"
+    assert guess_values(show.params[0], show)[0] == "LogRecord('a', 20, 'a.py', 1, 'abc', None, None)"
+
+
 def test_calls_searches_and_questions_tell_kinds_and_a_script_tries_them_by_the_name_of_the_option() -> None:
     source = """
 class Reader:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from greenlane_values import Describer  # type: ignore[import-not-found]  # it lies beside this file inside
+from greenlane_values import Describer, is_helper  # type: ignore[import-not-found]  # it lies beside this file inside
 
 _MAX_CALLS = 40
 _MAX_LOOKS = 60
@@ -77,8 +77,9 @@ class Carver:
         target = self._targets.get((code.co_filename, code.co_name, code.co_firstlineno))
         if target:
             return target
-        own = code.co_filename.startswith(self._project + os.sep) and not code.co_filename.startswith(self._tests)
-        if own and code.co_name == "__init__":
+        inside = code.co_filename.startswith(self._project + os.sep)
+        own = inside and not code.co_filename.startswith(self._tests)
+        if code.co_name == "__init__" and (own or (inside and is_helper(code.co_filename, ""))):
             return "init"
         return "own" if own and not code.co_name.startswith("<") else ""
 

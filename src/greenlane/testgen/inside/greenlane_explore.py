@@ -43,7 +43,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     remove_new,
     state_of,
 )
-from greenlane_memory import Memory  # type: ignore[import-not-found]  # as above
+from greenlane_memory import Memory, import_before  # type: ignore[import-not-found]  # as above
 from greenlane_raised import is_deliberate, words_of  # type: ignore[import-not-found]  # as above
 from greenlane_untouched import Untouched  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
@@ -87,8 +87,7 @@ def cases(group: int) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
-    with contextlib.suppress(Exception, SystemExit):  # what it remembers from its making is there before the call
-        importlib.import_module(case["module"])
+    import_before(case)
     with _FILES.kept() as changed, _MEMORY.kept():
         seen = _observe(case, fixtures)
     if changed:
@@ -126,6 +125,7 @@ def _telling(read: Any) -> Any:
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
+    import_before(case)
     with _FILES.kept() as changed, _MEMORY.kept():
         seen = await _follow(case["script"], dict(fixtures), in_loop=True)
     if changed:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import importlib
 import itertools
 import os
 import sys
@@ -62,6 +63,15 @@ class Memory:
     def _is_own(self, module: Any) -> bool:
         file = getattr(module, "__file__", None) or "" if isinstance(module, types.ModuleType) else ""
         return file.startswith(self._project) and not file.startswith(self._tests)
+
+
+def import_before(case: dict[str, Any]) -> None:
+    """What modules remember from their making is there before the call: also what those that the case imports enter
+    in a register of another one, which they do once."""
+    imports = [*case["imports"], *(case["script"][0] if case["script"] is not None else ())]
+    for module in dict.fromkeys([case["module"], *(module.partition(" as ")[0] for module, _ in imports)]):
+        with contextlib.suppress(Exception, SystemExit):
+            importlib.import_module(module)
 
 
 def _is_other(now: Any, before: Any) -> bool:

@@ -26,6 +26,13 @@ _PLAIN = (type(None), bool, str, bytes)
 _FUNCTIONS = (type, types.FunctionType, types.BuiltinFunctionType)
 
 
+def is_helper(file: str, name: str) -> bool:
+    """Whether a file among the tests is a module that they import, and this name of it no test of its own."""
+    stem = pathlib.PurePath(file).stem
+    tests = stem in ("conftest", "test", "tests") or stem.startswith("test_") or stem.endswith(("_test", "_tests"))
+    return not tests and not name.lower().startswith("test")
+
+
 class Unwritable(Exception):
     """This value has no faithful, short form."""
 
@@ -34,8 +41,9 @@ class Describer:
     """Describes values. `fixtures` are named objects that may be referred to; `constructed` says how objects were made
     (by id: the object, positional arguments and keywords as descriptions, whether a test itself did it), `made` which
     call of a test gave them (by id: the object, the call's description); `forbidden` are folders of modules that no
-    test may import, `allowed` the top-level names of those that it may (None: any). `project` is the folder of the
-    project and, as a path below it, that of the tests to come: a file of it is written as one finds it from there."""
+    test may import, but for those that are there to help tests, `allowed` the top-level names of those that it may
+    (None: any). `project` is the folder of the project and, as a path below it, that of the tests to come: a file of it
+    is written as one finds it from there."""
 
     def __init__(
         self,
@@ -207,7 +215,9 @@ class Describer:
             raise Unwritable
         found: Any = importlib.import_module(module)
         file = getattr(found, "__file__", None) or ""
-        if module.split(".")[-1] == "conftest" or any(file.startswith(folder) for folder in self._forbidden):
+        if any(file.startswith(folder) for folder in self._forbidden) and not is_helper(file, top):
+            raise Unwritable
+        if module.split(".")[-1] == "conftest":
             raise Unwritable
         for part in qualified.split("."):
             found = getattr(found, part, None)

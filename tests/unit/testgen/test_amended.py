@@ -1,0 +1,64 @@
+"""What an error names as missing is given where there is room for it."""
+
+from __future__ import annotations
+
+import ast
+
+import msgspec
+
+from greenlane.testgen.amended import amended
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
+
+TEXT = """
+def show(row, level):
+    text = row[level]
+    return text.upper()
+
+def other():
+    return 1
+"""
+TREE = ast.parse(TEXT)
+FUNCTIONS = list_functions(TREE, "shop.py", "shop")
+CALL = Case(
+    entry=FUNCTIONS[0], receiver=None, arguments=((None, "{'a': 2}"), (None, "'INFO'")), imports=frozenset(),
+    fixtures=frozenset(), carved=False,
+)  # fmt: skip
+
+
+def crashed(case: Case, kind: str, message: str, *, deliberate: bool = False) -> Observed:
+    outcome = Outcome(case=0, kind="raises", error=("builtins", kind), message=message, deliberate=deliberate)
+    return Observed(case=case, outcome=outcome, lines={"shop.py": frozenset({2, 3})})
+
+
+def found(seen: Observed, line: int = 4) -> list[Case]:
+    gap = Gap(path="shop.py", lines=frozenset({line}))
+    source = Source(path="shop.py", module="shop", tree=TREE, gap=gap, entries=(), functions=FUNCTIONS, constructors={})
+    return amended([seen], source, frozenset({("shop.py", line)}))
+
+
+def test_a_dict_gets_the_key_that_was_missing_first_with_a_value_like_its_others() -> None:
+    given = [case.arguments[0][1] for case in found(crashed(CALL, "KeyError", "'INFO'"))]
+    assert given == [f"{{'a': 2, 'INFO': {value}}}" for value in ("2", "'abc'", "1", "{}", "[]")]
+
+
+def test_in_a_script_the_key_is_put_where_the_dict_stands() -> None:
+    script = Script(imports=frozenset(), setup=("row = {}",), look="show(row, 3)")
+    case = msgspec.structs.replace(CALL, script=script, arguments=())
+    scripts = [one.script for one in found(crashed(case, "KeyError", "3")) if one.script]
+    assert scripts[0].setup == ("row = {3: 'abc'}",)
+
+
+def test_a_plain_object_gets_the_attribute_that_was_missing() -> None:
+    case = CALL.with_argument(0, "SimpleNamespace(a=1)")
+    message = "'types.SimpleNamespace' object has no attribute 'name'"
+    assert found(crashed(case, "AttributeError", message))[0].arguments[0][1] == "SimpleNamespace(a=1, name='abc')"
+
+
+def test_an_error_that_is_meant_or_names_nothing_or_comes_from_elsewhere_asks_for_nothing() -> None:
+    assert found(crashed(CALL, "KeyError", "'INFO'", deliberate=True)) == []
+    assert found(crashed(CALL, "KeyError", "<Mock id='1'>")) == []
+    assert found(crashed(CALL, "KeyError", "'INFO'"), line=7) == []
