@@ -15,8 +15,10 @@ import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Function
-from greenlane.testgen.inputs import MAX_STATEMENT, Case
-from greenlane.testgen.staged import as_script
+from greenlane.testgen.guesses import paths_for
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.patterns import is_pattern, samples
+from greenlane.testgen.staged import as_script, before_and_call
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.views import OPERATORS, as_written
 
@@ -41,11 +43,22 @@ _CONTENT = ("abc", "", "a = 1\n")
 def with_files(cases: Sequence[Case]) -> list[Case]:
     """Those of these calls that are given a path, as scripts that first write a file there; the plainest first."""
     plain = [case for case in cases if case.script is None and not case.entry.asynchronous]
-    given = [case for case in plain if "tmp_path" in case.fixtures]
+    given = [other for case in plain for other in (*([case] if "tmp_path" in case.fixtures else []), *_placed(case))]
     given.sort(key=lambda case: (case.steps, case.length))
     rows = [list(_with_file(case)) for case in given]
     found = {case.key: case for case in in_turn(rows)}
     return list(found.values())[:_MOST]
+
+
+def _placed(case: Case) -> Iterator[Case]:
+    """The same call with a path below `tmp_path` for a folder or file that it was given."""
+    named = {param.name: param for param in case.entry.params}
+    for number, (name, text) in enumerate(case.arguments):
+        places = case.entry.places
+        param = named.get(name) if name is not None else places[number] if number < len(places) else None
+        for path in paths_for(param)[:1] if param is not None and "tmp_path" not in text else ():
+            other = case.with_argument(number, path)
+            yield msgspec.structs.replace(other, fixtures=case.fixtures | {"tmp_path"})
 
 
 def _with_file(case: Case) -> Iterator[Case]:
@@ -54,12 +67,24 @@ def _with_file(case: Case) -> Iterator[Case]:
     places = written or [f"tmp_path / {name!r}" for name in dict.fromkeys(_PLACE.findall(text))][:1]
     contents = _contents(case.entry)
     pairs = [(place, held) for place in range(len(places)) for held in range(len(contents))]
-    script = as_script(case)
+    script = _as_script(case)
     for place, held in sorted(pairs, key=lambda pair: (sum(pair), pair)):  # neither takes all the room
         statement = f"({places[place]}).write_text({contents[held]!r})"
-        other = msgspec.structs.replace(script, setup=(statement, *script.setup), look=_plain_look(case) or script.look)
+        other = msgspec.structs.replace(script, setup=(statement, *script.setup), look=script.look)
         if all(len(row) <= MAX_STATEMENT for row in (*other.setup, other.look)):
             yield case.with_script(other, case.fixtures)
+
+
+def _as_script(case: Case) -> Script:
+    """The call as a script; where it gives nothing, its object is looked at after it."""
+    script = as_script(case)
+    gives = case.entry.returns_value or case.entry.kind == "init"
+    if gives or not case.receiver or not case.receiver.endswith(")"):
+        return msgspec.structs.replace(script, look=_plain_look(case) or script.look)
+    holder = (case.entry.owner or "receiver").strip("_").lower()
+    before, called = before_and_call(msgspec.structs.replace(case, receiver=holder))
+    steps = [text for text in before if text != f"{holder} = {holder}"]
+    return msgspec.structs.replace(script, setup=(f"{holder} = {case.receiver}", *steps, called), look=holder)
 
 
 def _plain_look(case: Case) -> str:
@@ -87,4 +112,6 @@ def _contents(entry: Function) -> list[str]:
     """What a file may hold: what the code reads it as, and what it looks for in it."""
     told = [content for words, content in _BY_WORD if words & (entry.asks | entry.calls)]
     texts = [c for c in entry.constants if isinstance(c, str) and 1 < len(c) <= _LONGEST and not _ENDING.fullmatch(c)]
-    return list(dict.fromkeys([*told, _CONTENT[0], *texts[:1], *_CONTENT[1:]]))[:_CONTENTS]
+    matching = [text for c in texts if is_pattern(c) for text in samples(c)[-1:]]
+    plain = [c for c in texts if not is_pattern(c)]
+    return list(dict.fromkeys([*told, *matching[:1], _CONTENT[0], *plain[:1], *_CONTENT[1:]]))[:_CONTENTS]

@@ -20,7 +20,7 @@ from greenlane.testgen.pathkinds import FILE, FOLDER
 from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.typed import Plain, typed_values
-from greenlane.testgen.uses import STAND_IN
+from greenlane.testgen.uses import AWAITED, STAND_IN
 
 TEXTS = ("other", "", " ", "a", "abc", "Hello World", "1", "0", "-1", "1.5", "a,b", "a=b", "2020-01-31", "x" * 40)
 """Strings of different kinds, as inputs where nothing better is known."""
@@ -84,12 +84,12 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "Decimal": ("decimal", "Decimal"), "Fraction": ("fractions", "Fraction"), "datetime": ("datetime", "datetime"),
     "date": ("datetime", "date"), "time": ("datetime", "time"), "timedelta": ("datetime", "timedelta"),
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
-    STAND_IN: ("unittest.mock", STAND_IN), NAMESPACE: ("types", NAMESPACE), "signature": ("inspect", "signature"),
-    "LogRecord": ("logging", "LogRecord"),
+    STAND_IN: ("unittest.mock", STAND_IN), AWAITED: ("unittest.mock", AWAITED), NAMESPACE: ("types", NAMESPACE),
+    "signature": ("inspect", "signature"), "LogRecord": ("logging", "LogRecord"),
     "namedtuple": ("collections", "namedtuple"), "make_dataclass": ("dataclasses", "make_dataclass"),
     **CALLABLES_NEED,
 }  # fmt: skip
-GUESSED = frozenset({_KNOWN[STAND_IN], _KNOWN[NAMESPACE]})
+GUESSED = frozenset({_KNOWN[STAND_IN], _KNOWN[AWAITED], _KNOWN[NAMESPACE]})
 """Imports that nothing but a guessed value brings."""
 _FIXTURES = frozenset({"tmp_path"})
 _WORDS = re.compile(r"\w+")
@@ -143,6 +143,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "LogRecord": list(_RECORDS),
         "Callable": callables_for(entry.asks),
         STAND_IN: [f"{STAND_IN}()"],
+        AWAITED: [f"{AWAITED}()"],
     }
     kinds = [*entry.kinds, *kinds_of(param.annotation), *kinds_of(param.told)]
     pools |= {kind: errors_of(kind) for kind in kinds if errors_of(kind)}

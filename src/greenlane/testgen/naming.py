@@ -17,7 +17,7 @@ from greenlane.testgen.views import EACH
 from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 
 _MAX_NAME = 90
-_STAND_IN = re.compile(r"(?:^|\breturn )(\w+(?:\.\w+)*)\.(called|(?:call|await)_args\.args(?:\[0\])?)$")
+_STAND_IN = re.compile(r"(?:^|\breturn )(\w+(?:\.\w+)*)\.(called|(?:call|await)_args\.(?:kw)?args(?:\[0\])?)$")
 """A look at what it was given."""
 _MAX_NAMED, _MAX_VALUE = 24, 40
 """Characters of a value that a name holds, and a sentence."""

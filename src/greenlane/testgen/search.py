@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -26,6 +26,7 @@ from greenlane.testgen.explore import Explorer, Observed
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
+from greenlane.testgen.handed import handed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
@@ -191,16 +192,13 @@ class Search:
         chosen = list(bases.values())[:BASES_A_ROUND]
         share = min(_CASES_A_ROUND // max(len(chosen), 1), _MOST_VARIATIONS)
         places = frozenset((self.gap.path, line) for line in lines)
-        asked = [
-            other
-            for find in (directed, switched, readied, with_stand_ins)
-            for other in find(self.seen, self._source, places)
-        ]
-        asked += logged(self.seen, self._source, places, unittest=self._style.form == "unittest")
+        asked = self._asked(self.seen, places, [directed(self.seen, self._source, places)])
+        tried = {o.case.key for o in self.seen}
+        cases = self._untried(asked, tried, _ASKED_A_ROUND // 2)
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
         varied = (v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))
-        return [*asked, *likewise, *varied]
+        return [*cases, *likewise, *varied]
 
     # -------------------------------------------------------------- calls
 
@@ -245,17 +243,20 @@ class Search:
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
-            unittest, first = self._style.form == "unittest", number == 0
-            asked = [
-                lowered(observed, source, left, unittest=unittest) if first else [],
-                directed(observed, source, left, await self._gatherer.near(left) if first else ()),
-                *(find(observed, source, left) for find in (switched, readied, amended, with_stand_ins, recast)),
-                logged(observed, source, left, unittest=unittest),
-            ]
-            cases = self._untried(in_turn(asked), tried, _ASKED_A_ROUND)
+            asked = [directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())]
+            if number == 0:
+                asked.append(lowered(observed, source, left, unittest=self._style.form == "unittest"))
+            cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)
             most = len(cases) + _CASES_A_ROUND
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         return observed
+
+    def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
+        """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
+        finds = (switched, readied, amended, with_stand_ins, handed, recast)
+        found = [find(seen, self._source, places) for find in finds]
+        inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
+        return in_turn([*rows, *found, inside])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
         untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}

@@ -29,9 +29,9 @@ from greenlane.testgen.source import Source
 from greenlane.testgen.staged import as_script, before_and_call
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uses import AWAITED, STAND_IN
 
 _CALLS, _HOLDERS, _MEMBERS, _MOST = 8, 2, 3, 160
-PLAIN, AWAITED = "MagicMock", "AsyncMock"
 _HOME = "unittest.mock"
 _TOLD_BY = frozenset({"getattr", "hasattr"})
 
@@ -116,10 +116,10 @@ def _stand_ins(node: FunctionNode, attribute: str, line: int) -> list[_StandIn]:
     waits = isinstance(node, ast.AsyncFunctionDef)
     found = []
     for name in names:
-        kinds = [(AWAITED, "await_args"), (PLAIN, "call_args")] if waits else [(PLAIN, "call_args")]
+        kinds = [(AWAITED, "await_args"), (STAND_IN, "call_args")] if waits else [(STAND_IN, "call_args")]
         found += [_StandIn(attribute, f"{kind}()", f".{name}.{given}.args") for kind, given in kinds]
     for name in names if asked else ():  # one that has this method alone
-        found.append(_StandIn(attribute, f"{PLAIN}(spec=[{name!r}])", f".{name}.called"))
+        found.append(_StandIn(attribute, f"{STAND_IN}(spec=[{name!r}])", f".{name}.called"))
     return found
 
 

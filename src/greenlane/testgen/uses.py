@@ -35,8 +35,8 @@ _KINDS: tuple[tuple[str, object], ...] = (
 )  # fmt: skip
 """Kinds with a value, or a class, that has what these have."""
 _MOST_KINDS = 3
-STAND_IN = "MagicMock"
-"""The kind of a parameter of which things are asked that no known kind has."""
+STAND_IN, AWAITED = "MagicMock", "AsyncMock"
+"""The kind of a parameter of which things are asked that no known kind has; where what they give is awaited."""
 Members = Mapping[str, frozenset[str]]
 """By the name of a class of the module, the names of its methods."""
 
@@ -100,10 +100,17 @@ def _with_use(
     if asked:
         own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
         fitting = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
-        kinds += [*own, *fitting][:_MOST_KINDS] or [STAND_IN]
+        kinds += [*own, *fitting][:_MOST_KINDS] or [AWAITED if _awaits_one(names, holder) else STAND_IN]
     kinds += kinds_by_shape(names, holder)
     told = " | ".join(dict.fromkeys(kinds))
     return msgspec.structs.replace(param, told=told, samples=samples(names, holder)) if kinds else param
+
+
+def _awaits_one(names: Set[str], holder: ast.AST) -> bool:
+    """Whether what a method of it gives is awaited: `await client.get(url)`."""
+    calls = (node.value for node in ast.walk(holder) if isinstance(node, ast.Await))
+    held = (call.func.value for call in calls if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute))
+    return any(is_one(node, names) for node in held)
 
 
 def _kinds_by_sign(names: Set[str], holder: ast.AST) -> Iterator[str]:

@@ -9,7 +9,7 @@ import pytest
 from greenlane.testgen.code import Function, FunctionNode, list_functions
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.importers import offered_by
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, Description, Receiver
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.pathkinds import path_kind
 from greenlane.testgen.uses import told_by_uses
@@ -69,3 +69,28 @@ def test_a_folder_has_a_file_of_the_name_that_the_call_asks_for() -> None:
 def test_a_file_holds_what_the_code_reads_it_as() -> None:
     load = next(f for f in FUNCTIONS if f.name == "load")
     assert written(load)[0] == ("(tmp_path / 'a.txt').write_text('{\"a\": 1}')", "load(str(tmp_path / 'a.txt'))")
+
+
+def test_a_data_file_that_a_test_gave_is_exchanged_for_one_of_the_test_to_come() -> None:
+    load = next(f for f in FUNCTIONS if f.name == "load")
+    given = Case(
+        entry=load, receiver=None, arguments=((None, "str(Path(__file__).parent / 'rows.json')"),),
+        imports=frozenset({("pathlib", "Path")}), fixtures=frozenset(), carved=True,
+    )  # fmt: skip
+    found = with_files([given])
+    assert found[0].script is not None
+    assert found[0].script.look == "load(str(tmp_path / 'a.txt'))"
+    assert found[0].fixtures == {"tmp_path"}
+
+
+def test_of_a_method_that_gives_nothing_the_object_is_looked_at() -> None:
+    text = (
+        "class Box:\n    def __init__(self): self.rows = []\n"
+        "    def fill(self, path):\n        self.rows = open(path).read()"
+    )
+    tree = ast.parse(text)
+    fill = told_by_uses(list_functions(tree, "box.py", "box"), tree)[-1]
+    (case, *_) = made_up_calls(fill, 0, 4, [Receiver(Description("Box()", (("box", "Box"),)))], {})
+    (found, *_) = with_files([case])
+    assert found.script is not None
+    assert (*found.script.setup[1:], found.script.look) == ("box = Box()", "box.fill(str(tmp_path / 'a.txt'))", "box")

@@ -1,0 +1,110 @@
+"""Calls that were given a stand-in, with a look at what the code did with it. Pure; for `search.py`.
+
+send(MagicMock(), "a")                       client = MagicMock()
+                                     ->      send(client, "a")
+                                             client.post.call_args.args
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+from greenlane.suite.lines import parse_expression
+from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
+from greenlane.testgen.awaited import put_together
+from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.reading import parse_text
+from greenlane.testgen.source import Source
+from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.turns import in_turn
+
+_CALLS, _MEMBERS, _MOST = 6, 3, 60
+_MADE = re.compile(r"\b(?:Magic|Async)Mock\(\)")
+
+
+def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
+    """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
+    it were given there."""
+    rows: dict[tuple[str, str], list[Case]] = {}
+    for line in sorted({line_of(target) for target in left}):
+        function = enclosing(source.functions, line)
+        node = _node_at(source.tree, function) if function is not None else None
+        if function is None or node is None:
+            continue
+        near = [o.case for o in observed if line in o.lines.get(source.path, frozenset()) and _is_given_one(o.case)]
+        near.sort(key=lambda case: (case.steps, len(case.fixtures), case.length, case.key))
+        for look in _looks(node, line) if near else ():
+            made = (other for case in near for other in _with_look(case, look))
+            rows.setdefault((function.qualified, look), list(itertools.islice(made, _CALLS)))
+    found = {case.key: case for case in in_turn(rows.values())}
+    return list(found.values())[:_MOST]
+
+
+def _node_at(tree: ast.Module, function: Function) -> FunctionNode | None:
+    return next((n for n in ast.walk(tree) if isinstance(n, FunctionNode) and n.lineno == function.first), None)
+
+
+def _is_given_one(case: Case) -> bool:
+    texts = (case.receiver or "", *(text for _, text in case.arguments))
+    return case.script is None and any(map(_MADE.search, texts))
+
+
+def _looks(node: FunctionNode, line: int) -> list[str]:
+    """Looks at what public methods of anything were given, those that are called nearest to the line first."""
+    awaited = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Await)}
+    calls = [part for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)]
+    calls.sort(key=lambda call: (abs(call.lineno - line), call.lineno, call.col_offset))
+    found: dict[str, None] = {}
+    for call in calls:
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else "_"
+        given = "kwargs" if call.keywords and not call.args else "args"
+        if not name.startswith("_"):
+            found[f".{name}.{'await_args' if id(call) in awaited else 'call_args'}.{given}"] = None
+    return list(found)[:_MEMBERS]
+
+
+def _with_look(case: Case, look: str) -> Iterator[Case]:
+    """The call with its first stand-in under a name, and that looked at."""
+    before, called = before_and_call(case)
+    texts = [*before, called]
+    place = next((number for number, text in enumerate(texts) if _MADE.search(text)), None)
+    made = _MADE.search(texts[place]) if place is not None else None
+    if place is None or made is None:
+        return
+    name = _name_of(texts[place], made.start(), case)
+    if re.search(rf"\b{name}\b\s*[.(]", " ".join(texts)):
+        name = f"fake_{name}"
+    texts[place] = f"{texts[place][: made.start()]}{name}{texts[place][made.end() :]}"
+    setup = [f"{name} = {made[0]}", *texts]
+    shown, imports = f"{name}{look}", {*case.imports}
+    if case.receiver is None:
+        imports.add((case.entry.module, case.entry.called))
+    if case.entry.asynchronous:
+        parsed = parse_text("\n".join([*setup[:-1], f"{setup[-1]}"]))
+        if parsed is None or not isinstance(parsed.body[-1], ast.Expr):
+            return
+        parsed.body[-1].value = ast.Await(value=parsed.body[-1].value)
+        coroutine, run = put_together(parsed.body, parse_expression(shown).body)
+        setup, shown = [ast.unparse(coroutine)], ast.unparse(run)
+        imports.add(AWAITING_NEEDS)
+    yield case.with_script(Script(imports=frozenset(imports), setup=tuple(setup), look=shown), case.fixtures)
+
+
+def _name_of(text: str, start: int, case: Case) -> str:
+    """What the parameter is called that is given the stand-in; `given` where that can't be told."""
+    before = text[:start]
+    by_name = re.search(r"(\w+)=$", before)
+    if by_name:
+        return by_name[1]
+    values = [value for _, value in case.arguments]
+    number = next((n for n, value in enumerate(values) if _MADE.fullmatch(value)), None)
+    inside = case.receiver is not None and _MADE.search(case.receiver)
+    if number is None or inside or number >= len(case.entry.places):
+        return "given"
+    return case.entry.places[number].name
