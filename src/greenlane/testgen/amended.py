@@ -20,7 +20,7 @@ from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.fixed import fixed_nodes
 from greenlane.testgen.guesses import imports_for
-from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
+from greenlane.testgen.inputs import Case
 from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
@@ -91,22 +91,13 @@ def _literal(text: str) -> object:
 
 def _amended(observed: Observed) -> Iterator[Case]:
     missing = _missing(observed)
-    case, script = observed.case, observed.case.script
-    texts = [*script.setup, script.look] if script else [case.receiver or "None", *(text for _, text in case.arguments)]
+    case, script, texts = observed.case, observed.case.script, observed.case.texts
     for place in reversed(range(len(texts))):
         for other in _with_part(texts[place], missing, statement=script is not None) if missing else ():
-            rows = [*texts[:place], other, *texts[place + 1 :]]
-            if script is not None and len(other) <= MAX_STATEMENT:
-                imports = script.imports | imports_for(other, script.text)
-                made = msgspec.structs.replace(script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
-                yield msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + 1)
-            elif script is None and len(other) <= MAX_EXPRESSION:
-                given = tuple((name, text) for (name, _), text in zip(case.arguments, rows[1:], strict=True))
-                receiver = rows[0] if case.receiver else None
-                one = msgspec.structs.replace(
-                    case, receiver=receiver, arguments=given, carved=False, steps=case.steps + 1
-                )
-                yield whole(one)
+            imports = imports_for(other, script.text) if script else ()
+            one = case.with_texts([*texts[:place], other, *texts[place + 1 :]], imports)
+            if one is not None:
+                yield one if script else whole(one)
 
 
 def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]:

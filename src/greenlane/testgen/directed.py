@@ -11,14 +11,12 @@ import ast
 import copy
 from collections.abc import Iterator, Sequence
 
-import msgspec
-
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Param
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.guesses import guess_options, imports_for
-from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors
+from greenlane.testgen.inputs import Case, Constructors
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -64,21 +62,11 @@ def _holds_others(node: ast.stmt) -> bool:
 
 def with_options_read(case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[tuple[str, Case]]:
     """The case with one of these options given in one call of it that could take it, with what that calls."""
-    script = case.script
-    texts = [*script.setup, script.look] if script else [case.receiver or "None", *(text for _, text in case.arguments)]
-    for place, text in enumerate(texts):
+    for place, text in enumerate(case.texts):
         for called, other in _others(text, case, names, constructors):
-            rows = [*texts[:place], other, *texts[place + 1 :]]
-            if script is not None and len(other) <= MAX_STATEMENT:
-                imports = script.imports | imports_for(other, script.text)
-                made = msgspec.structs.replace(script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
-                yield called, msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + 1)
-            elif script is None and len(other) <= MAX_EXPRESSION:
-                given = tuple((name, value) for (name, _), value in zip(case.arguments, rows[1:], strict=True))
-                receiver = rows[0] if case.receiver else None
-                one = msgspec.structs.replace(
-                    case, receiver=receiver, arguments=given, carved=False, steps=case.steps + 1
-                )
+            imports = imports_for(other, case.script.text) if case.script else ()
+            one = case.with_texts([*case.texts[:place], other, *case.texts[place + 1 :]], imports)
+            if one is not None:
                 yield called, one
 
 

@@ -20,7 +20,7 @@ from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.code import lines_inside
 from greenlane.testgen.explore import Observed, encode_case
 from greenlane.testgen.inprocess import search_inside
-from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case
+from greenlane.testgen.inputs import Case
 from greenlane.testgen.literals import MAX_TEXT, Value, literals
 from greenlane.testgen.quarry import conditions_before, functions_around, list_texts, quarry
 from greenlane.testgen.scene import Scene
@@ -100,7 +100,7 @@ def slotted(case: Case) -> Template | None:
     script = case.script
     if script is not None and script.marks is not None:
         return None
-    texts = [*script.setup, script.look] if script else [case.receiver or "None", *(t for _, t in case.arguments)]
+    texts = case.texts
     parts, row, numbers = list(texts), list[Value](), 0
     for place in reversed(range(len(texts))):  # the last statements first
         try:
@@ -131,22 +131,7 @@ def filled(template: Template, values: Sequence[Any]) -> Case | None:
     given = [value["bytes"].encode("latin-1") if isinstance(value, dict) else value for value in values]
     if len(given) != len(template.row) or not all(_is_writable(value) for value in given):
         return None
-    texts = [_filled_text(part, given) for part in template.parts]
-    script = template.case.script
-    if script is not None:
-        if any(len(text) > MAX_STATEMENT for text in texts):
-            return None
-        script = msgspec.structs.replace(script, setup=tuple(texts[:-1]), look=texts[-1])
-        return msgspec.structs.replace(template.case, script=script, carved=False, steps=template.case.steps + 1)
-    if any(len(text) > MAX_EXPRESSION for text in texts):
-        return None
-    return msgspec.structs.replace(
-        template.case,
-        receiver=texts[0] if template.case.receiver else None,
-        arguments=tuple((name, text) for (name, _), text in zip(template.case.arguments, texts[1:], strict=True)),
-        carved=False,
-        steps=template.case.steps + 1,
-    )
+    return template.case.with_texts([_filled_text(part, given) for part in template.parts])
 
 
 def _parsed(text: str) -> ast.AST:

@@ -142,6 +142,32 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         """What a test of it does: a script does the same whichever function it is about."""
         return self.script.text if self.script is not None else self.key
 
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """All that it says, in order: statements and the look of a script, or the receiver (None, if there is none) and
+        the arguments."""
+        if self.script is not None:
+            return (*self.script.setup, self.script.look)
+        return (self.receiver or "None", *(text for _, text in self.arguments))
+
+    def with_texts(self, texts: Sequence[str], imports: Iterable[Import] = ()) -> Case | None:
+        """The same, a step further, with other texts in their places, and what a script then imports in addition; None
+        if one is longer than may be."""
+        if any(len(text) > (MAX_EXPRESSION if self.script is None else MAX_STATEMENT) for text in texts):
+            return None
+        if self.script is not None:
+            script = msgspec.structs.replace(
+                self.script, imports=self.script.imports | frozenset(imports), setup=tuple(texts[:-1]), look=texts[-1]
+            )
+            return msgspec.structs.replace(self, script=script, carved=False, steps=self.steps + 1)
+        return msgspec.structs.replace(
+            self,
+            receiver=texts[0] if self.receiver else None,
+            arguments=tuple((name, text) for (name, _), text in zip(self.arguments, texts[1:], strict=True)),
+            carved=False,
+            steps=self.steps + 1,
+        )
+
     def with_argument(self, number: int, text: str, imports: Iterable[Import] = ()) -> Case:
         """The same, a step further, with another expression as the argument at this place, and what that imports."""
         changed = (self.arguments[number][0], text)
