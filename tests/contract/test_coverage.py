@@ -64,6 +64,13 @@ def project(tmp_path: Path, **files: str) -> Path:
     return write_tree(tmp_path / "tree", {path.replace("__dot__", "."): text for path, text in given.items()})
 
 
+def add_test(tree: Path, text: str) -> Path:
+    """The tree, with one more test in its file of tests."""
+    with (tree / "tests" / "test_pricing.py").open("a") as file:
+        file.write(f"\n{text}")
+    return tree
+
+
 async def test_changed_lines_are_told_apart_and_pragmas_silence_nothing(
     sandbox: Sandbox, service: Service, tmp_path: Path
 ) -> None:
@@ -93,9 +100,7 @@ async def test_without_tests_nothing_is_covered_and_it_says_so(
 
 
 async def test_a_red_suite_names_its_failing_tests(sandbox: Sandbox, service: Service, tmp_path: Path) -> None:
-    tree = project(tmp_path)
-    with (tree / "tests" / "test_pricing.py").open("a") as file:
-        file.write("\ndef test_wrong():\n    assert price(1) == 5\n")
+    tree = add_test(project(tmp_path), "def test_wrong():\n    assert price(1) == 5\n")
     report = await measure(sandbox, service, tree)
     assert not report.suite_passed
     assert report.failing == ("tests/test_pricing.py::test_wrong",)
@@ -106,13 +111,19 @@ async def test_a_red_suite_names_its_failing_tests(sandbox: Sandbox, service: Se
 async def test_a_suite_that_fails_only_while_it_is_measured_has_passed(
     sandbox: Sandbox, service: Service, tmp_path: Path
 ) -> None:
-    tree = project(tmp_path)
-    with (tree / "tests" / "test_pricing.py").open("a") as file:
-        file.write("\ndef test_alone():\n    import sys\n    assert sys.gettrace() is None\n")
+    tree = add_test(project(tmp_path), "def test_alone():\n    import sys\n    assert sys.gettrace() is None\n")
     report = await measure(sandbox, service, tree)
     assert report.suite_passed
     assert not report.failing
     assert report.files[0].covered == (1, 4, 8, 12)
+
+
+async def test_a_suite_that_does_not_start_while_it_is_measured_says_so(sandbox: Sandbox, tmp_path: Path) -> None:
+    alone = 'test -z "$COVERAGE_PROCESS_START" || { echo no room; exit 9; }; {python} -m pytest -q'
+    report = await measure(sandbox, Service(name="shop", commands=Commands(test=alone)), project(tmp_path))
+    assert report.suite_passed
+    assert report.unavailable.startswith("the test suite passes, but does not start while it is measured (exit code 9")
+    assert report.files[0].covered == ()
 
 
 async def test_a_suite_that_does_not_start_says_what_it_printed_last(sandbox: Sandbox, tmp_path: Path) -> None:
@@ -125,9 +136,11 @@ async def test_what_a_test_has_replaced_while_it_is_reported_harms_no_report(
     sandbox: Sandbox, service: Service, tmp_path: Path
 ) -> None:
     tree = project(tmp_path)
-    with (tree / "tests" / "test_pricing.py").open("a") as file:
-        file.write("\ndef test_replacing(monkeypatch):\n    for name in ('json.dumps', 'builtins.open'):\n")
-        file.write("        monkeypatch.setattr(name, None)\n    assert price(10, tax=0) == 10\n")
+    add_test(
+        tree,
+        "def test_replacing(monkeypatch):\n    for name in ('json.dumps', 'builtins.open'):\n"
+        "        monkeypatch.setattr(name, None)\n    assert price(10, tax=0) == 10\n",
+    )
     report = await measure(sandbox, service, tree)
     assert report.suite_passed, report.unavailable
     assert report.tests_run == 2

@@ -16,10 +16,18 @@ import msgspec
 
 import greenlane
 from greenlane.agents.base import Yielded
-from greenlane.agents.testing_bundle import RULE_CRASH, Bundle, ServiceTests, findings_of, undelivered
+from greenlane.agents.testing_bundle import (
+    NOT_MEASURED,
+    RULE_CRASH,
+    RULE_OFF,
+    Bundle,
+    ServiceTests,
+    findings_of,
+    undelivered,
+)
 from greenlane.agents.testing_delivery import delivery_of, digests, intend, patch_path, write_patch
 from greenlane.agents.testing_text import commit_message, explain_tests
-from greenlane.analyzers.coverage import describe_run, measure_suite, merge_coverage
+from greenlane.analyzers.coverage import Measured, describe_run, measure_suite, merge_coverage
 from greenlane.domain.asked import ModelTests
 from greenlane.domain.change import Change
 from greenlane.domain.errors import FinalError, PushRefusedError
@@ -52,7 +60,6 @@ from greenlane.testgen.neighbours import MARKER
 from greenlane.testgen.program import ProgramTests
 
 RULE_GAP = "coverage-gap-open"
-RULE_OFF = "test-execution-off"
 
 
 class TestAgent:
@@ -155,19 +162,23 @@ class TestAgent:
         environment = await self._environments.prepare(service, head)
         service = complete_service(service, environment.found)
         measured = await measure_suite(self._runner, service, environment, head, changed, branches=True)
-        run, statements, unread = measured.run, measured.statements, measured.unread
+        run, statements = measured.run, measured.statements
         verdict = await self._judge_suite(change, service, measured.judged, folder)
-        before = describe_run(run, statements, unread, plain=measured.plain)
+        before = describe_run(measured)
         gaps = {file.path: frozenset(file.uncovered) for file in before.files if file.uncovered}
-        generation, notes, asked = Generation(), list(unread), None
+        generation, notes, asked = Generation(), list(measured.unread), None
         runs: list[SuiteRun] = []
         if gaps and verdict.proceed:
             if not self._settings.validation.test_execution_required:
                 notes.append(RULE_OFF)
-            elif not run.result.stopped and (run.tests_run or not measured.judged.tests_run):
+            elif measured.is_lost:
+                notes.append(NOT_MEASURED)
+            elif not run.result.stopped:
                 scene = _Scene(service=service, environment=environment, head=head, statements=statements)
                 generation, asked, runs = await self._close_gaps(change, scene, gaps, run)
-        after = merge_coverage(before.files, *(describe_run(run, statements).files for run in runs))
+        after = merge_coverage(
+            before.files, *(describe_run(Measured(run=run, statements=statements)).files for run in runs)
+        )
         return ServiceTests(
             service=service.name,
             verdict=verdict,
@@ -205,7 +216,7 @@ class TestAgent:
         if first.suite is not None:
             run = msgspec.structs.replace(first.suite, in_part=run.in_part)
             await asyncio.to_thread(_put, scene.head, _allowed(service, scene.head, first.files))
-            left = describe_run(run, scene.statements).files
+            left = describe_run(Measured(run=run, statements=scene.statements)).files
             gaps = {file.path: frozenset(file.uncovered) for file in left if file.uncovered}
         if not gaps:
             return first, record, [run]
@@ -267,7 +278,7 @@ class TestAgent:
     def _complete(self, change: Change, bundle: Bundle, commit: str | None) -> TestsComplete:
         proceed = all(service.verdict.proceed for service in bundle.services)
         rules = [service.verdict.rule for service in bundle.services]
-        rules += [RULE_OFF for service in bundle.services if RULE_OFF in service.notes]
+        rules += [rule for service in bundle.services for rule in (RULE_OFF, NOT_MEASURED) if rule in service.notes]
         rules += [RULE_GAP] if any(service.open_lines for service in bundle.services) else []
         patch = "" if commit or not bundle.files else str(patch_path(self._work_dir, change))
         rules += ["tests-committed"] if commit else ["tests-as-patch"] if patch else []

@@ -14,6 +14,9 @@ from greenlane.testgen import GeneratedFile
 from greenlane.testgen.hints import Hint
 
 RULE_CRASH = "crash-on-changed-line"
+RULE_OFF = "test-execution-off"
+NOT_MEASURED = "suite-not-measured"
+"""Its tests run, but none does while it is measured: nothing can be told of what they cover."""
 
 
 class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from greenlane.agents.testing_bundle import ServiceTests
+from greenlane.agents.testing_bundle import NOT_MEASURED, RULE_OFF, ServiceTests
 from greenlane.domain.change import Change
 from greenlane.domain.events import WrittenTest
 
@@ -46,7 +46,9 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
     said.append(f"It runs {covered} of {total} changed executable lines.")
     if not service.verdict.proceed:
         return [*said, "No test is generated for a change that breaks its own suite."]
-    if "test-execution-off" in service.notes:
+    if NOT_MEASURED in service.notes:
+        said.append("The suite does not start while it is measured, so no test is generated.")
+    if RULE_OFF in service.notes:
         said.append(
             "validation.test_execution_required is off: nothing may be committed that was not run, so nothing is."
         )

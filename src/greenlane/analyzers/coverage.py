@@ -54,7 +54,7 @@ class SandboxedCoverage:
         environment = await self._environments.prepare(service, tree)
         service = complete_service(service, environment.found)
         measured = await measure_suite(self._runner, service, environment, tree, changed)
-        return describe_run(measured.run, measured.statements, measured.unread, plain=measured.plain)
+        return describe_run(measured)
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,6 +70,11 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     def judged(self) -> SuiteRun:
         """The run that says whether the suite passes: being measured is no fault of a change."""
         return self.plain or self.run
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its tests run, but none does while it is measured: nothing can be told of what they cover."""
+        return bool(self.judged.tests_run) and not self.run.tests_run
 
 
 async def measure_suite(
@@ -173,21 +178,15 @@ def is_test_file(path: str) -> bool:
     return named or any(part in {"tests", "test"} for part in parts[:-1])
 
 
-def describe_run(
-    run: SuiteRun,
-    statements: Mapping[str, frozenset[int]],
-    unread: Iterable[str] = (),
-    *,
-    plain: SuiteRun | None = None,
-) -> CoverageReport:
-    """The report of one run of the suite. `plain`: the same, not measured; it says what passes, where there is one."""
-    judged = plain or run
+def describe_run(measured: Measured) -> CoverageReport:
+    """The report of a run of the suite: what it covers while it is measured, and whether it passes."""
+    run, judged, statements = measured.run, measured.judged, measured.statements
     files = []
     for path, lines in statements.items():
         covered = lines & run.executed(path)
         files.append(FileCoverage(path=path, covered=tuple(sorted(covered)), uncovered=tuple(sorted(lines - covered))))
-    unread = tuple(unread)
-    reasons = [_unavailable(run, judged, statements), *(f"not read: {reason}" for reason in unread[:MAX_NAMED])]
+    unread = measured.unread
+    reasons = [_unavailable(measured), *(f"not read: {reason}" for reason in unread[:MAX_NAMED])]
     reasons += [f"{len(unread) - MAX_NAMED} more files not read"] if len(unread) > MAX_NAMED else []
     return CoverageReport(
         files=tuple(files),
@@ -210,10 +209,13 @@ def merge_coverage(*seen: tuple[FileCoverage, ...]) -> tuple[FileCoverage, ...]:
     return tuple(merged)
 
 
-def _unavailable(run: SuiteRun, judged: SuiteRun, statements: Mapping[str, frozenset[int]]) -> str:
-    if judged.passed and not run.passed and not run.tests_run:
+def _unavailable(measured: Measured) -> str:
+    run, judged = measured.run, measured.judged
+    if measured.is_lost:
         ending = last_words(run.result.exit_code, run.output)
-        return f"the test suite passes, but does not start while it is measured{ending}"
+        return (
+            f"the test suite {'passes' if judged.passed else 'runs'}, but does not start while it is measured{ending}"
+        )
     if run.no_tests:
         return "the service has no tests"
     if run.in_part and not run.failing:
@@ -230,6 +232,6 @@ def _unavailable(run: SuiteRun, judged: SuiteRun, statements: Mapping[str, froze
         return f"the test suite {why_cut_short(run.result.exit_code)}"
     if not run.passed and not run.tests_run:
         return f"the test suite did not start{last_words(judged.result.exit_code, judged.output)}"
-    if statements and not run.contexts and not run.outcomes:
+    if measured.statements and not run.contexts and not run.outcomes:
         return "the test command measured no coverage: it may not run Python from {python}"
     return ""

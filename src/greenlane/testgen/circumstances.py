@@ -11,10 +11,11 @@ from collections.abc import Iterator
 import msgspec
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.code import Function
 from greenlane.testgen.consoles import Console, console_of
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.memory import Memory, memory_of
+from greenlane.testgen.uses import nodes_by_line
 from greenlane.testgen.versions import versions_of
 
 _ENVIRON = frozenset({"os.environ", "environ"})
@@ -66,7 +67,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
 
 def world_of(tree: ast.Module, entry: Function) -> World:
     """The circumstances of one function of the module."""
-    node = _node_of(tree, entry)
+    node = nodes_by_line(tree).get(entry.first)
     if node is None or entry.asynchronous:
         return World()
     variables = tuple(dict.fromkeys(_variables(node)))
@@ -111,10 +112,6 @@ def imports_of(expression: str) -> frozenset[Import]:
 def _standard_input(console: Console) -> Iterator[tuple[str, tuple[str, ...]]]:
     if console.inputs:
         yield "sys.stdin", console.inputs
-
-
-def _node_of(tree: ast.Module, entry: Function) -> FunctionNode | None:
-    return next((n for n in ast.walk(tree) if isinstance(n, FunctionNode) and n.lineno == entry.first), None)
 
 
 # ------------------------------------------------------------------ environment variables

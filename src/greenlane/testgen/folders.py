@@ -18,7 +18,7 @@ from greenlane.testgen.code import Function
 from greenlane.testgen.guesses import paths_for
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
 from greenlane.testgen.patterns import is_pattern, samples
-from greenlane.testgen.staged import as_script, before_and_call
+from greenlane.testgen.staged import as_script, before_and_call_of
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.views import OPERATORS, as_written
 
@@ -82,9 +82,8 @@ def _as_script(case: Case) -> Script:
     if gives or not case.receiver or not case.receiver.endswith(")"):
         return msgspec.structs.replace(script, look=_plain_look(case) or script.look)
     holder = (case.entry.owner or "receiver").strip("_").lower()
-    before, called = before_and_call(msgspec.structs.replace(case, receiver=holder))
-    steps = [text for text in before if text != f"{holder} = {holder}"]
-    return msgspec.structs.replace(script, setup=(f"{holder} = {case.receiver}", *steps, called), look=holder)
+    before, called = before_and_call_of(holder, case)
+    return msgspec.structs.replace(script, setup=(*before, called), look=holder)
 
 
 def _plain_look(case: Case) -> str:

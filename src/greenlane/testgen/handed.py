@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import put_together
-from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.code import FunctionNode, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.reading import parse_text
@@ -23,6 +23,7 @@ from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _MEMBERS, _MOST = 6, 3, 60
 _MADE = re.compile(r"\b(?:Magic|Async)Mock\(\)")
@@ -32,9 +33,10 @@ def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[
     """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
     it were given there."""
     rows: dict[tuple[str, str], list[Case]] = {}
+    nodes = nodes_by_line(source.tree)
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
-        node = _node_at(source.tree, function) if function is not None else None
+        node = nodes.get(function.first) if function is not None else None
         if function is None or node is None:
             continue
         near = [o.case for o in observed if line in o.lines.get(source.path, frozenset()) and _is_given_one(o.case)]
@@ -44,10 +46,6 @@ def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[
             rows.setdefault((function.qualified, look), list(itertools.islice(made, _CALLS)))
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
-
-
-def _node_at(tree: ast.Module, function: Function) -> FunctionNode | None:
-    return next((n for n in ast.walk(tree) if isinstance(n, FunctionNode) and n.lineno == function.first), None)
 
 
 def _is_given_one(case: Case) -> bool:

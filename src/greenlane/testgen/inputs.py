@@ -194,6 +194,11 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def plainness(self) -> tuple[bool, int, int, int, str]:
+        """To sort by: scripts first, then what is nearest to a real call, needs and says least."""
+        return self.script is None, self.steps, len(self.fixtures), self.length, self.key
+
+    @property
     def length(self) -> int:
         if self.script is not None:
             return len(self.script.text)

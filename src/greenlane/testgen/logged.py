@@ -42,7 +42,7 @@ def logged(observed: Sequence[Observed], source: Source, left: Targets, *, unitt
         for place in sorted(calls, key=lambda place: (abs(place - line), place)):
             lines = {line, place}
             near = [o.case for o in observed if lines <= o.lines.get(source.path, frozenset())]
-            near.sort(key=lambda c: (c.script is None, c.steps, len(c.fixtures), c.length, c.key))
+            near.sort(key=lambda case: case.plainness)
             made = (other for case in near for other in _with_look(case, calls[place], unittest=unittest))
             rows.setdefault((place, calls[place]), []).extend(itertools.islice(made, _CALLS))
     found = {case.key: case for case in in_turn(rows.values())}

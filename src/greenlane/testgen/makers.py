@@ -16,6 +16,7 @@ from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.guesses import described, guess_values
 from greenlane.testgen.inputs import Constructors, Description, Receiver
 from greenlane.testgen.madeup import objects_of
+from greenlane.testgen.uses import nodes_by_line
 
 _MAX_HOPS, _MAX_GIVEN, _MAX_REQUIRED = 3, 3, 3
 _FACTORIES = frozenset({"cls", "self.__class__", "type(self)"})
@@ -60,7 +61,7 @@ def _given(
 def _givers(functions: Sequence[Function], tree: ast.Module) -> dict[str, list[Function]]:
     """By the name of a class of the module, the public functions and methods that give an object of it."""
     classes = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
-    nodes = {node.lineno: node for node in ast.walk(tree) if isinstance(node, FunctionNode)}
+    nodes = nodes_by_line(tree)
     found: dict[str, list[Function]] = {}
     for function in functions:
         told = function.kind in {"function", "static", "class", "method"} and not function.name.startswith("_")

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator, Set
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.inside.greenlane_edits import name_of
 
 FOLDER, FILE = "Folder", "File"
 _LISTING = frozenset({"listdir", "scandir", "walk", "iterdir", "rglob", "glob", "iglob", "fwalk"})
@@ -37,7 +38,7 @@ def _asked(names: Set[str], holder: ast.AST) -> Iterator[str]:
     for node in ast.walk(holder):
         if not isinstance(node, ast.Call):
             continue
-        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        called = name_of(node)
         kind = FOLDER if called in _LISTING else FILE if called in _OPENING and not _writes(node) else ""
         if kind and any(_is_of(part, names) for part in _taken(node)):
             yield FOLDER if any(map(_goes_below, _taken(node))) else kind
@@ -76,6 +77,6 @@ def _is_of(node: ast.expr, names: Set[str]) -> bool:
         return _is_of(node.left, names)
     if not isinstance(node, ast.Call):
         return False
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    called = name_of(node)
     held = [node.func.value] if isinstance(node.func, ast.Attribute) else []
     return called in _SAME and any(_is_of(part, names) for part in (*held, *node.args[:1]))

@@ -25,9 +25,10 @@ from greenlane.testgen.guesses import guess_options, guess_values, needs_of
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script, Step, bound_by
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
-from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.staged import before_and_call_of
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uses import nodes_by_line
 
 _NEAR, _BASES, _WAYS, _GUESSES, _HOLDERS, _MOST = 2, 6, 3, 3, 3, 120
 _CHANGING = frozenset({"add", "append", "appendleft", "extend", "insert", "push", "setdefault", "update"})
@@ -53,7 +54,7 @@ def readied(observed: Sequence[Observed], source: Source, left: Targets) -> list
     """What ran a condition before something open, with a call put in between that sets what it asks for: with what is
     known to get there, else with guesses; the plainest first."""
     rows: dict[tuple[str, str], list[Case]] = {}
-    nodes = {node.lineno: node for node in ast.walk(source.tree) if isinstance(node, FunctionNode)}
+    nodes = nodes_by_line(source.tree)
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
         if function is None or function.owner is None or function.first not in nodes:
@@ -246,8 +247,8 @@ def _with_call(case: Case, way: Readying, members: Sequence[Function]) -> Iterat
         )
     elif case.receiver and case.entry in members and (case.entry.returns_value or case.entry.kind == "property"):
         holder = (case.entry.owner or "receiver").lower()
-        before, look = before_and_call(msgspec.structs.replace(case, receiver=holder))
-        setup = (f"{holder} = {case.receiver}", *before[1:], way.on(holder))
+        before, look = before_and_call_of(holder, case)
+        setup = (*before, way.on(holder))
         yield case.with_script(Script(imports=case.imports | way.imports, setup=setup, look=look), fixtures)
 
 

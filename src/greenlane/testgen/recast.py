@@ -40,7 +40,7 @@ def recast(observed: Sequence[Observed], source: Source, left: Targets) -> list[
                 continue
             inside = range(function.first + 1, function.last + 1)
             near = [o.case for o in observed if not o.lines.get(source.path, frozenset()).isdisjoint(inside)]
-            near.sort(key=lambda c: (c.script is None, c.steps, len(c.fixtures), c.length, c.key))
+            near.sort(key=lambda case: case.plainness)
             made = (other for case in near for other in recast_as(case, kind))
             rows[function.qualified, kind] = list(itertools.islice(made, _CALLS))
     found = {case.key: case for case in in_turn(rows.values())}

@@ -150,6 +150,13 @@ def before_and_call(case: Case) -> tuple[list[str], str]:
     return before, target if case.entry.kind == "property" else f"{target}({_given(case.arguments)})"
 
 
+def before_and_call_of(holder: str, case: Case) -> tuple[tuple[str, ...], str]:
+    """The same of a method whose object is given this name first, also where nothing was done with it before."""
+    before, called = before_and_call(msgspec.structs.replace(case, receiver=holder))
+    steps = [text for text in before if text != f"{holder} = {holder}"]
+    return (f"{holder} = {case.receiver}", *steps), called
+
+
 def _given(arguments: Iterable[tuple[str | None, str]]) -> str:
     return ", ".join(f"{name}={text}" if name else text for name, text in arguments)
 

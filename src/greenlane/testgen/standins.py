@@ -26,10 +26,10 @@ from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
 from greenlane.testgen.slicing import unawaited
 from greenlane.testgen.source import Source
-from greenlane.testgen.staged import as_script, before_and_call
+from greenlane.testgen.staged import as_script, before_and_call_of
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import AWAITED, STAND_IN
+from greenlane.testgen.uses import AWAITED, STAND_IN, nodes_by_line
 
 _CALLS, _HOLDERS, _MEMBERS, _MOST = 8, 2, 3, 160
 _HOME = "unittest.mock"
@@ -52,14 +52,15 @@ def with_stand_ins(observed: Sequence[Observed], source: Source, left: Targets) 
     """What came to a question for such an attribute before something open, with a stand-in for it; scripts and what is
     plainest first."""
     rows: dict[tuple[Function, _StandIn], list[Case]] = {}
+    nodes = nodes_by_line(source.tree)
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
-        node = _node_at(source.tree, function.first) if function is not None and function.owner else None
+        node = nodes.get(function.first) if function is not None and function.owner else None
         if function is None or node is None:
             continue
         for name, place in _asked(source.tree, line):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
-            near.sort(key=lambda c: (c.script is None, c.steps, len(c.fixtures), c.length, c.key))
+            near.sort(key=lambda case: case.plainness)
             for stand_in in _stand_ins(node, name, line):
                 if (function, stand_in) not in rows:
                     made = (m for case in near for one in _both_ways(case) for m in _with_stand_in(one, stand_in))
@@ -71,10 +72,6 @@ def with_stand_ins(observed: Sequence[Observed], source: Source, left: Targets) 
 def _both_ways(case: Case) -> tuple[Case, ...]:
     """Also without the calls that a test happened to make before it."""
     return (msgspec.structs.replace(case, history=()), case) if case.history else (case,)
-
-
-def _node_at(tree: ast.Module, line: int) -> FunctionNode | None:
-    return next((n for n in ast.walk(tree) if isinstance(n, FunctionNode) and n.lineno == line), None)
 
 
 # -------------------------------------------------------------- what is asked for
@@ -176,10 +173,9 @@ def _as_script(case: Case) -> Script:
     if case.script is not None or not case.receiver or not case.receiver.endswith(")"):
         return as_script(case)
     holder = (case.entry.owner or "receiver").strip("_").lower()
-    before, look = before_and_call(msgspec.structs.replace(case, receiver=holder))
+    setup, look = before_and_call_of(holder, case)
     waits = "await " if case.entry.asynchronous else ""
-    steps = [text for text in before if text != f"{holder} = {holder}"]
-    return Script(imports=case.imports, setup=(f"{holder} = {case.receiver}", *steps), look=f"{waits}{look}")
+    return Script(imports=case.imports, setup=setup, look=f"{waits}{look}")
 
 
 def _read(look: str) -> ast.stmt:

@@ -38,7 +38,7 @@ def switched(observed: Sequence[Observed], source: Source, left: Targets) -> lis
         flags = dict(_flags(source.tree, [*family]))
         for name, place in _asked(source.tree, line):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
-            near.sort(key=lambda c: (c.script is None, c.steps, len(c.fixtures), c.length, c.key))
+            near.sort(key=lambda case: case.plainness)
             for value in flags.get(name, ()):
                 made = (other for case in near for other in _with_flag(case, name, value, [*family]))
                 rows.setdefault((name, value), []).extend(itertools.islice(made, _CALLS))

@@ -78,12 +78,12 @@ def _with_path(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
 def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Function, ...]:
     """The functions with what their code tells of parameters without annotation."""
     members = members_of(parsed)
-    nodes = _nodes(parsed)
+    nodes = nodes_by_line(parsed)
     told = (msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
     return tuple(with_wrappings(function, nodes[function.first]) for function in told)
 
 
-def _nodes(tree: ast.Module) -> dict[int, FunctionNode]:
+def nodes_by_line(tree: ast.Module) -> dict[int, FunctionNode]:
     """The functions of a module by the line of their `def`."""
     return {node.lineno: node for node in ast.walk(tree) if isinstance(node, FunctionNode)}
 
@@ -192,7 +192,7 @@ def _kinds_asked(loop: ast.For, item: str) -> Iterator[str]:
 
 def with_company(functions: Sequence[Function], tree: ast.Module) -> tuple[Function, ...]:
     """The functions, each with the optional parameters that its conditions name together."""
-    nodes = _nodes(tree)
+    nodes = nodes_by_line(tree)
     found = []
     for function in functions:
         optional = [param.name for param in function.params if param.default is not None]
