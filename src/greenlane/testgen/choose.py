@@ -266,4 +266,4 @@ def steady(first: Iterable[Observed], again: Iterable[Observed]) -> list[Observe
 
 
 def _first_look(observed: Observed) -> Outcome:
-    return msgspec.structs.replace(observed.outcome, case=0, more=())
+    return msgspec.structs.replace(observed.outcome, case=0, more=(), given=())

@@ -87,6 +87,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Module and name of the class of a warning that the project gave, and its text."""
     at: tuple[str, int] | None = None
     """The last line of the project on the way to the error."""
+    given: tuple[Attribute, ...] = ()
+    """What fixtures and names stood for, if it was asked again: `settled.py` writes that in their place."""
     stopped: int = -1
     """A script's statement that raised the error; -1: none of the setup."""
 
@@ -135,7 +137,7 @@ class Explorer:
             select=(probe.path,),
             extra=((probe.path, probe.text.encode()),),
             plugin_folders=(_INSIDE,),
-            plugin_input=Given(scene).encode(groups=probe.groups),
+            plugin_input=Given(scene).encode(groups=probe.groups, again=again),
             hash_seed=4711 if again else 0,
             timezone="Asia/Kathmandu" if again else "UTC",
             reverse=again,
@@ -295,7 +297,11 @@ def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap
         name = probe.test_id(outcome.case)
         found[outcome.case] = Observed(
             case=_up_to(cases[outcome.case], outcome.stopped),
-            outcome=msgspec.structs.replace(outcome, more=tuple(m for m in outcome.more if _is_sound_look(m, scene))),
+            outcome=msgspec.structs.replace(
+                outcome,
+                more=tuple(m for m in outcome.more if _is_sound_look(m, scene)),
+                given=tuple(g for g in outcome.given if g.name.isidentifier() and _is_sound_value(g.value, scene)),
+            ),
             lines={path: frozenset(numbers) for path, numbers in ran.get(name, {}).items()},
             reached=reached.get(name, frozenset()),
         )
@@ -312,11 +318,12 @@ def _up_to(case: Case, stopped: int) -> Case:
 
 
 def _is_sound_look(look: Effect, scene: Scene) -> bool:
-    return (
-        (not look.attribute or look.attribute.isidentifier())
-        and is_harmless(look.value)
-        and _may_import(look.value, scene)
-    )
+    return (not look.attribute or look.attribute.isidentifier()) and _is_sound_value(look.value, scene)
+
+
+def _is_sound_value(value: Description, scene: Scene) -> bool:
+    """Whether it is a plain expression over allowed names."""
+    return is_harmless(value) and _may_import(value, scene)
 
 
 def _is_sound(outcome: Outcome, scene: Scene) -> bool:
@@ -329,4 +336,4 @@ def _is_sound(outcome: Outcome, scene: Scene) -> bool:
     if outcome.error is not None:
         module, kind = outcome.error
         names += [*module.split("."), *kind.split(".")]
-    return all(n.isidentifier() for n in names) and all(is_harmless(v) and _may_import(v, scene) for v in values)
+    return all(n.isidentifier() for n in names) and all(_is_sound_value(v, scene) for v in values)

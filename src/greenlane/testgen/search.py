@@ -44,6 +44,7 @@ from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
+from greenlane.testgen.settled import settled_cases
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
@@ -367,10 +368,12 @@ class Search:
         """Those that show the same under another hash seed, time zone and order."""
         again = await self._explorer.explore(self._scene, [o.case for o in candidates], again=True)
         found = steady(candidates, again)
-        begun = list_beginnings(candidates, again)
-        if begun:
-            seen = await self._explorer.explore(self._scene, begun, self.gap)
-            found += steady(seen, await self._explorer.explore(self._scene, begun, again=True))
+        kept = {o.case.key for o in found}
+        unsteady = [o for o in candidates if o.case.key not in kept]
+        others = [*list_beginnings(unsteady, again), *settled_cases(unsteady, again)]
+        if others:
+            seen = await self._explorer.explore(self._scene, others, self.gap)
+            found += steady(seen, await self._explorer.explore(self._scene, others, again=True))
         return found
 
 

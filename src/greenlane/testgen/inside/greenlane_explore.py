@@ -18,7 +18,6 @@ import json
 import os
 import pathlib
 import signal
-import sys
 import time
 import traceback
 import types
@@ -45,6 +44,8 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
 )
 from greenlane_memory import Memory, import_before  # type: ignore[import-not-found]  # as above
 from greenlane_raised import is_deliberate, words_of  # type: ignore[import-not-found]  # as above
+from greenlane_settled import Settled  # type: ignore[import-not-found]  # as above
+from greenlane_terminal import was_asked, watch_terminal  # type: ignore[import-not-found]  # as above
 from greenlane_untouched import Untouched  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
@@ -64,7 +65,6 @@ _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
 _FILES = Untouched(_GIVEN["project"])
-_asked_terminal: list[bool] = []
 _allowed = [_CALL_S]
 _late: dict[str, int] = {}
 """How often calls of a function came to no end in time: each further one is given half of the time."""
@@ -94,8 +94,7 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
         seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
     if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
         _late[called] = _late.get(called, 0) + 1
-    if _asked_terminal:
-        _asked_terminal.clear()
+    if was_asked():
         seen = {"kind": "unusable", "message": "reads the standard input"}
     _tell(case, seen)
 
@@ -103,24 +102,6 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
 def _describer() -> Describer:
     """Describes values as a test may write them."""
     return Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
-
-
-def _watch_terminal() -> None:
-    """A test may not wait for someone to type: whatever asks pytest's stand-in for the standard input is told."""
-    stand_in: Any = getattr(sys.modules.get("_pytest.capture"), "DontReadFromInput", None)
-    for name in ("read", "readline", "readlines", "__next__"):
-        before = getattr(stand_in, name, None)
-        if before is not None:
-            setattr(stand_in, name, _telling(before))
-
-
-def _telling(read: Any) -> Any:
-    @functools.wraps(read)
-    def told(*args: Any, **options: Any) -> Any:
-        _asked_terminal.append(True)
-        return read(*args, **options)
-
-    return told
 
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
@@ -160,6 +141,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     except (Exception, SystemExit, CallTimeout) as error:
         return {"kind": "unusable", "message": f"{type(error).__name__}: {words_of(error)}"[:200]}
     describer = _describer()
+    settled = _settled(fixtures)
     wholly = bool(case["void"])
     before = {name: state_of(value, describer, wholly=wholly) for name, value in values.items()}
     positional = [values[f"#{i}"] for i, (name, _) in enumerate(case["arguments"]) if name is None]
@@ -171,7 +153,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except (Exception, SystemExit) as error:
-        return _raised(error, describer) | _way(progress)
+        return _raised(error, describer) | _way(progress) | settled.told()
     finally:
         left = remove_new(files)
     if left:
@@ -181,7 +163,13 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     record["changes"] = changes_of(before, after)
     if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
         record["changes"] = _answered_otherwise(case, names, describer)
-    return record | _more(lambda: further_looks(record, outcome, describer, _GIVEN["project"]))
+    return record | settled.told() | _more(lambda: further_looks(record, outcome, describer, _GIVEN["project"]))
+
+
+def _settled(fixtures: dict[str, Any]) -> Settled:
+    settled = Settled(_describer(), bool(_GIVEN.get("again")))
+    settled.note(fixtures)
+    return settled
 
 
 def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: Describer) -> list[Any]:
@@ -216,6 +204,7 @@ def _at_once(coroutine: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
 async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) -> dict[str, Any]:
     """What a script shows: of its look, or of the statement before it that raised an error. `in_loop`: it may await."""
     imports, setup, look = script
+    settled = _settled(names)
     names |= {"__name__": "greenlane_script"}
     for module, name in imports:
         exec(f"from {module} import {name}" if name else f"import {module}", names)
@@ -228,6 +217,7 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
                 value = eval(_compiled(statement, "exec", in_loop), names)
                 if in_loop and inspect.iscoroutine(value):
                     await _in_time(value)
+            settled.note_bound(statement, names)
             place += 1
         try:
             code = _compiled(look, "eval", in_loop)
@@ -239,10 +229,11 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
     except CallTimeout:
         return {"kind": "timeout"}
     except (Exception, SystemExit) as error:
-        return _raised(error, describer) | _way(progress) | {"stopped": place if place < len(setup) else -1}
+        stopped = {"stopped": place if place < len(setup) else -1}
+        return _raised(error, describer) | _way(progress) | settled.told() | stopped
     if is_statement:
         return {"kind": "unusable", "message": "a statement that raises nothing"}
-    shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress)
+    shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress) | settled.told()
     return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
 
 
@@ -392,4 +383,4 @@ def _describe_error(error: BaseException) -> dict[str, Any]:
     }
 
 
-_watch_terminal()
+watch_terminal()
