@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from greenlane.suite.lines import parse_expression
+from greenlane.testgen.arranged import arranged, bound_otherwise, with_imports
 from greenlane.testgen.body import Body, is_rough, pattern_of
 from greenlane.testgen.choose import Chosen
 from greenlane.testgen.code import Function
@@ -67,12 +68,15 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
         return format_source(given_source(given, style), style.layout)
     imports: set[Import] = set()
     blocks: dict[str, list[str]] = {}
+    bound: dict[str, Import] = {}
     for test in tests:
         prefixes, needed = _prefixes(test, style)
-        imports |= needed
         body = Body(style, prefixes)
-        source = _render_test(test, style, body)
-        imports |= body.imports
+        head, lines = _render_test(test, style, body)
+        own = without_doubles(needed | body.imports)
+        apart = bound_otherwise(own, bound, head)
+        imports |= own - apart
+        source = "\n".join([*head, *with_imports(lines, apart)]) + "\n"
         title = "".join(word[:1].upper() + word[1:] for word in re.split(r"\W|_", test.entry.qualified) if word)
         blocks.setdefault(title, []).append(source)
     if style.form == "unittest":
@@ -81,23 +85,9 @@ def render_file(tests: Sequence[WrittenCase], style: Style) -> str:
     paths = ", ".join(sorted({test.entry.path for test in tests}))
     said = f"They run changed lines of {paths} that no test ran or held to anything, and pin what the code does today: "
     said += "where that is wrong, the code is to be mended and the test with it."
-    head = f'"""{MARKER}.\n\n{wrapped(said, style.layout.line_length)}\n'
-    text = head + '"""\n\n' + import_lines(without_doubles(imports), project) + "\n\n" + _arrange(blocks, style)
+    said = f'"""{MARKER}.\n\n{wrapped(said, style.layout.line_length)}\n'
+    text = said + '"""\n\n' + import_lines(without_doubles(imports), project) + "\n\n" + arranged(blocks, style.form)
     return format_source(text, style.layout)
-
-
-def _arrange(blocks: dict[str, list[str]], style: Style) -> str:
-    if style.form == "function":
-        return "\n\n".join(source for sources in blocks.values() for source in sources)
-    parts = []
-    for title, sources in blocks.items():
-        head = f"class {title}Test(unittest.TestCase):" if style.form == "unittest" else f"class Test{title}:"
-        parts.append(f"{head}\n" + "\n".join(_indent(source) for source in sources))
-    return "\n\n".join(parts)
-
-
-def _indent(text: str) -> str:
-    return "".join(f"    {line}" if line.strip() else line for line in text.splitlines(keepends=True))
 
 
 def _prefixes(test: WrittenCase, style: Style) -> tuple[dict[str, str], set[Import]]:
@@ -132,7 +122,8 @@ def _needed(observed: Observed) -> Iterable[Import]:
             yield kind[0], kind[1].split(".")[0]
 
 
-def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
+def _render_test(test: WrittenCase, style: Style, body: Body) -> tuple[list[str], list[str]]:
+    """Its decorators with the line of its `def`, and what stands below, a docstring first."""
     calls = test.chosen.calls
     script = calls[0].case.script
     if script is not None and len(calls) > 1:
@@ -152,15 +143,11 @@ def _render_test(test: WrittenCase, style: Style, body: Body) -> str:
     body.imports |= {("pytest", "")} if head else set()
     head.append(f"{'def' if marks is None else 'async def'} {test.name}({signature}):")
     indent = 4 if style.form == "function" else 8
-    lines = [*head, *(f"    {line}" for line in docstring(test.purpose, style.layout.line_length - indent))]
-    if body.parameters and body.unittest:
-        lines += [f"    {line}" for line in body.subtests()]
-    else:
-        lines += [f"    {line}" for line in body.lines]
-        if body.parameters:
-            body.imports.add(("pytest", ""))
-            lines.insert(0, body.parametrize())
-    return "\n".join(lines) + "\n"
+    rows = body.subtests() if body.parameters and body.unittest else body.lines
+    if body.parameters and not body.unittest:
+        body.imports.add(("pytest", ""))
+        head.insert(0, body.parametrize())
+    return head, [*docstring(test.purpose, style.layout.line_length - indent), *rows]
 
 
 def _raw_call(observed: Observed, body: Body, receiver: str | None, arguments: Sequence[str]) -> str:

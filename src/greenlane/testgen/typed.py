@@ -40,7 +40,7 @@ _OF_LIBRARY: Mapping[str, tuple[object, ...]] = MappingProxyType({
     "datetime": (datetime(2020, 1, 31), datetime(2020, 1, 31, tzinfo=UTC), datetime(1999, 12, 31, 23, 59, 59)),
     "time": (time(12, 30), time(0, 0), time(23, 59, 59)),
     "timedelta": (timedelta(days=1), timedelta(0), timedelta(seconds=90), timedelta(days=-1)),
-    "Decimal": (Decimal("1.5"), Decimal(0), Decimal(-1)),
+    "Decimal": (Decimal("1.5"), Decimal(0), Decimal(-1), Decimal("1E+2"), Decimal("NaN")),
     "Fraction": (Fraction(1, 2), Fraction(0), Fraction(-3, 2)),
     "UUID": (UUID(int=0), UUID("12345678-1234-5678-1234-567812345678")),
     "complex": (1j, 0j, 1 + 2j),

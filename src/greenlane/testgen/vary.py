@@ -11,6 +11,7 @@ from types import MappingProxyType
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.boundaries import as_long_as_asked, at_the_ends
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.consoles import command_lines
@@ -226,7 +227,9 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         yield from other_functions(node) if asks_for_kinds(entry.asks) else ()
         return
     if isinstance(node, ast.Constant | ast.UnaryOp):
-        yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
+        value = ast.literal_eval(node)
+        long = as_long_as_asked(entry.constants) if isinstance(value, str) and "len" in entry.calls else ()
+        yield from in_turn([map(_constant, _other_constants(value, entry)), long])
         return
     if isinstance(node, ast.Dict):
         yield from _other_dicts(node, entry)
@@ -250,7 +253,7 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
     params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
-    yield from sampled(node, params, entry if called == entry.called else None)
+    yield from in_turn([at_the_ends(node), sampled(node, params, entry if called == entry.called else None)])
     for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])

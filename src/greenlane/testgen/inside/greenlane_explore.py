@@ -153,7 +153,7 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     except CallTimeout:
         return {"kind": "timeout"}
     except (Exception, SystemExit) as error:
-        return _raised(error, describer) | _way(progress) | settled.told()
+        return _raised(error, describer) | _way(progress) | _told(settled)
     finally:
         left = remove_new(files)
     if left:
@@ -163,13 +163,18 @@ def _observe(case: dict[str, Any], fixtures: dict[str, Any]) -> dict[str, Any]:
     record["changes"] = changes_of(before, after)
     if wholly and not record["changes"] and case["receiver"] is not None and not fixtures:
         record["changes"] = _answered_otherwise(case, names, describer)
-    return record | settled.told() | _more(lambda: further_looks(record, outcome, describer, _GIVEN["project"]))
+    return record | _told(settled) | _more(lambda: further_looks(record, outcome, describer, _GIVEN["project"]))
 
 
 def _settled(fixtures: dict[str, Any]) -> Settled:
     settled = Settled(_describer(), bool(_GIVEN.get("again")))
     settled.note(fixtures)
     return settled
+
+
+def _told(settled: Settled) -> dict[str, Any]:
+    told: dict[str, Any] = settled.told()
+    return told
 
 
 def _answered_otherwise(case: dict[str, Any], names: dict[str, Any], describer: Describer) -> list[Any]:
@@ -230,10 +235,10 @@ async def _follow(script: Any, names: dict[str, Any], *, in_loop: bool = False) 
         return {"kind": "timeout"}
     except (Exception, SystemExit) as error:
         stopped = {"stopped": place if place < len(setup) else -1}
-        return _raised(error, describer) | _way(progress) | settled.told() | stopped
+        return _raised(error, describer) | _way(progress) | _told(settled) | stopped
     if is_statement:
         return {"kind": "unusable", "message": "a statement that raises nothing"}
-    shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress) | settled.told()
+    shown: dict[str, Any] = describe_value(outcome, describer) | _way(progress) | _told(settled)
     return shown | _more(lambda: further_looks(shown, outcome, describer, _GIVEN["project"]))
 
 
