@@ -12,6 +12,7 @@ from greenlane.testgen.neighbours import Style
 from greenlane.testgen.views import Import
 
 _MAX_MATCH = 80
+_ANYTHING = "\u2026"
 
 
 class Body:
@@ -114,13 +115,15 @@ def is_rough(text: str) -> bool:
 
 
 def pattern_of(message: str) -> str:
-    """A message as a literal that it matches; empty for an empty one."""
+    """A message as a literal that it matches, whatever path or address stands where it has an ellipsis; empty for an
+    empty one."""
     line = message.strip().splitlines()[0].strip() if message.strip() else ""
     if len(line) > _MAX_MATCH:
         line = line[:_MAX_MATCH].rpartition(" ")[0] or line[:_MAX_MATCH]
+    line = line.strip(f"{_ANYTHING} ")
     if not line:
         return ""
-    escaped = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", line)
+    escaped = re.sub(r"([\\.^$*+?{}\[\]|()])", r"\\\1", line).replace(_ANYTHING, ".*")
     if "\\" not in escaped:
         return repr(escaped)
     quote = "'" if '"' in escaped else '"'

@@ -29,6 +29,7 @@ _ALLOWED = (
     ast.Expression, ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Dict, ast.Name, ast.Load, ast.Attribute, ast.Call,
     ast.keyword, ast.UnaryOp, ast.USub, ast.UAdd, ast.BinOp, ast.Div, ast.Add, ast.Sub, ast.BitAnd, ast.BitOr,
     ast.Invert, ast.Compare, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Subscript,
+    ast.JoinedStr, ast.FormattedValue,
 )  # fmt: skip
 
 

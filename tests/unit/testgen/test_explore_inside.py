@@ -93,6 +93,15 @@ def point(x):
     return kit.Point(x)
 
 
+def find(path):
+    if not (path / "a.txt").exists():
+        raise ValueError(f"there is no {path}/a.txt, as {object()!r} says")
+
+
+def below(path):
+    return [f"{path}/a.txt", str(path), path / "b"]
+
+
 _known, _kinds, _last = set(), {"a": 1}, None
 
 
@@ -134,8 +143,8 @@ import pytest
 
 
 @pytest.mark.parametrize("case", greenlane_explore.cases(0), ids=lambda case: str(case["id"]))
-def test_probe(case):
-    greenlane_explore.run(case, {})
+def test_probe(case, tmp_path):
+    greenlane_explore.run(case, {"tmp_path": tmp_path} if case["function"] in ("find", "below") else {})
 """
 
 
@@ -180,6 +189,13 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
     found = explore(tmp_path, ("read", "'x'"), ("read", "None"), ("crash", "'x'"))
     assert [one["error"][1] for one in found] == ["ValueError", "TypeError", "ValueError"]
     assert [one["deliberate"] for one in found] == [True, True, False]
+
+
+def test_what_speaks_of_a_folder_of_this_run_is_written_with_the_fixture_that_it_is(tmp_path: Path) -> None:
+    lost, below = explore(tmp_path, ("find", "tmp_path"), ("below", "tmp_path"))
+    assert (lost["message"], lost["dated"]) == ("there is no …, as <object object at …> says", False)
+    assert below["value"]["text"] == "[f'{tmp_path}/a.txt', str(tmp_path), tmp_path / 'b']"
+    assert (below["value"]["fixtures"], below["dated"]) == (["tmp_path"], False)
 
 
 def test_an_error_of_a_template_that_is_no_python_is_told_like_any_other(tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ import os
 import pathlib
 import signal
 import time
-import traceback
 import types
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -36,14 +35,14 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # as above
     changes_of,
     describe_value,
     files_here,
-    is_dated,
     is_stream,
+    paths_of,
     quietly,
     remove_new,
     state_of,
 )
 from greenlane_memory import Memory, import_before  # type: ignore[import-not-found]  # as above
-from greenlane_raised import is_deliberate, words_of  # type: ignore[import-not-found]  # as above
+from greenlane_raised import describe_error, words_of  # type: ignore[import-not-found]  # as above
 from greenlane_settled import Settled  # type: ignore[import-not-found]  # as above
 from greenlane_terminal import was_asked, watch_terminal  # type: ignore[import-not-found]  # as above
 from greenlane_untouched import Untouched  # type: ignore[import-not-found]  # as above
@@ -65,6 +64,8 @@ _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
 _FILES = Untouched(_GIVEN["project"])
+_AT: dict[str, Any] = {}
+"""The fixtures of a call that are paths."""
 _allowed = [_CALL_S]
 _late: dict[str, int] = {}
 """How often calls of a function came to no end in time: each further one is given half of the time."""
@@ -87,7 +88,7 @@ def cases(group: int) -> list[dict[str, Any]]:
 def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
-    import_before(case)
+    _begin(case, fixtures)
     with _FILES.kept() as changed, _MEMORY.kept():
         seen = _observe(case, fixtures)
     if changed:
@@ -99,14 +100,20 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     _tell(case, seen)
 
 
+def _begin(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
+    import_before(case)
+    _AT.clear()
+    _AT.update(paths_of(fixtures))
+
+
 def _describer() -> Describer:
     """Describes values as a test may write them."""
-    return Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"))
+    return Describer(forbidden=(_GIVEN["tests"],), allowed=_GIVEN.get("modules"), places=_AT)
 
 
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
-    import_before(case)
+    _begin(case, fixtures)
     with _FILES.kept() as changed, _MEMORY.kept():
         seen = await _follow(case["script"], dict(fixtures), in_loop=True)
     if changed:
@@ -363,29 +370,16 @@ def _raised(error: BaseException, describer: Describer) -> dict[str, Any]:
     return _describe_error(error) | _more(lambda: own_attributes("error", error, describer, _GIVEN["project"]))
 
 
+def _describe_error(error: BaseException) -> dict[str, Any]:
+    record: dict[str, Any] = describe_error(error, _GIVEN["project"])
+    return record
+
+
 def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
     """Further looks, with limited time: a property may wait for something."""
     with contextlib.suppress(CallTimeout), _limited():
         return {"more": look()}
     return {}
-
-
-def _describe_error(error: BaseException) -> dict[str, Any]:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [f for f in frames if f.filename.startswith(_GIVEN["project"] + os.sep)]
-    deliberate = is_deliberate(error, frames, _GIVEN["project"])
-    message = words_of(error)
-    kind = type(error)
-    top = kind.__qualname__.split(".")[0]
-    return {
-        "kind": "raises",
-        "error": [kind.__module__, kind.__qualname__],
-        "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
-        "message": message[:200],
-        "dated": is_dated(message) or " at 0x" in message,
-        "deliberate": deliberate or isinstance(error, SystemExit),
-        "at": [os.path.relpath(own[-1].filename, _GIVEN["project"]), own[-1].lineno or 0] if own else None,
-    }
 
 
 watch_terminal()

@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import io
 import itertools
+import os
 import pathlib
 import re
 import shutil
@@ -29,6 +30,9 @@ _MAX_OF_EACH = 240
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 _STAND_IN = re.compile(r"<\w*Mock\b[^<>]* id='\d+'>")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_PLACE = re.compile(r"[^\s'\"`,;:()<>\[\]]*(?:greenlane-job-|/pytest-of-)[^\s'\"`,;:()<>\[\]]*")
+_SOMEWHERE = "\u2026"
+"""In what an error says, for a path or an address: any text."""
 _UNSTEADY = re.compile(r" at 0x[0-9a-fA-F]+|frozenset\(\{[^}]*,")
 """What a text shows otherwise in another run: an address, the order of a set."""
 _KINDS_OF_CODE = (type, type(len), type(lambda: None), type(sys))
@@ -212,7 +216,7 @@ def _faithful(value: Any, describer: Describer) -> dict[str, Any] | None:
         return None
     try:
         names = {name: getattr(importlib.import_module(module), name) for module, name in described["imports"]}
-        again = eval(described["text"], names)
+        again = eval(described["text"], names | describer.places)
         same = type(again) is type(value) and bool(again == value) and " at 0x" not in repr(value)
     except Exception:
         return None
@@ -229,6 +233,17 @@ def is_dated(text: str) -> bool:
         or "/pytest-of-" in text
         or _STAND_IN.search(text) is not None
     )
+
+
+def paths_of(fixtures: Mapping[str, Any]) -> dict[str, Any]:
+    """The fixtures that are a path of this very run."""
+    held = {name: value for name, value in fixtures.items() if isinstance(value, (str, os.PathLike))}
+    return {name: value for name, value in held.items() if _PLACE.fullmatch(str(os.fspath(value)))}
+
+
+def without_places(message: str) -> str:
+    """What an error says, with a sign in place of paths and addresses of this very run."""
+    return _PLACE.sub(_SOMEWHERE, _ADDRESS.sub(f" at {_SOMEWHERE}", message))
 
 
 # ------------------------------------------------------------------ what a call changed

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ast
 import functools
+import importlib
 import os
+import traceback
 from collections.abc import Iterator
 from typing import Any
+
+from greenlane_looks import is_dated, without_places  # type: ignore[import-not-found]  # it lies beside this file inside
 
 
 def is_deliberate(error: BaseException, frames: Any, project: str) -> bool:
@@ -31,6 +35,25 @@ def words_of(error: BaseException) -> str:
         return str(error)
     except Exception:  # whatever its class raises
         return ""
+
+
+def describe_error(error: BaseException, project: str) -> dict[str, Any]:
+    """What a test may say of an error that a call raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if f.filename.startswith(project + os.sep)]
+    deliberate = is_deliberate(error, frames, project)
+    message = without_places(words_of(error))
+    kind = type(error)
+    top = kind.__qualname__.split(".")[0]
+    return {
+        "kind": "raises",
+        "error": [kind.__module__, kind.__qualname__],
+        "importable": getattr(importlib.import_module(kind.__module__), top, None) is not None,
+        "message": message[:200],
+        "dated": is_dated(message),
+        "deliberate": deliberate or isinstance(error, SystemExit),
+        "at": [os.path.relpath(own[-1].filename, project), own[-1].lineno or 0] if own else None,
+    }
 
 
 @functools.cache

@@ -6,6 +6,7 @@ that can't be written down faithfully and shortly.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import datetime
 import decimal
@@ -43,7 +44,8 @@ class Describer:
     call of a test gave them (by id: the object, the call's description); `forbidden` are folders of modules that no
     test may import, but for those that are there to help tests, `allowed` the top-level names of those that it may
     (None: any). `project` is the folder of the project and, as a path below it, that of the tests to come: a file of it
-    is written as one finds it from there."""
+    is written as one finds it from there. `places` are fixtures that are paths, each time others: what speaks of them
+    is written with the fixture's name."""
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class Describer:
         made: dict[int, tuple[Any, dict[str, Any]]] | None = None,
         allowed: list[str] | None = None,
         project: tuple[str, str] | None = None,
+        places: dict[str, Any] | None = None,
     ) -> None:
         self._allowed = None if allowed is None else {"builtins", *allowed}
         self._fixtures = fixtures or {}
@@ -60,6 +63,7 @@ class Describer:
         self._forbidden = forbidden
         self._made = made or {}
         self._project = project
+        self.places = places or {}
 
     def describe(self, value: Any) -> dict[str, Any] | None:
         imports: set[tuple[str, str]] = set()
@@ -81,8 +85,7 @@ class Describer:
         if kind in _PLAIN:
             if kind in (str, bytes) and len(value) > MAX_TEXT:
                 raise Unwritable
-            found = self._in_project(value, imports) if kind is str else None
-            return f"str({found})" if found else repr(value)
+            return self._text(value, imports, fixtures) if kind is str else repr(value)
         if kind is int:
             if value.bit_length() > MAX_INT_BITS:
                 raise Unwritable
@@ -233,6 +236,11 @@ class Describer:
                 fixtures.add(name)
                 return f"{name} / {value.relative_to(fixture).as_posix()!r}"
         if value.is_absolute():
+            for name, path in self._places_in(str(value)):
+                below = value.relative_to(path).as_posix() if value.is_relative_to(path) else ""
+                if below:
+                    fixtures.add(name)
+                    return self._below(name, below, imports)
             found = self._in_project(str(value), imports) if isinstance(value, pathlib.Path) else None
             if found is None:
                 raise Unwritable
@@ -240,6 +248,36 @@ class Describer:
         name = "Path" if isinstance(value, pathlib.Path) else "PurePath"
         imports.add(("pathlib", name))
         return f"{name}({value.as_posix()!r})"
+
+    def _text(self, value: str, imports: set[tuple[str, str]], fixtures: set[str]) -> str:
+        found = self._in_project(value, imports)
+        return f"str({found})" if found else self._with_places(value, fixtures) or repr(value)
+
+    def _places_in(self, text: str) -> list[tuple[str, str]]:
+        """The fixtures that are a path which this text speaks of, with that path, the longest one first."""
+        found = [(name, os.fspath(path)) for name, path in self.places.items()]
+        return sorted(((n, p) for n, p in found if p in text), key=lambda pair: (-len(pair[1]), pair))
+
+    def _below(self, name: str, below: str, imports: set[tuple[str, str]]) -> str:
+        """A path below that of a fixture, or the same one."""
+        if isinstance(self.places[name], pathlib.PurePath):
+            return name if below == "." else f"{name} / {below!r}"
+        imports.add(("pathlib", "Path"))
+        return f"Path({name})" if below == "." else f"Path({name}, {below!r})"
+
+    def _with_places(self, value: str, fixtures: set[str]) -> str | None:
+        """A text that speaks of where a fixture lies, with the fixture in its place: `f"{tmp_path}/a.txt"`."""
+        name, path = next(iter(self._places_in(value)), ("", ""))
+        if not name:
+            return None
+        fixtures.add(name)
+        if value == path:
+            return f"str({name})"
+        held = ast.FormattedValue(value=ast.Name(id=name, ctx=ast.Load()), conversion=-1)
+        parts: list[ast.expr] = []
+        for number, part in enumerate(value.split(path)):
+            parts += [held] * (number > 0) + [ast.Constant(value=part)] * bool(part)
+        return ast.unparse(ast.JoinedStr(values=parts))
 
     def _in_project(self, text: str, imports: set[tuple[str, str]]) -> str | None:
         """A file or folder of the project, which lies elsewhere for everyone, from the file of the tests to come."""
