@@ -12,6 +12,7 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.borrowed import borrowed_constants
 from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
@@ -42,6 +43,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[tuple[int, Function], ...]
     functions: tuple[Function, ...]
     constructors: Constructors
+    borrowed: tuple[ast.Assign, ...] = ()
+    """Constants of other modules that this one names, on line 0."""
+
+    @property
+    def whole(self) -> ast.Module:
+        """The text with what it borrows."""
+        return ast.Module(body=[*self.borrowed, *self.tree.body], type_ignores=[])
 
 
 def read_file(
@@ -65,7 +73,8 @@ def read_file(
         changed=changed | lines,
     )
     known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
-    listed = with_company(list_functions(parsed, path, module), parsed)
+    borrowed = borrowed_constants(parsed, path, module, lambda name: _module_at(tree, roots, name))
+    listed = with_company(list_functions(parsed, path, module, borrowed), parsed)
     functions = with_flags(with_classes(told_by_uses(listed, parsed), known_classes), parsed, changed)
     return Source(
         path=path,
@@ -74,6 +83,7 @@ def read_file(
         gap=gap,
         entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
+        borrowed=borrowed,
         constructors={
             **offered_around(tree, path),
             **known_classes.constructors,

@@ -121,7 +121,8 @@ class Hunt:
                 if place is not None and len(self._planned) < self._tries * _SHARE_OF_TEXTS:
                     self._planned.append((number, with_value(template.rows[0], place, text)))
         nearest = self._nearest()
-        self._planned.extend([*proposals.repeated(nearest), *proposals.marked(nearest)])
+        lined = proposals.lined(nearest, self._left())
+        self._planned.extend([*lined, *proposals.repeated(nearest), *proposals.marked(nearest)])
         while self._corpus and not self._is_over():
             self._try(*self._turn())
         shown = self._found()

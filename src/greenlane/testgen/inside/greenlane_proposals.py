@@ -12,7 +12,7 @@ from typing import Any
 import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie beside this file inside
 from greenlane_templates import Entry, longest_text, with_value  # type: ignore[import-not-found]
 
-_MOST_MARKED, _MOST_AKIN = 1_000, 12
+_MOST_MARKED, _MOST_AKIN, _MOST_LINED, _LINES_A_GOAL = 1_000, 12, 400, 2
 
 Proposal = tuple[int, tuple[Any, ...]]
 
@@ -26,6 +26,24 @@ def marked(entries: Sequence[Entry]) -> Iterator[Proposal]:
     ]
     turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
     return itertools.islice(turns, _MOST_MARKED)
+
+
+def lined(entries: Sequence[Entry], goals: Iterable[dict[str, Any]]) -> Iterator[Proposal]:
+    """These inputs, where they are texts of several lines, with a line more of what the code asks for."""
+    words = dict.fromkeys(word for goal in goals for word in goal["words"][:_LINES_A_GOAL] if "\n" not in word[:-1])
+    rows = [
+        (
+            (entry.template, with_value(entry.values, place, text))
+            for text in texts.with_lines(entry.values[place], word)
+        )
+        for word in words
+        for entry in entries
+        if (place := longest_text(entry.values)) is not None
+        and isinstance(entry.values[place], str)
+        and "\n" in entry.values[place].strip("\n")
+    ]
+    turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
+    return itertools.islice(turns, _MOST_LINED)
 
 
 def repeated(entries: Iterable[Entry]) -> Iterator[Proposal]:
