@@ -208,6 +208,13 @@ def test_a_line_that_is_asked_for_is_put_between_those_of_a_text(tmp_path: Path)
     assert any(blocks("rows")(values[0]) for values in found)
 
 
+def test_what_takes_a_text_itself_is_begun_with_what_a_file_of_the_tests_holds(tmp_path: Path) -> None:
+    goal = {"goal": 55, "chain": [54], "words": ["mode 100"], "kin": []}
+    given = {"goals": [goal], "texts": ["head\nfrom a\n"], "tries": 60}
+    found = hunt(tmp_path, case_of("rows", look="rows('')"), 55, [54], [], **given)
+    assert any(blocks("rows")(values[0]) for values in found)
+
+
 @pytest.mark.parametrize(
     ("text", "word", "other"),
     [
