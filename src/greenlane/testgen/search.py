@@ -38,6 +38,7 @@ from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.readied import readied
@@ -256,7 +257,8 @@ class Search:
         finds = (switched, readied, amended, with_stand_ins, handed, recast)
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
-        return in_turn([*rows, *found, inside])
+        beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
+        return in_turn([*rows, *found, inside, beside])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
         untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}

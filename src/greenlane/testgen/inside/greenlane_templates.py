@@ -141,9 +141,9 @@ def begun(
         if place is None or "\n" in _shown(template.rows[0][place]):
             continue
         tried = [execute(number, with_value(template.rows[0], place, text)) for text in pages if not late()]
-        entries = [entry for entry in (found.get(number), *tried) if entry is not None and entry.lines]
-        if entries:
-            found[number] = max(entries, key=lambda entry: len(entry.lines))  # the first of the best
+        further = [entry for entry in (found.get(number), *tried) if entry is not None and entry.lines]
+        if further:
+            found[number] = max(further, key=lambda entry: len(entry.lines))  # the first of the best
     for text, (number, template) in itertools.product(texts if not found else [], enumerate(templates)):
         place = longest_text(template.rows[0])
         if number in found or place is None or len(found) >= _ENOUGH or late():
