@@ -52,6 +52,7 @@ from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
+from greenlane.testgen.temporary import fitted
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
@@ -119,16 +120,13 @@ class Search:
                 cases = await self._hunted(baseline, candidates)
             else:
                 cases = [*await self._for_faults(candidates), *self._around(candidates)]
-            cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
+            cases = self._untried(cases, tried, _CASES_A_ROUND)
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             self.seen += more
             fresh = self._candidates(more, {o.case.made for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
-
-    def _fits(self, case: Case) -> bool:
-        return not (self._style.form == "unittest" and case.fixtures)
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._started > _BUDGET_S
@@ -261,7 +259,8 @@ class Search:
         return in_turn([*rows, *found, inside, beside])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
-        untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}
+        known = fitted(cases, unittest=self._style.form == "unittest")
+        untried = {case.key: case for case in known if case.key not in tried}
         return list(untried.values())[:most]
 
     def _from_earlier(self) -> list[Case]:
