@@ -112,7 +112,15 @@ def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[t
         for rank, entry in enumerate(entries_of(function, functions) if function else ()):
             entries[entry] = min(rank, entries.get(entry, rank))
             led_to.setdefault(entry, {}).update({function: None} if function else {})
-    return tuple((rank, with_words_of(entry, led_to[entry])) for entry, rank in entries.items())
+    return tuple(
+        (rank, _with_lengths(with_words_of(entry, led_to[entry]), led_to[entry])) for entry, rank in entries.items()
+    )
+
+
+def _with_lengths(entry: Function, led_to: Iterable[Function]) -> Function:
+    """A function that asks for a length where one that it leads to does."""
+    asks = any("len" in function.calls for function in led_to)
+    return msgspec.structs.replace(entry, calls=entry.calls | {"len"}) if asks else entry
 
 
 def scene_of(
