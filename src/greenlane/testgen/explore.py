@@ -330,7 +330,7 @@ def _up_to(case: Case, stopped: int) -> Case:
 
 def _is_sound_look(look: Effect, scene: Scene) -> bool:
     return (
-        (not look.attribute or look.attribute.isidentifier())
+        (not look.attribute or all(part.isidentifier() for part in look.attribute.split(".")))
         and is_harmless(look.value)
         and _may_import(look.value, scene)
     )

@@ -74,7 +74,8 @@ def read_file(
     )
     known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
     borrowed = borrowed_constants(parsed, path, module, lambda name: _module_at(tree, roots, name))
-    listed = with_company(list_functions(parsed, path, module, borrowed), parsed)
+    plain = [node for node in borrowed if not isinstance(node.value, ast.Call)]  # a pattern is no value to try
+    listed = with_company(list_functions(parsed, path, module, plain), parsed)
     functions = with_flags(with_classes(told_by_uses(listed, parsed), known_classes), parsed, changed)
     return Source(
         path=path,
