@@ -14,6 +14,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
@@ -33,6 +34,10 @@ from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _A_WORLD, _MOST, _THINGS = 3, 12, 96, 5
 _GIVEN, _NOT_NONE = ("1", "None"), "object()"
+_OUTSIDE = frozenset(
+    {"os", "subprocess", "shutil", "socket", "urllib", "ssl", "getpass", "platform", "msvcrt", "winreg", "ctypes",
+     "fcntl", "termios", "select", "webbrowser", "pwd", "grp"}
+)  # fmt: skip
 _ERROR = re.compile(r"except \(?(\w+)")
 
 
@@ -172,7 +177,7 @@ def _things(source: Source, node: FunctionNode) -> dict[str, _Thing]:
             name = alias.asname or alias.name
             if (home or "").partition(".")[0] == top or imported.level:
                 modules[name] = f"{home}.{alias.name}" if home else alias.name
-            if name[:1].islower():
+            if name[:1].islower() and _may_be_elsewhere(home or ""):
                 own.add(name)
     called = {ast.unparse(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)}
     found: dict[str, _Thing] = {}
@@ -185,6 +190,12 @@ def _things(source: Source, node: FunctionNode) -> dict[str, _Thing]:
             if isinstance(part.ctx, ast.Load) and not part.attr.isupper():
                 found.setdefault(text, _Thing(text, target, called=text in called))
     return found
+
+
+def _may_be_elsewhere(module: str) -> bool:
+    """Whether what it offers may act outside of the process, or not be there: of the standard library little does."""
+    top = module.partition(".")[0]
+    return top not in sys.stdlib_module_names or top in _OUTSIDE
 
 
 def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:

@@ -15,6 +15,7 @@ from greenlane.testgen.targets import Gap
 TEXT = """\
 from . import win
 from .win import ready
+from typing import cast
 
 def native(fd):
     if win.driver is None or not ready():
@@ -28,7 +29,7 @@ def native(fd):
 
 def plain(fd):
     if fd > 3:
-        return len(str(fd))
+        return cast(int, len(str(fd)))
 """
 MODULES = {"shop.win": ("shop/win.py", ast.parse("NATIVE = 4\n"))}
 
@@ -45,13 +46,13 @@ def stood_in(name: str, line: int, *, unittest: bool) -> list[Script]:
     case = Case(
         entry=entry, receiver=None, arguments=((None, "1"),), imports=frozenset(), fixtures=frozenset(), carved=True
     )  # fmt: skip
-    seen = Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={source.path: frozenset({5, 15})})
+    seen = Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={source.path: frozenset({6, 16})})
     found = pretended([seen], source, frozenset({(source.path, line)}), unittest=unittest)
     return [one.script for one in found if one.script is not None]
 
 
 def test_what_the_conditions_before_a_line_ask_for_is_given() -> None:
-    texts = [script.setup[0] for script in stood_in("native", 10, unittest=True)]
+    texts = [script.setup[0] for script in stood_in("native", 11, unittest=True)]
     assert texts[0] == (
         "with patch('shop.win.driver', object(), create=True), "
         "patch('shop.term.ready', return_value=True, create=True) as ready, "
@@ -60,10 +61,10 @@ def test_what_the_conditions_before_a_line_ask_for_is_given() -> None:
 
 
 def test_an_error_that_is_handled_is_raised() -> None:
-    found = stood_in("native", 12, unittest=False)
+    found = stood_in("native", 13, unittest=False)
     assert any("mode_of = MagicMock(side_effect=OSError('abc'))" in script.setup for script in found)
     assert "monkeypatch.setattr('shop.win.mode_of', mode_of, raising=False)" in "\n".join(found[-1].setup)
 
 
 def test_what_asks_only_what_it_is_given_gets_none() -> None:
-    assert stood_in("plain", 16, unittest=False) == []
+    assert stood_in("plain", 17, unittest=False) == []
