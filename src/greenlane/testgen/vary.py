@@ -19,7 +19,6 @@ from greenlane.testgen.guesses import GUESSED, TEXTS, guess_options, guess_value
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
 from greenlane.testgen.kinds import kinds_told_apart, scripts_of_other_kinds, with_other_kinds
 from greenlane.testgen.nested import wrapped
-from greenlane.testgen.numerals import long_texts, other_numerals
 from greenlane.testgen.options import (
     from_pool,
     of_asked_kind,
@@ -217,7 +216,7 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         yield from (_constant(value) for value in _other_constants(1.0, entry))
         return
     if isinstance(node, ast.Call):
-        yield from in_turn([other_numerals(node), _with_parts(node, entry, constructors)])
+        yield from _with_parts(node, entry, constructors)
         return
     if isinstance(node, ast.Lambda):
         guessed = (parse_expression(other).body for other in callables_for(entry.asks))
@@ -227,9 +226,7 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         yield from other_functions(node) if asks_for_kinds(entry.asks) else ()
         return
     if isinstance(node, ast.Constant | ast.UnaryOp):
-        others = (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
-        yield from in_turn([others, long_texts(entry) if is_text else ()])
+        yield from (_constant(value) for value in _other_constants(ast.literal_eval(node), entry))
         return
     if isinstance(node, ast.Dict):
         yield from _other_dicts(node, entry)
