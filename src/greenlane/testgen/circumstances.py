@@ -34,7 +34,8 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
 
 
 class StandIn(msgspec.Struct, frozen=True, kw_only=True):
-    """A call that goes out: where it is put in its place, what it may give, what is looked at of its arguments."""
+    """A call that goes out: where it is put in its place, what it may give (`!` and an error: raise), what is looked at
+    of its arguments."""
 
     target: str
     name: str
@@ -43,6 +44,10 @@ class StandIn(msgspec.Struct, frozen=True, kw_only=True):
     """Keywords that the function fills with something of its own."""
     variables: tuple[str, ...] = ()
     """Environment variables of the program that is started."""
+    absent: bool = False
+    """It may not be there at all, on this platform."""
+    called: bool = True
+    """It is a function; else what it gives is put in its place as it is."""
 
 
 class World(msgspec.Struct, frozen=True, kw_only=True):

@@ -122,9 +122,10 @@ def module_name(path: str, roots: tuple[str, ...]) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
 
 
-def list_functions(tree: ast.Module, path: str, module: str) -> tuple[Function, ...]:
-    """All functions that can be called from outside: at module level, and methods of classes at module level."""
-    constants = _module_constants(tree)
+def list_functions(tree: ast.Module, path: str, module: str, borrowed: Iterable[ast.stmt] = ()) -> tuple[Function, ...]:
+    """All functions that can be called from outside: at module level, and methods of classes at module level. Constants
+    that are `borrowed` of other modules are known to them."""
+    constants = _module_constants(ast.Module(body=[*borrowed, *tree.body], type_ignores=[]))
     found: list[Function] = []
     for node in _flat(tree.body):
         if isinstance(node, FunctionNode):

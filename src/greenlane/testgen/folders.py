@@ -37,6 +37,9 @@ _BY_WORD = (
     ({"splitlines", "readlines", "readline"}, "a = 1\nb\n"),
 )  # fmt: skip
 """What a file holds for code that uses these names."""
+_READS_ARCHIVES, _ARCHIVED = frozenset({"ZipFile", "is_zipfile"}), 6
+_INNER_NAME = re.compile(r"[A-Za-z_][\w./-]{0,60}\.[A-Za-z]\w{0,7}")
+_HERE = "greenlane_here"
 _CONTENT = ("abc", "", "a = 1\n")
 
 
@@ -63,14 +66,17 @@ def _placed(case: Case) -> Iterator[Case]:
 
 def _with_file(case: Case) -> Iterator[Case]:
     text = " ".join([case.receiver or "", *(text for _, text in case.arguments)])
-    written = [f"tmp_path / {name!r}" for name in _names(case)] if _FOLDER.search(text) else []
-    places = written or [f"tmp_path / {name!r}" for name in dict.fromkeys(_PLACE.findall(text))][:1]
-    contents = _contents(case.entry)
-    pairs = [(place, held) for place in range(len(places)) for held in range(len(contents))]
+    named = [f"tmp_path / {name!r}" for name in _names(case)] if _FOLDER.search(text) else []
+    places = named or [f"tmp_path / {name!r}" for name in dict.fromkeys(_PLACE.findall(text))][:1]
+    written = [*_archives(case.entry), *(f".write_text({content!r})" for content in _contents(case.entry))]
+    pairs = [(place, held) for place in range(len(places)) for held in range(len(written))]
     script = _as_script(case)
     for place, held in sorted(pairs, key=lambda pair: (sum(pair), pair)):  # neither takes all the room
-        statement = f"({places[place]}).write_text({contents[held]!r})"
-        other = msgspec.structs.replace(script, setup=(statement, *script.setup), look=script.look)
+        statement = f"({places[place]}){written[held]}"
+        imports = script.imports
+        if not written[held].startswith("."):
+            statement, imports = written[held].replace(_HERE, places[place]), imports | {("zipfile", "ZipFile")}
+        other = msgspec.structs.replace(script, imports=imports, setup=(statement, *script.setup))
         if all(len(row) <= MAX_STATEMENT for row in (*other.setup, other.look)):
             yield case.with_script(other, case.fixtures)
 
@@ -105,6 +111,13 @@ def _names(case: Case) -> list[str]:
     ]
     own = [value for value in said if isinstance(value, str) and _FILE_NAME.fullmatch(value)]
     return list(dict.fromkeys([*own, *named, *endings, "a.txt"]))[:_NAMES]
+
+
+def _archives(entry: Function) -> Iterator[str]:
+    """Statements that write a file with others inside, for code that reads one: of the names that it asks for."""
+    names = [c for c in entry.constants if isinstance(c, str) and _INNER_NAME.fullmatch(c)]
+    for name in dict.fromkeys([*names[:_ARCHIVED], "a.txt"]) if _READS_ARCHIVES & (entry.calls | entry.asks) else ():
+        yield f"with ZipFile({_HERE}, 'w') as archive:\n    archive.writestr({name!r}, 'abc')"
 
 
 def _contents(entry: Function) -> list[str]:

@@ -18,6 +18,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.code import lines_inside
+from greenlane.testgen.datafiles import texts_of_files
 from greenlane.testgen.explore import Observed, encode_case
 from greenlane.testgen.inprocess import search_inside
 from greenlane.testgen.inputs import Case
@@ -26,6 +27,7 @@ from greenlane.testgen.quarry import conditions_before, functions_around, list_t
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Targets
+from greenlane.testgen.turns import in_turn
 
 _SLOT = "greenlane_slot_"
 _MAX_SLOTS, _MAX_NUMBERS = 8, 4
@@ -73,7 +75,9 @@ class Hunter:
         if not shapes:
             return []
         templates = [rows[0] for rows in shapes]
+        tests = list(tests)
         texts = await asyncio.to_thread(list_texts, scene.tree, tests)
+        texts = list(in_turn([await asyncio.to_thread(texts_of_files, scene.tree, tests), texts]))
         limits = {"tries": _TRIES, "calls": _CALLS, "seconds": _SECONDS}
         found = await search_inside(
             self._runner,

@@ -14,8 +14,8 @@ from greenlane.testgen.inside.greenlane_edits import name_of
 
 FOLDER, FILE = "Folder", "File"
 _LISTING = frozenset({"listdir", "scandir", "walk", "iterdir", "rglob", "glob", "iglob", "fwalk"})
-_OPENING = frozenset({"open", "read_text", "read_bytes"})
-_MODULES = frozenset({"os", "glob", "io", "codecs", "pathlib"})
+_OPENING = frozenset({"open", "read_text", "read_bytes", "ZipFile", "TarFile"})
+_MODULES = frozenset({"os", "glob", "io", "codecs", "pathlib", "zipfile", "tarfile", "gzip", "bz2", "lzma"})
 _SAME = frozenset({
     "Path", "PurePath", "str", "fspath", "abspath", "realpath", "normpath", "expanduser", "join", "resolve", "absolute",
     "as_posix", "joinpath",

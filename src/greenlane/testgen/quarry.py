@@ -70,11 +70,11 @@ def conditions_before(source: Source, left: Targets) -> set[int]:
 
 def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside: Sequence[Source]) -> dict[str, Any]:
     functions = functions_around(source, left)
-    words, numbers = _words(source.tree, [(f.first, f.last) for f in functions])
-    tables = {f: words_for(source.tree, f) for f in functions}
+    words, numbers = _words(source.whole, [(f.first, f.last) for f in functions])
+    tables = {f: words_for(source.whole, f) for f in functions}
     named = [word for f in functions for word in (*tables[f], *own_words(f, source.functions))]
     ways = list(dict.fromkeys(function.name for function in functions))
-    others = [_words(one.tree, _ranges_changed(one), one.gap.changed)[0] for one in (source, *beside)]
+    others = [_words(one.whole, _ranges_changed(one), one.gap.changed)[0] for one in (source, *beside)]
     words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
     found = list(in_turn(tables.values()))
     return {
@@ -127,13 +127,31 @@ def _goal(
     constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
     function = enclosing(source.functions, line)
     plain = [word for word in constants if isinstance(word, str) and word]
-    words = [*(tables.get(function, ()) if function else ()), *plain]
+    named = _texts_named(source, asked, function, line)
+    words = [*(tables.get(function, ()) if function else ()), *plain, *named]
     return {
         "goal": line if len(target) == 2 else target[1:],
         "chain": [guard.line for guard in guards],
         "words": list(dict.fromkeys(words or elsewhere)),
         "kin": kin_of(source.tree, list(dict.fromkeys(plain))),
     }
+
+
+def _texts_named(source: Source, tests: Sequence[str], function: Function | None, line: int) -> list[str]:
+    """Texts of constants that conditions before a line name, or that stand in what a local name in them was given:
+    `found` after `found = HEADER.match(row)`."""
+    parts = [n for test in tests if not test.startswith("except ") for n in ast.walk(parse_expression(test))]
+    local = {n.id for n in parts if isinstance(n, ast.Name)}
+    first = function.first if function is not None else line
+    given = {
+        target.id: node.value
+        for node in ast.walk(source.tree)
+        if isinstance(node, ast.Assign) and first <= node.lineno < line
+        for target in node.targets
+        if isinstance(target, ast.Name) and target.id in local
+    }
+    parts += [n for value in given.values() for n in ast.walk(value)]
+    return _texts_of(source.whole, [n for n in parts if isinstance(n, ast.Name | ast.Attribute)], ())[0]
 
 
 def _words(

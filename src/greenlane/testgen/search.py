@@ -38,6 +38,7 @@ from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.readied import readied
@@ -52,6 +53,7 @@ from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
+from greenlane.testgen.temporary import fitted
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
@@ -119,16 +121,13 @@ class Search:
                 cases = await self._hunted(baseline, candidates)
             else:
                 cases = [*await self._for_faults(candidates), *self._around(candidates)]
-            cases = [case for case in cases if case.key not in tried and self._fits(case)][:_CASES_A_ROUND]
+            cases = self._untried(cases, tried, _CASES_A_ROUND)
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             self.seen += more
             fresh = self._candidates(more, {o.case.made for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
-
-    def _fits(self, case: Case) -> bool:
-        return not (self._style.form == "unittest" and case.fixtures)
 
     def _is_late(self) -> bool:
         return time.monotonic() - self._started > _BUDGET_S
@@ -257,10 +256,12 @@ class Search:
         finds = (switched, readied, amended, with_stand_ins, handed, recast)
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
-        return in_turn([*rows, *found, inside])
+        beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
+        return in_turn([*rows, *found, inside, beside])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
-        untried = {case.key: case for case in cases if case.key not in tried and self._fits(case)}
+        known = fitted(cases, unittest=self._style.form == "unittest")
+        untried = {case.key: case for case in known if case.key not in tried}
         return list(untried.values())[:most]
 
     def _from_earlier(self) -> list[Case]:

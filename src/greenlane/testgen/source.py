@@ -12,6 +12,7 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.borrowed import borrowed_constants
 from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
@@ -42,6 +43,13 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[tuple[int, Function], ...]
     functions: tuple[Function, ...]
     constructors: Constructors
+    borrowed: tuple[ast.Assign, ...] = ()
+    """Constants of other modules that this one names, on line 0."""
+
+    @property
+    def whole(self) -> ast.Module:
+        """The text with what it borrows."""
+        return ast.Module(body=[*self.borrowed, *self.tree.body], type_ignores=[])
 
 
 def read_file(
@@ -65,7 +73,9 @@ def read_file(
         changed=changed | lines,
     )
     known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
-    listed = with_company(list_functions(parsed, path, module), parsed)
+    borrowed = borrowed_constants(parsed, path, module, lambda name: _module_at(tree, roots, name))
+    plain = [node for node in borrowed if not isinstance(node.value, ast.Call)]  # a pattern is no value to try
+    listed = with_company(list_functions(parsed, path, module, plain), parsed)
     functions = with_flags(with_classes(told_by_uses(listed, parsed), known_classes), parsed, changed)
     return Source(
         path=path,
@@ -74,6 +84,7 @@ def read_file(
         gap=gap,
         entries=entries_at(functions, lines | {start for start, _ in gap.branches}),
         functions=functions,
+        borrowed=borrowed,
         constructors={
             **offered_around(tree, path),
             **known_classes.constructors,
@@ -102,7 +113,15 @@ def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[t
         for rank, entry in enumerate(entries_of(function, functions) if function else ()):
             entries[entry] = min(rank, entries.get(entry, rank))
             led_to.setdefault(entry, {}).update({function: None} if function else {})
-    return tuple((rank, with_words_of(entry, led_to[entry])) for entry, rank in entries.items())
+    return tuple(
+        (rank, _with_lengths(with_words_of(entry, led_to[entry]), led_to[entry])) for entry, rank in entries.items()
+    )
+
+
+def _with_lengths(entry: Function, led_to: Iterable[Function]) -> Function:
+    """A function that asks for a length where one that it leads to does."""
+    asks = any("len" in function.calls for function in led_to)
+    return msgspec.structs.replace(entry, calls=entry.calls | {"len"}) if asks else entry
 
 
 def scene_of(

@@ -174,6 +174,8 @@ def _done(case: Case, called: str, world: World) -> tuple[list[str], list[str]]:
 
 
 def _looks(one: StandIn, *, wholly: bool) -> Iterator[str]:
+    if not one.called:
+        return
     if not wholly:
         yield f"{one.name}.called"
         return
@@ -184,8 +186,8 @@ def _looks(one: StandIn, *, wholly: bool) -> Iterator[str]:
 
 def _monkeypatched(setting: _Setting) -> Iterator[str]:
     for one, value in setting.outside:
-        yield f"{one.name} = MagicMock({'' if value is None else f'return_value={value}'})"
-        yield f"monkeypatch.setattr({one.target!r}, {one.name})"
+        yield f"{one.name} = {f'MagicMock({_giving(value)})' if one.called else value}"
+        yield f"monkeypatch.setattr({one.target!r}, {one.name}{', raising=False' if one.absent else ''})"
     for name, text in setting.variables:
         given = f"delenv({name!r}, raising=False)" if text is None else f"setenv({name!r}, {text!r})"
         yield f"monkeypatch.{given}"
@@ -207,15 +209,24 @@ def _under_patches(setting: _Setting, done: Sequence[str]) -> tuple[list[str], s
     heads = [f"patch.dict('os.environ', {given!r})"] if setting.variables else []
     heads += [f"patch({place!r}, {_called_here(place)})" for place, _ in setting.held]
     heads += [f"patch({place!r}, {value})" for place, value in setting.places]
-    heads += [
-        f"patch({one.target!r}{'' if value is None else f', return_value={value}'}) as {one.name}"
-        for one, value in setting.outside
-    ]
+    heads += [_patch(one, value) for one, value in setting.outside]
     body = [*(f"os.environ.pop({name!r}, None)" for name in missing), *done]
     lines = "\n".join(f"    {line}" for text in body for line in text.splitlines())
     imports: set[Import] = {("unittest.mock", "patch")} | ({("os", "")} if missing else set())
     held = [f"{_called_here(place)} = {value}" for place, value in setting.held]
     return [*held, f"with {', '.join(heads)}:\n{lines}"], imports
+
+
+def _patch(one: StandIn, value: str | None) -> str:
+    parts = [repr(one.target), _giving(value) if one.called else str(value), "create=True" if one.absent else ""]
+    return f"patch({', '.join(filter(None, parts))}){f' as {one.name}' if one.called else ''}"
+
+
+def _giving(value: str | None) -> str:
+    """What a stand-in gives, or raises."""
+    if value is None:
+        return ""
+    return f"side_effect={value[1:]}" if value.startswith("!") else f"return_value={value}"
 
 
 def _called_here(place: str) -> str:

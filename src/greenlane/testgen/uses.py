@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
+from greenlane.testgen.belongings import compared, plain_objects
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
 from greenlane.testgen.parsed import texts_read
@@ -96,14 +97,17 @@ def _with_use(
         return msgspec.structs.replace(param, annotation=f"list[{' | '.join(items)}]")
     names = _names_of(param.name, holder)
     asked = {attribute for name in names for attribute in read.get(name, ())}
-    kinds = list(_kinds_by_sign(names, holder))
+    kinds, objects = list(_kinds_by_sign(names, holder)), tuple[str, ...]()
     if asked:
         own = [name for name, offered in members.items() if asked <= offered and name != getattr(holder, "name", "")]
         fitting = [name for name, kind in _KINDS if all(hasattr(kind, attribute) for attribute in asked)]
-        kinds += [*own, *fitting][:_MOST_KINDS] or [AWAITED if _awaits_one(names, holder) else STAND_IN]
+        known, waits = [*own, *fitting][:_MOST_KINDS], _awaits_one(names, holder)
+        objects = () if known or waits else plain_objects(names, holder, STAND_IN)
+        kinds += known or [AWAITED if waits else STAND_IN]
     kinds += kinds_by_shape(names, holder)
     told = " | ".join(dict.fromkeys(kinds))
-    return msgspec.structs.replace(param, told=told, samples=samples(names, holder)) if kinds else param
+    found = dict.fromkeys((*compared(names, holder), *objects, *samples(names, holder)))
+    return msgspec.structs.replace(param, told=told, samples=tuple(found)) if kinds or found else param
 
 
 def _awaits_one(names: Set[str], holder: ast.AST) -> bool:

@@ -31,6 +31,10 @@ def spin():
         pass
 
 
+def count(number):
+    return sum(range(number))
+
+
 def read(text):
     try:
         return int(text)
@@ -148,7 +152,7 @@ def test_probe(case, tmp_path):
 """
 
 
-def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
+def explore(folder: Path, *calls: tuple[str, str], check: bool = True) -> list[dict[str, Any]]:
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_probe.py").write_text(PROBE)
     (folder / "kit.py").write_text(KIT)
@@ -166,8 +170,9 @@ def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
         "PYTHONPATH": f"{INSIDE}{os.pathsep}{folder}", "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_probe.py"]
-    subprocess.run(command, env=environment, cwd=folder, check=True, timeout=60, capture_output=True)
-    return [json.loads(line) for line in (folder / "output").read_text().splitlines()]
+    subprocess.run(command, env=environment, cwd=folder, check=check, timeout=60, capture_output=True)
+    rows = [json.loads(line) for line in (folder / "output").read_text().splitlines()]
+    return [row for row in rows if "begun" not in row] if check else rows
 
 
 def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_terminal_is_of_no_use(
@@ -178,6 +183,11 @@ def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_
         "raises", ["builtins", "SystemExit"], True, "3",
     )  # fmt: skip
     assert asked["kind"] == "unusable"
+
+
+def test_a_call_that_no_signal_ends_ends_the_process_and_was_said_to_have_begun(tmp_path: Path) -> None:
+    first, done, last = explore(tmp_path, ("count", "3"), ("count", "10**17"), ("count", "4"), check=False)
+    assert (first, done["value"]["text"], last) == ({"begun": 0}, "3", {"begun": 1})
 
 
 def test_a_statement_shows_something_only_by_the_error_that_it_raises(tmp_path: Path) -> None:

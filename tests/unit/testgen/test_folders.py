@@ -83,6 +83,17 @@ def test_a_data_file_that_a_test_gave_is_exchanged_for_one_of_the_test_to_come()
     assert found[0].fixtures == {"tmp_path"}
 
 
+def test_what_is_read_as_an_archive_is_one_with_a_file_of_a_name_that_is_asked_for() -> None:
+    text = (
+        "def kind(path):\n    names = zipfile.ZipFile(path).namelist()\n    return 'x' if 'a/book.xml' in names else ''"
+    )
+    tree = ast.parse(text)
+    (kind,) = told_by_uses(list_functions(tree, "box.py", "box"), tree)
+    first, second, *_ = [setup for setup, look in written(kind) if look == "kind(str(tmp_path / 'a.txt'))"]
+    assert first == "with ZipFile(tmp_path / 'a.txt', 'w') as archive:\n    archive.writestr('a/book.xml', 'abc')"
+    assert "writestr('a.txt'" in second
+
+
 def test_of_a_method_that_gives_nothing_the_object_is_looked_at() -> None:
     text = (
         "class Box:\n    def __init__(self): self.rows = []\n"

@@ -138,8 +138,8 @@ def test_numbers_that_mean_nothing_are_no_steps(programs: list[FoundScript]) -> 
         assert made_case(found, programs, acts, source()) is None
 
 
-def grow(folder: Path, programs: list[FoundScript]) -> list[Case]:
-    own = source()
+def grow(folder: Path, programs: list[FoundScript], own: Source | None = None) -> list[Case]:
+    own = own or source()
     acts = [*wanted_acts(own, own.gap.covering, []), *asking_acts(own, own.gap.covering), *harvested(programs)]
     asked: dict[str, Any] = {
         "grow": asked_of(own, own.gap, own.gap.covering, acts),
@@ -163,6 +163,35 @@ def test_calls_are_put_after_a_test_until_an_open_line_runs(tmp_path: Path, prog
         exec("\n".join([DOORS, *script.setup]), names)
         exec(script.look, names)
     assert texts == [case.script.text for case in grow(tmp_path, programs) if case.script], "the same each time"
+
+
+SHELF = """\
+class Shelf:
+    def __init__(self):
+        self.items = []
+
+    def put(self, item):
+        self.items.append(item)
+
+    def clear(self):
+        self.items.clear()
+        self.items.extend([])
+"""
+
+
+def test_what_notices_a_fault_keeps_the_steps_that_it_needs(tmp_path: Path) -> None:
+    test = (
+        "from shelf import Shelf\n\ndef test_put():\n    shelf = Shelf()\n    shelf.put('a')\n    assert shelf.items\n"
+    )
+    write_tree(tmp_path, {"shelf.py": SHELF, "test_shelf.py": test})
+    tree, lines = parse_source(SHELF), frozenset({9, 10})
+    mutants = mutants_of(tree, "shelf.py", "shelf", lines)
+    gap = Gap(path="shelf.py", lines=lines, mutants=mutants, changed=lines)
+    functions = list_functions(tree, "shelf.py", "shelf")
+    own = Source(path="shelf.py", module="shelf", tree=tree, gap=gap, entries=(), functions=functions, constructors={})
+    found = grow(tmp_path, read_programs(tmp_path, ["test_shelf.py::test_put"]), own)
+    texts = [case.script.text for case in found if case.script]
+    assert "shelf = Shelf()\nshelf.put('a')\nshelf.clear()\nshelf.items" in texts
 
 
 ALIVE = """

@@ -71,6 +71,14 @@ def declared(fields, computed):
         if name in fields and name in ("price", "total"):
             return name
     return ""
+
+
+def rows(text):
+    before = ""
+    for row in text.splitlines():
+        if before == "head" and row == "mode 100":
+            return row
+        before = row
 """
 
 
@@ -133,10 +141,14 @@ def hunt(folder: Path, case: Case, goal: int, chain: list[int], words: list[str]
     return [row["values"] for row in search(folder, "hunt", {"hunt": given | more, "groups": [[rows]]})]
 
 
-def blocks_in(text: str) -> int:
+def blocks(name: str) -> Any:
     names: dict[str, Any] = {}
     exec(BLOCKS, names)
-    return int(names["blocks"](text))
+    return names[name]
+
+
+def blocks_in(text: str) -> int:
+    return int(blocks("blocks")(text))
 
 
 def test_a_hunt_finds_a_text_that_goes_through_several_states(tmp_path: Path) -> None:
@@ -188,6 +200,19 @@ def test_what_is_special_in_one_row_is_crossed_with_what_leads_another_one_furth
     given = {"texts": ["11 3 2"], "tries": 60}
     found = hunt(tmp_path, case_of("matched", look="matched('5 3 sat')"), 40, [37, 39], [], **given)
     assert ["11 3 sat"] in found
+
+
+def test_a_line_that_is_asked_for_is_put_between_those_of_a_text(tmp_path: Path) -> None:
+    goal = {"goal": 55, "chain": [54], "words": ["mode 100"], "kin": []}
+    found = hunt(tmp_path, case_of("rows", look="rows('head\\nfrom a\\nto b')"), 55, [54], [], goals=[goal], tries=40)
+    assert any(blocks("rows")(values[0]) for values in found)
+
+
+def test_what_takes_a_text_itself_is_begun_with_what_a_file_of_the_tests_holds(tmp_path: Path) -> None:
+    goal = {"goal": 55, "chain": [54], "words": ["mode 100"], "kin": []}
+    given = {"goals": [goal], "texts": ["head\nfrom a\n"], "tries": 60}
+    found = hunt(tmp_path, case_of("rows", look="rows('')"), 55, [54], [], **given)
+    assert any(blocks("rows")(values[0]) for values in found)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ import types
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
-from greenlane_further import (  # type: ignore[import-not-found]  # it lies beside this file inside
+from greenlane_ending import ending, go_on, stopping  # type: ignore[import-not-found]  # it lies beside this file inside
+from greenlane_further import (  # type: ignore[import-not-found]  # as above
     expectation,
     further_looks,
     own_attributes,
@@ -62,6 +63,7 @@ with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PT
     _GIVEN = json.load(_file)
 _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
+_END = "" if "mutants" in _GIVEN else _OUTPUT  # while mutants are tried, what has no end is a fork's own affair
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
 _FILES = Untouched(_GIVEN["project"])
 _AT: dict[str, Any] = {}
@@ -89,7 +91,7 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
     _begin(case, fixtures)
-    with _FILES.kept() as changed, _MEMORY.kept():
+    with ending(case["id"], _END), _FILES.kept() as changed, _MEMORY.kept():
         seen = _observe(case, fixtures)
     if changed:
         seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
@@ -114,7 +116,7 @@ def _describer() -> Describer:
 async def run_in_loop(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     """The same for a script of a test that awaits, in the loop that its plugin runs."""
     _begin(case, fixtures)
-    with _FILES.kept() as changed, _MEMORY.kept():
+    with ending(case["id"], _END), _FILES.kept() as changed, _MEMORY.kept():
         seen = await _follow(case["script"], dict(fixtures), in_loop=True)
     if changed:
         seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
@@ -347,9 +349,8 @@ def _needed(function: Any) -> list[str] | None:
 def _limited() -> Iterator[None]:
     """Processor time and time by the clock for one call."""
 
-    def stop(*_: Any) -> None:
-        raise CallTimeout
-
+    stop = stopping(CallTimeout)
+    go_on()
     previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
     signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
     signal.setitimer(signal.ITIMER_PROF, _allowed[0])

@@ -7,6 +7,7 @@ A look is `[where, attribute, description, view]`; `where` is the `result`, the 
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import importlib
 import json
@@ -26,6 +27,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # it lies besid
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 
 _MAX_LOOKS = 12
+_CONTAINERS = (str, bytes, list, tuple, dict, set, frozenset, collections.deque)
 _UNSEEN = ("entered", "decorated")
 
 
@@ -47,14 +49,14 @@ def further_looks(record: dict[str, Any], outcome: Any, describer: Describer, pr
 
 
 def own_attributes(where: str, value: Any, describer: Describer, project: str) -> list[Any]:
-    """Public attributes and properties of an object whose class is the project's."""
+    """Public attributes and properties of an object whose class is the project's; then what is inside of those that
+    can't be written down."""
     kind = type(value)
-    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
-    if not file.startswith(project + os.sep):
+    if not _is_of_project(kind, project):
         return []
     names = [name for name, _ in public_parts(value)]
     names += [name for name, member in members_of(kind).items() if isinstance(member, property)]
-    found = []
+    found, inside = [], []
     with quietly():
         for name in sorted(set(names)):
             with contextlib.suppress(Exception):  # a property that is of no use now
@@ -63,7 +65,28 @@ def own_attributes(where: str, value: Any, describer: Describer, project: str) -
                 found += [[where, name, shown, ""]] if shown is not None else []
                 if isinstance(item, (list, tuple)) and shown is None:
                     found += [[where, name, seen, view] for view, seen in looks_at_each(item, describer)[:1]]
-    return found[:_MAX_LOOKS]
+                if shown is None:
+                    inside += _inside(where, name, item, describer, project)
+    return [*found, *inside][:_MAX_LOOKS]
+
+
+def _is_of_project(kind: type, project: str) -> bool:
+    file = getattr(sys.modules.get(kind.__module__), "__file__", None) or ""
+    return file.startswith(project + os.sep)
+
+
+def _inside(where: str, name: str, item: Any, describer: Describer, project: str) -> list[Any]:
+    """Of a part: its own parts, if it is a named tuple or an object of the project; how much each container holds."""
+    fields = getattr(item, "_fields", ()) if isinstance(item, tuple) else ()
+    parts = [(field, getattr(item, field)) for field in fields if not field.startswith("_")]
+    parts = parts or (public_parts(item) if _is_of_project(type(item), project) else [])
+    found = []
+    for path, held in [(f"{name}.{part}", held) for part, held in parts] or [(name, item)]:
+        shown, view = described_attribute(held, describer), ""
+        if shown is None and isinstance(held, _CONTAINERS):
+            shown, view = describer.describe(len(held)), "len"
+        found += [[where, path, shown, view]] if shown is not None else []
+    return found
 
 
 def expectation(record: dict[str, Any]) -> dict[str, dict[str, Any]]:

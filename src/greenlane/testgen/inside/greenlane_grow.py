@@ -322,7 +322,7 @@ class Growth:
             there.sort(key=lambda one: one.order)
             if any(self._notices(row, mutant) for row in found[-40:]):
                 continue
-            rows = self._noticing(there[:_LOOKS], mutant)
+            rows = self._noticing([*there[: _LOOKS - 1], *there[_LOOKS - 1 :][-1:]], mutant)
             for _ in range(_MORE if there and not rows else 0):
                 if self._is_late() or rows:
                     break
@@ -339,10 +339,23 @@ class Growth:
                 break
             if all(isinstance(step, int) for step in sequence.steps):
                 continue  # an existing test, which does not notice it
-            for row in self._rows(self._shortest(sequence, set(), mutant.line), mutant.line):
+            short = self._shortest(sequence, set(), mutant.line)
+            for row in self._rows(short, mutant.line):
                 if self._notices(row, mutant):
                     return [row]
+            for row in self._rows(sequence, mutant.line) if short.steps != sequence.steps else ():
+                if self._notices(row, mutant):
+                    return [self._trimmed(row, mutant)]
         return []
+
+    def _trimmed(self, row: dict[str, Any], mutant: Mutant) -> dict[str, Any]:
+        """The row without the steps that it notices the fault without: what was there before the line may matter."""
+        for place in reversed(range(len(row["steps"]))):
+            other = row | {"steps": [*row["steps"][:place], *row["steps"][place + 1 :]]}
+            outcome = "" if self._is_late() else self._outcome(other)
+            if outcome and '"raises"' not in outcome and self._notices(other, mutant):
+                row = other
+        return row
 
     def _notices(self, row: dict[str, Any], mutant: Mutant) -> bool:
         before = self._outcome(row)

@@ -39,6 +39,7 @@ from greenlane_templates import (  # type: ignore[import-not-found]
     begun,
     encoded,
     goal_key,
+    has_lines,
     longest_text,
     mutants_from,
     with_value,
@@ -156,6 +157,9 @@ class Hunt:
         for way in self._ways:
             if not any(lines[number] & way for number in hunting) and len(hunting) < _MAX_TEMPLATES:
                 hunting += [number for number in order if lines[number] & way][:1]
+        pages = [number for number in order if has_lines(self._templates[number].rows[0])]
+        if not set(pages) & {*hunting} and len(hunting) < _MAX_TEMPLATES:
+            hunting += pages[:1]  # of all that reads such a text, what is given it
         self._hunting = len(hunting)
         rest = [number for number in order if number not in hunting]
         self._templates = [self._templates[number] for number in [*hunting, *rest][:_MAX_TEMPLATES]]
@@ -190,7 +194,8 @@ class Hunt:
             if len(self._pending) < _MAX_PENDING:
                 exchanged = proposals.corresponding(entry, self._near, self._met_near)
                 self._pending.extendleft(reversed(list(itertools.islice(exchanged, _EXCHANGES))))
-            self._pending.extendleft(reversed(proposals.akin(entry, self._left())))
+            left = self._left()
+            self._pending.extendleft(reversed([*proposals.akin(entry, left), *proposals.lined(entry, left)]))
             if len(self._crossed) < _MAX_PENDING:
                 self._crossed.extendleft(reversed(list(proposals.crossed(entry, self._nearest()))))
         return entry

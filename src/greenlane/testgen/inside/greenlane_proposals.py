@@ -12,7 +12,7 @@ from typing import Any
 import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie beside this file inside
 from greenlane_templates import Entry, longest_text, with_value  # type: ignore[import-not-found]
 
-_MOST_MARKED, _MOST_AKIN = 1_000, 12
+_MOST_MARKED, _MOST_AKIN, _MOST_LINED, _LINES_A_GOAL = 1_000, 12, 40, 2
 
 Proposal = tuple[int, tuple[Any, ...]]
 
@@ -26,6 +26,20 @@ def marked(entries: Sequence[Entry]) -> Iterator[Proposal]:
     ]
     turns = (one for row in itertools.zip_longest(*rows) for one in row if one is not None)
     return itertools.islice(turns, _MOST_MARKED)
+
+
+def lined(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
+    """The input, where it is a text of several lines that came to all conditions before something open, with a line
+    more of what these ask for."""
+    place = longest_text(entry.values)
+    text = entry.values[place] if place is not None else None
+    if place is None or not isinstance(text, str) or "\n" not in text.strip("\n"):
+        return []
+    near = [goal for goal in goals if goal["chain"] and entry.lines.issuperset(goal["chain"])]
+    words = dict.fromkeys(word for goal in near for word in goal["words"][:_LINES_A_GOAL] if "\n" not in word[:-1])
+    rows = [texts.with_lines(text, word) for word in words]
+    others = [other for row in itertools.zip_longest(*rows) for other in row if other is not None]
+    return [(entry.template, with_value(entry.values, place, other)) for other in others[:_MOST_LINED]]
 
 
 def repeated(entries: Iterable[Entry]) -> Iterator[Proposal]:

@@ -21,7 +21,7 @@ from greenlane_given import Fixtures  # type: ignore[import-not-found]
 from greenlane_mutants import _live_functions, _swaps  # type: ignore[import-not-found]
 
 MAX_TIMEOUTS = 3
-_ENOUGH = 4
+_ENOUGH, _PAGES = 4, 4
 """Calls for which some text ran the file, where none of their own did."""
 _MAX_SEEN = 300
 _EASY = 300
@@ -126,14 +126,24 @@ def begun(
     texts: list[str],
     late: Callable[[], bool],
 ) -> list[Entry]:
-    """What each call ran with the first of its rows that ran anything of the file; where none did, with one of these
-    texts in its longest place. Such a row is its first from now on."""
+    """What each call ran with the first of its rows that ran anything of the file, or with one of these texts, if it is
+    of several lines and leads further: what takes a text itself, not a file, is hunted with best; where none did, with
+    one of these texts in its longest place. Such a row is its first from now on."""
     found: dict[int, Entry] = {}
     for number, template in enumerate(templates):
         entries = (execute(number, row) for row in template.rows if not late())
         first = next((entry for entry in entries if entry is not None and entry.lines), None)
         if first is not None:
             found[number] = first
+    pages = [text for text in texts if "\n" in text.strip("\n")][:_PAGES]
+    for number, template in enumerate(templates):
+        place = longest_text(template.rows[0])
+        if place is None or "\n" in _shown(template.rows[0][place]):
+            continue
+        tried = [execute(number, with_value(template.rows[0], place, text)) for text in pages if not late()]
+        further = [entry for entry in (found.get(number), *tried) if entry is not None and entry.lines]
+        if further:
+            found[number] = max(further, key=lambda entry: len(entry.lines))  # the first of the best
     for text, (number, template) in itertools.product(texts if not found else [], enumerate(templates)):
         place = longest_text(template.rows[0])
         if number in found or place is None or len(found) >= _ENOUGH or late():
@@ -145,6 +155,15 @@ def begun(
         rows = templates[number].rows
         templates[number].rows = [entry.values, *(row for row in rows if row != entry.values)]
     return list(found.values())
+
+
+def _shown(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def has_lines(values: tuple[Any, ...]) -> bool:
+    """Whether it holds a text of several lines."""
+    return any("\n" in _shown(value).strip("\n") for value in values)
 
 
 def longest_text(values: tuple[Any, ...]) -> int | None:

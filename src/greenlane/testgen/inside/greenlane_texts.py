@@ -151,6 +151,16 @@ def _joint(before: str, after: str) -> str:
     return " " if re.match(r"\w", before[-1:]) and re.match(r"\w", after[:1]) else ""
 
 
+def with_lines(text: str, line: str) -> Iterator[str]:
+    """The text with one line more, at any place between its own: what is read row by row has no other places."""
+    rows = text.splitlines(keepends=True)
+    ended = [*rows[:-1], rows[-1].rstrip("\r\n") + "\n"] if rows else []
+    for place in range(len(ended), -1, -1):
+        other = "".join([*ended[:place], line.rstrip("\r\n") + "\n", *ended[place:]])
+        if len(other) <= MAX_TEXT:
+            yield other
+
+
 def with_marks(text: str) -> Iterator[str]:
     """The text with one mark more, between any two of its tokens; each mark in all places before the next."""
     tokens = tokens_of(text)

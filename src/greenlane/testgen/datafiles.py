@@ -1,0 +1,84 @@
+"""What the data files of tests hold, as texts to try: a format that tests read from files stands in none of their
+literals. For `hunt.py`; reads files, runs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.literals import MAX_TEXT, literals
+from greenlane.testgen.reading import read_inside
+from greenlane.testgen.turns import in_turn
+
+_MOST_LISTED, _MOST, _BYTES, _TESTS = 600, 24, 60_000, 40
+_CODE = frozenset({".py", ".pyc", ".pyi", ".so"})
+_NEVER = frozenset({"__pycache__", ".git", ".hg", "node_modules"})
+
+
+def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
+    """The first lines of files that these test files name, of those that lie beside or below them, the shortest files
+    first; and the names of the files beside those, one of each ending before a second."""
+    found: dict[Path, None] = {}
+    others: dict[str, None] = {}
+    listed: dict[Path, list[Path]] = {}
+    for path in list(dict.fromkeys(tests))[:_TESTS]:
+        words = _words_of(tree, tree / path)
+        folder = (tree / path).parent
+        if folder not in listed:
+            listed[folder] = list(_below(folder))
+        named = [(file, word) for word in sorted(words) for file in listed[folder] if _is_named(file, word)]
+        found |= {file: None for file, _ in named}
+        others |= {text: None for text in _beside(named, listed[folder]) if text not in words}
+    texts = (read_inside(tree, file, _BYTES) for file in found)
+    kept = sorted((text for text in texts if text and "\x00" not in text), key=len)
+    return list(in_turn([dict.fromkeys(_beginning(text) for text in kept), others]))[:_MOST]
+
+
+def _beside(named: Sequence[tuple[Path, str]], files: Iterable[Path]) -> Iterator[str]:
+    """Other files of the folders that these lie in, written as a test writes those; of other endings first."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    folders = {file.parent: word.removesuffix(file.name) for file, word in named if word.endswith(file.name)}
+    for file in files:
+        if file.parent in folders:
+            text = f"{folders[file.parent]}{file.name}"
+            rows.setdefault((folders[file.parent], file.suffix), []).append(text)
+    known = {file.suffix for file, _ in named}
+    yield from in_turn(rows[key] for key in sorted(rows, key=lambda key: key[1] in known))
+
+
+def _words_of(tree: Path, file: Path) -> set[str]:
+    """Literals of a test file that may name a file."""
+    try:
+        parsed = parse_source(read_inside(tree, file) or "")
+    except UnreadableSourceError:
+        return set()
+    texts = (value for _, value in literals(parsed) if isinstance(value, str))
+    return {text.removeprefix("./") for text in texts if 2 < len(text) <= MAX_TEXT and "." in text and "\n" not in text}
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    seen = 0
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(set(folders) - _NEVER)
+        for name in sorted(names):
+            seen += 1
+            file = Path(place, name)
+            if file.suffix not in _CODE and not file.is_symlink():
+                yield file
+        if seen > _MOST_LISTED:
+            return
+
+
+def _is_named(file: Path, word: str) -> bool:
+    return f"/{file.as_posix()}".endswith(f"/{word}")
+
+
+def _beginning(text: str) -> str:
+    """As many whole lines as a text may be long."""
+    if len(text) <= MAX_TEXT:
+        return text
+    lines = text[:MAX_TEXT].splitlines(keepends=True)
+    return "".join(lines[:-1]) or text[:MAX_TEXT]

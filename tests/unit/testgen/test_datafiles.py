@@ -1,0 +1,27 @@
+"""Texts of the files that tests name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from greenlane.testgen.datafiles import texts_of_files
+from greenlane.testgen.literals import MAX_TEXT
+
+
+def test_files_that_a_test_names_give_their_first_lines_and_others_nothing(tmp_path: Path) -> None:
+    rows = tmp_path / "tests/rows"
+    rows.mkdir(parents=True)
+    (rows / "short.txt").write_text("head\nmode 1\n")
+    (rows / "long.txt").write_text("a line\n" * 100)
+    (rows / "other.txt").write_text("other\n")
+    (tmp_path / "tests/bytes.bin").write_bytes(b"\xff\xfe")
+    (rows / "outside.txt").symlink_to("/etc/hostname")
+    (tmp_path / "tests/test_a.py").write_text(
+        "def test_a():\n    names = 'rows/short.txt', 'rows/long.txt', 'bytes.bin', 'missing.txt'\n"
+    )
+    (rows / "one.csv").write_text("1,2\n")
+    (rows / "two.csv").write_text("1,2\n")
+    short, named, long, *more = texts_of_files(tmp_path, ["tests/test_a.py", "tests/test_b.py"])
+    assert (named, more) == ("rows/one.csv", ["rows/two.csv", "rows/other.txt"])
+    assert short == "head\nmode 1\n"
+    assert long == "a line\n" * (MAX_TEXT // 7)
