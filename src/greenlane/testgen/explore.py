@@ -124,8 +124,8 @@ class Explorer:
     async def explore(
         self, scene: Scene, cases: Sequence[Case], gap: Gap | None = None, *, again: bool = False
     ) -> list[Observed]:
-        """What comes of these calls, and what of the gap they reach. `again` asks under another hash seed, time zone
-        and order, and measures nothing."""
+        """What comes of these calls, and what of the gap they reach. `again` asks under another hash seed, time zone,
+        order and command line, and measures nothing."""
         if not cases:
             return []
         probe = _Probe(scene, cases)
@@ -135,7 +135,7 @@ class Explorer:
             select=(probe.path,),
             extra=((probe.path, probe.text.encode()),),
             plugin_folders=(_INSIDE,),
-            plugin_input=Given(scene).encode(groups=probe.groups),
+            plugin_input=Given(scene).encode(groups=probe.groups, elsewhere=again),
             hash_seed=4711 if again else 0,
             timezone="Asia/Kathmandu" if again else "UTC",
             reverse=again,

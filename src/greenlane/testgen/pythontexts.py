@@ -138,8 +138,6 @@ from . import a
 from b import *
 ---
 from __future__ import annotations
-
-from greenlane.testgen.reading import parse_text
 ---
 not x and y or z
 ---

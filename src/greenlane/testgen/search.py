@@ -36,6 +36,7 @@ from greenlane.testgen.logged import logged
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
+from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.quarry import functions_around
@@ -212,6 +213,8 @@ class Search:
         functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
+        namesakes = await asyncio.to_thread(self._read_namesakes, functions, files_of(baseline, source))
+        self._gatherer.namesakes = namesakes
         self._gatherer.examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._gatherer.scripts(
@@ -297,9 +300,16 @@ class Search:
         calls = [case for f in functions for case in self._given_to(f)]
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
 
+    def _read_namesakes(self, functions: Iterable[Function], files: Sequence[str]) -> dict[Function, list[CarvedCall]]:
+        """What tests give to others of that name, for functions that none calls."""
+        uncalled = [f for f in functions if not _calls_of([f], self._calls) and not self._of_bases(f)]
+        return {function: namesake_calls(self._scene.tree, files, function) for function in uncalled}
+
     def _given_to(self, function: Function) -> list[Case]:
         """What tests give to a method, whatever its object is."""
-        calls = without_holes(_calls_of([function], self._calls), function)
+        calls = without_holes(_calls_of([function], self._calls), function) or self._gatherer.namesakes.get(
+            function, []
+        )
         return seed_cases(function, calls, 0, _SEEDS, [Receiver(Description(function.owner))]) if function.owner else []
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
@@ -314,7 +324,9 @@ class Search:
             given = given_objects(entry, source.functions, source.tree, source.constructors)
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made, given)
             seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
-            seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
+            if not seeds:
+                alike = namesake_cases(self._gatherer.namesakes.get(entry, ()), entry, rank, receivers)
+                seeds = [*alike, *made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)]
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)

@@ -35,6 +35,9 @@ from greenlane_templates import Goals, Mutant, Seen, Watch, mutants_from  # type
 _MAX_CORPUS, _MAX_STEPS, _MAX_SHOWN = 200, 24, 120
 _MAX_TIMEOUTS = 3
 _HITS, _LOOKS, _ASKED, _MORE = 3, 4, 2, 25
+_SPREAD, _KEPT, _FOR_A_FAULT = 240, 600, 16
+"""Changed calls that are tried on all that tests leave behind before faults are looked for; sequences that are
+remembered for that, and how many of them are held against one fault."""
 _BEFORE = (0, 0, 1, 1, 2, 3)
 """How many calls of other tests come before one that was changed."""
 _PLACES, _MAX_ROWS = 3, 40
@@ -87,13 +90,15 @@ class Growth:
         self._tried: set[Any] = set()
         self._hits: dict[Any, list[Sequence]] = {}
         self._codes: dict[str, Any] = {}
+        self._grown: list[Sequence] = []
+        self._own: list[Sequence] = []
 
     def run(self) -> list[dict[str, Any]]:
         for program in self._programs:
             self._learn(program)
             self._try(program, tuple(range(len(program.statements))))
-        own = list(self._corpus)
-        for sequence in own:
+        self._own = list(self._corpus)
+        for sequence in self._own:
             for step in self._calls_on(sequence, self._wanted, most=_PLACES):
                 if not self._is_over():
                     self._try(sequence.program, (*sequence.steps, step))
@@ -186,6 +191,8 @@ class Growth:
             del hits[_HITS:]
         new = sequence.arcs - self._features
         own = all(isinstance(step, int) for step in steps)
+        if not own and not sequence.failed and len(self._grown) < _KEPT:
+            self._grown.append(sequence)
         if (new or own) and not sequence.failed and len(self._corpus) < _MAX_CORPUS:
             with contextlib.suppress(Exception, CallTimeout), _limited():
                 sequence.alive = alive_in(names, program.names, self._classes())
@@ -314,15 +321,14 @@ class Growth:
     def _for_faults(self) -> list[dict[str, Any]]:
         """For each open fault a sequence that notices it: one that was found, or a further one like it."""
         found: list[dict[str, Any]] = []
-        known = [*(s for hits in self._hits.values() for s in hits), *self._corpus]
+        self._spread()
         for mutant in self._mutants:
             if mutant.number not in self._open:
                 continue
-            there = [s for s in known if mutant.line in self._goals.plain(s.lines) and not s.failed]
-            there.sort(key=lambda one: one.order)
+            there = self._running(mutant)
             if any(self._notices(row, mutant) for row in found[-40:]):
                 continue
-            rows = self._noticing(there[:_LOOKS], mutant)
+            rows = self._noticing(there[:_FOR_A_FAULT], mutant)
             for _ in range(_MORE if there and not rows else 0):
                 if self._is_late() or rows:
                     break
@@ -333,15 +339,37 @@ class Growth:
             found += rows
         return found
 
+    def _spread(self) -> None:
+        """The calls that were changed, on all that tests leave behind: the goals are met by the plainest of it, which
+        mostly shows little."""
+        pairs = [(one, act) for one in range(len(self._own)) for act in range(len(self._wanted))]
+        pairs.sort(key=lambda pair: (sum(pair), pair))  # neither takes all the room
+        middle = (time.process_time() + self._end) / 2
+        for one, act in pairs[:_SPREAD]:
+            for step in self._calls_on(self._own[one], [self._wanted[act]], most=1):
+                if time.process_time() < middle:
+                    self._try(self._own[one].program, (*self._own[one].steps, step))
+
+    def _running(self, mutant: Mutant) -> list[Sequence]:
+        """The sequences that run the line of a fault, those of each way through the file in turn, short ones first."""
+        known = [*(s for hits in self._hits.values() for s in hits), *self._corpus, *self._grown]
+        there = [s for s in known if mutant.line in self._goals.plain(s.lines) and not s.failed]
+        ways: dict[Any, list[Sequence]] = {}
+        for sequence in sorted({id(s): s for s in there}.values(), key=lambda one: one.order):
+            ways.setdefault(sequence.arcs, []).append(sequence)
+        rows = itertools.zip_longest(*ways.values())
+        return [sequence for row in rows for sequence in row if sequence is not None]
+
     def _noticing(self, sequences: list[Sequence], mutant: Mutant) -> list[dict[str, Any]]:
         for sequence in sequences:
             if self._is_late():
                 break
             if all(isinstance(step, int) for step in sequence.steps):
                 continue  # an existing test, which does not notice it
-            for row in self._rows(self._shortest(sequence, set(), mutant.line), mutant.line):
-                if self._notices(row, mutant):
-                    return [row]
+            noticed = [row for row in self._rows(sequence, mutant.line) if self._notices(row, mutant)]
+            if noticed:
+                shorter = self._rows(self._shortest(sequence, set(), mutant.line), mutant.line)
+                return next(([row] for row in shorter if self._notices(row, mutant)), noticed[:1])
         return []
 
     def _notices(self, row: dict[str, Any], mutant: Mutant) -> bool:
