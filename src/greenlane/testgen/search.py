@@ -43,6 +43,7 @@ from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
+from greenlane.testgen.retyped import retyped
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
 from greenlane.testgen.siblings import family_of
@@ -256,7 +257,7 @@ class Search:
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
-        finds = (switched, readied, amended, with_stand_ins, handed, recast)
+        finds = (switched, readied, amended, with_stand_ins, handed, recast, retyped)
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         return in_turn([*rows, *found, inside])
