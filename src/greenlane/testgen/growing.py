@@ -187,7 +187,7 @@ def _required(function: Function) -> list[Param]:
 def _rows(function: Function, calls: Sequence[Case]) -> Iterator[tuple[list[str], frozenset[Import]]]:
     required = _required(function)
     own = [case for case in calls if case.entry == function and not case.fixtures and case.script is None]
-    for case in own[:_ROWS]:
+    for case in [*[case for case in own if case.carved][:_ROWS], *[case for case in own if not case.carved][:_ROWS]]:
         yield [f"{name}={text}" if name else text for name, text in case.arguments], case.imports
     if required:
         yield [f"{p.name}={GIVEN}{n}" if p.keyword_only else f"{GIVEN}{n}" for n, p in enumerate(required)], frozenset()

@@ -1,5 +1,5 @@
-"""What tests give to a method or function of such a name, wherever it is: arguments for one that no test calls. Reads
-files of the tree, runs nothing. Called by `search.py`.
+"""What tests give to a method or function of such a name, wherever it is: arguments for one that hardly a test calls.
+Reads files of the tree, runs nothing. Called by `search.py`.
 
 Classes that are used alike share the names of their methods: `columns.click((10,), "press", 1, 0, 0)` in one test says
 more about `grid.click` than any guess by the name of a parameter.
@@ -21,7 +21,7 @@ from greenlane.testgen.inputs import CarvedCall, Case, Description, Receiver, se
 from greenlane.testgen.reading import parse_text, read_inside
 from greenlane.testgen.turns import in_turn
 
-_FILES, _CALLS, _CASES = 60, 6, 16
+_FILES, _CALLS, _CASES = 60, 8, 16
 _LONGEST = 120
 _KINDS = frozenset({"method", "function", "static", "class"})
 

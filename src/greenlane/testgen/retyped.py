@@ -197,8 +197,9 @@ def _places(text: str) -> Iterator[tuple[ast.AST, ast.expr]]:
 def _places_in(tree: ast.AST) -> Iterator[tuple[ast.AST, ast.expr]]:
     """Where types stand that are said for what is in a class, or given to something: (what holds it, the type)."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.AnnAssign) or (isinstance(node, ast.arg) and node.annotation is not None):
-            yield node, node.annotation
+        said = node.annotation if isinstance(node, ast.AnnAssign | ast.arg) else None
+        if said is not None:
+            yield node, said
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") not in {"isinstance", "issubclass", "cast"}:
             yield from ((node, arg) for arg in node.args if _is_type(arg))
             yield from ((keyword, keyword.value) for keyword in node.keywords if _is_type(keyword.value))

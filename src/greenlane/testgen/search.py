@@ -72,6 +72,8 @@ _MAX_SCRIPTS, _FEWEST_SCRIPTS = 160, 6
 """Scripts of existing tests: so many in the first round, so many at least for a line."""
 _SCRIPTS_A_ROUND = 240
 _TESTS_TO_HUNT = 60
+_FEW_CALLS = 3
+"""Where tests call a function more seldom, it is also given what they give to others of its name."""
 _FROM_EARLIER = 4
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
@@ -302,16 +304,18 @@ class Search:
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
 
     def _read_namesakes(self, functions: Iterable[Function], files: Sequence[str]) -> dict[Function, list[CarvedCall]]:
-        """What tests give to others of that name, for functions that none calls."""
-        uncalled = [f for f in functions if not _calls_of([f], self._calls) and not self._of_bases(f)]
-        return {function: namesake_calls(self._scene.tree, files, function) for function in uncalled}
+        """What tests give to others of that name, for functions that hardly one calls."""
+        counts = {f: len({*_calls_of([f], self._calls)}) or len(self._of_bases(f)) for f in functions}
+        seldom = [function for function, count in counts.items() if count < _FEW_CALLS]
+        return {function: namesake_calls(self._scene.tree, files, function) for function in seldom}
 
     def _given_to(self, function: Function) -> list[Case]:
-        """What tests give to a method, whatever its object is."""
-        calls = without_holes(_calls_of([function], self._calls), function) or self._gatherer.namesakes.get(
-            function, []
-        )
-        return seed_cases(function, calls, 0, _SEEDS, [Receiver(Description(function.owner))]) if function.owner else []
+        """What tests give to a method, or to others of its name, whatever its object is."""
+        if not function.owner:
+            return []
+        calls, objects = _calls_of([function], self._calls), [Receiver(Description(function.owner))]
+        own = seed_cases(function, without_holes(calls, function), 0, _SEEDS, objects)
+        return [*own, *namesake_cases(self._gatherer.namesakes.get(function, ()), function, 0, objects)]
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
@@ -325,15 +329,16 @@ class Search:
             given = given_objects(entry, source.functions, source.tree, source.constructors)
             receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made, given)
             seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
+            alike = namesake_cases(self._gatherer.namesakes.get(entry, ()), entry, rank, receivers)
             if not seeds:
-                alike = namesake_cases(self._gatherer.namesakes.get(entry, ()), entry, rank, receivers)
-                seeds = [*alike, *made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)]
+                made_up = made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
+                seeds, alike = [*alike, *made_up], []
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
-            others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others = [*alike, *staged_cases([*seeds, *variations], world, unittest=unittest)]
             others += with_files([*seeds, *variations])
             others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
