@@ -85,7 +85,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
         "near": sorted(conditions_before(source, left)),
         "ways": [[(f.first, f.last) for f in source.functions if f.name == name] for name in ways],
         "words": words,
-        "texts": [*python_texts(texts, _named_in(source)), *texts],
+        "texts": [*python_texts(texts, _named_in(source), _asked_in(functions)), *texts],
         "numbers": numbers,
     }
 
@@ -98,6 +98,11 @@ def words_for(tree: ast.Module, function: Function) -> list[str]:
 
 def _ranges_changed(source: Source) -> list[tuple[int, int]]:
     return [(f.first, f.last) for f in functions_at(source, source.gap.changed)]
+
+
+def _asked_in(functions: Iterable[Function]) -> list[str]:
+    """What these functions ask of values, classes among it."""
+    return [name for function in functions for name in (*function.kinds, *sorted(function.asks))]
 
 
 def _named_in(source: Source) -> list[str]:
