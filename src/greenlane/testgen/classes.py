@@ -122,14 +122,21 @@ def _package(module: str, path: str) -> str:
 
 
 def _imported(tree: ast.Module, package: str) -> dict[str, str]:
-    """By the name of what looks like a class, the module that it is imported from."""
-    return {
-        alias.name: module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (module := absolute_module(node, package))
-        for alias in node.names
-        if alias.name[:1].isupper() and alias.asname in {None, alias.name}
-    }
+    """By the name of what looks like a class, the module that it is imported from, or named as a part of: `val.Any`
+    after `from shop import validators as val`."""
+    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (module := absolute_module(node, package)):
+            for alias in node.names:
+                modules[alias.asname or alias.name] = f"{module}.{alias.name}"
+                if alias.name[:1].isupper() and alias.asname in {None, alias.name}:
+                    found[alias.name] = module
+        elif isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
+    parts = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr[:1].isupper()]
+    named = {part.attr: module for part in parts if (module := modules.get(ast.unparse(part.value)))}
+    return named | found
 
 
 def absolute_module(node: ast.ImportFrom, package: str) -> str | None:
@@ -151,5 +158,10 @@ def _find(source: str, name: str, read: ReadModule, hops: int) -> tuple[str, str
     path, tree = found
     if any(isinstance(node, ast.ClassDef) and node.name == name for node in tree.body):
         return source, path, tree
-    passed_on = _imported(tree, _package(source, path)).get(name)
-    return _find(passed_on, name, read, hops + 1) if passed_on else None
+    package = _package(source, path)
+    passed_on = _imported(tree, package).get(name)
+    if passed_on:
+        return _find(passed_on, name, read, hops + 1)
+    starred = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
+    there = (_find(absolute_module(node, package) or "", name, read, hops + 1) for node in starred)
+    return next((one for one in there if one is not None), None)
