@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.dispatched import own_words
 from greenlane.testgen.explore import Given
@@ -75,7 +76,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
     named = [word for f in functions for word in (*tables[f], *own_words(f, source.functions))]
     ways = list(dict.fromkeys(function.name for function in functions))
     others = [_words(one.tree, _ranges_changed(one), one.gap.changed)[0] for one in (source, *beside)]
-    words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
+    words = list(dict.fromkeys([*named, *in_turn([words, _tags(source, functions), *others])]))[:_WORDS]
     found = list(in_turn(tables.values()))
     return {
         **watched(source),
@@ -98,6 +99,12 @@ def words_for(tree: ast.Module, function: Function) -> list[str]:
 
 def _ranges_changed(source: Source) -> list[tuple[int, int]]:
     return [(f.first, f.last) for f in functions_at(source, source.gap.changed)]
+
+
+def _tags(source: Source, functions: Sequence[Function]) -> list[str]:
+    """Texts by which classes are found that these functions, or what calls them, ask for."""
+    around = [*functions, *(caller for function in functions for caller in callers_of(function, source.functions))]
+    return [word for function in around for kind in function.kinds for word in source.tags.get(kind, ())]
 
 
 def _asked_in(functions: Iterable[Function]) -> list[str]:

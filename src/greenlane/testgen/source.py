@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 import msgspec
 
@@ -42,6 +43,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     entries: tuple[tuple[int, Function], ...]
     functions: tuple[Function, ...]
     constructors: Constructors
+    tags: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """By class, the texts by which it is found (`classes.py`)."""
 
 
 def read_file(
@@ -79,6 +82,7 @@ def read_file(
             **known_classes.constructors,
             **offered_by(functions, parsed, known_classes.constructors),
         },
+        tags=known_classes.tags,
     )
 
 

@@ -21,6 +21,7 @@ MODULES = {
         @dataclass
         class Row:
             shown: ClassVar[int] = 1
+            tag = "row"
             name: str
 
         @dataclass
@@ -111,6 +112,7 @@ def test_a_class_that_is_named_as_a_part_of_a_module_is_found_where_that_has_it_
     )
     known = imported_classes(ast.parse(source), "shop/fees.py", "shop.fees", read_more)
     assert dict(known.homes) == {"Row": "shop.models"}
+    assert known.tags == {"Row": ("row",)}
     (function,) = with_classes(list_functions(ast.parse(source), "shop/fees.py", "shop.fees"), known)
     assert function.kinds == ("Row", "Foreign")
     assert function.home_of("Row") == "shop.models"
