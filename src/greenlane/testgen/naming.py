@@ -110,7 +110,7 @@ def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
 def called_instead(observed: Observed) -> str:
     """What a script looks at where that is another function's answer: a private function shows in its callers'."""
     case = observed.case
-    if case.script is None:
+    if case.script is None or case.script.look in _PRINTED:
         return ""
     words = set(re.findall(r"\w+", case.script.text))
     try:

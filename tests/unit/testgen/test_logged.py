@@ -6,12 +6,13 @@ import ast
 
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.logged import logged
-from greenlane.testgen.naming import describe_outcome, seen_after
+from greenlane.testgen.naming import called_instead, describe_outcome, seen_after
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
 
+PRINTED = "printed.getvalue()"
 TEXT = """
 def apply(text):
     if not text:
@@ -89,6 +90,15 @@ def test_what_is_printed_before_an_error_is_looked_at_after_it() -> None:
     assert only == redirected
     assert only.splitlines()[0] == "with redirect_stderr(StringIO()) as printed, suppress(SystemExit):"
     assert only.splitlines()[-1] == "printed.getvalue()"
+
+
+def test_what_was_printed_is_told_of_the_call_and_not_of_the_stream() -> None:
+    script = Script(
+        imports=frozenset(), setup=("with redirect_stderr(StringIO()) as printed:\n    main(2)",), look=PRINTED
+    )
+    told = Observed(case=CALL.with_script(script), outcome=Outcome(case=0, kind="value"), lines={})
+    assert describe_outcome(told) == ("", "prints this")
+    assert called_instead(told) == ""
 
 
 def test_what_is_printed_before_a_crash_is_not() -> None:
