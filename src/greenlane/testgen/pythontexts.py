@@ -12,6 +12,7 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence, Set
 
 from greenlane.testgen.reading import parse_text
+from greenlane.testgen.turns import in_turn
 
 _FEWEST, _SHARE = 5, 0.5
 """So many texts that are programs, and so large a share of those that are no single word, make a project one that
@@ -176,7 +177,8 @@ def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[st
     kinds |= {kind for word in words if len(fields.get(word, ())) <= _MOST_NAMED for kind in fields.get(word, ())}
     found = [text for text in (one.strip("\n") + "\n" for one in _PROGRAMS.split("---\n")) if kinds & _kinds_of(text)]
     nested = _nested(texts, kinds, kinds | _kinds_named(around))
-    return [*found, *(f"def f():\n{textwrap.indent(text, '    ')}" for text in found), *nested]
+    within = (f"def f():\n{textwrap.indent(text, '    ')}" for text in found)
+    return list(in_turn([[*found, *within], nested]))
 
 
 def _kinds_named(words: Iterable[str]) -> set[str]:
