@@ -23,13 +23,16 @@ from greenlane.testgen.turns import in_turn
 
 _FILES, _CALLS, _CASES = 60, 8, 16
 _LONGEST = 120
+_COMMON = (str, bytes, list, dict, set, tuple)
 _KINDS = frozenset({"method", "function", "static", "class"})
 
 
 def namesake_calls(tree: Path, files: Iterable[str], function: Function) -> list[CarvedCall]:
     """Calls in these test files of anything that is named like this function and takes as much, as calls of it: with
-    plain values alone, the usual ones first. None of what has a leading underscore, or no parameters."""
-    if function.kind not in _KINDS or function.name.startswith("_") or not function.params:
+    plain values alone, the usual ones first. None of what has a leading underscore, no parameters, or a name that
+    texts and containers have as well: most calls of `get` are of something else."""
+    common = any(hasattr(kind, function.name) for kind in _COMMON)
+    if function.kind not in _KINDS or function.name.startswith("_") or not function.params or common:
         return []
     found: Counter[tuple[tuple[str | None, str], ...]] = Counter()
     for file in list(files)[:_FILES]:

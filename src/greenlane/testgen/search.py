@@ -332,7 +332,7 @@ class Search:
             alike = namesake_cases(self._gatherer.namesakes.get(entry, ()), entry, rank, receivers)
             if not seeds:
                 made_up = made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
-                seeds, alike = [*alike, *made_up], []
+                seeds, alike = list(in_turn([alike, made_up])), []
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)

@@ -19,6 +19,7 @@ from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.inputs import CarvedCall, Script
 from greenlane.testgen.scripts import FoundScript
+from greenlane.testgen.turns import in_turn
 from greenlane.testgen.views import as_written
 
 _ROWS = 6
@@ -53,7 +54,7 @@ def swap_calls(
         seen = [(n, _as_call(n)) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in shown]
         for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *seen, *held]:
             shared = _shared(like, places.get(_called(like, entry), ()), entry)
-            for arguments in [*_of_namesakes(alike, entry, shared), *_rows(like, entry, texts)]:
+            for arguments in in_turn([_rows(like, entry, texts), _of_namesakes(alike, entry, shared)]):
                 changed = ast.unparse(_with_call(tree, _whole(tree, call, entry), _call(like, entry, arguments)))
                 rows = [changed if number == place else row for number, row in enumerate(texts)]
                 imports = found.script.imports
