@@ -54,6 +54,10 @@ def together(text):
     raise ExceptionGroup(text, [ValueError()])
 
 
+def program():
+    return sys.argv[0].replace("\\\\", "/").split("/")[-1], len(sys.argv)
+
+
 def crash(text):
     try:
         return int(text)
@@ -139,7 +143,7 @@ def test_probe(case):
 """
 
 
-def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
+def explore(folder: Path, *calls: tuple[str, str], elsewhere: bool = False) -> list[dict[str, Any]]:
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_probe.py").write_text(PROBE)
     (folder / "kit.py").write_text(KIT)
@@ -151,6 +155,7 @@ def explore(folder: Path, *calls: tuple[str, str]) -> list[dict[str, Any]]:
         for n, (name, text) in enumerate(calls)
     ]  # fmt: skip
     given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests"), "modules": ["tool"]}
+    given["elsewhere"] = elsewhere
     (folder / "input").write_text(json.dumps(given))
     environment = {
         "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
@@ -169,6 +174,14 @@ def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_
         "raises", ["builtins", "SystemExit"], True, "3",
     )  # fmt: skip
     assert asked["kind"] == "unusable"
+
+
+def test_the_command_line_of_this_very_run_is_another_one_the_second_time(tmp_path: Path) -> None:
+    (first,) = explore(tmp_path, ("program", ""))
+    (tmp_path / "output").unlink()
+    (again,) = explore(tmp_path, ("program", ""), elsewhere=True)
+    assert first["value"]["text"] == "('__main__.py', 5)"
+    assert again["value"]["text"] == "('greenlane-again', 1)"
 
 
 def test_a_statement_shows_something_only_by_the_error_that_it_raises(tmp_path: Path) -> None:

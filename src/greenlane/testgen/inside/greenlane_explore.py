@@ -60,6 +60,8 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
+if _GIVEN.get("elsewhere"):
+    sys.argv[:] = [os.path.join(os.path.dirname(sys.argv[0]), "greenlane-again")]  # noqa: PTH118, PTH120 - plain and early
 _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
 _MEMORY = Memory(_GIVEN["project"], _GIVEN["tests"])
