@@ -47,19 +47,22 @@ def asserted(test: ast.expr, expected: Set[str] = frozenset()) -> ast.expr:
 
 
 def expected_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
-    """Names that these statements give a literal, and do nothing else with if it could be changed: `fixed = "a b"`."""
+    """Names that these statements give a literal once, and do nothing else with if it could be changed: `fixed = "a"`.
+    One that stands for nothing yet (`found = None`) waits for something."""
     given: dict[str, ast.expr] = {}
     used: dict[str, int] = {}
+    stored: dict[str, int] = {}
     for node in statements:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             given[node.targets[0].id] = node.value
-        for part in ast.walk(node):
-            if isinstance(part, ast.Name):
-                used[part.id] = used.get(part.id, 0) + 1
+        for part in (one for one in ast.walk(node) if isinstance(one, ast.Name)):
+            used[part.id] = used.get(part.id, 0) + 1
+            stored[part.id] = stored.get(part.id, 0) + isinstance(part.ctx, ast.Store)
     return frozenset(
         name
         for name, value in given.items()
-        if _is_fixed(value) and (isinstance(value, ast.Constant) or used[name] == 1)
+        if _is_fixed(value) and stored[name] == 1 and (used[name] == 1 or isinstance(value, ast.Constant))
+        if not isinstance(value, ast.Constant) or (value.value is not None and not isinstance(value.value, bool))
     )
 
 
