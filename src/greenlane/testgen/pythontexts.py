@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from greenlane.testgen.reading import parse_text
 from greenlane.testgen.turns import in_turn
 
-_FEWEST, _SHARE = 5, 0.5
+_FEWEST, _SHARE, _MANY = 5, 0.5, 40
 """So many texts that are programs, and so large a share of those that are no single word, make a project one that
-works on programs."""
+works on programs; or very many, whatever else there is."""
 _IN_PROGRAMS, _MOST_NESTED, _LONGEST = 3, 240, 400
 """An expression is put into so many programs for each kind of place; so many programs in all, no longer ones."""
 _HOLDING = {
@@ -227,7 +227,7 @@ def _with_each(tree: ast.AST, holder: ast.AST, field: str, old: ast.expr, forms:
 def _are_programs(texts: Sequence[str]) -> bool:
     longer = [text for text in texts if re.search(r"\w\W+\w", text)]
     programs = sum(_is_program(text) for text in longer)
-    return programs >= _FEWEST and programs >= len(longer) * _SHARE
+    return programs >= _MANY or (programs >= _FEWEST and programs >= len(longer) * _SHARE)
 
 
 def _is_program(text: str) -> bool:

@@ -31,6 +31,8 @@ from greenlane.testgen.turns import in_turn
 _WORDS, _TEXTS, _NUMBERS = 120, 400, 24
 _ASKED = 3
 _PATTERNS, _LONGEST_WORD = 8, 40
+_OPENING = (":", "(", "[", "{")
+"""Signs after which a line further in belongs to the one before."""
 _FILES, _BYTES = 40, 600_000
 
 
@@ -225,4 +227,6 @@ def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
 
 def _dedented(text: str) -> str:
     first, sign, rest = text.partition("\n")
+    if first.rstrip().endswith(_OPENING):
+        return text.rstrip(" ")
     return (first.strip(" ") + sign + textwrap.dedent(rest)).lstrip("\n").rstrip(" ")
