@@ -193,15 +193,15 @@ def _nested(texts: Sequence[str], wanted: Set[str], known: Set[str]) -> list[str
     inside = [_HOLDING[kind] % one for one in plain for kind in sorted(known & _HOLDING.keys())]
     forms = list(dict.fromkeys([*plain, *inside]))
     counts: dict[tuple[str, str, str], int] = {}
-    found: dict[str, None] = {}
+    rows: dict[tuple[str, str, str], list[str]] = {}
     for text in sorted(dict.fromkeys(texts), key=lambda one: (len(one), one)) if forms else ():
         parsed = _parsed(text) if len(text) <= _LONGEST and _is_program(text) else None
         for holder, field, old in _places(parsed) if parsed is not None else ():
             place = (type(holder).__name__, field, type(old).__name__)
             counts[place] = counts.get(place, 0) + 1
             if parsed is not None and place[2] in known and counts[place] <= _IN_PROGRAMS:
-                found.update(dict.fromkeys(_with_each(parsed, holder, field, old, forms)))
-    return list(found)[:_MOST_NESTED]
+                rows.setdefault(place, []).extend(_with_each(parsed, holder, field, old, forms))
+    return list(dict.fromkeys(in_turn(rows.values())))[:_MOST_NESTED]
 
 
 def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, ast.expr]]:
