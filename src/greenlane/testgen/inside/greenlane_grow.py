@@ -35,7 +35,7 @@ from greenlane_templates import Goals, Mutant, Seen, Watch, mutants_from  # type
 _MAX_CORPUS, _MAX_STEPS, _MAX_SHOWN = 200, 24, 120
 _MAX_TIMEOUTS = 3
 _HITS, _LOOKS, _ASKED, _MORE = 3, 4, 2, 25
-_SPREAD, _KEPT, _FOR_A_FAULT = 240, 600, 16
+_SPREAD, _KEPT, _FOR_A_FAULT = 400, 600, 60
 """Changed calls that are tried on all that tests leave behind before faults are looked for; sequences that are
 remembered for that, and how many of them are held against one fault."""
 _BEFORE = (0, 0, 1, 1, 2, 3)
@@ -63,6 +63,7 @@ class Sequence:
         self.arcs = frozenset(seen.arcs)
         self.lines = frozenset(line for _, line in seen.arcs)
         self.alive: list[tuple[tuple[Any, ...], Any]] = []
+        self.told: list[tuple[dict[str, Any], str]] | None = None
 
     @property
     def order(self) -> tuple[Any, ...]:
@@ -342,12 +343,13 @@ class Growth:
     def _spread(self) -> None:
         """The calls that were changed, on all that tests leave behind: the goals are met by the plainest of it, which
         mostly shows little."""
-        pairs = [(one, act) for one in range(len(self._own)) for act in range(len(self._wanted))]
+        plain = [number for number in self._wanted if not self._places[number]]
+        pairs = [(one, act) for one in range(len(self._own)) for act in range(len(plain))]
         pairs.sort(key=lambda pair: (sum(pair), pair))  # neither takes all the room
-        middle = (time.process_time() + self._end) / 2
-        for one, act in pairs[:_SPREAD]:
-            for step in self._calls_on(self._own[one], [self._wanted[act]], most=1):
-                if time.process_time() < middle:
+        last, most = time.process_time() * 0.4 + self._end * 0.6, len(self._tried) + _SPREAD
+        for one, act in pairs:
+            for step in self._calls_on(self._own[one], [plain[act]], most=1):
+                if time.process_time() < last and len(self._tried) < most:
                     self._try(self._own[one].program, (*self._own[one].steps, step))
 
     def _running(self, mutant: Mutant) -> list[Sequence]:
@@ -366,11 +368,20 @@ class Growth:
                 break
             if all(isinstance(step, int) for step in sequence.steps):
                 continue  # an existing test, which does not notice it
-            noticed = [row for row in self._rows(sequence, mutant.line) if self._notices(row, mutant)]
+            told = self._told(sequence)
+            with mutant:
+                noticed = [row for row, before in told if before != self._outcome(row)]
             if noticed:
                 shorter = self._rows(self._shortest(sequence, set(), mutant.line), mutant.line)
-                return next(([row] for row in shorter if self._notices(row, mutant)), noticed[:1])
+                found = [row for row in shorter if self._notices(row, mutant)]
+                return [*found, *(row | {"line": mutant.line} for row in noticed)][:1]
         return []
+
+    def _told(self, sequence: Sequence) -> list[tuple[dict[str, Any], str]]:
+        """The looks at a sequence, with what each shows without a fault."""
+        if sequence.told is None:
+            sequence.told = [(row, self._outcome(row)) for row in self._rows(sequence, 0)]
+        return sequence.told
 
     def _notices(self, row: dict[str, Any], mutant: Mutant) -> bool:
         before = self._outcome(row)
