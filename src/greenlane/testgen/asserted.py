@@ -7,7 +7,7 @@ import builtins
 import copy
 import re
 import unittest
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 _SELF_LOOKS = {name for name in dir(unittest.TestCase) if re.match("assert(?!_|Raises|Warns|Logs|NoLogs)", name)} | {
     "assertEquals", "assertItemsEqual",
@@ -32,16 +32,38 @@ def done(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
             yield from [cleaned] if cleaned is not None else []
 
 
-def asserted(test: ast.expr) -> ast.expr:
+def asserted(test: ast.expr, expected: Set[str] = frozenset()) -> ast.expr:
+    """What an assertion looks at. `expected` are names that stand for what is expected (`expected_names`)."""
     if isinstance(test, ast.Compare) and len(test.ops) == 1:
         left, right = test.left, test.comparators[0]
-        fixed = _is_fixed(left) or (isinstance(left, ast.Name) and not isinstance(right, ast.Constant))
+        named = isinstance(left, ast.Name) and isinstance(right, ast.Call | ast.Attribute)
         if isinstance(test.ops[0], ast.Eq | ast.Is | ast.NotEq | ast.IsNot):
-            return right if fixed and isinstance(right, ast.Call | ast.Attribute) and not _is_fixed(right) else left
+            turned = (named or _is_fixed(left, expected)) and not _is_fixed(right, expected)
+            return right if turned else left
         return test
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        return asserted(test.operand)
+        return asserted(test.operand, expected)
     return test
+
+
+def expected_names(statements: Iterable[ast.stmt]) -> frozenset[str]:
+    """Names that these statements give a literal once, and do nothing else with if it could be changed: `fixed = "a"`.
+    One that stands for nothing yet (`found = None`) waits for something."""
+    given: dict[str, ast.expr] = {}
+    used: dict[str, int] = {}
+    stored: dict[str, int] = {}
+    for node in statements:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            given[node.targets[0].id] = node.value
+        for part in (one for one in ast.walk(node) if isinstance(one, ast.Name)):
+            used[part.id] = used.get(part.id, 0) + 1
+            stored[part.id] = stored.get(part.id, 0) + isinstance(part.ctx, ast.Store)
+    return frozenset(
+        name
+        for name, value in given.items()
+        if _is_fixed(value) and stored[name] == 1 and (used[name] == 1 or isinstance(value, ast.Constant))
+        if not isinstance(value, ast.Constant) or (value.value is not None and not isinstance(value.value, bool))
+    )
 
 
 def printed(look: ast.expr) -> ast.expr:
@@ -50,13 +72,15 @@ def printed(look: ast.expr) -> ast.expr:
     return look.args[0] if isinstance(look, ast.Call) and alone and isinstance(look.args[0], ast.Call) else look
 
 
-def self_look(node: ast.expr) -> ast.expr | None:
-    """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first."""
+def self_look(node: ast.expr, expected: Set[str] = frozenset()) -> ast.expr | None:
+    """What `self.assertEqual(...)` and its like look at: the argument that holds a call, else the first that is more
+    than literals and names for them (`expected`)."""
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
     if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
         return None
-    given = [a for a in node.args[:2] if not _is_fixed(a)] or node.args
+    two = [a for a in node.args[:2] if not _is_fixed(a)]
+    given = [a for a in two if not _is_fixed(a, expected)] or two or node.args
     calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
     return (calls or given)[0]
 
@@ -98,9 +122,9 @@ def without_asserts(node: ast.stmt) -> ast.stmt | None:
     return cleaned if len(busy) > 1 else None
 
 
-def _is_fixed(node: ast.expr) -> bool:
-    """Whether it is made of literals alone: it is what is expected."""
-    return all(hasattr(builtins, n.id) for n in ast.walk(node) if isinstance(n, ast.Name))
+def _is_fixed(node: ast.expr, expected: Set[str] = frozenset()) -> bool:
+    """Whether it is made of literals, or names for them, alone: it is what is expected."""
+    return all(hasattr(builtins, n.id) or n.id in expected for n in ast.walk(node) if isinstance(n, ast.Name))
 
 
 def begun_anew(statements: Sequence[ast.stmt]) -> list[int]:

@@ -24,6 +24,8 @@ _MAX_HOPS = 3
 """A package's `__init__` may pass on what another passes on."""
 _MAX_CLASSES, _MAX_BASES = 40, 5
 _NONE: Mapping[str, tuple[Param, ...]] = MappingProxyType({})
+_NONE_SAID: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+_LONGEST_TAG = 24
 
 
 class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,8 @@ class KnownClasses(msgspec.Struct, frozen=True, kw_only=True):
     constructors: Mapping[str, tuple[Param, ...]]
     choices: Mapping[str, tuple[str, ...]]
     homes: tuple[tuple[str, str], ...]
+    tags: Mapping[str, tuple[str, ...]] = _NONE_SAID
+    """Texts that stand in the bodies of these classes, and of the module's own: by what they are found, mostly."""
 
 
 def list_constructors(tree: ast.Module, known: Mapping[str, tuple[Param, ...]] = _NONE) -> dict[str, tuple[Param, ...]]:
@@ -88,6 +92,7 @@ def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule)
     constructors: dict[str, tuple[Param, ...]] = {}
     choices: dict[str, tuple[str, ...]] = {}
     homes: dict[str, str] = {}
+    tags = tags_of(tree)
     own = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
     asked = [(source, name) for name, source in _imported(tree, _package(module, path)).items() if name not in own]
     for source, name in asked:  # which grows by what they need
@@ -95,6 +100,7 @@ def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule)
         if found is None:
             continue
         homes[name], where, parsed = found
+        tags |= {kind: words for kind, words in tags_of(parsed).items() if kind == name}
         if members := enumerations(parsed).get(name):
             choices[name] = members
             continue
@@ -102,7 +108,17 @@ def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule)
         near = _imported(parsed, _package(homes[name], where))
         words = {word for param in constructors[name] for word in re.findall(r"\b[A-Z]\w*", param.annotation)}
         asked += [(near.get(word, homes[name]), word) for word in sorted(words - own)]
-    return KnownClasses(constructors=constructors, choices=choices, homes=tuple(homes.items()))
+    return KnownClasses(constructors=constructors, choices=choices, homes=tuple(homes.items()), tags=tags)
+
+
+def tags_of(tree: ast.Module) -> dict[str, tuple[str, ...]]:
+    """Short texts that the classes of a module bind: `tag = "include"`."""
+    found: dict[str, tuple[str, ...]] = {}
+    for node in (one for one in tree.body if isinstance(one, ast.ClassDef)):
+        values = [part.value for part in node.body if isinstance(part, ast.Assign | ast.AnnAssign)]
+        texts = [v.value for v in values if isinstance(v, ast.Constant) and isinstance(v.value, str)]
+        found[node.name] = tuple(text for text in texts if 0 < len(text) <= _LONGEST_TAG)
+    return found
 
 
 def with_classes(functions: Iterable[Function], known: KnownClasses) -> tuple[Function, ...]:
@@ -122,14 +138,21 @@ def _package(module: str, path: str) -> str:
 
 
 def _imported(tree: ast.Module, package: str) -> dict[str, str]:
-    """By the name of what looks like a class, the module that it is imported from."""
-    return {
-        alias.name: module
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ImportFrom) and (module := absolute_module(node, package))
-        for alias in node.names
-        if alias.name[:1].isupper() and alias.asname in {None, alias.name}
-    }
+    """By the name of what looks like a class, the module that it is imported from, or named as a part of: `val.Any`
+    after `from shop import validators as val`."""
+    found: dict[str, str] = {}
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (module := absolute_module(node, package)):
+            for alias in node.names:
+                modules[alias.asname or alias.name] = f"{module}.{alias.name}"
+                if alias.name[:1].isupper() and alias.asname in {None, alias.name}:
+                    found[alias.name] = module
+        elif isinstance(node, ast.Import):
+            modules |= {alias.asname or alias.name: alias.name for alias in node.names}
+    parts = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr[:1].isupper()]
+    named = {part.attr: module for part in parts if (module := modules.get(ast.unparse(part.value)))}
+    return named | found
 
 
 def absolute_module(node: ast.ImportFrom, package: str) -> str | None:
@@ -151,5 +174,10 @@ def _find(source: str, name: str, read: ReadModule, hops: int) -> tuple[str, str
     path, tree = found
     if any(isinstance(node, ast.ClassDef) and node.name == name for node in tree.body):
         return source, path, tree
-    passed_on = _imported(tree, _package(source, path)).get(name)
-    return _find(passed_on, name, read, hops + 1) if passed_on else None
+    package = _package(source, path)
+    passed_on = _imported(tree, package).get(name)
+    if passed_on:
+        return _find(passed_on, name, read, hops + 1)
+    starred = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]
+    there = (_find(absolute_module(node, package) or "", name, read, hops + 1) for node in starred)
+    return next((one for one in there if one is not None), None)

@@ -355,8 +355,9 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
         if isinstance(part, ast.Call) and getattr(part.func, "id", "") == "isinstance" and len(part.args) == 2
     ]
     said = [a.annotation for a in (*node.args.args, *node.args.kwonlyargs) if a.annotation is not None]
-    names = [n.id for expression in (*asked, *said) for n in ast.walk(expression) if isinstance(n, ast.Name)]
-    return tuple(dict.fromkeys(names))
+    parts = [n for one in (*asked, *said) for n in ast.walk(one) if isinstance(n, ast.Name | ast.Attribute)]
+    held = {id(n.value) for n in parts if isinstance(n, ast.Attribute)}  # `datetime.date` asks for a `date`
+    return tuple(dict.fromkeys(n.id if isinstance(n, ast.Name) else n.attr for n in parts if id(n) not in held))
 
 
 def _asked(node: FunctionNode) -> Iterator[str]:

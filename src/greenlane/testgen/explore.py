@@ -130,8 +130,9 @@ class Explorer:
     async def explore(
         self, scene: Scene, cases: Sequence[Case], gap: Gap | None = None, *, again: bool = False
     ) -> list[Observed]:
-        """What comes of these calls, and what of the gap they reach. `again` asks under another hash seed, time zone
-        and order, and measures nothing. A call that ends the run is made no more, and the others once more."""
+        """What comes of these calls, and what of the gap they reach. `again` asks under another hash seed, time zone,
+        order and command line, and measures nothing. A call that ends the run is made no more, and the others once
+        more."""
         found: list[Observed] = []
         for _ in range(_MOST_ENDED):
             if not (cases := self._endless.without(cases)):

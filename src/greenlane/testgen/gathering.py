@@ -5,7 +5,7 @@ Called by `search.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 
 import msgspec
@@ -15,7 +15,7 @@ from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import CarvedCall, Case
 from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
@@ -34,7 +34,8 @@ _TESTS_TO_HUNT = 60
 
 
 class Gatherer:
-    """Scripts for one file. `examples` are of its documentation."""
+    """Scripts for one file. `examples` are of its documentation; `namesakes`, by function, calls of others of its
+    name, where no test calls it."""
 
     def __init__(
         self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, beside: Sequence[Source] = ()
@@ -45,6 +46,7 @@ class Gatherer:
         self._strangers: list[str] | None = None
         """Tests of modules beside this one, where none runs it."""
         self.examples: list[Case] = []
+        self.namesakes: Mapping[Function, Sequence[CarvedCall]] = {}
 
     async def scripts(self, gap: Gap, lines: Sequence[int], share: int) -> list[Case]:
         """What existing tests do around these lines, a script for each look, so many for each line."""
@@ -95,7 +97,7 @@ class Gatherer:
             swap_modules(script, self._source) if self._strangers else (),
             swap_words(script, function, functions),
             swap_classes(script, function, self._source.tree),
-            swap_calls(script, function, functions),
+            swap_calls(script, function, functions, self.namesakes.get(function, ())),
             attach(script, function, kept),
         )
 

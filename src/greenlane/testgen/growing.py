@@ -28,6 +28,7 @@ from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Targets, line_of
+from greenlane.testgen.turns import in_turn
 from greenlane.testgen.views import as_written
 
 _PROGRAMS = 40
@@ -148,16 +149,17 @@ def wanted_acts(source: Source, left: Targets, calls: Sequence[Case]) -> list[Ac
     around = functions_around(source, left)
     names = {f.name for f in around}
     callers = [f for f in source.functions if f.owner is not None and f.calls & names and f not in around]
-    found: dict[str, Act] = {}
+    rows = []
     for function in (*around, *callers):
         if function.asynchronous or function.private or function.kind not in {"method", "property", "function"}:
             continue
         own = frozenset({(source.module, function.name)} if function.owner is None else ())
-        for arguments, imports in _rows(function, calls):
-            text = _call(function, arguments)
-            family = _family(source, function.owner)
-            if text:
-                found.setdefault(text, Act(text=text, imports=imports | own, of=family, wanted=True))
+        family = _family(source, function.owner)
+        given = [(_call(function, arguments), imports | own) for arguments, imports in _rows(function, calls)]
+        rows.append([Act(text=text, imports=needs, of=family, wanted=True) for text, needs in given if text])
+    found: dict[str, Act] = {}
+    for act in in_turn(rows):
+        found.setdefault(act.text, act)
     return list(found.values())
 
 
@@ -187,7 +189,7 @@ def _required(function: Function) -> list[Param]:
 def _rows(function: Function, calls: Sequence[Case]) -> Iterator[tuple[list[str], frozenset[Import]]]:
     required = _required(function)
     own = [case for case in calls if case.entry == function and not case.fixtures and case.script is None]
-    for case in own[:_ROWS]:
+    for case in [*[case for case in own if case.carved][:_ROWS], *[case for case in own if not case.carved][:_ROWS]]:
         yield [f"{name}={text}" if name else text for name, text in case.arguments], case.imports
     if required:
         yield [f"{p.name}={GIVEN}{n}" if p.keyword_only else f"{GIVEN}{n}" for n, p in enumerate(required)], frozenset()

@@ -222,8 +222,15 @@ def is_harmless(description: Description) -> bool:
         isinstance(node, _ALLOWED)
         and (not isinstance(node, ast.Name) or node.id in names)
         and (not isinstance(node, ast.Attribute) or not node.attr.startswith("__"))
+        and (not isinstance(node, ast.FormattedValue) or _is_plain(node, description.fixtures))
         for node in ast.walk(tree)
     )
+
+
+def _is_plain(held: ast.FormattedValue, fixtures: Sequence[str]) -> bool:
+    """Whether it is a fixture alone that is put into a text, as it is: `f"{tmp_path}/a"`."""
+    name = held.value.id if isinstance(held.value, ast.Name) else ""
+    return name in fixtures and held.conversion == -1 and held.format_spec is None
 
 
 def seed_cases(
@@ -245,6 +252,12 @@ def seed_cases(
     cases += _from_examples(entry, rank)
     unique = {case.key: case for case in cases}
     return sorted(unique.values(), key=lambda c: (len(c.fixtures), c.length, c.key))[:limit]
+
+
+def calls_of(functions: Iterable[Function], calls: Iterable[CarvedCall]) -> list[CarvedCall]:
+    """Those of the calls that are of these functions."""
+    places = tuple(f"/{function.path}:{function.line}" for function in functions)
+    return [call for call in calls if call.target.endswith(places)]
 
 
 def pool_of(functions: Iterable[Function], calls: Iterable[CarvedCall]) -> dict[str, tuple[Description, ...]]:

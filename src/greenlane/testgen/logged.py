@@ -1,8 +1,13 @@
-"""Calls that show nothing but what they log: the same with a look at that. Pure; for `search.py`.
+"""Calls that show nothing but what they log or print, perhaps before an error: the same with a look at that. Pure; for
+`search.py`.
 
 rule.apply(commit)                           with patch("logging.Logger.warning") as warning:
                                      ->          rule.apply(commit)
                                              warning.call_args.args
+
+main(["--unknown"])                          with pytest.raises(SystemExit):
+                                     ->          main(["--unknown"])
+                                             capsys.readouterr().err
 """
 
 from __future__ import annotations
@@ -11,13 +16,13 @@ import ast
 import itertools
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.inputs import MAX_STATEMENT, Case
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets, line_of
@@ -29,48 +34,95 @@ _LEVELS = {
     "critical": "critical", "fatal": "critical", "log": "log",
 }  # fmt: skip
 """By the method that is called, the one that it ends up in."""
+_STREAMS = {"out": "stdout", "err": "stderr"}
 _LOGGER = re.compile(r"(?:(?:^|[._])(?:log|logger|logging)(?:\(\))?|\bgetLogger\(.*\))$", re.IGNORECASE | re.DOTALL)
 
 
 def logged(observed: Sequence[Observed], source: Source, left: Targets, *, unittest: bool) -> list[Case]:
-    """What ran an open line and a call of a logger in the same function, with a look at what was logged; `unittest`:
+    """What ran an open line and logged or printed something in the same function, with a look at that; `unittest`:
     without fixtures."""
     rows: dict[tuple[int, str], list[Case]] = {}
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
-        calls = dict(_log_calls(source.tree, function.first, function.last)) if function is not None else {}
+        calls = dict(_telling(source.tree, function.first, function.last)) if function is not None else {}
         for place in sorted(calls, key=lambda place: (abs(place - line), place)):
             lines = {line, place}
-            near = [o.case for o in observed if lines <= o.lines.get(source.path, frozenset())]
-            near.sort(key=lambda case: case.plainness)
-            made = (other for case in near for other in _with_look(case, calls[place], unittest=unittest))
+            near = [o for o in observed if lines <= o.lines.get(source.path, frozenset())]
+            near.sort(key=lambda one: one.case.plainness)
+            made = (other for one in near for other in _with_look(one, calls[place], unittest=unittest))
             rows.setdefault((place, calls[place]), []).extend(itertools.islice(made, _CALLS))
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
 
 
-def _log_calls(tree: ast.Module, first: int, last: int) -> Iterator[tuple[int, str]]:
-    """The lines of a function on which something is logged, with the level."""
+def _telling(tree: ast.Module, first: int, last: int) -> Iterator[tuple[int, str]]:
+    """The lines of a function on which something is logged, with the level, or printed, with the stream."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and first <= node.lineno <= last:
+        if not isinstance(node, ast.Call) or not first <= node.lineno <= last:
+            continue
+        called = ast.unparse(node.func)
+        if called == "print":
+            files = [ast.unparse(k.value) for k in node.keywords if k.arg == "file"] or ["sys.stdout"]
+            yield from ((node.lineno, stream) for stream, name in _STREAMS.items() if files == [f"sys.{name}"])
+        elif called in {"sys.stdout.write", "sys.stderr.write"}:
+            yield node.lineno, called.split(".")[1].removeprefix("std")
+        elif isinstance(node.func, ast.Attribute):
             level = _LEVELS.get(node.func.attr)
             if level is not None and _LOGGER.search(ast.unparse(node.func.value)):
                 yield node.lineno, level
 
 
-def _with_look(case: Case, level: str, *, unittest: bool) -> Iterator[Case]:
+def _with_look(one: Observed, told: str, *, unittest: bool) -> Iterator[Case]:
+    case, script = one.case, as_script(one.case)
     if case.entry.asynchronous and case.script is None:
         return
-    script = as_script(case)
-    if re.search(rf"\b(?:{level}|caplog|patch)\b", script.text):
+    if re.search(rf"\b(?:{told}|{_STREAMS.get(told, told)}|caplog|capsys|redirect_\w+|patch)\b", script.text):
         return  # it looks at it itself
+    error = _error_of(one)
+    if one.outcome.kind == "raises" and error is None:
+        return
     if not unittest:
-        setup = ("caplog.set_level('DEBUG')", *script.setup, script.look)
-        other = msgspec.structs.replace(script, setup=setup, look="caplog.messages")
-        yield case.with_script(other, case.fixtures | {"caplog"})
-    block = f"with patch('logging.Logger.{level}') as {level}:\n{textwrap.indent(script.look, '    ')}"
-    imports = script.imports | {("unittest.mock", "patch")}
-    for look in (f"{level}.call_args.args", f"{level}.call_args.args[0]"):
-        other = msgspec.structs.replace(script, setup=(*script.setup, block), look=look, imports=imports)
-        if len(block) <= MAX_STATEMENT:
-            yield case.with_script(other)
+        fixture = "capsys" if told in _STREAMS else "caplog"
+        done, imports = _in_block([], script.look, error, "pytest.raises", ("pytest", ""))
+        setup = (*(["caplog.set_level('DEBUG')"] if fixture == "caplog" else ()), *script.setup, done)
+        look = f"capsys.readouterr().{told}" if told in _STREAMS else "caplog.messages"
+        yield from _made(case, script, setup, look, imports, fixture)
+    if told in _STREAMS:
+        heads, looks = [f"redirect_{_STREAMS[told]}(StringIO()) as printed"], ["printed.getvalue()"]
+        needs: set[Import] = {("contextlib", f"redirect_{_STREAMS[told]}"), ("io", "StringIO")}
+    else:
+        heads, looks = (
+            [f"patch('logging.Logger.{told}') as {told}"],
+            [f"{told}.call_args.args", f"{told}.call_args.args[0]"],
+        )
+        needs = {("unittest.mock", "patch")}
+    done, imports = _in_block(heads, script.look, error, "suppress", ("contextlib", "suppress"))
+    for look in looks:
+        yield from _made(case, script, (*script.setup, done), look, needs | imports)
+
+
+def _error_of(one: Observed) -> tuple[str, str] | None:
+    """The class of the error that it ends with, if somebody raised that on purpose and a test can name it."""
+    outcome = one.outcome
+    told = outcome.kind == "raises" and outcome.deliberate and outcome.importable
+    return outcome.error if told and outcome.error is not None and "." not in outcome.error[1] else None
+
+
+def _in_block(
+    heads: Sequence[str], done: str, error: tuple[str, str] | None, bears: str, needs: Import
+) -> tuple[str, set[Import]]:
+    """A statement inside of these, and of what bears the error that it ends with; with what that imports."""
+    own = {error} if error is not None and error[0] != "builtins" else set[Import]()
+    heads = [*heads, *([f"{bears}({error[1]})"] if error is not None else ())]
+    text = f"with {', '.join(heads)}:\n{textwrap.indent(done, '    ')}" if heads else done
+    return text, own | ({needs} if error is not None else set())
+
+
+def _made(
+    case: Case, script: Script, setup: Sequence[str], look: str, imports: Iterable[Import], *fixtures: str
+) -> Iterator[Case]:
+    if all(len(text) <= MAX_STATEMENT for text in setup):
+        imports = script.imports | {*imports}
+        yield case.with_script(
+            msgspec.structs.replace(script, setup=tuple(setup), look=look, imports=imports), case.fixtures | {*fixtures}
+        )

@@ -54,13 +54,23 @@ def made_receivers(
             found[one.key] = one
     if found:
         ordered = sorted(found.values(), key=lambda r: (len(r.history), len(r.made.text), r.key))
-        plain = [r for r in ordered if not r.history][:_RECEIVERS]
+        plain = _of_each_make([r for r in ordered if not r.history])[:_RECEIVERS]
         return [*plain, *[r for r in ordered if r.history][: 2 * _RECEIVERS - len(plain)]]
     if made:
         return list(made)
     own = [Receiver(one) for one in objects_of(entry.owner, entry, constructors)]
     demands = any(param.default is None for param in constructors.get(entry.owner, ()))
     return list(in_turn([given, own])) if demands else [*own, *given]
+
+
+def _of_each_make(receivers: Sequence[Receiver]) -> list[Receiver]:
+    """One of each make before a second: an empty `Row([])` behaves like another one, `Row([Button("a")])` otherwise."""
+    makes: dict[frozenset[str], list[Receiver]] = {}
+    for receiver in receivers:
+        nodes = ast.walk(parse_expression(receiver.made.text))
+        called = frozenset(ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call))
+        makes.setdefault(called, []).append(receiver)
+    return list(in_turn(makes.values()))
 
 
 def objects_of(name: str, entry: Function, constructors: Constructors, depth: int = 0) -> list[Description]:

@@ -22,6 +22,8 @@ _STAND_IN = re.compile(r"(?:^|\breturn )(\w+(?:\.\w+)*)\.(called|(?:call|await)_
 _MAX_NAMED, _MAX_VALUE = 24, 40
 """Characters of a value that a name holds, and a sentence."""
 
+_PRINTED = frozenset({"capsys.readouterr().out", "capsys.readouterr().err", "printed.getvalue()"})
+
 
 def describe_outcome(observed: Observed) -> tuple[str, str]:
     """What the call does, as words for a name and as a sentence part: `is zero`, `returns \\`0\\``."""
@@ -77,6 +79,8 @@ def _handed_on(script: Script | None) -> tuple[str, str] | None:
     last = last[:-1] if last[1:] and last[-1].startswith("asyncio.run(") else last
     if last and last[-1] == "caplog.messages":
         return "", "logs this"
+    if last and last[-1] in _PRINTED:
+        return "", "prints this"
     seen = _STAND_IN.search(last[-1]) if last else None
     return None if seen is None else ("", f"{'calls' if seen[2] == 'called' else 'gives this to'} `{seen[1]}`")
 
@@ -106,7 +110,7 @@ def _value_words(text: str, *, listed: bool) -> tuple[str, str]:
 def called_instead(observed: Observed) -> str:
     """What a script looks at where that is another function's answer: a private function shows in its callers'."""
     case = observed.case
-    if case.script is None:
+    if case.script is None or case.script.look in _PRINTED:
         return ""
     words = set(re.findall(r"\w+", case.script.text))
     try:

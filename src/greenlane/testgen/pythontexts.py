@@ -9,13 +9,23 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from greenlane.testgen.reading import parse_text
+from greenlane.testgen.turns import in_turn
 
-_FEWEST, _SHARE = 5, 0.5
+_FEWEST, _SHARE, _MANY = 5, 0.5, 40
 """So many texts that are programs, and so large a share of those that are no single word, make a project one that
-works on programs."""
+works on programs; or very many, whatever else there is."""
+_IN_PROGRAMS, _MOST_NESTED, _LONGEST = 3, 240, 400
+"""An expression is put into so many programs for each kind of place; so many programs in all, no longer ones."""
+_HOLDING = {
+    "Attribute": "%s.b", "Call": "%s()", "Subscript": "%s[0]", "Tuple": "(%s, c)", "List": "[%s, c]", "Set": "{%s}",
+    "Dict": "{'a': %s}", "BinOp": "(%s + 1)", "UnaryOp": "(-%s)", "BoolOp": "(%s or c)", "Compare": "(%s == 1)",
+    "IfExp": "(%s if c else d)", "Lambda": "(lambda c: %s)", "ListComp": "[c for c in %s]", "NamedExpr": "(c := %s)",
+    "SetComp": "{c for c in %s}", "GeneratorExp": "(c for c in %s)", "JoinedStr": "f'{%s}'", "Starred": "[*%s]",
+}  # fmt: skip
+"""By kind, an expression of it around another one."""
 _MOST_NAMED = 3
 """A field of so many kinds of nodes at most says something of the kind."""
 
@@ -138,8 +148,6 @@ from . import a
 from b import *
 ---
 from __future__ import annotations
-
-from greenlane.testgen.reading import parse_text
 ---
 not x and y or z
 ---
@@ -158,23 +166,68 @@ def f(x):
 """Each shows one construct or a few that belong together."""
 
 
-def python_texts(texts: Sequence[str], words: Iterable[str]) -> list[str]:
+def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[str] = ()) -> list[str]:
     """Programs with the constructs that these words of the code name (by kind of node, `MATCHAS` or `visit_MatchAs`,
-    or by a field of few kinds), each also within a function; nothing unless these texts of the tests are programs."""
+    or by a field of few kinds), each also within a function; then the tests' own with expressions of these kinds in
+    them, also inside of others that the words `around` name. Nothing unless these texts of the tests are programs."""
     if not _are_programs(texts):
         return []
-    asked = {re.sub(r"[^a-z]", "", form) for word in words for form in (word.lower(), word.lower().partition("_")[2])}
-    fields = _fields()
-    kinds = {kind for kind in dir(ast) if kind.lower() in asked}
+    fields, words = _fields(), list(words)
+    kinds = _kinds_named(words)
     kinds |= {kind for word in words if len(fields.get(word, ())) <= _MOST_NAMED for kind in fields.get(word, ())}
     found = [text for text in (one.strip("\n") + "\n" for one in _PROGRAMS.split("---\n")) if kinds & _kinds_of(text)]
-    return [*found, *(f"def f():\n{textwrap.indent(text, '    ')}" for text in found)]
+    nested = _nested(texts, kinds, kinds | _kinds_named(around))
+    within = (f"def f():\n{textwrap.indent(text, '    ')}" for text in found)
+    return list(in_turn([[*found, *within], nested]))
+
+
+def _kinds_named(words: Iterable[str]) -> set[str]:
+    asked = {re.sub(r"[^a-z]", "", form) for word in words for form in (word.lower(), word.lower().partition("_")[2])}
+    return {kind for kind in dir(ast) if kind.lower() in asked}
+
+
+def _nested(texts: Sequence[str], wanted: Set[str], known: Set[str]) -> list[str]:
+    """The programs with expressions of the `wanted` kinds in places where one of a `known` kind stands, alone and
+    inside of another known one: where `except Error:` is read, `except a().b:` may be read otherwise."""
+    plain = [_HOLDING[kind] % "a" for kind in sorted(wanted & _HOLDING.keys())]
+    inside = [_HOLDING[kind] % one for one in plain for kind in sorted(known & _HOLDING.keys())]
+    forms = list(dict.fromkeys([*plain, *inside]))
+    counts: dict[tuple[str, str, str], int] = {}
+    rows: dict[tuple[str, str, str], list[str]] = {}
+    for text in sorted(dict.fromkeys(texts), key=lambda one: (len(one), one)) if forms else ():
+        parsed = _parsed(text) if len(text) <= _LONGEST and _is_program(text) else None
+        for holder, field, old in _places(parsed) if parsed is not None else ():
+            place = (type(holder).__name__, field, type(old).__name__)
+            counts[place] = counts.get(place, 0) + 1
+            if parsed is not None and place[2] in known and counts[place] <= _IN_PROGRAMS:
+                rows.setdefault(place, []).extend(_with_each(parsed, holder, field, old, forms))
+    return list(dict.fromkeys(in_turn(rows.values())))[:_MOST_NESTED]
+
+
+def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, ast.expr]]:
+    """Expressions that are read, with what holds them and as what."""
+    for holder in ast.walk(tree):
+        for field, value in ast.iter_fields(holder):
+            for node in value if isinstance(value, list) else [value]:
+                if isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", None), ast.Load | None):
+                    yield holder, field, node
+
+
+def _with_each(tree: ast.AST, holder: ast.AST, field: str, old: ast.expr, forms: Sequence[str]) -> Iterator[str]:
+    before = getattr(holder, field)
+    for form in forms:
+        new = ast.Name(id=form, ctx=ast.Load())  # it is written as it stands
+        setattr(holder, field, [new if one is old else one for one in before] if isinstance(before, list) else new)
+        text = ast.unparse(tree)
+        if _parsed(text) is not None:
+            yield f"{text}\n"
+    setattr(holder, field, before)
 
 
 def _are_programs(texts: Sequence[str]) -> bool:
     longer = [text for text in texts if re.search(r"\w\W+\w", text)]
     programs = sum(_is_program(text) for text in longer)
-    return programs >= _FEWEST and programs >= len(longer) * _SHARE
+    return programs >= _MANY or (programs >= _FEWEST and programs >= len(longer) * _SHARE)
 
 
 def _is_program(text: str) -> bool:

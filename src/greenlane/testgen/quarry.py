@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.dispatched import own_words
 from greenlane.testgen.explore import Given
@@ -30,6 +31,8 @@ from greenlane.testgen.turns import in_turn
 _WORDS, _TEXTS, _NUMBERS = 120, 400, 24
 _ASKED = 3
 _PATTERNS, _LONGEST_WORD = 8, 40
+_OPENING = (":", "(", "[", "{")
+"""Signs after which a line further in belongs to the one before."""
 _FILES, _BYTES = 40, 600_000
 
 
@@ -75,7 +78,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
     named = [word for f in functions for word in (*tables[f], *own_words(f, source.functions))]
     ways = list(dict.fromkeys(function.name for function in functions))
     others = [_words(one.whole, _ranges_changed(one), one.gap.changed)[0] for one in (source, *beside)]
-    words = list(dict.fromkeys([*named, *in_turn([words, *others])]))[:_WORDS]
+    words = list(dict.fromkeys([*named, *in_turn([words, _tags(source, functions), *others])]))[:_WORDS]
     found = list(in_turn(tables.values()))
     return {
         **watched(source),
@@ -85,7 +88,7 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
         "near": sorted(conditions_before(source, left)),
         "ways": [[(f.first, f.last) for f in source.functions if f.name == name] for name in ways],
         "words": words,
-        "texts": [*python_texts(texts, _named_in(source)), *texts],
+        "texts": [*python_texts(texts, _named_in(source), _asked_in(functions)), *texts],
         "numbers": numbers,
     }
 
@@ -98,6 +101,17 @@ def words_for(tree: ast.Module, function: Function) -> list[str]:
 
 def _ranges_changed(source: Source) -> list[tuple[int, int]]:
     return [(f.first, f.last) for f in functions_at(source, source.gap.changed)]
+
+
+def _tags(source: Source, functions: Sequence[Function]) -> list[str]:
+    """Texts by which classes are found that these functions, or what calls them, ask for."""
+    around = [*functions, *(caller for function in functions for caller in callers_of(function, source.functions))]
+    return [word for function in around for kind in function.kinds for word in source.tags.get(kind, ())]
+
+
+def _asked_in(functions: Iterable[Function]) -> list[str]:
+    """What these functions ask of values, classes among it."""
+    return [name for function in functions for name in (*function.kinds, *sorted(function.asks))]
 
 
 def _named_in(source: Source) -> list[str]:
@@ -231,4 +245,6 @@ def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
 
 def _dedented(text: str) -> str:
     first, sign, rest = text.partition("\n")
+    if first.rstrip().endswith(_OPENING):
+        return text.rstrip(" ")
     return (first.strip(" ") + sign + textwrap.dedent(rest)).lstrip("\n").rstrip(" ")

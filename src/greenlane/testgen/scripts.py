@@ -17,7 +17,15 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.asserted import asserted, begun_anew, done, printed, self_look, without_asserts
+from greenlane.testgen.asserted import (
+    asserted,
+    begun_anew,
+    done,
+    expected_names,
+    printed,
+    self_look,
+    without_asserts,
+)
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
@@ -291,31 +299,36 @@ class TestFile:
 
 
 def _looks(
-    body: Sequence[ast.stmt], setup: list[ast.stmt], raising: Set[str] = frozenset()
+    body: Sequence[ast.stmt],
+    setup: list[ast.stmt],
+    raising: Set[str] = frozenset(),
+    around: Sequence[ast.stmt] = (),
 ) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
     """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`. `raising` are
-    names that stand for an expected error."""
+    names that stand for an expected error; `around` is what was done before the block that the body is of."""
     for node in body:
+        expected = expected_names([*around, *setup])
         if isinstance(node, ast.Assert):
-            shown = asserted(node.test)
+            shown = asserted(node.test, expected)
             yield shown, setup
             setup += done_to_files(shown, setup)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue
         elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
-            look = self_look(node.value)
+            look = self_look(node.value, expected)
             if look is not None:
                 yield look, setup
                 setup += done_to_files(look, setup)
         elif isinstance(node, ast.With) and any(_expects_error(item.context_expr, raising) for item in node.items):
             others = [item for item in node.items if not _expects_error(item.context_expr, raising)]
             held = ast.copy_location(ast.With(items=others, body=node.body), node)
-            yield from _looks([held] if others else node.body, list(setup), raising)
+            yield from _looks([held] if others else node.body, list(setup), raising, around)
         else:
             if isinstance(node, ast.Try) and not is_around(node):  # and an assertion on the error, perhaps
-                yield from _looks(node.body, list(setup), raising)
+                yield from _looks(node.body, list(setup), raising, around)
             if isinstance(node, ast.With | ast.AsyncWith) or is_around(node):
-                yield from ((ast.Name(id=INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in _looks_inside(node))
+                held_in = _looks_inside(node, [*around, *setup])
+                yield from ((ast.Name(id=INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in held_in)
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             told = not is_written_out(node) and not sets_scene(node) and not (value and _expects_error(value, raising))
             if value is not None and isinstance(unawaited(value), ast.Call) and told:
@@ -330,9 +343,10 @@ def _expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:
     return "raises" in ast.unparse(node).lower() or (isinstance(node, ast.Name) and node.id in named)
 
 
-def _looks_inside(node: ast.With | ast.AsyncWith | ast.Try) -> Iterator[ast.stmt]:
-    """The same block for each look in it, with no more than that needs, and the look given a name."""
-    for look, before in _looks(node.body, []):
+def _looks_inside(node: ast.With | ast.AsyncWith | ast.Try, around: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The same block for each look in it, with no more than that needs, and the look given a name; `around` is what
+    was done before it."""
+    for look, before in _looks(node.body, [], around=around):
         stored = ast.Assign(targets=[ast.Name(id=INSIDE, ctx=ast.Store())], value=look)
         named = isinstance(look, ast.Name) and look.id == INSIDE  # by a block in this one
         made = copy.copy(node)

@@ -30,12 +30,13 @@ from greenlane.testgen.handed import handed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
-from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, pool_of, seed_cases
+from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, calls_of, pool_of, seed_cases
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.logged import logged
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
+from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.pretended import pretended
@@ -43,6 +44,7 @@ from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
 from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
+from greenlane.testgen.retyped import retyped
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
 from greenlane.testgen.settled import settled_cases
@@ -73,6 +75,8 @@ _MAX_SCRIPTS, _FEWEST_SCRIPTS = 160, 6
 """Scripts of existing tests: so many in the first round, so many at least for a line."""
 _SCRIPTS_A_ROUND = 240
 _TESTS_TO_HUNT = 60
+_FEW_CALLS = 3
+"""Where tests call a function more seldom, it is also given what they give to others of its name."""
 _FROM_EARLIER = 4
 _CANDIDATES, _A_TARGET = 160, (2, 8)
 """Calls that mutants are tried on: so many for each open line and branch, so many in all."""
@@ -212,6 +216,8 @@ class Search:
         functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
         self._pool = pool_of(functions, self._calls)
+        namesakes = await asyncio.to_thread(self._read_namesakes, functions, files_of(baseline, source))
+        self._gatherer.namesakes = namesakes
         self._gatherer.examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
         lines = sorted({line_of(target) for target in self.gap.covering})
         scripts = await self._gatherer.scripts(
@@ -253,7 +259,7 @@ class Search:
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
-        finds = (switched, readied, amended, with_stand_ins, handed, recast)
+        finds = (switched, readied, amended, with_stand_ins, handed, recast, retyped)
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
@@ -299,30 +305,42 @@ class Search:
         calls = [case for f in functions for case in self._given_to(f)]
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
 
+    def _read_namesakes(self, functions: Iterable[Function], files: Sequence[str]) -> dict[Function, list[CarvedCall]]:
+        """What tests give to others of that name, for functions that hardly one calls."""
+        counts = {f: len({*calls_of([f], self._calls)}) or len(self._of_bases(f)) for f in functions}
+        seldom = [function for function, count in counts.items() if count < _FEW_CALLS]
+        return {function: namesake_calls(self._scene.tree, files, function) for function in seldom}
+
     def _given_to(self, function: Function) -> list[Case]:
-        """What tests give to a method, whatever its object is."""
-        calls = without_holes(_calls_of([function], self._calls), function)
-        return seed_cases(function, calls, 0, _SEEDS, [Receiver(Description(function.owner))]) if function.owner else []
+        """What tests give to a method, or to others of its name, whatever its object is."""
+        if not function.owner:
+            return []
+        calls, objects = calls_of([function], self._calls), [Receiver(Description(function.owner))]
+        own = seed_cases(function, without_holes(calls, function), 0, _SEEDS, objects)
+        return [*own, *namesake_cases(self._gatherer.namesakes.get(function, ()), function, 0, objects)]
 
     def _first_round(self, entries: Sequence[tuple[int, Function]], most: int) -> list[Case]:
         """The calls that tests make of these functions, or made-up ones, each with its variations."""
         source, calls, rows = self._source, self._calls, list[list[Case]]()
         share = most // max(len(entries), 1)
         for rank, entry in entries:
-            own = _calls_of([entry], calls) or self._of_bases(entry)
+            own = calls_of([entry], calls) or self._of_bases(entry)
             family = family_of(source.tree, entry.owner)
             siblings = [f for f in source.functions if f.owner in family and f.kind == "method"]
             made = self._constructed(entry, calls)
             given = given_objects(entry, source.functions, source.tree, source.constructors)
-            receivers = made_receivers(entry, _calls_of(siblings, calls), source.constructors, made, given)
+            receivers = made_receivers(entry, calls_of(siblings, calls), source.constructors, made, given)
             seeds = seed_cases(entry, without_holes(own, entry), rank, _SEEDS if own else share // 4, receivers)
-            seeds = seeds or made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
+            alike = namesake_cases(self._gatherer.namesakes.get(entry, ()), entry, rank, receivers)
+            if not seeds:
+                made_up = made_up_calls(entry, rank, max(share // 8, 6), receivers, source.constructors)
+                seeds, alike = list(in_turn([alike, made_up])), []
             limit = max(share // max(len(seeds), 1), _FEWEST_VARIATIONS)
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
-            others = staged_cases([*seeds, *variations], world, unittest=unittest)
+            others = [*alike, *staged_cases([*seeds, *variations], world, unittest=unittest)]
             others += with_files([*seeds, *variations])
             others += subclassed_cases([*seeds, *variations], source.tree)
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
@@ -331,13 +349,13 @@ class Search:
     def _of_bases(self, entry: Function) -> list[CarvedCall]:
         """Calls of what a method overrides, as calls of it."""
         known = overridden(entry, self._source.functions, self._source.tree)
-        return as_if_on(entry.owner or "", entry.module, _calls_of(known, self._calls))
+        return as_if_on(entry.owner or "", entry.module, calls_of(known, self._calls))
 
     def _constructed(self, entry: Function, calls: Sequence[CarvedCall]) -> list[Receiver]:
         """Objects of a method's class from what tests gave to its `__init__`."""
         family = family_of(self._source.tree, entry.owner)
         inits = [f for name in family for f in self._source.functions if f.kind == "init" and f.owner == name]
-        return [receiver for init in inits for receiver in constructed(_calls_of([init], calls), init, entry)]
+        return [receiver for init in inits for receiver in constructed(calls_of([init], calls), init, entry)]
 
     def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
         """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant
@@ -376,8 +394,3 @@ class Search:
             seen = await self._explorer.explore(self._scene, others, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, others, again=True))
         return found
-
-
-def _calls_of(functions: Sequence[Function], calls: Sequence[CarvedCall]) -> list[CarvedCall]:
-    places = {f"/{function.path}:{function.line}" for function in functions}
-    return [call for call in calls if any(call.target.endswith(place) for place in places)]

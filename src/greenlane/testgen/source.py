@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 import msgspec
 
@@ -45,6 +46,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     constructors: Constructors
     borrowed: tuple[ast.Assign, ...] = ()
     """Constants of other modules that this one names, on line 0."""
+    tags: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    """By class, the texts by which it is found (`classes.py`)."""
 
     @property
     def whole(self) -> ast.Module:
@@ -90,6 +93,7 @@ def read_file(
             **known_classes.constructors,
             **offered_by(functions, parsed, known_classes.constructors),
         },
+        tags=known_classes.tags,
     )
 
 

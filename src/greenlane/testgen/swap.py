@@ -10,15 +10,16 @@ from __future__ import annotations
 import ast
 import copy
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
-from greenlane.testgen.code import Function
+from greenlane.testgen.code import Function, Param
 from greenlane.testgen.guesses import guess_values
-from greenlane.testgen.inputs import Script
+from greenlane.testgen.inputs import CarvedCall, Script
 from greenlane.testgen.scripts import FoundScript
+from greenlane.testgen.turns import in_turn
 from greenlane.testgen.views import as_written
 
 _ROWS = 6
@@ -30,9 +31,13 @@ _GATHERING = frozenset({"list", "sorted", "set", "tuple", "len"})
 _COMPARING = frozenset({"__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
-def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> Iterator[FoundScript]:
-    """The script with one call of a function of `kin` (of the same class, or the same module) made one of `entry`."""
+def swap_calls(
+    found: FoundScript, entry: Function, kin: Sequence[Function], alike: Sequence[CarvedCall] = ()
+) -> Iterator[FoundScript]:
+    """The script with one call of a function of `kin` (of the same class, or the same module) made one of `entry`;
+    `alike` are calls of others of its name."""
     own = [f for f in kin if f.owner == entry.owner and f != entry]
+    places = {f.name: f.places for f in own}
     names = {f.name for f in own if not f.name.startswith("__")}
     shown = {f.name for f in own if f.kind == "property"}
     called = entry.owner is not None and any(f.name == "__call__" for f in own)
@@ -48,7 +53,8 @@ def swap_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) -> 
         held = [(n, _as_method(n)) for n in calls if called and _is_held(n, found.script)]
         seen = [(n, _as_call(n)) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in shown]
         for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *seen, *held]:
-            for arguments in _rows(like, entry, texts):
+            shared = _shared(like, places.get(_called(like, entry), ()), entry)
+            for arguments in in_turn([_rows(like, entry, texts), _of_namesakes(alike, entry, shared)]):
                 changed = ast.unparse(_with_call(tree, _whole(tree, call, entry), _call(like, entry, arguments)))
                 rows = [changed if number == place else row for number, row in enumerate(texts)]
                 imports = found.script.imports
@@ -143,6 +149,24 @@ def _rows(call: ast.Call, entry: Function, texts: Sequence[str]) -> Iterator[lis
         pools.append([*fitting, *guessed[:_GUESSES]])
     for row in itertools.islice(itertools.product(*pools), _ROWS):
         yield [_parsed(value) for value in row]
+
+
+def _shared(call: ast.Call, places: Sequence[Param], entry: Function) -> dict[str, ast.expr]:
+    """What the call gives to parameters that the entry has as well."""
+    given = {param.name: value for param, value in zip(places, call.args, strict=False)}
+    given |= {keyword.arg: keyword.value for keyword in call.keywords if keyword.arg is not None}
+    return {param.name: given[param.name] for param in entry.places if param.name in given}
+
+
+def _of_namesakes(
+    alike: Sequence[CarvedCall], entry: Function, shared: Mapping[str, ast.expr]
+) -> Iterator[list[ast.expr]]:
+    """What others of its name are given by place, with what is `shared` in its place."""
+    for call in alike:
+        values = [_parsed(value.text) for value in call.positional if value is not None]
+        if values and len(values) == len(call.positional) and not call.keywords:
+            named = zip(entry.places, values, strict=False)
+            yield [shared.get(param.name, value) for param, value in named]
 
 
 def _literals(texts: Sequence[str]) -> list[str]:

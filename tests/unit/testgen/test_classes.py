@@ -21,6 +21,7 @@ MODULES = {
         @dataclass
         class Row:
             shown: ClassVar[int] = 1
+            tag = "row"
             name: str
 
         @dataclass
@@ -98,3 +99,20 @@ def test_options_that_an_init_hands_on_are_those_of_its_base() -> None:
     made = list_constructors(ast.parse(textwrap.dedent(source)))
     assert [(param.name, param.keyword_only) for param in made["Optional"]] == [("strict", True), ("error", True)]
     assert [param.name for param in made["Silent"]] == ["kind"]
+
+
+def test_a_class_that_is_named_as_a_part_of_a_module_is_found_where_that_has_it_from() -> None:
+    modules = {**MODULES, "shop.all": ("shop/all.py", "from .models import *")}
+
+    def read_more(name: str) -> tuple[str, ast.Module] | None:
+        return (modules[name][0], ast.parse(textwrap.dedent(modules[name][1]))) if name in modules else None
+
+    source = (
+        "from . import all as every\nimport sys\n\ndef fee(row):\n    return isinstance(row, (every.Row, sys.Foreign))"
+    )
+    known = imported_classes(ast.parse(source), "shop/fees.py", "shop.fees", read_more)
+    assert dict(known.homes) == {"Row": "shop.models"}
+    assert known.tags == {"Row": ("row",)}
+    (function,) = with_classes(list_functions(ast.parse(source), "shop/fees.py", "shop.fees"), known)
+    assert function.kinds == ("Row", "Foreign")
+    assert function.home_of("Row") == "shop.models"

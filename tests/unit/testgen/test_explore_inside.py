@@ -58,6 +58,10 @@ def together(text):
     raise ExceptionGroup(text, [ValueError()])
 
 
+def program():
+    return sys.argv[0].replace("\\\\", "/").split("/")[-1], len(sys.argv)
+
+
 def crash(text):
     try:
         return int(text)
@@ -152,7 +156,7 @@ def test_probe(case, tmp_path):
 """
 
 
-def explore(folder: Path, *calls: tuple[str, str], check: bool = True) -> list[dict[str, Any]]:
+def explore(folder: Path, *calls: tuple[str, str], check: bool = True, again: bool = False) -> list[dict[str, Any]]:
     (folder / "tool.py").write_text(TOOL)
     (folder / "test_probe.py").write_text(PROBE)
     (folder / "kit.py").write_text(KIT)
@@ -164,6 +168,7 @@ def explore(folder: Path, *calls: tuple[str, str], check: bool = True) -> list[d
         for n, (name, text) in enumerate(calls)
     ]  # fmt: skip
     given = {"groups": [cases], "project": str(folder), "tests": str(folder / "tests"), "modules": ["tool"]}
+    given["again"] = again
     (folder / "input").write_text(json.dumps(given))
     environment = {
         "GREENLANE_INPUT": str(folder / "input"), "GREENLANE_OUTPUT": str(folder / "output"), "PATH": os.defpath,
@@ -188,6 +193,14 @@ def test_what_ends_the_program_is_an_error_that_is_meant_and_what_waits_for_the_
 def test_a_call_that_no_signal_ends_ends_the_process_and_was_said_to_have_begun(tmp_path: Path) -> None:
     first, done, last = explore(tmp_path, ("count", "3"), ("count", "10**17"), ("count", "4"), check=False)
     assert (first, done["value"]["text"], last) == ({"begun": 0}, "3", {"begun": 1})
+
+
+def test_the_command_line_of_this_very_run_is_another_one_the_second_time(tmp_path: Path) -> None:
+    (first,) = explore(tmp_path, ("program", ""))
+    (tmp_path / "output").unlink()
+    (again,) = explore(tmp_path, ("program", ""), again=True)
+    assert first["value"]["text"] == "('__main__.py', 5)"
+    assert again["value"]["text"] == "('greenlane-again', 1)"
 
 
 def test_a_statement_shows_something_only_by_the_error_that_it_raises(tmp_path: Path) -> None:

@@ -112,6 +112,12 @@ def test_looks_at_parts_of_what_one_call_gave_are_of_one_kind() -> None:
     assert [called_in(one) for one in templates if one is not None] == ["blocks", "blocks", "width"]
 
 
+def test_a_block_in_a_text_stays_one_and_the_indent_of_the_test_goes(tmp_path: Path) -> None:
+    block, told = "def f():\n    return 1", "first\n    second"
+    (tmp_path / "test_a.py").write_text(f"a.run({block!r}, {told!r})\n")
+    assert list_texts(tmp_path, ["test_a.py"]) == [block, "first\nsecond"]
+
+
 @pytest.mark.parametrize("values", [["a"], ["a", 1, float("inf")], ["x" * 500, 1, 2], ["a", 1, None]])
 def test_what_no_one_could_write_is_not_filled_in(values: list[Any]) -> None:
     template = slotted(case_of("blocks", "size = -2", look="width('some', size=size)[3]"))

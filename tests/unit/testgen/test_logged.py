@@ -6,12 +6,13 @@ import ast
 
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.logged import logged
-from greenlane.testgen.naming import describe_outcome, seen_after
+from greenlane.testgen.naming import called_instead, describe_outcome, seen_after
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
 
+PRINTED = "printed.getvalue()"
 TEXT = """
 def apply(text):
     if not text:
@@ -57,3 +58,48 @@ def test_a_class_of_unittest_has_no_fixtures() -> None:
 def test_where_nothing_was_logged_or_by_no_logger_there_is_nothing_to_see() -> None:
     assert not found(5, 3, 5)
     assert not found(6, 3, 6)
+
+
+LEAVING = """
+import sys
+
+def leave(code):
+    print("unknown", file=sys.stderr)
+    sys.exit(code)
+"""
+(LEAVE,) = list_functions(ast.parse(LEAVING), "shop.py", "shop")
+
+
+def left(unittest: bool, **outcome: object) -> list[str]:
+    gap = Gap(path="shop.py", lines=frozenset({6}))
+    tree = ast.parse(LEAVING)
+    source = Source(path="shop.py", module="shop", tree=tree, gap=gap, entries=(), functions=(LEAVE,), constructors={})
+    case = Case(
+        entry=LEAVE, receiver=None, arguments=((None, "2"),), imports=frozenset(), fixtures=frozenset(), carved=True
+    )
+    raised = Outcome(case=0, kind="raises", error=("builtins", "SystemExit"), importable=True, **outcome)  # type: ignore[arg-type]  # it fits
+    one = Observed(case=case, outcome=raised, lines={"shop.py": frozenset({5, 6})})
+    found = logged([one], source, frozenset({("shop.py", 6)}), unittest=unittest)
+    return [case.script.text for case in found if case.script is not None]
+
+
+def test_what_is_printed_before_an_error_is_looked_at_after_it() -> None:
+    by_fixture, redirected = left(unittest=False, deliberate=True)
+    assert by_fixture == "with pytest.raises(SystemExit):\n    leave(2)\ncapsys.readouterr().err"
+    (only,) = left(unittest=True, deliberate=True)
+    assert only == redirected
+    assert only.splitlines()[0] == "with redirect_stderr(StringIO()) as printed, suppress(SystemExit):"
+    assert only.splitlines()[-1] == "printed.getvalue()"
+
+
+def test_what_was_printed_is_told_of_the_call_and_not_of_the_stream() -> None:
+    script = Script(
+        imports=frozenset(), setup=("with redirect_stderr(StringIO()) as printed:\n    main(2)",), look=PRINTED
+    )
+    told = Observed(case=CALL.with_script(script), outcome=Outcome(case=0, kind="value"), lines={})
+    assert describe_outcome(told) == ("", "prints this")
+    assert called_instead(told) == ""
+
+
+def test_what_is_printed_before_a_crash_is_not() -> None:
+    assert not left(unittest=False, deliberate=False)

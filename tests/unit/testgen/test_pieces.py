@@ -158,6 +158,14 @@ def test_only_plain_expressions_come_out_of_the_sandbox(text: str, harmless: boo
     assert is_harmless(Description(text, imports=(("shop.money", "Money"),))) is harmless
 
 
+@pytest.mark.parametrize(
+    ("text", "harmless"),
+    [("f'{tmp_path}/a.txt'", True), ("f'{tmp_path!r}'", False), ("f'{tmp_path:>9}'", False), ("f'{other}'", False)],
+)
+def test_into_a_text_from_the_sandbox_goes_a_fixture_as_it_is_and_nothing_else(text: str, harmless: bool) -> None:
+    assert is_harmless(Description(text, fixtures=("tmp_path",))) is harmless
+
+
 def test_carved_calls_leave_out_defaults_and_what_can_not_be_written() -> None:
     lost = CarvedCall("t", None, (None, Description("'gold'")), ())
     (seed,) = seed_cases(function("discount"), [call("10", "'none'", member="False"), lost], 0, 8)

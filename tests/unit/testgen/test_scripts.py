@@ -376,6 +376,42 @@ def test_client():
     assert (whole,) in [script.setup for script in scripts if script.look == "inside"]
 
 
+@pytest.mark.parametrize(
+    "asserts", ["self.assertEqual(expected, result)", "assert expected == result", "assert 'a' == result"]
+)
+def test_what_is_held_against_a_name_for_a_literal_is_looked_at_and_not_the_literal(
+    tmp_path: Path, asserts: str
+) -> None:
+    text = f"""
+import unittest
+from shop.app import fixed
+
+class FixTest(unittest.TestCase):
+    def test_fixed(self):
+        expected = "a b"
+        with fixed("a  b") as result:
+            {asserts}
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    found = read_scripts(tmp_path, ["tests/test_app.py::FixTest::test_fixed"])
+    assert [one.script.setup[-1] for one in found] == ["with fixed('a  b') as result:\n    inside = result"]
+
+
+def test_an_empty_list_that_something_fills_is_what_a_test_looks_at(tmp_path: Path) -> None:
+    text = """
+from shop.app import fill
+
+def test_fill():
+    rows = []
+    fill(rows)
+    other = [1]
+    assert rows == other
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    looks = [one.script.look for one in read_scripts(tmp_path, ["tests/test_app.py::test_fill"])]
+    assert looks == ["fill(rows)", "rows"]
+
+
 def test_an_error_that_is_expected_beside_what_the_block_opens_is_a_look_inside_of_that(tmp_path: Path) -> None:
     text = """
 import pytest
@@ -473,6 +509,9 @@ def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
     assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
     assert [value for _, value in literals(ast.parse("def made(value: 'str') -> 'int':\n    return 3"))] == [3]
+    assert [value for _, value in literals(ast.parse("'-'.join(['a', 'b'])"))] == ["a-b"]
+    assert [value for _, value in literals(ast.parse("'a' + ('b' + 'c') + name + 'd'"))] == ["d", "abc"]
+    assert [value for _, value in literals(ast.parse("'-'.join(['a', name])"))] == ["-", "a"]
 
 
 def test_an_option_of_the_function_is_given_in_a_script_that_calls_it() -> None:

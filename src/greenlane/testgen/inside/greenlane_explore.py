@@ -18,6 +18,7 @@ import json
 import os
 import pathlib
 import signal
+import sys
 import time
 import types
 from collections.abc import Callable, Coroutine, Iterator
@@ -61,6 +62,8 @@ _PLACES = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KE
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
     _GIVEN = json.load(_file)
+if _GIVEN.get("again"):
+    sys.argv[:] = [os.path.join(os.path.dirname(sys.argv[0]), "greenlane-again")]  # noqa: PTH118, PTH120 - plain and early
 _OUTPUT = os.environ.get("GREENLANE_OUTPUT", "")
 """Known early: what is called may be given another environment."""
 _END = "" if "mutants" in _GIVEN else _OUTPUT  # while mutants are tried, what has no end is a fork's own affair

@@ -28,13 +28,17 @@ from greenlane_alive import alive_in, changed_parts, found_at, kin_of  # type: i
 from greenlane_explore import CallTimeout, _describe_error, _limited, _observe  # type: ignore[import-not-found]
 from greenlane_further import looked_at  # type: ignore[import-not-found]
 from greenlane_given import take_back  # type: ignore[import-not-found]
+from greenlane_grown import Sequence, in_ways  # type: ignore[import-not-found]
 from greenlane_programs import Program, programs_of  # type: ignore[import-not-found]
 from greenlane_sequences import composed, open_places, shown  # type: ignore[import-not-found]
-from greenlane_templates import Goals, Mutant, Seen, Watch, mutants_from  # type: ignore[import-not-found]
+from greenlane_templates import Goals, Mutant, Watch, mutants_from  # type: ignore[import-not-found]
 
 _MAX_CORPUS, _MAX_STEPS, _MAX_SHOWN = 200, 24, 120
 _MAX_TIMEOUTS = 3
 _HITS, _LOOKS, _ASKED, _MORE = 3, 4, 2, 25
+_SPREAD, _KEPT, _FOR_A_FAULT = 400, 600, 60
+"""Changed calls that are tried on all that tests leave behind before faults are looked for; sequences that are
+remembered for that, and how many of them are held against one fault."""
 _BEFORE = (0, 0, 1, 1, 2, 3)
 """How many calls of other tests come before one that was changed."""
 _PLACES, _MAX_ROWS = 3, 40
@@ -50,20 +54,6 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
     take_back()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
         file.writelines(json.dumps(row) + "\n" for row in found)
-
-
-class Sequence:
-    """Steps that were run: what they ran, whether they ended in a crash, and what is alive at their end."""
-
-    def __init__(self, program: Program, steps: tuple[Any, ...], seen: Seen, failed: bool, raised: bool) -> None:
-        self.program, self.steps, self.failed, self.raised = program, steps, failed, raised
-        self.arcs = frozenset(seen.arcs)
-        self.lines = frozenset(line for _, line in seen.arcs)
-        self.alive: list[tuple[tuple[Any, ...], Any]] = []
-
-    @property
-    def order(self) -> tuple[Any, ...]:
-        return (self.failed, len(self.steps), sum(len(str(step)) for step in self.steps))
 
 
 class Growth:
@@ -87,13 +77,15 @@ class Growth:
         self._tried: set[Any] = set()
         self._hits: dict[Any, list[Sequence]] = {}
         self._codes: dict[str, Any] = {}
+        self._grown: list[Sequence] = []
+        self._own: list[Sequence] = []
 
     def run(self) -> list[dict[str, Any]]:
         for program in self._programs:
             self._learn(program)
             self._try(program, tuple(range(len(program.statements))))
-        own = list(self._corpus)
-        for sequence in own:
+        self._own = list(self._corpus)
+        for sequence in self._own:
             for step in self._calls_on(sequence, self._wanted, most=_PLACES):
                 if not self._is_over():
                     self._try(sequence.program, (*sequence.steps, step))
@@ -186,6 +178,8 @@ class Growth:
             del hits[_HITS:]
         new = sequence.arcs - self._features
         own = all(isinstance(step, int) for step in steps)
+        if not own and not sequence.failed and len(self._grown) < _KEPT:
+            self._grown.append(sequence)
         if (new or own) and not sequence.failed and len(self._corpus) < _MAX_CORPUS:
             with contextlib.suppress(Exception, CallTimeout), _limited():
                 sequence.alive = alive_in(names, program.names, self._classes())
@@ -314,15 +308,14 @@ class Growth:
     def _for_faults(self) -> list[dict[str, Any]]:
         """For each open fault a sequence that notices it: one that was found, or a further one like it."""
         found: list[dict[str, Any]] = []
-        known = [*(s for hits in self._hits.values() for s in hits), *self._corpus]
+        self._spread()
         for mutant in self._mutants:
             if mutant.number not in self._open:
                 continue
-            there = [s for s in known if mutant.line in self._goals.plain(s.lines) and not s.failed]
-            there.sort(key=lambda one: one.order)
+            there = self._running(mutant)
             if any(self._notices(row, mutant) for row in found[-40:]):
                 continue
-            rows = self._noticing([*there[: _LOOKS - 1], *there[_LOOKS - 1 :][-1:]], mutant)
+            rows = self._noticing(there[:_FOR_A_FAULT], mutant)
             for _ in range(_MORE if there and not rows else 0):
                 if self._is_late() or rows:
                     break
@@ -333,19 +326,38 @@ class Growth:
             found += rows
         return found
 
+    def _spread(self) -> None:
+        """The calls that were changed, on all that tests leave behind: the goals are met by the plainest of it, which
+        mostly shows little."""
+        plain = [number for number in self._wanted if not self._places[number]]
+        pairs = [(one, act) for one in range(len(self._own)) for act in range(len(plain))]
+        pairs.sort(key=lambda pair: (sum(pair), pair))  # neither takes all the room
+        last, most = time.process_time() * 0.4 + self._end * 0.6, len(self._tried) + _SPREAD
+        for one, act in pairs:
+            for step in self._calls_on(self._own[one], [plain[act]], most=1):
+                if time.process_time() < last and len(self._tried) < most:
+                    self._try(self._own[one].program, (*self._own[one].steps, step))
+
+    def _running(self, mutant: Mutant) -> list[Sequence]:
+        """The sequences that run the line of a fault, those of each way through the file in turn, short ones first."""
+        known = [*(s for hits in self._hits.values() for s in hits), *self._corpus, *self._grown]
+        there = (s for s in known if mutant.line in self._goals.plain(s.lines) and not s.failed)
+        found: list[Sequence] = in_ways(there)
+        return found
+
     def _noticing(self, sequences: list[Sequence], mutant: Mutant) -> list[dict[str, Any]]:
         for sequence in sequences:
             if self._is_late():
                 break
             if all(isinstance(step, int) for step in sequence.steps):
                 continue  # an existing test, which does not notice it
-            short = self._shortest(sequence, set(), mutant.line)
-            for row in self._rows(short, mutant.line):
-                if self._notices(row, mutant):
-                    return [row]
-            for row in self._rows(sequence, mutant.line) if short.steps != sequence.steps else ():
-                if self._notices(row, mutant):
-                    return [self._trimmed(row, mutant)]
+            told = self._told(sequence)
+            with mutant:
+                noticed = [row for row, before in told if before != self._outcome(row)]
+            if noticed:
+                shorter = self._rows(self._shortest(sequence, set(), mutant.line), mutant.line)
+                found = next((row for row in shorter if self._notices(row, mutant)), None)
+                return [found or self._trimmed(noticed[0] | {"line": mutant.line}, mutant)]
         return []
 
     def _trimmed(self, row: dict[str, Any], mutant: Mutant) -> dict[str, Any]:
@@ -356,6 +368,13 @@ class Growth:
             if outcome and '"raises"' not in outcome and self._notices(other, mutant):
                 row = other
         return row
+
+    def _told(self, sequence: Sequence) -> list[tuple[dict[str, Any], str]]:
+        """The looks at a sequence, with what each shows without a fault."""
+        told: list[tuple[dict[str, Any], str]] | None = sequence.told
+        if told is None:
+            told = sequence.told = [(row, self._outcome(row)) for row in self._rows(sequence, 0)]
+        return told
 
     def _notices(self, row: dict[str, Any], mutant: Mutant) -> bool:
         before = self._outcome(row)
