@@ -102,9 +102,10 @@ class Givers:
         asked = {name for node in body for name in _names_of(node)}  # a set-up may bind a global name
         if not own & names and not asked & {name for node in before for name in _stored(node)}:
             return [], list(body), frozenset()
-        done = with_blocks(before, after)
+        same = _named_alike(before) - {name for node in (*body, *after) for name in _names_of(node)}
+        done = with_blocks([node for node in before if _handed_on(node) not in same], after)
         locals_ = {name for node in (*body, *done) for name in _names_of(node)}
-        others = set(dir(builtins)) | taken | self._top | locals_
+        others = set(dir(builtins)) | taken | self._top | (locals_ - same)
         called = {name: name if name not in others else f"{name}_2" for name in names}
         names_of_ours = {name: other for name, other in called.items() if other not in others | (names - {name})}
         plain, renaming = _Plain(names_of_ours), Renaming(names_of_ours)
@@ -327,8 +328,23 @@ def _is_own(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == _SELF
 
 
-def _is_put(node: ast.AST) -> TypeGuard[ast.Attribute]:
+def _is_put(node: ast.AST | None) -> TypeGuard[ast.Attribute]:
     return isinstance(node, ast.Attribute) and _is_own(node) and isinstance(node.ctx, ast.Store)
+
+
+def _handed_on(node: ast.stmt) -> str:
+    """The name in `self.tree = tree`; empty for any other statement."""
+    target = node.targets[0] if isinstance(node, ast.Assign) and len(node.targets) == 1 else None
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Name) or not _is_put(target):
+        return ""
+    return node.value.id if isinstance(target, ast.Attribute) and target.attr == node.value.id else ""
+
+
+def _named_alike(before: Sequence[ast.stmt]) -> set[str]:
+    """Names that a set-up makes something under and then puts it on `self` under the same: one name is enough."""
+    places = {name: number for number, node in enumerate(before) if (name := _handed_on(node))}
+    stored = {name: {number for number, node in enumerate(before) if name in _stored(node)} for name in places}
+    return {name for name, number in places.items() if stored[name] and max(stored[name]) < number}
 
 
 def _is_docstring(node: ast.stmt) -> bool:

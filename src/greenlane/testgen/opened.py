@@ -53,7 +53,7 @@ def with_blocks(done: Sequence[ast.stmt], after: Sequence[ast.stmt] = ()) -> lis
     clean-up leaves, for what `self.enterContext` enters, and at the end one for what the clean-up does otherwise: what
     the set-up registers, and the statements `after` the test."""
     registered = [call for node in done for call in [_registered(node)] if call is not None]
-    last = [node for node in after if not isinstance(node, ast.Assert)]
+    last = [node for node in after if not isinstance(node, ast.Assert) and not _is_forgetting(node)]
     ends = [*last, *(_stated(call) for call in reversed(registered))]
     left = {text for node in ends for text in [_left(node)] if text}
     patchers = {
@@ -100,6 +100,18 @@ def is_around(node: ast.stmt) -> TypeGuard[ast.With | ast.Try]:
 
 
 _EVERY = "every patcher"
+
+
+def _is_forgetting(node: ast.stmt) -> bool:
+    """`self.tree = None`, `del self.tree` and the like: nobody needs that of a name of the test's own."""
+    if isinstance(node, ast.Assign):
+        return isinstance(node.value, ast.Constant) and all(map(_is_own, node.targets))
+    return isinstance(node, ast.Pass) or (isinstance(node, ast.Delete) and all(map(_is_own, node.targets)))
+
+
+def _is_own(target: ast.expr) -> bool:
+    held = target.value if isinstance(target, ast.Attribute) else target
+    return isinstance(held, ast.Name) and (held is target or held.id == _SELF)
 
 
 def _registered(node: ast.stmt) -> ast.Call | None:

@@ -2,7 +2,8 @@
 
 `FishComplete(cli).format_completion(item)` in a test, and a new class `PowerShellComplete` with the same base:
 `PowerShellComplete(cli).format_completion(item)`. Where a table of the module names both (`{"fish": FishComplete,
-"powershell": PowerShellComplete}`), its keys are swapped, too: `invoke(cli, env={"SHELL": "powershell"})`.
+"powershell": PowerShellComplete}`), its keys are swapped, too: `invoke(cli, env={"SHELL": "powershell"})`; and where
+objects of both are given by methods that make them of the same, these methods.
 """
 
 from __future__ import annotations
@@ -60,12 +61,28 @@ def named_in_tables(tree: ast.Module, owner: str | None, siblings: frozenset[str
     return found
 
 
+def made_likewise(tree: ast.Module, owner: str | None, siblings: frozenset[str]) -> Mapping[str, str]:
+    """By the name of a method that gives an object of a sibling, that of one which makes one of this class of the same
+    things: after `field.bitwiseand(2)` tests of the one class, `field.bitwiseor(2)` the other."""
+    given: dict[tuple[str, str], dict[str, str]] = {}
+    for holder in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for method in (node for node in holder.body if isinstance(node, ast.FunctionDef)):
+            last = method.body[-1]
+            made = last.value if isinstance(last, ast.Return) else None
+            if isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and made.func.id in siblings | {owner}:
+                parts = ast.dump(ast.Tuple(elts=[*made.args, *(k.value for k in made.keywords)], ctx=ast.Load()))
+                given.setdefault((holder.name, parts), {}).setdefault(made.func.id, method.name)
+    rows = [row for row in given.values() if owner in row]
+    return {row[name]: row[owner] for row in rows for name in sorted(row) if owner and name != owner}
+
+
 def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Iterator[FoundScript]:
     """The script with each sibling of the entry's class that it names made this class; nothing if it names none."""
     siblings = siblings_of(tree, entry.owner)
     keys = named_in_tables(tree, entry.owner, siblings)
+    methods = made_likewise(tree, entry.owner, siblings)
     texts = (*found.script.setup, found.script.look)
-    swapping = _Swapping(entry.owner or "", siblings, keys)
+    swapping = _Swapping(entry.owner or "", siblings, keys, methods)
     try:
         changed = [ast.unparse(swapping.visit(parse_source(text))) for text in texts]
     except UnreadableSourceError:
@@ -80,8 +97,10 @@ def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Itera
 
 
 class _Swapping(ast.NodeTransformer):
-    def __init__(self, owner: str, siblings: frozenset[str], keys: Mapping[str, str]) -> None:
-        self._owner, self._siblings, self._keys = owner, siblings, keys
+    def __init__(
+        self, owner: str, siblings: frozenset[str], keys: Mapping[str, str], methods: Mapping[str, str]
+    ) -> None:
+        self._owner, self._siblings, self._keys, self._methods = owner, siblings, keys, methods
         self.swapped: set[str] = set()
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
@@ -89,6 +108,13 @@ class _Swapping(ast.NodeTransformer):
             return node
         self.swapped.add(node.id)
         return ast.copy_location(ast.Name(id=self._owner, ctx=ast.Load()), node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if node.attr not in self._methods or not isinstance(node.ctx, ast.Load):
+            return node
+        self.swapped.add(node.attr)
+        return ast.copy_location(ast.Attribute(value=node.value, attr=self._methods[node.attr], ctx=node.ctx), node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """A key of the table, also as a part of a text: `fish_complete`."""

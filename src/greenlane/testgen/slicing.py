@@ -81,9 +81,7 @@ def bound_in(node: ast.stmt) -> Iterator[str]:
 def loaded_in(node: ast.AST) -> list[str]:
     """Names that come from outside: parameters of functions inside, and what they bind, are their own."""
     own = {a.arg for n in ast.walk(node) if isinstance(n, ast.arguments) for a in _arguments(n)}
-    own |= {
-        n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and _is_inner(node)
-    }
+    own |= _own_names(node) if _is_inner(node) else set()
     own |= {n.name for n in ast.walk(node) if n is not node and isinstance(n, FunctionNode | ast.ClassDef)}
     own |= {
         (alias.asname or alias.name).split(".")[0]
@@ -99,6 +97,28 @@ def loaded_in(node: ast.AST) -> list[str]:
     if isinstance(node, FunctionNode | ast.ClassDef):
         own.add(node.name)
     return [name for name in dict.fromkeys(names) if name not in own]
+
+
+def _own_names(node: ast.AST) -> set[str]:
+    """Names that a block binds before it uses them, and a function or a class anywhere."""
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    first: dict[str, bool] = {}
+    for name in _as_run(node):
+        first.setdefault(name.id, isinstance(name.ctx, ast.Store))
+    return {name for name, stored in first.items() if stored}
+
+
+def _as_run(node: ast.AST) -> Iterator[ast.Name]:
+    """The names in a statement in the order in which they are used: what is given to a name comes before it."""
+    if isinstance(node, ast.Name):
+        yield node
+    parts = list(ast.iter_child_nodes(node))
+    if isinstance(node, ast.Assign | ast.For | ast.AsyncFor):
+        value = node.value if isinstance(node, ast.Assign) else node.iter
+        parts = [value, *(part for part in parts if part is not value)]
+    for part in parts:
+        yield from _as_run(part)
 
 
 def _is_inner(node: ast.AST) -> bool:

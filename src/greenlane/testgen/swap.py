@@ -42,7 +42,7 @@ def swap_calls(
     shown = {f.name for f in own if f.kind == "property"}
     called = entry.owner is not None and any(f.name == "__call__" for f in own)
     texts = [*found.script.setup, found.script.look]
-    for place, text in enumerate(texts):
+    for place, text in reversed(list(enumerate(texts))):  # all that the script makes is there at its end
         if not called and not any(name in text for name in names):
             continue
         try:

@@ -85,6 +85,41 @@ def test_other(other):
 """
 
 
+FORGETTING = """
+import unittest
+from shop import Till
+
+class TestTill(unittest.TestCase):
+    def setUp(self):
+        till = Till(1)
+        till.add(2)
+        self.till = till
+        self.folder = Folder()
+
+    def test_total(self):
+        self.till.add(3)
+        self.assertEqual(self.till.total(), 6)
+
+    def test_folder(self):
+        self.assertEqual(self.folder.held(self.till), 1)
+
+    def tearDown(self):
+        self.till = None
+        self.folder.remove()
+        del self.folder
+"""
+
+
+def test_a_clean_up_that_only_forgets_is_no_part_of_a_test_and_one_name_is_enough(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": FORGETTING.replace("Folder()", "Till(0)")})
+    (_, found, *_) = read_scripts(tmp_path, ["test_till.py::TestTill::test_total"])
+    assert found.script.setup[:2] == ("till = Till(1)", "till.add(2)")
+    assert (found.script.setup[3:], found.script.look) == (
+        ("try:\n    till.add(3)\n    inside = till.total()\nfinally:\n    folder.remove()",),
+        "inside",
+    )
+
+
 def test_what_the_test_calls_by_the_same_name_is_told_apart_and_a_helper_may_import(tmp_path: Path) -> None:
     write_tree(tmp_path, {"test_till.py": TESTS})
     (_, found) = read_scripts(tmp_path, ["test_till.py::TestNamed::test_amount"])
