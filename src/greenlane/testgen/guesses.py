@@ -165,8 +165,9 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         used = in_turn(values[:_OF_A_KIND] for values in told)
         asked = [value for kind in entry.kinds for value in pools.get(kind, ())[:2]]
         mixed = in_turn([numbers[:4], texts[:6]])
+        by_name = _by_name(param.name) if any(text.startswith(NAMESPACE) for text in param.samples) else ()
         found = [
-            *param.samples,
+            *in_turn([by_name, param.samples]),  # the thing itself, where its name tells, before what looks like it
             *used,
             *_by_name(param.name),
             *asked,

@@ -47,6 +47,13 @@ def test_what_is_only_called_or_set_or_lies_deep_gets_none(body: str) -> None:
     assert not any("(" in text for text in told(f"def f(given):\n    {body}\n").params[0].samples)
 
 
+def test_what_a_name_tells_comes_before_what_looks_like_it() -> None:
+    entry = told("def f(sig):\n    return [one.kind for one in sig.parameters.values()]\n")
+    first, second, *_ = guess_values(entry.params[0], entry)
+    assert first.startswith("signature(")
+    assert second.startswith("SimpleNamespace(")
+
+
 @pytest.mark.parametrize(
     ("body", "samples"),
     [
