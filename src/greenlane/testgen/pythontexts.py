@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 
 from greenlane.testgen.reading import parse_text
@@ -26,6 +27,8 @@ _HOLDING = {
     "SetComp": "{c for c in %s}", "GeneratorExp": "(c for c in %s)", "JoinedStr": "f'{%s}'", "Starred": "[*%s]",
 }  # fmt: skip
 """By kind, an expression of it around another one."""
+_MOST_SHOWN = 10
+"""A kind that more of the programs show stands in most of those of the tests as well."""
 _MOST_NAMED = 3
 """A field of so many kinds of nodes at most says something of the kind."""
 
@@ -175,7 +178,10 @@ def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[st
     fields, words = _fields(), list(words)
     kinds = _kinds_named(words)
     kinds |= {kind for word in words if len(fields.get(word, ())) <= _MOST_NAMED for kind in fields.get(word, ())}
-    found = [text for text in (one.strip("\n") + "\n" for one in _PROGRAMS.split("---\n")) if kinds & _kinds_of(text)]
+    programs = {f"{one.strip()}\n": _kinds_of(f"{one.strip()}\n") for one in _PROGRAMS.split("---\n")}
+    counts = Counter(kind for shown in programs.values() for kind in shown)
+    telling = {kind for kind in kinds if counts[kind] <= _MOST_SHOWN}
+    found = [text for text, shown in programs.items() if telling & shown]
     nested = _nested(texts, kinds, kinds | _kinds_named(around))
     within = (f"def f():\n{textwrap.indent(text, '    ')}" for text in found)
     return list(in_turn([[*found, *within], nested]))

@@ -116,7 +116,8 @@ class Hunt:
         for number, template in first:
             for row in template.rows:
                 self._try(number, row)
-        for text in [*known, *self._texts]:
+        turns = itertools.zip_longest(known, self._texts)  # which are many, and neither is to wait for the other
+        for text in dict.fromkeys(text for pair in turns for text in pair if text is not None):
             for number, template in first:
                 place = longest_text(template.rows[0])
                 if place is not None and len(self._planned) < self._tries * _SHARE_OF_TEXTS:
