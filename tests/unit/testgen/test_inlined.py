@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 from greenlane.testgen.scripts import read_programs, read_scripts
+from greenlane.testgen.slicing import loaded_in
 from tests.support.projects import write_tree
 
 TESTS = """
@@ -374,3 +376,10 @@ def test_a_global_name_that_a_set_up_binds_is_bound(tmp_path: Path) -> None:
              "        self.assertEqual(till.rest(), 1)"]  # fmt: skip
     write_tree(tmp_path, {"test_till.py": "\n".join(lines)})
     assert setups(tmp_path, "TestTill::test_rest", "rest") == [("till = Till(1)",)]
+
+
+def test_what_a_block_uses_before_it_binds_it_anew_comes_from_before_the_block() -> None:
+    block = ast.parse("try:\n    total = till.add(1)\nfinally:\n    till = total").body[0]
+    assert loaded_in(block) == ["till"]
+    loop = ast.parse("for row in rows:\n    rows = row.next\n    row = rows").body[0]
+    assert loaded_in(loop) == ["rows"]

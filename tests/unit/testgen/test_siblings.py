@@ -7,7 +7,7 @@ from pathlib import Path
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.scripts import read_scripts
-from greenlane.testgen.siblings import family_of, siblings_of, swap_classes
+from greenlane.testgen.siblings import family_of, made_likewise, siblings_of, swap_classes
 
 SOURCE = """
 class Writer:
@@ -66,3 +66,37 @@ def test_objects_of_a_class_are_also_those_of_what_inherits_from_it() -> None:
     tree = parse_source("class A: ...\nclass B(A, Generic[T]): ...\nclass C(B[int]): ...\nclass D: ...\n")
     assert family_of(tree, "A") == ("A", "B", "C")
     assert family_of(tree, None) == ()
+
+
+MAKERS = """
+class Term:
+    def both(self, value):
+        return And(self, self.wrap(value))
+
+    def either(self, value):
+        return Or(self, self.wrap(value))
+
+    def other(self, value):
+        return Or(self, value)
+
+class Criterion: ...
+class And(Criterion): ...
+class Or(Criterion):
+    def get_sql(self): ...
+"""
+USED = """
+from shop.terms import Term
+
+def test_both():
+    assert Term("a").both(1).get_sql() == "a & 1"
+"""
+
+
+def test_a_new_class_is_met_through_the_method_that_makes_it_as_its_sibling_is_made(tmp_path: Path) -> None:
+    (tmp_path / "test_terms.py").write_text(USED)
+    tree = parse_source(MAKERS)
+    assert made_likewise(tree, "Or", siblings_of(tree, "Or")) == {"both": "either"}
+    entry = next(f for f in list_functions(tree, "shop/terms.py", "shop.terms") if f.owner == "Or")
+    (found,) = read_scripts(tmp_path, ["test_terms.py::test_both"])
+    (swapped,) = swap_classes(found, entry, tree)
+    assert swapped.script.look == "Term('a').either(1).get_sql()"
