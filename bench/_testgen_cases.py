@@ -16,30 +16,27 @@ bottle was not drawn: that change was wanted on the `develop` side, and closes l
 last 300. No earlier draw had named them, but for six that the eighth left over without a look. Their names, owner and
 repository without regard to case, were put in the order of the alphabet before any change was looked at, and until the
 generator ran on the side, nobody looked. Said beforehand as well: a suite is too slow if it takes more than `SUITE_S`
-even when tried again; a search ends after 7 minutes; the list ends with the 20th change. Time ran out before. The
-machine was busy with other work, and nothing was tried again:
+even when tried again; a search ends after 7 minutes; the list ends with the 20th change. The machine was busy with
+other work, nothing was tried again, and vobject, flask-jwt-extended and what follows were searched half an hour later:
 
-- taken, 18: clld/clldutils, containerbuildsystem/dockerfile-parse, davidaurelio/hashids-python, dbcli/litecli,
+- taken, 20: clld/clldutils, containerbuildsystem/dockerfile-parse, davidaurelio/hashids-python, dbcli/litecli,
   decalage2/olefile, fonttools/ufoLib2, geomet/geomet, joowani/binarytree, kurtmckee/listparser, microformats/mf2py,
   mwclient/mwclient, pbs/pycaption, pytroll/trollsift, pyvisa/pyvisa, release-engineering/productmd,
-  scrapinghub/number-parser, tkarabela/pysubs2, Turbo87/utm
+  scrapinghub/number-parser, tkarabela/pysubs2, Turbo87/utm, wbond/asn1crypto, zopefoundation/DateTime
 - no fitting change, or (petl) none within 7 minutes: alastair/python-musicbrainzngs, asottile/yesqa,
   buriy/python-readability, celery/py-amqp, duo-labs/py_webauthn, eoyilmaz/timecode, GehirnInc/python-jwt,
   jazzband/dj-database-url, mhe/pynrrd, petertodd/python-bitcoinlib, petl-developers/petl, pudo/dataset,
-  unified-font-object/ufoNormalizer
+  py-vobject/vobject, unified-font-object/ufoNormalizer, vimalloc/flask-jwt-extended, zheller/flake8-quotes
 - the suite of the newest commit takes more than `SUITE_S` (85 s and more, or 38 s of CPU):
   CycloneDX/cyclonedx-python-lib, DataDog/datadogpy, igordejanovic/parglare, inducer/pytools, pdfminer/pdfminer.six,
-  Pylons/pyramid, python-cmd2/cmd2, simple-salesforce/simple-salesforce, spdx/tools-python
+  Pylons/pyramid, python-cmd2/cmd2, simple-salesforce/simple-salesforce, spdx/tools-python, Yelp/detect-secrets
 - that suite fails in this environment: aboutcode-org/univers, beetbox/mediafile, googleapis/proto-plus-python,
   jjjake/internetarchive, kislyuk/argcomplete, marshmallow-code/flask-marshmallow, mongomock/mongomock,
   pallets-eco/flask-sqlalchemy, pyexcel/pyexcel, richardkiss/pycoin, rollbar/pyrollbar, rthalley/dnspython,
-  scikit-hep/particle, SpamScope/mail-parser
+  scikit-hep/particle, SpamScope/mail-parser, willkg/everett, wolverdude/GenSON, zeroSteiner/rule-engine
 - it needs a further plugin of pytest, or (python-string-similarity) its tests have no folder: benoitc/gunicorn,
   fhightower/ioc-finder, luozhouyang/python-string-similarity, python-gitlab/python-gitlab
 - the clone lacks a file, or (rebulk) could not be had: guessit-io/rebulk, sartography/SpiffWorkflow, vstinner/hachoir
-- not reached in the time there was, or (vobject, its suite 66 s) broken off: py-vobject/vobject,
-  vimalloc/flask-jwt-extended, wbond/asn1crypto, willkg/everett, wolverdude/GenSON, Yelp/detect-secrets,
-  zeroSteiner/rule-engine, zheller/flake8-quotes, zopefoundation/DateTime
 """
 
 from __future__ import annotations
@@ -254,6 +251,8 @@ PROJECTS = (
     Project(repository="scrapinghub/number-parser", package="number_parser"),
     Project(repository="tkarabela/pysubs2", package="pysubs2", given="tests"),
     Project(repository="Turbo87/utm", package="utm", tests="test"),
+    Project(repository="wbond/asn1crypto", package="asn1crypto"),
+    Project(repository="zopefoundation/DateTime", package="src/DateTime", tests="src/DateTime/tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -272,7 +271,8 @@ PACKAGES = (
     "fake.py punq expects sqlalchemy pysnooper pamqp autopep8 munch deprecated typing_inspect marshmallow-enum "
     "unidiff knack vcrpy openapi-schema-validator bibtexparser pyte freezegun colorama darglint urwid clldutils "
     "dockerfile-parse hashids litecli olefile ufoLib2 cattrs orjson geomet binarytree listparser mf2py mwclient "
-    "responses cssutils trollsift pyvisa productmd number-parser pysubs2 utm setuptools==81.0.0"
+    "responses cssutils trollsift pyvisa productmd number-parser pysubs2 utm asn1crypto "
+    "DateTime setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
