@@ -127,13 +127,18 @@ class Givers:
         return lambda node: self._expand_calls(node, line[-1].name)
 
     def constants_of(self, owner: str) -> dict[str, ast.expr]:
-        """What a class and those that it inherits from give names to, as its methods call them."""
-        return {
+        """What a class and those that it inherits from give names to, as its methods call them, and the tables that
+        their set-ups put on `self`."""
+        line = lineage(self._classes, owner)
+        named = {
             f"{_SELF}.{node.targets[0].id}": node.value
-            for one in lineage(self._classes, owner)
+            for one in line
             for node in one.body
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         }
+        first = (*self._set_up(line, _CLASS_SETUPS), *self._set_up(line, _SETUPS))
+        put = [(node.targets[0], node.value) for node in first if isinstance(node, ast.Assign)]
+        return named | {ast.unparse(t): v for t, v in put if _is_put(t) and isinstance(v, ast.List | ast.Tuple)}
 
     def _expand(
         self,

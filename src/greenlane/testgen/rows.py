@@ -62,8 +62,13 @@ class _Filling(ast.NodeTransformer):
         return copy.deepcopy(value) if value is not None else node
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        """`("one", 1)[0]` is `"one"`."""
+        """`("one", 1)[0]` is `"one"`, and so is `{"name": "one"}["name"]`."""
         self.generic_visit(node)
+        if isinstance(node.value, ast.Dict) and isinstance(node.slice, ast.Constant):
+            pairs = zip(node.value.keys, node.value.values, strict=True)
+            held = {key.value: value for key, value in pairs if isinstance(key, ast.Constant)}
+            whole = len(held) == len(node.value.keys)
+            return held.get(node.slice.value, node) if whole else node
         row, number = node.value, node.slice.value if isinstance(node.slice, ast.Constant) else None
         if isinstance(row, ast.Tuple | ast.List) and isinstance(number, int) and number < len(row.elts):
             return row.elts[number]

@@ -383,3 +383,26 @@ def test_what_a_block_uses_before_it_binds_it_anew_comes_from_before_the_block()
     assert loaded_in(block) == ["till"]
     loop = ast.parse("for row in rows:\n    rows = row.next\n    row = rows").body[0]
     assert loaded_in(loop) == ["rows"]
+
+
+ROWS = """
+import unittest
+from shop import price
+
+class TestPrice(unittest.TestCase):
+    def setUp(self):
+        self.good = [{"text": "1 EUR", "value": 1}, {"text": "2 EUR", "value": 2}]
+
+    def test_good(self):
+        for one in self.good:
+            self.assertEqual(price(one["text"]), one["value"])
+"""
+
+
+def test_the_rows_of_a_table_that_the_set_up_makes_are_tests_of_their_own(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_price.py": ROWS})
+    found = read_scripts(tmp_path, ["test_price.py::TestPrice::test_good"])
+    assert [one.script.look for one in found] == [
+        "price('1 EUR')",
+        "price('2 EUR')",
+    ]
