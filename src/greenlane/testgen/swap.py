@@ -51,7 +51,8 @@ def swap_calls(
             continue
         calls = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
         held = [(n, _as_method(n)) for n in calls if called and _is_held(n, found.script)]
-        seen = [(n, _as_call(n)) for n in ast.walk(tree) if isinstance(n, ast.Attribute) and n.attr in shown]
+        read = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)]
+        seen = [(n, _as_call(n)) for n in read if n.attr in shown]
         for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *seen, *held]:
             shared = _shared(like, places.get(_called(like, entry), ()), entry)
             for arguments in in_turn([_rows(like, entry, texts), _of_namesakes(alike, entry, shared)]):

@@ -78,6 +78,12 @@ def test_an_object_that_is_called_like_a_function_is_taken_by_its_calls() -> Non
     assert swapped("store", look="prices.price(1)", imports=imported) == [], "a function of a module"
 
 
+def test_a_property_that_is_set_stays_as_it_is() -> None:
+    texts = [s.text for s in swapped("one_of", "query.plain = 4", look="query.plain")]
+    assert texts
+    assert all(text.startswith("query.plain = 4\n") for text in texts)
+
+
 def test_the_last_call_is_swapped_first_since_all_that_the_script_makes_is_there_then() -> None:
     first = swapped("fragment", "query = Query()", "query.one_of([1])", look="query.one_of([2])")[0]
     assert first.setup == ("query = Query()", "query.one_of([1])")
