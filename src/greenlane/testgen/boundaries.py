@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import Constant
+from greenlane.testgen.inside.greenlane_edits import name_of
 
 _AT_THE_ENDS = {
     "Decimal": ("'-1.5'", "'0'", "'1E+2'", "'NaN'", "'Infinity'", "'9999999999.9'", "'1E-300'"),
@@ -29,8 +30,7 @@ _LETTERS = "aé"
 
 def at_the_ends(node: ast.Call) -> Iterator[ast.Call]:
     """The same kind of value, made from what stands at the ends of its range; nothing of other kinds."""
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-    for given in _AT_THE_ENDS.get(called, ()):
+    for given in _AT_THE_ENDS.get(name_of(node), ()):
         made = parse_expression(f"made({given})").body
         if isinstance(made, ast.Call):
             yield ast.Call(func=node.func, args=made.args, keywords=made.keywords)

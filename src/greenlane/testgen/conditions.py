@@ -12,6 +12,7 @@ from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import Guard
 from greenlane.testgen.inputs import Script
+from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.likeness import differing_names
 from greenlane.testgen.words import EMPTY, is_constant, spoken, words_of
 
@@ -132,7 +133,7 @@ def _said(subject: str, met: bool) -> str:
 
 def _call_words(tree: ast.Call, met: bool) -> tuple[str, str] | None:
     """`math.isfinite(float(value))` as "value is finite", `isinstance(value, str)` as "value is a str"."""
-    called = tree.func.attr if isinstance(tree.func, ast.Attribute) else getattr(tree.func, "id", "")
+    called = name_of(tree)
     if called == "isinstance" and len(tree.args) == 2:
         subject, kind = ast.unparse(tree.args[0]), ast.unparse(tree.args[1])
         names = " or ".join(part.strip().split(".")[-1] for part in re.split(r"[,|]", kind.strip("()")) if part.strip())
@@ -260,8 +261,7 @@ def _look_words(observed: Observed) -> tuple[str, str]:
     except SyntaxError:
         return "", ""
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)) if tree is not None else ():
-        called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-        params = [param.name for param in entry.places] if called == entry.called else []
+        params = [param.name for param in entry.places] if name_of(call) == entry.called else []
         named = [(name, ast.unparse(node)) for name, node in zip(params, call.args, strict=False)]
         named += [(keyword.arg, ast.unparse(keyword.value)) for keyword in call.keywords if keyword.arg]
         told = [(n, t) for n, t in named if t in EMPTY or is_constant(t)]

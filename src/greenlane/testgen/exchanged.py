@@ -31,9 +31,9 @@ class Filling(ast.NodeTransformer):
 
 
 class Exchanging:
-    """A copy with another expression in place of one."""
+    """A copy with another node in place of one."""
 
-    def __init__(self, old: ast.expr, new: ast.expr) -> None:
+    def __init__(self, old: ast.AST, new: ast.AST) -> None:
         self._old, self._new = old, new
 
     def visit(self, node: ast.AST) -> Any:

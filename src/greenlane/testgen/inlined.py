@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import copy
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from types import MappingProxyType
 from typing import TypeAlias, TypeGuard
@@ -65,6 +66,7 @@ class Givers:
         in_ways = {name: one.fixture for name, one in self.parametrised.items()}
         self._fixtures = in_ways | _fixtures_of(parsed.body)
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
+        self.constants_of = functools.cache(self._constants_of)
 
     def inline(self, test: FunctionNode, owner: str, rows: Set[str] = frozenset()) -> Inlined:
         """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives."""
@@ -126,7 +128,7 @@ class Givers:
     def _expanded_in(self, line: Sequence[ast.ClassDef]) -> Callable[[FunctionNode], FunctionNode]:
         return lambda node: self._expand_calls(node, line[-1].name)
 
-    def constants_of(self, owner: str) -> dict[str, ast.expr]:
+    def _constants_of(self, owner: str) -> dict[str, ast.expr]:
         """What a class and those that it inherits from give names to, as its methods call them, and the tables that
         their set-ups put on `self`."""
         line = lineage(self._classes, owner)

@@ -12,6 +12,7 @@ import msgspec
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.inputs import Script
+from greenlane.testgen.inside.greenlane_edits import name_of
 
 _MAX_DIFFERENT = 2
 _PLACE = "greenlane_place_"
@@ -121,20 +122,16 @@ class _Taking(ast.NodeTransformer):
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             yield node.value, node.targets[0].id
         elif isinstance(node, ast.Call):
-            if _name_called(node) == self._called:
+            if name_of(node) == self._called:
                 for argument, name in zip(node.args, self._params, strict=False):
                     yield from ((part, name) for part in (argument, *_only_argument(argument)))
             elif _sets(node):
                 yield node.args[-1], ast.unparse(node.args[-2]).strip("'").split(".")[-1].strip("_").lower()
 
 
-def _name_called(node: ast.Call) -> str:
-    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-
-
 def _sets(node: ast.Call) -> bool:
     """Whether it is `monkeypatch.setenv("NAME", value)` or its like."""
-    return _name_called(node) in _SETTERS and len(node.args) > 1 and isinstance(node.args[-2], ast.Constant)
+    return name_of(node) in _SETTERS and len(node.args) > 1 and isinstance(node.args[-2], ast.Constant)
 
 
 def _only_argument(node: ast.expr) -> list[ast.expr]:

@@ -17,7 +17,9 @@ from pathlib import Path
 import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.exchanged import Filling
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Receiver, seed_cases
+from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.reading import parse_text, read_inside
 from greenlane.testgen.turns import in_turn
 
@@ -69,8 +71,7 @@ def _rows(parsed: ast.Module, function: Function) -> Iterator[tuple[tuple[str | 
         if isinstance(holder, FunctionNode):
             here = {**known, **_constants(holder.body)}
             for call in (node for node in ast.walk(holder) if isinstance(node, ast.Call)):
-                called = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
-                row = _row(call, here) if called == function.name else None
+                row = _row(call, here) if name_of(call) == function.name else None
                 if row is not None and _fits(row, function):
                     yield row
 
@@ -96,19 +97,11 @@ def _row(call: ast.Call, known: Mapping[str, ast.expr]) -> tuple[tuple[str | Non
     if any(isinstance(arg, ast.Starred) for arg in call.args) or any(k.arg is None for k in call.keywords):
         return None
     given = [(None, arg) for arg in call.args] + [(k.arg, k.value) for k in call.keywords]
-    row = tuple((name, _Filling(known).visit(copy.deepcopy(value))) for name, value in given)
+    row = tuple((name, Filling(known, {}).visit(copy.deepcopy(value))) for name, value in given)
     if not all(_is_plain(value) for _, value in row):
         return None
     texts = tuple((name, ast.unparse(value)) for name, value in row)
     return texts if all(len(text) <= _LONGEST for _, text in texts) else None
-
-
-class _Filling(ast.NodeTransformer):
-    def __init__(self, known: Mapping[str, ast.expr]) -> None:
-        self._known = known
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self._known.get(node.id, node)
 
 
 def _is_plain(value: ast.expr) -> bool:

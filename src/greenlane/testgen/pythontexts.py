@@ -12,6 +12,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.reading import parse_text
 from greenlane.testgen.turns import in_turn
 
@@ -206,7 +207,7 @@ def _nested(texts: Sequence[str], wanted: Set[str], known: Set[str]) -> list[str
             place = (type(holder).__name__, field, type(old).__name__)
             counts[place] = counts.get(place, 0) + 1
             if parsed is not None and place[2] in known and counts[place] <= _IN_PROGRAMS:
-                rows.setdefault(place, []).extend(_with_each(parsed, holder, field, old, forms))
+                rows.setdefault(place, []).extend(_with_each(parsed, old, forms))
     return list(dict.fromkeys(in_turn(rows.values())))[:_MOST_NESTED]
 
 
@@ -219,15 +220,12 @@ def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, ast.expr]]:
                     yield holder, field, node
 
 
-def _with_each(tree: ast.AST, holder: ast.AST, field: str, old: ast.expr, forms: Sequence[str]) -> Iterator[str]:
-    before = getattr(holder, field)
+def _with_each(tree: ast.Module, old: ast.expr, forms: Sequence[str]) -> Iterator[str]:
     for form in forms:
         new = ast.Name(id=form, ctx=ast.Load())  # it is written as it stands
-        setattr(holder, field, [new if one is old else one for one in before] if isinstance(before, list) else new)
-        text = ast.unparse(tree)
+        text = ast.unparse(Exchanging(old, new).visit(tree))
         if _parsed(text) is not None:
             yield f"{text}\n"
-    setattr(holder, field, before)
 
 
 def _are_programs(texts: Sequence[str]) -> bool:

@@ -13,7 +13,6 @@ for. The sooner named, the sooner tried.
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Import
 from greenlane.testgen.source import Source
@@ -167,19 +167,8 @@ def _with_place(text: str, place: int, shown: str) -> str | None:
     parsed = _parsed(text)
     if parsed is None:
         return None
-    tree = copy.deepcopy(parsed)
-    places = list(_places_in(tree))
-    holder, old = places[place]
-    _put(holder, old, parse_expression(shown).body)
-    return ast.unparse(ast.fix_missing_locations(tree))
-
-
-def _put(holder: ast.AST, old: ast.expr, new: ast.expr) -> None:
-    for field, value in ast.iter_fields(holder):
-        if value is old:
-            setattr(holder, field, new)
-        elif isinstance(value, list):
-            value[:] = [new if one is old else one for one in value]
+    _, old = list(_places_in(parsed))[place]
+    return ast.unparse(Exchanging(old, parse_expression(shown).body).visit(parsed))
 
 
 def _parsed(text: str) -> ast.Module | None:

@@ -8,7 +8,6 @@ decorator makes of a method, say) are taken by their calls: `cached.get(0)` beco
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,6 +15,7 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function, Param
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.inputs import CarvedCall, Script
 from greenlane.testgen.scripts import FoundScript
@@ -56,7 +56,7 @@ def swap_calls(
         for call, like in [*((n, n) for n in calls if _called(n, entry) in names), *seen, *held]:
             shared = _shared(like, places.get(_called(like, entry), ()), entry)
             for arguments in in_turn([_rows(like, entry, texts), _of_namesakes(alike, entry, shared)]):
-                changed = ast.unparse(_with_call(tree, _whole(tree, call, entry), _call(like, entry, arguments)))
+                changed = ast.unparse(Exchanging(_whole(tree, call, entry), _call(like, entry, arguments)).visit(tree))
                 rows = [changed if number == place else row for number, row in enumerate(texts)]
                 imports = found.script.imports
                 if isinstance(like.func, ast.Name):
@@ -97,7 +97,7 @@ def chain_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) ->
             for row in itertools.islice(itertools.product(*pools), _CHAINED):
                 func = ast.Attribute(value=holder, attr=entry.name, ctx=ast.Load())
                 new = ast.Call(func=func, args=[_parsed(value) for value in row], keywords=[])
-                changed = ast.unparse(_with_call(tree, holder, new))
+                changed = ast.unparse(Exchanging(holder, new).visit(tree))
                 rows = [changed if number == place else other for number, other in enumerate(texts)]
                 script = msgspec.structs.replace(found.script, setup=tuple(rows[:-1]), look=rows[-1])
                 yield msgspec.structs.replace(found, script=script)
@@ -197,12 +197,3 @@ def _call(call: ast.Call, entry: Function, arguments: list[ast.expr]) -> ast.exp
         if written:
             return _parsed(written)
     return ast.Call(func=func, args=arguments, keywords=[])
-
-
-def _with_call(tree: ast.Module, old: ast.expr, new: ast.expr) -> ast.AST:
-    class Replacing(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
-
-    replaced: ast.AST = Replacing().visit(copy.deepcopy(tree, {id(old): old}))
-    return ast.fix_missing_locations(replaced)

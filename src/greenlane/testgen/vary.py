@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 from collections.abc import Iterator, Sequence
 from types import MappingProxyType
@@ -15,9 +14,11 @@ from greenlane.testgen.boundaries import as_long_as_asked, at_the_ends
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.consoles import command_lines
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import GUESSED, TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Constructors, Pool, Script, Step
+from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.kinds import kinds_told_apart, scripts_of_other_kinds, with_other_kinds
 from greenlane.testgen.nested import wrapped
 from greenlane.testgen.options import (
@@ -188,7 +189,7 @@ def _variants(text: str, entry: Function, constructors: Constructors, *, stateme
         for number, replacement in enumerate(row):
             if replacement is None:
                 continue
-            changed = ast.unparse(_replace(tree, places[number], replacement))
+            changed = ast.unparse(Exchanging(places[number], replacement).visit(tree))
             if changed not in seen:
                 seen.add(changed)
                 yield changed
@@ -200,16 +201,6 @@ def _is_place(node: ast.AST) -> bool:
     return isinstance(
         node, ast.Constant | ast.List | ast.Tuple | ast.Set | ast.Dict | ast.Call | ast.Lambda | ast.FunctionDef
     )
-
-
-def _replace(tree: ast.AST, old: ast.AST, new: ast.AST) -> ast.AST:
-    class Replacing(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
-
-    memo = {id(old): old}  # the one node that is to be found again in the copy
-    replaced: ast.AST = Replacing().visit(copy.deepcopy(tree, memo))
-    return ast.fix_missing_locations(replaced)
 
 
 def _replacements(node: ast.AST, entry: Function, constructors: Constructors) -> Iterator[ast.AST]:
@@ -250,7 +241,7 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
 def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> Iterator[ast.expr]:
     """The same call with an optional part more or less, or a part of the shape that the code asks for."""
     given = {keyword.arg for keyword in node.keywords}
-    called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    called = name_of(node)
     params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
     yield from in_turn([at_the_ends(node), sampled(node, params, entry if called == entry.called else None)])

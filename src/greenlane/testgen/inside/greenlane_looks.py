@@ -229,8 +229,7 @@ def is_dated(text: str) -> bool:
     return (
         f"{now.tm_year}" in text
         or str(int(time.time()))[:5] in text
-        or "greenlane-job-" in text
-        or "/pytest-of-" in text
+        or _PLACE.search(text) is not None
         or _STAND_IN.search(text) is not None
     )
 
