@@ -13,6 +13,9 @@ _SELF_LOOKS = {name for name in dir(unittest.TestCase) if re.match("assert(?!_|R
     "assertEquals", "assertItemsEqual",
 }  # fmt: skip
 
+_OWN = re.compile("assert|^(eq|ok|check|expect|verify|compare)(_|$)")
+"""What a project calls an assertion of its own."""
+
 _RAISING = frozenset({"self.assertRaises", "self.failUnlessRaises", "pytest.raises", "raises"})
 
 
@@ -79,8 +82,22 @@ def self_look(node: ast.expr, expected: Set[str] = frozenset()) -> ast.expr | No
         return None
     if ast.unparse(node.func.value) != "self" or node.func.attr not in _SELF_LOOKS or not node.args:
         return None
-    two = [a for a in node.args[:2] if not _is_fixed(a)]
-    given = [a for a in two if not _is_fixed(a, expected)] or two or node.args
+    return _looked_at(node.args, expected)
+
+
+def own_look(node: ast.expr | None, expected: Set[str] = frozenset()) -> ast.expr | None:
+    """What an assertion of the project's own looks at, `self.assertSame(read("a"), fixed)` or `assert_that(read("a"),
+    is_(3))`: None if that is no call, for any other expression, and for an assertion of the standard library."""
+    if not isinstance(node, ast.Call) or not node.args or self_look(node) is not None:
+        return None
+    name = ast.unparse(node.func).rpartition(".")[2]
+    look = _looked_at(node.args, expected) if _OWN.search(name) else None
+    return look if isinstance(look, ast.Call) else None
+
+
+def _looked_at(arguments: Sequence[ast.expr], expected: Set[str]) -> ast.expr:
+    two = [a for a in arguments[:2] if not _is_fixed(a)]
+    given = [a for a in two if not _is_fixed(a, expected)] or two or arguments
     calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
     return (calls or given)[0]
 

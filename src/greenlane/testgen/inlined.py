@@ -20,8 +20,9 @@ import msgspec
 
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Renaming
-from greenlane.testgen.opened import opening, put_inside, with_blocks
+from greenlane.testgen.opened import opening, put_inside, returning_after, with_blocks
 from greenlane.testgen.parametrised import parametrised
+from greenlane.testgen.slicing import bound_in
 
 _SETUPS = ("setUp", "setup_method", "setup")
 _CLASS_SETUPS = ("setUpClass", "setup_class")
@@ -97,10 +98,10 @@ class Givers:
         for fixture in map(self._expanded_in(line), _autouse(line)):
             first, last, more = _as_set_up(fixture)
             before, after, given = [*before, *first], [*last, *after], given | more
-        constants = _constants(line)
-        names = {n.attr for node in (*before, *body) for n in ast.walk(node) if _is_put(n)}
-        names |= {name for node in constants for name in _stored(node)}
         own = {n.attr for s in body for n in ast.walk(s) if isinstance(n, ast.Attribute) and _is_own(n)}
+        constants = [*_constants(line), *_inner_classes(line, own - {*dir(builtins), *taken, *self._top})]
+        names = {n.attr for node in (*before, *body) for n in ast.walk(node) if _is_put(n)}
+        names |= {name for node in constants for name in bound_in(node)}
         asked = {name for node in body for name in _names_of(node)}  # a set-up may bind a global name
         if not own & names and not asked & {name for node in before for name in _stored(node)}:
             return [], list(body), frozenset()
@@ -190,7 +191,7 @@ def _fixtures_of(body: Sequence[ast.stmt]) -> dict[str, ast.FunctionDef]:
 def _statements(fixture: ast.FunctionDef, name: str, taken: Set[str]) -> list[ast.stmt] | None:
     """What the fixture does, ending in `name = ...`, and in a block where it cleans up after itself; None if it
     decides, or uses `self`."""
-    body, after = _and_after([node for node in fixture.body if not _is_docstring(node)])
+    body, after = _and_after([node for node in returning_after(fixture.body, name) if not _is_docstring(node)])
     last = body[-1] if body else None
     block = opening(fixture, name)
     given = last.value if isinstance(last, ast.Return | ast.Expr) else None
@@ -247,6 +248,12 @@ def _constants(line: Sequence[ast.ClassDef]) -> list[ast.Assign]:
             found.pop(name, None)
             found[name] = node
     return list(found.values())
+
+
+def _inner_classes(line: Sequence[ast.ClassDef], asked: Set[str]) -> list[ast.ClassDef]:
+    """The classes in their bodies of these names, the last of each."""
+    inner = [node for owner in line for node in owner.body if isinstance(node, ast.ClassDef) and node.name in asked]
+    return list({node.name: node for node in inner}.values())
 
 
 def _autouse(line: Sequence[ast.ClassDef]) -> list[ast.FunctionDef]:

@@ -41,6 +41,18 @@ def opening(fixture: ast.FunctionDef, name: str) -> ast.With | None:
     return opened(copy.deepcopy(last.items), body, last)
 
 
+def returning_after(body: Sequence[ast.stmt], name: str) -> list[ast.stmt]:
+    """Statements that end in `return` in a block, with that after the block: `with patch(...): return Config(...)`."""
+    last = body[-1] if body else None
+    given = last.body[-1] if isinstance(last, ast.With) else None
+    if not isinstance(last, ast.With) or not isinstance(given, ast.Return) or given.value is None:
+        return list(body)
+    block = copy.copy(last)
+    block.body = [*last.body[:-1], ast.Assign(targets=[ast.Name(id=name, ctx=ast.Store())], value=given.value)]
+    after = ast.Return(value=ast.Name(id=name, ctx=ast.Load()))
+    return [*body[:-1], *(ast.fix_missing_locations(ast.copy_location(node, last)) for node in (block, after))]
+
+
 def opened(items: list[ast.withitem], body: list[ast.stmt], place: ast.stmt) -> ast.With:
     """A block that what comes after it belongs into."""
     made = ast.fix_missing_locations(ast.copy_location(ast.With(items=items, body=body), place))

@@ -22,6 +22,7 @@ from greenlane.testgen.asserted import (
     begun_anew,
     done,
     expected_names,
+    own_look,
     printed,
     self_look,
     without_asserts,
@@ -285,7 +286,7 @@ class TestFile:
                 imports.add(self._imports[name])
             elif name in self._helpers:
                 helper = short_helper(self._helpers[name], used) if len(helpers) < _MAX_HELPERS else None
-                if helper is not None:
+                if helper is not None and len(ast.unparse(helper)) <= MAX_STATEMENT:
                     helpers[name] = helper
                     pending += loaded_in(helper)
                     used |= words_in(helper)
@@ -332,6 +333,8 @@ def _looks(
             value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
             told = not is_written_out(node) and not sets_scene(node) and not (value and _expects_error(value, raising))
             if value is not None and isinstance(unawaited(value), ast.Call) and told:
+                own = own_look(value, expected) if isinstance(node, ast.Expr) else None
+                yield from [(own, setup)] if own is not None else []
                 yield printed(value), setup
             cleaned = without_asserts(node)
             if cleaned is not None:

@@ -406,3 +406,45 @@ def test_the_rows_of_a_table_that_the_set_up_makes_are_tests_of_their_own(tmp_pa
         "price('1 EUR')",
         "price('2 EUR')",
     ]
+
+
+def test_a_class_of_a_test_class_and_a_fixture_that_returns_in_a_block_are_written_out(tmp_path: Path) -> None:
+    write_tree(
+        tmp_path,
+        {
+            "test_shop.py": f"""
+import pytest
+from unittest.mock import patch
+from shop import Till, pay, served
+
+TEXT = {"long, " * 300!r}
+
+def page():
+    return {"long, " * 300!r}
+
+@pytest.fixture
+def till():
+    with patch("shop.rate", 3):
+        return Till(1)
+
+def test_left(till):
+    assert till.left() == 3
+
+def test_page():
+    assert served(page) == TEXT
+
+class TestPay:
+    class Card:
+        number = 5
+
+    def test_pay(self):
+        assert pay(self.Card()) == 5
+"""
+        },
+    )
+    tests = [f"test_shop.py::{name}" for name in ("test_left", "test_page", "TestPay::test_pay")]
+    left, served, paid = [one.script for one in read_scripts(tmp_path, tests)]
+    assert left.setup == ("with patch('shop.rate', 3):\n    till = Till(1)",)
+    assert served.look == "served(page)"
+    assert served.imports == {("shop", "served"), ("test_shop", "page")}
+    assert (paid.setup, paid.look) == (("class Card:\n    number = 5",), "pay(Card())")

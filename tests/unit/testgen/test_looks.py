@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from greenlane.domain.service_settings import Service
+from greenlane.testgen.asserted import own_look
 from greenlane.testgen.choose import Chosen, choose_tests, steady
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.conditions import describe_condition
@@ -184,3 +185,20 @@ def test_no_name_of_a_row_hides_the_module_that_the_function_is_reached_through(
     style = Style(folder="tests", imports="package")
     text = render_file([WrittenCase(name="test_it", purpose="It.", chosen=chosen)], style)
     assert "basket.weigh(basket_value)" in text
+
+
+@pytest.mark.parametrize(
+    ("written", "look"),
+    [
+        ("self.assertSame(made('a'), Row(1))", "made('a')"),
+        ("assert_that(made('a'), is_(3))", "made('a')"),
+        ("check_rows({'a': 1}, made('a'))", "made('a')"),
+        ("eq_('a', made('a'))", "made('a')"),
+        ("checked(made('a'))", None),
+        ("assert_same(found, fixed)", None),
+        ("self.assertEqual(made('a'), 3)", None),
+    ],
+)
+def test_an_assertion_of_the_projects_own_looks_at_the_call_that_it_is_given(written: str, look: str | None) -> None:
+    found = own_look(ast.parse(written, mode="eval").body)
+    assert (ast.unparse(found) if found is not None else None) == look
