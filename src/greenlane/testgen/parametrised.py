@@ -28,14 +28,17 @@ class Parametrised(msgspec.Struct, frozen=True):
 
 
 def parametrised(body: Sequence[ast.stmt]) -> dict[str, Parametrised]:
-    """By name, those whose parameters stand in a list, and that ask `request` for nothing else."""
+    """By name, those whose parameters stand in a list, perhaps by a name, and that ask `request` for nothing else."""
     found = {}
+    named = {ast.unparse(node.targets[0]): node.value for node in body if isinstance(node, ast.Assign)}
     for node in body:
         for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
             called = isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "fixture"
             given = {k.arg: k.value for k in decorator.keywords} if isinstance(decorator, ast.Call) and called else {}
             params = given.get("params")
-            if isinstance(node, ast.FunctionDef) and isinstance(params, ast.List | ast.Tuple) and len(given) == 1:
+            params = named.get(params.id) if isinstance(params, ast.Name) else params
+            alone = given.keys() <= {"params", "scope", "ids"}
+            if isinstance(node, ast.FunctionDef) and isinstance(params, ast.List | ast.Tuple) and alone:
                 values = [value for item in params.elts for value in values_of(item, 1)]
                 made = _without_request(node, f"{node.name}_param")
                 if made is not None and values:

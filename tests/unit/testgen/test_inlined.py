@@ -70,7 +70,9 @@ from shop import Basket, Cart
 def holder(request):
     return request.param(1)
 
-@pytest.fixture(params=["a", "b", pytest.param("c"), "d"])
+TEXTS = ["a", "b", pytest.param("c"), "d"]
+
+@pytest.fixture(params=TEXTS, scope="module", ids=str)
 def text(request):
     return request.param
 
