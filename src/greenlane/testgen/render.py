@@ -24,6 +24,7 @@ from greenlane.testgen.receivers import with_columns
 from greenlane.testgen.views import (
     Import,
     as_raised,
+    as_statement,
     as_written,
     kept_items,
     looked_at,
@@ -192,13 +193,13 @@ def _single(observed: Observed, body: Body) -> None:
         if where[1:].isdecimal():
             holders[where] = _bind_argument(observed, arguments, int(where[1:]), body)
     if outcome.kind == "raises" and outcome.error is not None:
-        _raising(outcome, [unwrapped(_call(observed, body, receiver, arguments))], body)
+        _raising(outcome, [as_statement(unwrapped(_call(observed, body, receiver, arguments)))], body)
     elif outcome.changes:
         call = body.warned(outcome, _call(observed, body, receiver, arguments))
         if outcome.entered:
             body.lines += [f"with {call}:", "    pass"]
         elif outcome.warned is None:
-            body.lines.append(f"result = {unwrapped(call)}" if _is_result_seen(outcome) else call)
+            body.lines.append(f"result = {unwrapped(call)}" if _is_result_seen(outcome) else as_statement(call))
         body.lines.append(_seen(outcome.changes[0], holders, body))
     elif outcome.entered:
         call = _call(observed, body, receiver, arguments)
@@ -382,5 +383,5 @@ def _raising_rows(calls: Sequence[Observed], receiver: str | None, arguments: Se
         body.parameters.append(("message", patterns))
     pattern = "message" if len(set(patterns)) > 1 else patterns[0].strip("'") and patterns[0]
     receiver = _bind_receiver(calls[0], receiver, body, needed=False)
-    call = unwrapped(_call(calls[0], body, receiver, arguments))
+    call = as_statement(unwrapped(_call(calls[0], body, receiver, arguments)))
     body.lines += [body.raises(body.write(error[1]), pattern), f"    {call}"]

@@ -118,6 +118,20 @@ def as_written(entry: Function, receiver: str | None, given: Sequence[str]) -> s
     return _called_itself(entry, receiver, given)
 
 
+def as_statement(call: str) -> str:
+    """A call that nobody looks at, `till["a"] = 1` and `del till["a"]` where a special method would be called."""
+    node = parse_expression(call).body
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute) or node.keywords:
+        return call
+    held, given = operand(ast.unparse(node.func.value)), [ast.unparse(one) for one in node.args]
+    match node.func.attr, given:
+        case "__setitem__", [key, value]:
+            return f"{held}[{key}] = {value}"
+        case "__delitem__", [key]:
+            return f"del {held}[{key}]"
+    return call
+
+
 def _called_itself(entry: Function, receiver: str, given: Sequence[str]) -> str:
     return f"{receiver}({', '.join(given)})" if entry.name == "__call__" else ""
 

@@ -15,7 +15,7 @@ import pytest
 import greenlane.testgen
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Effect, Outcome
-from greenlane.testgen.views import as_raised, as_written, looked_at, operand, viewed
+from greenlane.testgen.views import as_raised, as_statement, as_written, looked_at, operand, viewed
 
 NAMES = ("__and__", "__invert__", "__contains__", "__getitem__", "__repr__", "__call__", "plain")
 SOURCE = "class Query:\n" + "".join(f"    def {name}(self, other): ...\n" for name in NAMES)
@@ -37,6 +37,19 @@ FUNCTIONS = {f.name: f for f in list_functions(ast.parse(SOURCE), "a.py", "a")}
 )
 def test_an_operand_with_a_sign_of_its_own_stands_in_brackets(name: str, given: list[str], written: str) -> None:
     assert as_written(FUNCTIONS[name], "a == 1", given) == written
+
+
+@pytest.mark.parametrize(
+    ("call", "written"),
+    [
+        ("Till(1).__setitem__('a', [1])", "Till(1)['a'] = [1]"),
+        ("(a | b).__delitem__(1 + 1)", "del (a | b)[1 + 1]"),
+        ("till.__setitem__('a', value=1)", "till.__setitem__('a', value=1)"),
+        ("till.add('a', 1)", "till.add('a', 1)"),
+    ],
+)
+def test_a_call_that_nobody_looks_at_is_a_statement_where_everybody_writes_one(call: str, written: str) -> None:
+    assert as_statement(call) == written
 
 
 def test_a_plain_operand_stands_as_it_is() -> None:
