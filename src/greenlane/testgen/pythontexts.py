@@ -7,8 +7,11 @@ Where a project's tests hold programs as texts, and a change is about a construc
 from __future__ import annotations
 
 import ast
+import io
+import itertools
 import re
 import textwrap
+import tokenize
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 
@@ -28,6 +31,8 @@ _HOLDING = {
     "SetComp": "{c for c in %s}", "GeneratorExp": "(c for c in %s)", "JoinedStr": "f'{%s}'", "Starred": "[*%s]",
 }  # fmt: skip
 """By kind, an expression of it around another one."""
+_OPENING, _CLOSING = frozenset("([{"), frozenset(")]}")
+_OVER_LINES = re.compile(r"[(\[{]\n")
 _MOST_SHOWN = 10
 """A kind that more of the programs show stands in most of those of the tests as well."""
 _MOST_NAMED = 3
@@ -173,7 +178,8 @@ def f(x):
 def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[str] = ()) -> list[str]:
     """Programs with the constructs that these words of the code name (by kind of node, `MATCHAS` or `visit_MatchAs`,
     or by a field of few kinds), each also within a function; then the tests' own with expressions of these kinds in
-    them, also inside of others that the words `around` name. Nothing unless these texts of the tests are programs."""
+    them, also inside of others that the words `around` name; and the first spread over lines, where some of the tests'
+    own are. Nothing unless these texts of the tests are programs."""
     if not _are_programs(texts):
         return []
     fields, words = _fields(), list(words)
@@ -185,7 +191,34 @@ def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[st
     found = [text for text, shown in programs.items() if telling & shown]
     nested = _nested(texts, kinds, kinds | _kinds_named(around))
     within = (f"def f():\n{textwrap.indent(text, '    ')}" for text in found)
-    return list(in_turn([[*found, *within], nested]))
+    spread = map(spread_out, found) if any(_OVER_LINES.search(text) for text in texts) else ()
+    return list(dict.fromkeys(in_turn([[*found, *within], nested, spread])))
+
+
+def spread_out(text: str) -> str:
+    """The program with what stands in brackets on lines of its own: for code that is about how programs are laid out.
+    As it is where a bracket is open over lines, and where it can't be read."""
+    try:
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError):
+        return text
+    places: list[tuple[int, int, int]] = []
+    depth = 0
+    for token, after in itertools.pairwise(tokens):
+        if token.type == tokenize.NL and depth:
+            return text
+        opens, closes = token.string in _OPENING, after.string in _CLOSING
+        depth += opens - (token.string in _CLOSING)
+        if depth and not closes and (opens or token.string == ","):
+            places.append((*token.end, depth))
+        elif closes and not opens:
+            places.append((*after.start, depth - 1))
+    lines = text.splitlines(keepends=True)
+    for row, column, deep in reversed(places):
+        line = lines[row - 1]
+        indent = line[: len(line) - len(line.lstrip())] + "    " * deep
+        lines[row - 1] = f"{line[:column]}\n{indent}{line[column:].lstrip(' ')}"
+    return "".join(lines)
 
 
 def _kinds_named(words: Iterable[str]) -> set[str]:

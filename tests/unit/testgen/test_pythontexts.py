@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from greenlane.testgen.pythontexts import python_texts
+from greenlane.testgen.pythontexts import python_texts, spread_out
 
 PROGRAMS = [f"import a{n}\na{n} = {n}" for n in range(5)]
 
@@ -33,3 +33,25 @@ def test_the_programs_of_the_tests_get_expressions_of_a_kind_that_is_named_also_
     assert "try:\n    work()\nexcept a():\n    pass\n" in found
     assert "try:\n    work()\nexcept a().b:\n    pass\n" in found
     assert not any("except a.b:" in text for text in found), "the change is not about it"
+
+
+def test_what_stands_in_brackets_is_spread_over_lines_where_a_program_of_the_tests_is() -> None:
+    rows = "match x:", "    case [", "        first,", "        *rest", "    ]:"
+    spread = "\n".join([*rows, "        print(", "            first,", "            rest", "        )", ""])
+    assert spread not in python_texts(PROGRAMS, ["MATCHSTAR"])
+    assert spread in python_texts([*PROGRAMS, "f(\n    1,\n)"], ["MATCHSTAR"])
+
+
+@pytest.mark.parametrize(
+    ("text", "spread"),
+    [
+        ("f(a, [], b[1:2])\n", "f(\n    a,\n    [],\n    b[\n        1:2\n    ]\n)\n"),
+        ("x = {\n  'a': (1, 2)}\n", "x = {\n  'a': (1, 2)}\n"),
+        ("def f(a, *, b=1) -> None: ...\n", "def f(\n    a,\n    *,\n    b=1\n) -> None: ...\n"),
+        ("f(a, 'é', (1,))\n", "f(\n    a,\n    'é',\n    (\n        1,\n    )\n)\n"),
+        ("f((", "f(("),
+        ("a, b = c\n", "a, b = c\n"),
+    ],
+)
+def test_a_program_is_spread_so_that_it_stays_the_same_program(text: str, spread: str) -> None:
+    assert spread_out(text) == spread
