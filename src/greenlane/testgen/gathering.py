@@ -15,7 +15,7 @@ from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inputs import CarvedCall, Case
+from greenlane.testgen.inputs import CarvedCall, Case, Script
 from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
@@ -114,7 +114,11 @@ class Gatherer:
 
     def habits(self) -> Habits:
         """What the scripts that were read call on what has a name."""
-        return habits_of(found.script for scripts in self._read_scripts.values() for found in scripts)
+        return habits_of(self.known_scripts())
+
+    def known_scripts(self) -> list[Script]:
+        """Those that were read so far."""
+        return [found.script for scripts in self._read_scripts.values() for found in scripts]
 
     async def near(self, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""

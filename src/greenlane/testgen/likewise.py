@@ -23,7 +23,7 @@ def habits_of(scripts: Iterable[Script]) -> Habits:
     """What these scripts call on what has a name."""
     found: dict[tuple[str, int], Counter[str]] = {}
     for text in dict.fromkeys(text for script in scripts for text in (*script.setup, script.look)):
-        for call in _calls(text):
+        for call in calls_in(text):
             if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name) and not call.keywords:
                 counts = found.setdefault((call.func.value.id, len(call.args)), Counter())
                 counts[call.func.attr] += 1
@@ -34,7 +34,7 @@ def with_other_methods(case: Case, habits: Habits) -> Iterator[Case]:
     """The script with another method in the place of one that its look calls."""
     if case.script is None:
         return
-    for number, call in enumerate(_calls(case.script.look)):
+    for number, call in enumerate(calls_in(case.script.look)):
         if not isinstance(call.func, ast.Attribute) or not isinstance(call.func.value, ast.Name) or call.keywords:
             continue
         own = call.func.attr
@@ -44,7 +44,8 @@ def with_other_methods(case: Case, habits: Habits) -> Iterator[Case]:
             yield msgspec.structs.replace(case, script=script, carved=False, steps=case.steps + 1)
 
 
-def _calls(text: str) -> list[ast.Call]:
+def calls_in(text: str) -> list[ast.Call]:
+    """None of what can't be read."""
     try:
         return [node for node in ast.walk(parse_source(text)) if isinstance(node, ast.Call)]
     except UnreadableSourceError:

@@ -23,7 +23,7 @@ from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.guesses import guess_options, guess_values, needs_of
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script, Step, bound_by
-from greenlane.testgen.siblings import family_of
+from greenlane.testgen.siblings import bases_of, family_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call_of
 from greenlane.testgen.targets import Targets, line_of
@@ -60,7 +60,7 @@ def readied(observed: Sequence[Observed], source: Source, left: Targets) -> list
         if function is None or function.owner is None or function.first not in nodes:
             continue
         family = family_of(source.tree, function.owner)
-        members = [f for f in source.functions if f.owner in (*family, *_bases(source.tree, function.owner))]
+        members = [f for f in source.functions if f.owner in (*family, *bases_of(source.tree, function.owner))]
         for name, place in _asked(source.tree, nodes, members, function, line):
             near = [o for o in observed if place in o.lines.get(source.path, frozenset())]
             near = sorted(near, key=taste, reverse=True)[:_BASES]
@@ -71,16 +71,6 @@ def readied(observed: Sequence[Observed], source: Source, left: Targets) -> list
                 rows.setdefault(key, []).extend(one for one in made if len(rows.get(key, ())) < _MOST)
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
-
-
-def _bases(tree: ast.Module, owner: str) -> list[str]:
-    """The classes of its module that a class inherits from."""
-    nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    found = [owner]
-    for name in found:  # it grows as it is read
-        held = [ast.unparse(base).partition("[")[0] for base in nodes[name].bases] if name in nodes else []
-        found += [base for base in held if base in nodes and base not in found]
-    return found[1:]
 
 
 # ------------------------------------------------------------------ what is asked, and who sets it

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
+from greenlane.testgen.afterwards import afterwards
 from greenlane.testgen.amended import amended
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
@@ -263,7 +264,8 @@ class Search:
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
-        return in_turn([*rows, *found, inside, beside])
+        later = afterwards(seen, self._source, places, self._gatherer.known_scripts())
+        return in_turn([*rows, *found, inside, beside, later])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
         known = fitted(cases, unittest=self._style.form == "unittest")

@@ -44,6 +44,16 @@ def family_of(tree: ast.Module, owner: str | None) -> tuple[str, ...]:
     return tuple(found)
 
 
+def bases_of(tree: ast.Module, owner: str) -> list[str]:
+    """The classes of its module that a class inherits from."""
+    nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    found = [owner]
+    for name in found:  # it grows as it is read
+        held = [ast.unparse(base).partition("[")[0] for base in nodes[name].bases] if name in nodes else []
+        found += [base for base in held if base in nodes and base not in found]
+    return found[1:]
+
+
 def named_in_tables(tree: ast.Module, owner: str | None, siblings: frozenset[str]) -> Mapping[str, str]:
     """By the key of a sibling in a table of the module, the key of this class."""
     found: dict[str, str] = {}

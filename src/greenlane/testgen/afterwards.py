@@ -1,0 +1,112 @@
+"""What a call leaves behind that gives nothing itself, told by what tests ask such an object. Pure; for `search.py`.
+
+expr.become(string("a"))        ->       expr.become(string("a"))
+                                         expr.parse("a")
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence, Set
+
+import msgspec
+
+from greenlane.suite.lines import parse_source
+from greenlane.testgen.choose import is_tellable, taste
+from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.inputs import Case, Import, Script, bound_by
+from greenlane.testgen.likewise import calls_in
+from greenlane.testgen.siblings import bases_of, family_of
+from greenlane.testgen.source import Source
+from greenlane.testgen.staged import before_and_call_of
+from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.turns import in_turn
+
+_SILENT, _QUESTIONS, _MOST, _LONGEST = 4, 8, 120, 120
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked of an object: `.parse('a')`, with what it imports."""
+
+    text: str
+    imports: frozenset[Import] = frozenset()
+
+
+def afterwards(observed: Sequence[Observed], source: Source, left: Targets, scripts: Iterable[Script]) -> list[Case]:
+    """What ran an open line and shows nothing, with a question to its object after it: those of these scripts to
+    methods of its class, of those that it inherits from, and of those that inherit from it."""
+    scripts = list(scripts)
+    asked: dict[str, list[Question]] = {}
+    rows: dict[str, list[Case]] = {}
+    for line in sorted({line_of(target) for target in left}):
+        function = enclosing(source.functions, line)
+        if function is None or function.owner is None or function.kind != "method":
+            continue
+        if function.owner not in asked:
+            asked[function.owner] = questions_of(scripts, _giving(source, function.owner))
+        near = [o for o in observed if line in o.lines.get(source.path, frozenset()) and _is_silent(o)]
+        near.sort(key=taste, reverse=True)
+        for one in near[:_SILENT]:
+            made = (_with_question(one.case, question, function) for question in asked[function.owner])
+            rows[one.case.key] = [case for case in made if case is not None]
+    found = {case.key: case for case in in_turn(rows.values())}
+    return list(found.values())[:_MOST]
+
+
+def _is_silent(observed: Observed) -> bool:
+    return observed.outcome.kind == "value" and not is_tellable(observed)
+
+
+def _giving(source: Source, owner: str) -> frozenset[str]:
+    """The methods of such objects that give something."""
+    owners = {*family_of(source.tree, owner), *bases_of(source.tree, owner)}
+    plain = (f for f in source.functions if f.owner in owners and f.kind == "method" and not f.asynchronous)
+    return frozenset(f.name for f in plain if f.returns_value and not f.name.startswith("_"))
+
+
+def questions_of(scripts: Iterable[Script], names: Set[str]) -> list[Question]:
+    """What these scripts ask methods of these names, the usual first, one of each method before a second; only with
+    what means the same anywhere."""
+    counts: Counter[Question] = Counter()
+    for script in scripts:
+        known = {bound_by(pair): pair for pair in script.imports}
+        for text in (*script.setup, script.look):
+            for call in calls_in(text):
+                func = call.func
+                free = {n.id for part in _given(call) for n in ast.walk(part) if isinstance(n, ast.Name)}
+                shown = ast.unparse(call)[len(ast.unparse(func.value)) :] if isinstance(func, ast.Attribute) else ""
+                plain = len(shown) <= _LONGEST and all(name in known or hasattr(builtins, name) for name in free)
+                if isinstance(func, ast.Attribute) and func.attr in names and plain:
+                    counts[Question(shown, frozenset(known[name] for name in free if name in known))] += 1
+    by_method: dict[str, list[Question]] = {}
+    for question, _ in counts.most_common():
+        by_method.setdefault(question.text.partition("(")[0], []).append(question)
+    return list(itertools.islice(in_turn(by_method.values()), _QUESTIONS))
+
+
+def _given(call: ast.Call) -> Iterator[ast.expr]:
+    yield from (*call.args, *(keyword.value for keyword in call.keywords))
+
+
+def _with_question(case: Case, question: Question, function: Function) -> Case | None:
+    """None where the object has no name that can be asked."""
+    script = case.script
+    if script is None:
+        if case.receiver is None or case.entry != function or function.owner is None:
+            return None
+        holder = function.owner.strip("_").lower()
+        setup, called = before_and_call_of(holder, case)
+        imports = case.imports
+    else:
+        last = parse_source(script.look).body[0]
+        call = last.value if isinstance(last, ast.Expr) else None
+        func = call.func if isinstance(call, ast.Call) else None
+        if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Name) or script.marks is not None:
+            return None
+        holder, setup, called, imports = func.value.id, script.setup, script.look, script.imports
+    made = Script(imports=imports | question.imports, setup=(*setup, called), look=f"{holder}{question.text}")
+    return case.with_script(made)
