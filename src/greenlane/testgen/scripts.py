@@ -19,6 +19,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.asserted import (
     asserted,
+    asserts_itself,
     begun_anew,
     done,
     expected_names,
@@ -33,6 +34,7 @@ from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.fixed import is_brittle, sets_scene
 from greenlane.testgen.helpers import is_helper, short_helper, words_in
+from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, Inlined, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
@@ -58,6 +60,7 @@ _MAX_STATEMENTS = 12
 _MAX_HELPERS, _MAX_BEGINNINGS = 3, 2
 
 
+_SELF = "self"
 INSIDE = "inside"
 """The name of what is looked at in a `with` block, after it."""
 
@@ -184,14 +187,39 @@ class TestFile:
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
         owner = name.rpartition("::")[0]
         tables = self._givers.constants_of(owner) | named
-        test = self._checkers.written_out(unrolled(test, tables), owner)
+        plain = unrolled(test, tables)
+        test = self._checkers.written_out(plain, owner)
         self._imports |= self._checkers.borrowed
         holder = self._helpers.get(owner)
         marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
-        raising = {key for key, value in named.items() if _expects_error(value)}
+        raising = frozenset(key for key, value in named.items() if _expects_error(value))
         rows = rows_of([*around, *test.decorator_list], named)
-        inlined = self._givers.inline(test, owner, {key for row in rows for key in row})
+        given = {key for row in rows for key in row}
+        found = list(self._scripts_of(test, self._givers.inline(test, owner, given), rows, raising, marks))
+        kept = None if found else self._held(plain if asserts_itself(plain.body) else test, owner)
+        if kept is not None:
+            inlined = self._givers.inline(kept.test, owner, given, kept.first)
+            found = list(self._scripts_of(kept.test, inlined, rows, raising, marks, kept.name))
+        yield from found
+
+    def _held(self, test: FunctionNode, owner: str) -> Held | None:
+        """A test with an object of its class as `self`."""
+        kept = held(test, self._givers.lineage_of(owner), self._module) if owner in self._helpers else None
+        if kept is None or self._imports.setdefault(*kept.imports) != kept.imports[1]:
+            return None
+        return kept
+
+    def _scripts_of(
+        self,
+        test: FunctionNode,
+        inlined: Inlined,
+        rows: Sequence[Mapping[str, ast.expr]],
+        raising: Set[str],
+        marks: tuple[str, ...] | None,
+        named: str = _SELF,
+    ) -> Iterator[FoundScript]:
+        """`named`: what `self` is called."""
         stored = {root_of(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
@@ -201,7 +229,8 @@ class TestFile:
                 brittle = is_brittle(look)
                 for done_before, given_to_it in both_ways(before, inlined.arguments, self._imports.keys()):
                     taken = msgspec.structs.replace(inlined, arguments=frozenset(given_to_it))
-                    script = self._cut(done_before, look, taken, row, marks) if not brittle else None
+                    seen, done_so = plainly(look, named), [plainly(node, named) for node in done_before]
+                    script = self._cut(done_so, seen, taken, row, marks) if not brittle else None
                     if script is not None:
                         yield script
 
