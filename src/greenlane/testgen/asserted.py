@@ -9,6 +9,8 @@ import re
 import unittest
 from collections.abc import Iterable, Iterator, Sequence, Set
 
+from greenlane.suite.lines import parse_expression
+
 _SELF_LOOKS = {name for name in dir(unittest.TestCase) if re.match("assert(?!_|Raises|Warns|Logs|NoLogs)", name)} | {
     "assertEquals", "assertItemsEqual",
 }  # fmt: skip
@@ -100,6 +102,19 @@ def _looked_at(arguments: Sequence[ast.expr], expected: Set[str]) -> ast.expr:
     given = [a for a in two if not _is_fixed(a, expected)] or two or arguments
     calls = [a for a in given if isinstance(a, ast.Call | ast.Attribute | ast.Subscript)]
     return (calls or given)[0]
+
+
+def stand_in_looks(node: ast.expr) -> list[ast.expr]:
+    """What `client.get.assert_called_with("a", id=1)` and its like look at: with what, or how often, it was called;
+    nothing of any other call."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return []
+    way = node.func.attr
+    if not re.fullmatch(r"assert_(any|has|not)_(calls?|called)|assert_called(_once)?(_with)?", way):
+        return []
+    last = [f"call_args.{part}" for part, given in (("args", node.args), ("kwargs", node.keywords)) if given]
+    shown = ["call_count"] if not way.endswith(("_with", "_call")) else last or ["call_args.args"]
+    return [parse_expression(f"{ast.unparse(node.func.value)}.{part}").body for part in shown]
 
 
 def as_block(node: ast.stmt) -> ast.stmt:

@@ -10,7 +10,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.code import Constant
+from greenlane.testgen.constants import Constant
 from greenlane.testgen.inside.greenlane_edits import name_of
 
 _AT_THE_ENDS = {

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias, TypeVar
 import msgspec
 
 from greenlane.suite.lines import parse_source
+from greenlane.testgen.constants import MAX_CONSTANTS, Constant, class_constants, constants_of, module_constants
 from greenlane.testgen.enums import enumerations
 from greenlane.testgen.records import Held, held_by_keys
 from greenlane.testgen.rest import handed_to, read_by_name
@@ -23,9 +24,7 @@ from greenlane.testgen.rest import handed_to, read_by_name
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
 """`init` is what runs when an object is made: it is called by its class."""
-Constant: TypeAlias = int | float | str | bytes | None
 T = TypeVar("T")
-_MAX_CONSTANTS = 24
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
 
@@ -125,14 +124,14 @@ def module_name(path: str, roots: tuple[str, ...]) -> str:
 def list_functions(tree: ast.Module, path: str, module: str, borrowed: Iterable[ast.stmt] = ()) -> tuple[Function, ...]:
     """All functions that can be called from outside: at module level, and methods of classes at module level. Constants
     that are `borrowed` of other modules are known to them."""
-    constants = _module_constants(ast.Module(body=[*borrowed, *tree.body], type_ignores=[]))
+    constants = module_constants(ast.Module(body=[*borrowed, *tree.body], type_ignores=[]))
     found: list[Function] = []
     for node in _flat(tree.body):
         if isinstance(node, FunctionNode):
             found.append(_describe(node, path, module, None, constants))
         elif isinstance(node, ast.ClassDef):
             members = [member for member in _flat(node.body) if isinstance(member, FunctionNode)]
-            named = constants | _class_constants(node)
+            named = constants | class_constants(node)
             described = [_describe(member, path, module, node.name, named) for member in members]
             observers = tuple(f.name for f in described if _is_observer(f))[:_MAX_OBSERVERS]
             found += [
@@ -198,7 +197,7 @@ def _describe(
         params=params[1:] if kind in {"method", "class", "property", "init"} else params,
         asynchronous=isinstance(node, ast.AsyncFunctionDef),
         returns_value=any(isinstance(n, ast.Return | ast.Yield) and n.value is not None for n in ast.walk(node)),
-        constants=_constants(node, constants),
+        constants=constants_of(node, constants),
         keys=_keys(node),
         held=held_by_keys(node, constants),
         calls=frozenset(_called(node)),
@@ -289,53 +288,6 @@ def params_of(node: FunctionNode) -> tuple[Param, ...]:
     return (*named, *(Param(name=name, default=default, keyword_only=True) for name, default in read))
 
 
-def _class_constants(owner: ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
-    """Constants that a class gives names to, as its methods call them."""
-    found = _module_constants(owner)
-    return {f"{holder}.{name}": values for name, values in found.items() for holder in ("self", "cls", owner.name)}
-
-
-def _module_constants(tree: ast.Module | ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
-    """Constants that a module gives names to, containers flattened: `CODES = {"A": 1}` gives "A" and 1."""
-    found: dict[str, tuple[Constant, ...]] = {}
-    for node in tree.body:
-        if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
-            continue
-        values = tuple(_plain(n) for n in ast.walk(node.value) if isinstance(n, ast.Constant))[:_MAX_CONSTANTS]
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        for target in targets:
-            if isinstance(target, ast.Name) and values:
-                found[target.id] = values
-    return found
-
-
-def _plain(node: ast.Constant) -> Constant:
-    return node.value if isinstance(node.value, int | float | str | bytes) else None
-
-
-def _constants(node: FunctionNode, named: Mapping[str, tuple[Constant, ...]]) -> tuple[Constant, ...]:
-    """Constants of a function, those that are compared first; docstrings and messages of exceptions left out."""
-    idle = {id(n) for r in ast.walk(node) if isinstance(r, ast.Raise | ast.JoinedStr) for n in ast.walk(r)}
-    idle |= {id(s.value) for s in ast.walk(node) if isinstance(s, ast.Expr)}
-    compared: list[Constant] = []
-    other: list[Constant] = []
-    tests = {id(n) for t in ast.walk(node) for n in _tested(t)}
-    for part in ast.walk(node):
-        into = compared if id(part) in tests else other
-        if isinstance(part, ast.Constant) and id(part) not in idle:
-            into.append(_plain(part))
-        elif isinstance(part, ast.Name | ast.Attribute) and ast.unparse(part) in named:
-            into += named[ast.unparse(part)]
-    return tuple(dict.fromkeys((*compared, *other)))[:_MAX_CONSTANTS]
-
-
-def _tested(node: ast.AST) -> Iterator[ast.AST]:
-    if isinstance(node, ast.If | ast.While | ast.IfExp):
-        yield from ast.walk(node.test)
-    elif isinstance(node, ast.Compare):
-        yield from ast.walk(node)
-
-
 def _keys(node: FunctionNode) -> tuple[str, ...]:
     found: list[object] = []
     for part in ast.walk(node):
@@ -345,7 +297,7 @@ def _keys(node: FunctionNode) -> tuple[str, ...]:
             found += [a.value for a in part.args[:1] if isinstance(a, ast.Constant)]
         elif isinstance(part, ast.Compare) and isinstance(part.left, ast.Constant):
             found += [part.left.value] if any(isinstance(op, ast.In | ast.NotIn) for op in part.ops) else []
-    return tuple(dict.fromkeys(key for key in found if isinstance(key, str)))[:_MAX_CONSTANTS]
+    return tuple(dict.fromkeys(key for key in found if isinstance(key, str)))[:MAX_CONSTANTS]
 
 
 def _kinds(node: FunctionNode) -> tuple[str, ...]:
@@ -384,8 +336,8 @@ def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
 
     return msgspec.structs.replace(
         caller,
-        constants=joined(caller.constants, *(f.constants for f in callees))[:_MAX_CONSTANTS],
-        keys=joined(caller.keys, *(f.keys for f in callees))[:_MAX_CONSTANTS],
+        constants=joined(caller.constants, *(f.constants for f in callees))[:MAX_CONSTANTS],
+        keys=joined(caller.keys, *(f.keys for f in callees))[:MAX_CONSTANTS],
         held=joined(caller.held, *(f.held for f in callees)),
     )
 

@@ -52,7 +52,7 @@ def is_brittle(look: ast.expr) -> bool:
 
 def _named_by(call: ast.Call) -> list[ast.expr]:
     """The arguments of a call that patches which say what it patches."""
-    if _root(call) not in _SCENE:
+    if _root(call) not in _SCENE and "patch" not in ast.unparse(call.func).split("."):
         return []
     name = call.func.attr if isinstance(call.func, ast.Attribute) else _root(call)
     if name in _REMOVERS:

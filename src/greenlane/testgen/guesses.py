@@ -14,7 +14,8 @@ import msgspec
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.callables import NEEDS as CALLABLES_NEED
 from greenlane.testgen.callables import callables_for
-from greenlane.testgen.code import Constant, Function, Param
+from greenlane.testgen.code import Function, Param
+from greenlane.testgen.constants import Constant
 from greenlane.testgen.inputs import Description
 from greenlane.testgen.pathkinds import FILE, FOLDER
 from greenlane.testgen.shapes import NAMESPACE

@@ -69,11 +69,14 @@ class Givers:
         self._top = {name for node in parsed.body for name in _bound_at_top(node)}
         self.constants_of = functools.cache(self._constants_of)
 
-    def inline(self, test: FunctionNode, owner: str, rows: Set[str] = frozenset()) -> Inlined:
-        """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives."""
-        body, first = list(test.body), list[ast.stmt]()
+    def inline(
+        self, test: FunctionNode, owner: str, rows: Set[str] = frozenset(), begun: Sequence[ast.stmt] = ()
+    ) -> Inlined:
+        """`owner` is the class that the test stands in (empty: none), `rows` are what its parametrisation gives; where
+        it is given no `self`, `begun` is what makes that."""
+        body, first = list(test.body), [*begun]
         arguments = {argument.arg for argument in test.args.args} - rows
-        line = lineage(self._classes, owner)
+        line = self.lineage_of(owner)
         if line and _SELF in arguments:
             first, body, more = self._without_self(line, body, arguments | rows)
             arguments |= more - rows
@@ -86,6 +89,9 @@ class Givers:
         asked = used_by([*(one.decorator_list for one in line), test.decorator_list])
         silent = (left - named - _WITHOUT_EFFECT | asked) - self._fixtures.keys() - own.keys() - self._top
         return Inlined(tuple(before), tuple(inside), frozenset(left), frozenset(silent))
+
+    def lineage_of(self, owner: str) -> list[ast.ClassDef]:
+        return lineage(self._classes, owner)
 
     def _without_self(
         self, line: Sequence[ast.ClassDef], body: Sequence[ast.stmt], taken: Set[str]
@@ -132,7 +138,7 @@ class Givers:
     def _constants_of(self, owner: str) -> dict[str, ast.expr]:
         """What a class and those that it inherits from give names to, as its methods call them, and the tables that
         their set-ups put on `self`."""
-        line = lineage(self._classes, owner)
+        line = self.lineage_of(owner)
         named = {
             f"{_SELF}.{node.targets[0].id}": node.value
             for one in line

@@ -20,7 +20,7 @@ from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import MAX_STATEMENT, Case
-from greenlane.testgen.scripts import INSIDE
+from greenlane.testgen.shown import INSIDE
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets, line_of

@@ -12,7 +12,7 @@ from greenlane.testgen.code import Function
 from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Script
-from greenlane.testgen.scripts import INSIDE
+from greenlane.testgen.shown import INSIDE
 from greenlane.testgen.views import EACH
 from greenlane.testgen.words import EMPTY, is_constant, shown_kind, slug, spoken, words_of
 

@@ -71,7 +71,7 @@ def with_blocks(done: Sequence[ast.stmt], after: Sequence[ast.stmt] = ()) -> lis
     patchers = {
         ast.unparse(target)
         for node in done
-        if isinstance(node, ast.Assign) and _is_patch(node.value)
+        if isinstance(node, ast.Assign) and is_patch_call(node.value)
         for target in node.targets
     }
     entered: set[str] = set()
@@ -86,7 +86,7 @@ def with_blocks(done: Sequence[ast.stmt], after: Sequence[ast.stmt] = ()) -> lis
             continue
         target = node.targets[0] if isinstance(node, ast.Assign) else None
         held = ast.unparse(func.value)
-        started = func.attr == "start" and (held in patchers or _is_patch(func.value))
+        started = func.attr == "start" and (held in patchers or is_patch_call(func.value))
         if ast.unparse(func) == f"{_SELF}.enterContext" and len(call.args) == 1:
             found.append(opened([ast.withitem(context_expr=call.args[0], optional_vars=target)], [], node))
         elif (func.attr == "__enter__" and held in left) or (started and ({held, _EVERY} & left)):
@@ -146,12 +146,12 @@ def _left(node: ast.stmt) -> str:
     done = call.func if isinstance(call, ast.Call) else None
     if not isinstance(done, ast.Attribute):
         return ""
-    if done.attr == "stopall" and _is_patch(done.value):
+    if done.attr == "stopall" and is_patch_call(done.value):
         return _EVERY
     return ast.unparse(done.value) if done.attr in {"__exit__", "stop"} else ""
 
 
-def _is_patch(node: ast.expr) -> bool:
+def is_patch_call(node: ast.expr) -> bool:
     """Whether it is `patch` of the standard library's stand-ins, or a call of it."""
     func = node.func if isinstance(node, ast.Call) else node
     return "patch" in ast.unparse(func).split("(")[0].split(".")

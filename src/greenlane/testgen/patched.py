@@ -29,8 +29,14 @@ def both_ways(
     return [(patched, arguments | {_FIXTURE}), *plain] if patched is not None else plain
 
 
+def keep_unseen(node: ast.stmt) -> None:
+    """Marks what comes after it may need unseen."""
+    setattr(node, _PATCHING, True)
+
+
 def is_patch(node: ast.stmt) -> bool:
-    """Whether it is one of the statements that `both_ways` makes: what comes after it may need it unseen."""
+    """Whether it is one of the statements that `both_ways` makes, or was marked: what comes after it may need it
+    unseen."""
     return bool(getattr(node, _PATCHING, False))
 
 
@@ -84,7 +90,7 @@ def _patches(node: ast.Assign, outside: Set[str], bound: Set[str]) -> list[ast.s
             return None
         calls.append(ast.Expr(value=call))
     for one in calls:
-        setattr(one, _PATCHING, True)
+        keep_unseen(one)
     return [ast.fix_missing_locations(ast.copy_location(one, node)) for one in (*first, *calls)]
 
 

@@ -19,18 +19,17 @@ from greenlane.testgen.explore import Given
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.kindred import kin_of
 from greenlane.testgen.literals import MAX_TEXT, literals
-from greenlane.testgen.patterns import is_pattern, samples
+from greenlane.testgen.patterns import is_pattern, pattern_of, samples
 from greenlane.testgen.pythontexts import python_texts
 from greenlane.testgen.source import Source
 from greenlane.testgen.tables import beside as beside_in_tables
-from greenlane.testgen.tables import pattern_of
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.turns import in_turn
 
 _WORDS, _TEXTS, _NUMBERS = 120, 400, 24
 _ASKED = 3
-_PATTERNS, _LONGEST_WORD = 8, 40
+_PATTERNS, _MATCHING, _LONGEST_WORD = 8, 40, 40
 _OPENING = (":", "(", "[", "{")
 """Signs after which a line further in belongs to the one before."""
 _FILES, _BYTES = 40, 600_000
@@ -215,7 +214,7 @@ def _texts_of(
     told = {text for text in compiled.values() if text}
     patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and (v in told or is_pattern(v))))
     plain = [v for v in dict.fromkeys(v for v in values if isinstance(v, str)) if 0 < len(v) <= _LONGEST_WORD]
-    matching = [text for pattern in patterns[:_PATTERNS] for text in samples(pattern)]
+    matching = [*in_turn(samples(pattern) for pattern in patterns[:_PATTERNS])][:_MATCHING]
     words = [*matching, *(word for word in plain if word not in patterns)]
     numbers = dict.fromkeys(v for v in values if isinstance(v, int | float) and not isinstance(v, bool))
     return words[:_WORDS], [n for n in numbers if math.isfinite(n)][:_NUMBERS]

@@ -10,38 +10,30 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
-import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.asserted import (
-    asserted,
-    begun_anew,
-    done,
-    expected_names,
-    own_look,
-    printed,
-    self_look,
-    without_asserts,
-)
+from greenlane.testgen.asserted import asserts_itself, begun_anew, done
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_together
 from greenlane.testgen.bases import outside_bases
-from greenlane.testgen.checkers import Checkers, given_directly, is_written_out
+from greenlane.testgen.checkers import Checkers, given_directly
 from greenlane.testgen.code import Function, FunctionNode
-from greenlane.testgen.fixed import is_brittle, sets_scene
+from greenlane.testgen.fixed import is_brittle
 from greenlane.testgen.helpers import is_helper, short_helper, words_in
+from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, Inlined, lineage
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
-from greenlane.testgen.opened import is_around
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back, unawaited
+from greenlane.testgen.scenery import Patches, under_patches, with_scenery, without_patches
+from greenlane.testgen.shown import expects_error, looks_of
+from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
 from greenlane.testgen.testmodules import (
     ReadTests,
     TestModule,
@@ -52,15 +44,11 @@ from greenlane.testgen.testmodules import (
     read_test_file,
 )
 from greenlane.testgen.unrolled import unrolled
-from greenlane.testgen.written import done_to_files
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPERS, _MAX_BEGINNINGS = 3, 2
-
-
-INSIDE = "inside"
-"""The name of what is looked at in a `with` block, after it."""
+_SELF = "self"
 
 
 class FoundScript(msgspec.Struct, frozen=True, kw_only=True):
@@ -184,27 +172,73 @@ class TestFile:
             return
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
         owner = name.rpartition("::")[0]
-        tables = self._givers.constants_of(owner) | named
-        test = self._checkers.written_out(unrolled(test, tables), owner)
-        self._imports |= self._checkers.borrowed
         holder = self._helpers.get(owner)
-        marks = marks_of(test, holder, self._marks)
         around = holder.decorator_list if isinstance(holder, ast.ClassDef) else []
-        raising = {key for key, value in named.items() if _expects_error(value)}
+        test, patches = without_patches(test, around)
+        tables = self._givers.constants_of(owner) | named
+        plain = unrolled(test, tables)
+        test = self._checkers.written_out(plain, owner)
+        self._imports |= self._checkers.borrowed
+        marks = marks_of(test, holder, self._marks)
+        raising = frozenset(key for key, value in named.items() if expects_error(value))
         rows = rows_of([*around, *test.decorator_list], named)
-        inlined = self._givers.inline(test, owner, {key for row in rows for key in row})
+        given = {key for row in rows for key in row}
+        inlined = _under(patches, self._givers.inline(test, owner, given))
+        found = list(self._scripts_of(test, inlined, rows, raising, marks))
+        kept = None if found else self._held(plain if asserts_itself(plain.body) else test, owner)
+        if kept is not None:
+            inlined = _under(patches, self._givers.inline(kept.test, owner, given, kept.first))
+            found = list(self._scripts_of(kept.test, inlined, rows, raising, marks, kept.name))
+        yield from found
+
+    def _held(self, test: FunctionNode, owner: str) -> Held | None:
+        """A test with an object of its class as `self`."""
+        kept = held(test, self._givers.lineage_of(owner), self._module) if owner in self._helpers else None
+        if kept is None or self._imports.setdefault(*kept.imports) != kept.imports[1]:
+            return None
+        return kept
+
+    def _scripts_of(
+        self,
+        test: FunctionNode,
+        inlined: Inlined,
+        rows: Sequence[Mapping[str, ast.expr]],
+        raising: Set[str],
+        marks: tuple[str, ...] | None,
+        named: str = _SELF,
+    ) -> Iterator[FoundScript]:
+        """`named`: what `self` is called."""
         stored = {root_of(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
             bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
             row = {key: value for key, value in given.items() if key not in stored}
             setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
-            for look, before in _looks(inlined.body, setup, raising):
-                brittle = is_brittle(look)
-                for done_before, given_to_it in both_ways(before, inlined.arguments, self._imports.keys()):
-                    taken = msgspec.structs.replace(inlined, arguments=frozenset(given_to_it))
-                    script = self._cut(done_before, look, taken, row, marks) if not brittle else None
-                    if script is not None:
-                        yield script
+            staged = with_scenery([*setup, *inlined.body], inlined.arguments)
+            first, body = staged[: len(setup)], staged[len(setup) :]
+            for pair in zip(looks_of(body, first, raising), looks_of(inlined.body, setup, raising), strict=False):
+                for look, before in pair:
+                    pieces = self._cut_both_ways(look, before, inlined, row, marks, named)
+                    yield from pieces
+                    if pieces:  # else without what sets the scene
+                        break
+
+    def _cut_both_ways(
+        self,
+        look: ast.expr,
+        before: list[ast.stmt],
+        inlined: Inlined,
+        row: Mapping[str, ast.expr],
+        marks: tuple[str, ...] | None,
+        named: str,
+    ) -> list[FoundScript]:
+        if is_brittle(look):
+            return []
+        found = []
+        for done_before, given_to_it in both_ways(before, inlined.arguments, self._imports.keys()):
+            taken = msgspec.structs.replace(inlined, arguments=frozenset(given_to_it))
+            done = [plainly(node, named) for node in done_before]
+            found.append(self._cut(done, plainly(look, named), taken, row, marks))
+        return [script for script in found if script is not None]
 
     def programs(self, name: str) -> Iterator[FoundScript]:
         """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
@@ -299,59 +333,8 @@ class TestFile:
         return imports, fixtures, helpers
 
 
-def _looks(
-    body: Sequence[ast.stmt],
-    setup: list[ast.stmt],
-    raising: Set[str] = frozenset(),
-    around: Sequence[ast.stmt] = (),
-) -> Iterator[tuple[ast.expr, list[ast.stmt]]]:
-    """Expressions that a body asserts on, or calls, each with the statements before it; fills `setup`. `raising` are
-    names that stand for an expected error; `around` is what was done before the block that the body is of."""
-    for node in body:
-        expected = expected_names([*around, *setup])
-        if isinstance(node, ast.Assert):
-            shown = asserted(node.test, expected)
-            yield shown, setup
-            setup += done_to_files(shown, setup)
-        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            continue
-        elif isinstance(node, ast.Expr) and self_look(node.value) is not None:
-            look = self_look(node.value, expected)
-            if look is not None:
-                yield look, setup
-                setup += done_to_files(look, setup)
-        elif isinstance(node, ast.With) and any(_expects_error(item.context_expr, raising) for item in node.items):
-            others = [item for item in node.items if not _expects_error(item.context_expr, raising)]
-            held = ast.copy_location(ast.With(items=others, body=node.body), node)
-            yield from _looks([held] if others else node.body, list(setup), raising, around)
-        else:
-            if isinstance(node, ast.Try) and not is_around(node):  # and an assertion on the error, perhaps
-                yield from _looks(node.body, list(setup), raising, around)
-            if isinstance(node, ast.With | ast.AsyncWith) or is_around(node):
-                held_in = _looks_inside(node, [*around, *setup])
-                yield from ((ast.Name(id=INSIDE, ctx=ast.Load()), [*setup, inside]) for inside in held_in)
-            value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
-            told = not is_written_out(node) and not sets_scene(node) and not (value and _expects_error(value, raising))
-            if value is not None and isinstance(unawaited(value), ast.Call) and told:
-                own = own_look(value, expected) if isinstance(node, ast.Expr) else None
-                yield from [(own, setup)] if own is not None else []
-                yield printed(value), setup
-            cleaned = without_asserts(node)
-            if cleaned is not None:
-                setup.append(cleaned)
-
-
-def _expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:
-    """`pytest.raises(...)`, or a name for it."""
-    return "raises" in ast.unparse(node).lower() or (isinstance(node, ast.Name) and node.id in named)
-
-
-def _looks_inside(node: ast.With | ast.AsyncWith | ast.Try, around: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """The same block for each look in it, with no more than that needs, and the look given a name; `around` is what
-    was done before it."""
-    for look, before in _looks(node.body, [], around=around):
-        stored = ast.Assign(targets=[ast.Name(id=INSIDE, ctx=ast.Store())], value=look)
-        named = isinstance(look, ast.Name) and look.id == INSIDE  # by a block in this one
-        made = copy.copy(node)
-        made.body = [*needed_by(before, look, frozenset()), *([] if named else [stored])]
-        yield ast.fix_missing_locations(made)
+def _under(patches: Patches, inlined: Inlined) -> Inlined:
+    """A test inside of what its decorators patch."""
+    if not patches or not inlined.body:
+        return inlined
+    return msgspec.structs.replace(inlined, body=tuple(under_patches(inlined.body, patches)))

@@ -13,6 +13,9 @@ _TOUCHING = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
 )  # fmt: skip
 """Statements that may change an object that they use."""
+_ASKED_OF_STAND_INS = frozenset(
+    {"call_args", "call_args_list", "call_count", "called", "method_calls", "mock_calls", "await_args", "await_count"}
+)
 
 
 def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:
@@ -20,7 +23,7 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
     it needs and may change it."""
     needed = set(loaded_in(look))
     kept: list[ast.stmt] = []
-    restored = set_back(setup)
+    restored, told = set_back(setup), asks_stand_in(look)
     for node in reversed(setup):
         bound = set(bound_in(node))
         touches = isinstance(node, _TOUCHING)
@@ -31,12 +34,19 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
         if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
             holders |= set(given_to(called))
         patches = is_patch(node) or restored & set(altered_in(node))
-        if bound & needed or (holders - imported) & needed or patches:
+        calls = told and isinstance(node, ast.Expr | ast.Assign) and isinstance(unawaited(node.value), ast.Call)
+        if bound & needed or (holders - imported) & needed or patches or calls:
             kept.insert(0, node)
+            told = told or asks_stand_in(node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
                 needed -= bound  # what the name stood for before is of no use
             needed |= set(loaded_in(node))
     return kept
+
+
+def asks_stand_in(node: ast.AST) -> bool:
+    """Whether it looks at how a stand-in was called: any call before it may have done that."""
+    return any(isinstance(n, ast.Attribute) and n.attr in _ASKED_OF_STAND_INS for n in ast.walk(node))
 
 
 def unawaited(value: ast.expr) -> ast.expr:

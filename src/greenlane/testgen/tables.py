@@ -12,10 +12,10 @@ import ast
 from collections.abc import Iterator
 
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.patterns import pattern_of
 
 _PLAIN = (ast.Constant, ast.Name, ast.Attribute)
 """What a word is written as: a text, or a constant's name."""
-_FLAGS = {"VERBOSE": "x", "X": "x", "IGNORECASE": "i", "I": "i", "DOTALL": "s", "S": "s", "MULTILINE": "m", "M": "m"}
 
 
 def beside(tree: ast.Module, entry: Function) -> list[ast.expr]:
@@ -52,16 +52,3 @@ def _words_in(node: ast.expr) -> Iterator[ast.expr]:
         yield from (one for one in node.elts if isinstance(one, _PLAIN))
     elif isinstance(node, _PLAIN) or (isinstance(node, ast.Call) and pattern_of(node) is not None):
         yield node
-
-
-def pattern_of(call: ast.Call) -> str | None:
-    """The regular expression that `re.compile` is given, with its flags inside of it."""
-    if ast.unparse(call.func) not in {"re.compile", "compile"} or not call.args:
-        return None
-    text = call.args[0]
-    if not isinstance(text, ast.Constant) or not isinstance(text.value, str):
-        return None
-    given = [*call.args[1:], *(keyword.value for keyword in call.keywords)]
-    names = [n.attr for one in given for n in ast.walk(one) if isinstance(n, ast.Attribute)]
-    flags = "".join(sorted({_FLAGS[name] for name in names if name in _FLAGS}))
-    return f"(?{flags}){text.value}" if flags else text.value

@@ -12,7 +12,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.code import Function
 from greenlane.testgen.explore import Effect, Outcome
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.scripts import INSIDE
+from greenlane.testgen.shown import INSIDE
 
 BY_FUNCTION = frozenset(
     {"__repr__", "__str__", "__len__", "__hash__", "__bool__", "__bytes__", "__int__", "__float__", "__iter__",
