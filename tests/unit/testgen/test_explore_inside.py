@@ -69,6 +69,30 @@ def crash(text):
         raise
 
 
+class Price:
+    cents, kinds = 5, {"a": 1}
+
+    def is_below(self, other):
+        try:
+            return self.cents < other.cents
+        except AttributeError:
+            return self.cents < other
+
+    __lt__ = is_below
+
+    def __getitem__(self, key):
+        return self.kinds[key]
+
+    def __truediv__(self, other):
+        return self.cents / other
+
+    def __add__(self, other):
+        return self.cents + other.cents
+
+    def named(self, key):
+        return self[key]
+
+
 def fill(name):
     exec(compile("\\n" + name + "()", __file__.replace("tool.py", "page.txt"), "exec"))
 
@@ -212,6 +236,15 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
     found = explore(tmp_path, ("read", "'x'"), ("read", "None"), ("crash", "'x'"))
     assert [one["error"][1] for one in found] == ["ValueError", "TypeError", "ValueError"]
     assert [one["deliberate"] for one in found] == [True, True, False]
+
+
+def test_how_the_language_says_that_an_operator_has_no_answer_is_meant(tmp_path: Path) -> None:
+    looks = ("() < 'a'", "().is_below('a')", "()['b']", "() / 'a'", "() / 0", "() + 'a'", "().named('b')")
+    found = explore(tmp_path, *(("", f"tool.Price{look}") for look in looks))
+    assert [(one["error"][1], one["deliberate"]) for one in found] == [
+        ("TypeError", True), ("TypeError", True), ("KeyError", True), ("TypeError", True), ("ZeroDivisionError", True),
+        ("AttributeError", False), ("KeyError", False),
+    ]  # fmt: skip
 
 
 def test_what_speaks_of_a_folder_of_this_run_is_written_with_the_fixture_that_it_is(tmp_path: Path) -> None:
