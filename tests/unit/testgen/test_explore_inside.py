@@ -294,6 +294,20 @@ def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: 
     assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2
 
 
+def test_what_was_imported_from_a_folder_that_is_on_the_path_for_a_while_is_no_more(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/spare.py").write_text("KIND = 'a'\n")
+    look = "(sys.path.append('more') or __import__('spare').KIND)".replace("sys", "__import__('sys')")
+    there, missing, kit = explore(
+        tmp_path, ("", look), ("", "__import__('spare').KIND"), ("", "__import__('kit').__name__")
+    )
+    assert (there["value"]["text"], missing["error"][1], kit["value"]["text"]) == (
+        "'a'",
+        "ModuleNotFoundError",
+        "'kit'",
+    )
+
+
 def test_what_a_module_enters_in_a_register_as_it_is_imported_stays_there(tmp_path: Path) -> None:
     found = explore(tmp_path, ("", "(kit.Point(1).x, list(tool._kinds))"), ("remember", "'b'"), ("remembered", ""))
     assert found[0]["value"]["text"] == "(1, ['a', 'kit'])"
