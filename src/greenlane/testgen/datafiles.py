@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.documents import shortened
 from greenlane.testgen.literals import MAX_TEXT, literals
 from greenlane.testgen.reading import read_inside
 from greenlane.testgen.turns import in_turn
@@ -19,8 +20,9 @@ _NEVER = frozenset({"__pycache__", ".git", ".hg", "node_modules"})
 
 
 def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
-    """The first lines of files that these test files name, of those that lie beside or below them, the shortest files
-    first; and the names of the files beside those, one of each ending before a second."""
+    """The first lines of files that these test files name (of a document smaller ones first), of those that lie below
+    their folder or the one around it, the shortest files first; and the names of the files beside those, one of each
+    ending before a second."""
     found: dict[Path, None] = {}
     others: dict[str, None] = {}
     listed: dict[Path, list[Path]] = {}
@@ -28,13 +30,15 @@ def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
         words = _words_of(tree, tree / path)
         folder = (tree / path).parent
         if folder not in listed:
-            listed[folder] = list(_below(folder))
+            around = [] if tree in {folder, folder.parent} else [folder.parent]
+            listed[folder] = list(dict.fromkeys(file for one in (folder, *around) for file in _below(one)))
         named = [(file, word) for word in sorted(words) for file in listed[folder] if _is_named(file, word)]
         found |= {file: None for file, _ in named}
         others |= {text: None for text in _beside(named, listed[folder]) if text not in words}
     texts = (read_inside(tree, file, _BYTES) for file in found)
     kept = sorted((text for text in texts if text and "\x00" not in text), key=len)
-    return list(in_turn([dict.fromkeys(_beginning(text) for text in kept), others]))[:_MOST]
+    parts = (part for text in kept for part in (*shortened(text, MAX_TEXT), _beginning(text)))
+    return list(in_turn([dict.fromkeys(parts), others]))[:_MOST]
 
 
 def _beside(named: Sequence[tuple[Path, str]], files: Iterable[Path]) -> Iterator[str]:

@@ -178,8 +178,10 @@ def _shapes(
     observed: Sequence[Observed], scripts: Sequence[Case], source: Source, left: Targets
 ) -> list[list[Template]]:
     """The kinds of calls to hunt with, best first, each with rows of values that were seen: those that ran the
-    condition before what is open, of which something could be told; one of each kind comes before a second."""
+    condition before what is open, of which something could be told; last those of functions that lead there, but gave
+    nothing yet and did not get inside. One of each kind comes before a second."""
     near = conditions_before(source, left)
+    leading = {entry for _, entry in source.entries}
     inside = set(lines_inside(functions_around(source, left)))
     found: dict[tuple[str, ...], list[tuple[tuple[float, ...], Template]]] = {}
 
@@ -194,6 +196,8 @@ def _shapes(
         ran = one.lines.get(source.path, frozenset())
         if ran & inside and is_tellable(one):
             add(one.case, -1.0, -len(ran & near))
+        elif one.outcome.kind == "value" and one.case.script is None and one.case.entry in leading:
+            add(one.case, 0.0, -len(ran & inside))
     for case in scripts:
         add(case, -0.5, 0)
     for rows in found.values():
