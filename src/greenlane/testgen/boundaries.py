@@ -24,6 +24,7 @@ _AT_THE_ENDS = {
 }  # fmt: skip
 """What a value of a kind of the standard library is made from."""
 _LENGTHS = range(4, 4097)
+_LONGEST_BEGINNING, _BEGINNINGS = 40, 2
 _LETTERS = "aé"
 """Of one byte, and of more."""
 
@@ -36,8 +37,17 @@ def at_the_ends(node: ast.Call) -> Iterator[ast.Call]:
             yield ast.Call(func=node.func, args=made.args, keywords=made.keywords)
 
 
-def as_long_as_asked(constants: Sequence[Constant]) -> Iterator[ast.expr]:
-    """Texts a bit longer than a number of the code, written short: `'a' * 256`."""
+def as_long_as_asked(constants: Sequence[Constant], value: object = "") -> Iterator[ast.expr]:
+    """Values of this kind that are a bit longer than a number of the code, written short: `'a' * 257`; then such that
+    begin as what the code knows: `b'PK' + b'a' * 257`."""
     lengths = [n for n in constants if isinstance(n, int) and not isinstance(n, bool) and n in _LENGTHS]
-    for letter in _LETTERS:
-        yield from (parse_expression(f"{letter!r} * {length + 1}").body for length in lengths)
+    if not isinstance(value, str | bytes):
+        yield from (parse_expression(f"[1] * {length + 1}").body for length in lengths)
+        return
+    for letter in _LETTERS if isinstance(value, str) else _LETTERS[:1]:
+        text = repr(letter if isinstance(value, str) else letter.encode())
+        yield from (parse_expression(f"{text} * {length + 1}").body for length in lengths)
+    known = [c for c in constants if type(c) is type(value) and 1 < len(str(c)) <= _LONGEST_BEGINNING]
+    letter = "'a'" if isinstance(value, str) else "b'a'"
+    for beginning in known[:_BEGINNINGS]:
+        yield from (parse_expression(f"{beginning!r} + {letter} * {length + 1}").body for length in lengths)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.documents import shortened
 from greenlane.testgen.literals import MAX_TEXT, literals
 from greenlane.testgen.reading import read_inside
 from greenlane.testgen.turns import in_turn
@@ -19,8 +20,9 @@ _NEVER = frozenset({"__pycache__", ".git", ".hg", "node_modules"})
 
 
 def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
-    """The first lines of files that these test files name, of those that lie beside or below them, the shortest files
-    first; and the names of the files beside those, one of each ending before a second."""
+    """The first lines of files that these test files name (of a document smaller ones first), of those that lie below
+    their folder or the one around it, the shortest files first; and the names of the files beside those, one of each
+    ending before a second."""
     found: dict[Path, None] = {}
     others: dict[str, None] = {}
     listed: dict[Path, list[Path]] = {}
@@ -28,13 +30,25 @@ def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
         words = _words_of(tree, tree / path)
         folder = (tree / path).parent
         if folder not in listed:
-            listed[folder] = list(_below(folder))
-        named = [(file, word) for word in sorted(words) for file in listed[folder] if _is_named(file, word)]
+            listed[folder] = files_around(tree, folder)
+        named = [(file, word) for word in sorted(words) for file in listed[folder] if is_named(file, word)]
         found |= {file: None for file, _ in named}
         others |= {text: None for text in _beside(named, listed[folder]) if text not in words}
-    texts = (read_inside(tree, file, _BYTES) for file in found)
-    kept = sorted((text for text in texts if text and "\x00" not in text), key=len)
-    return list(in_turn([dict.fromkeys(_beginning(text) for text in kept), others]))[:_MOST]
+    rows = sorted((contents_of(tree, file) for file in found), key=lambda row: sum(map(len, row)))
+    return list(in_turn([dict.fromkeys(text for row in rows for text in row), others]))[:_MOST]
+
+
+def files_around(tree: Path, folder: Path) -> list[Path]:
+    """The data files below a folder of tests, then those below the one around it, if that is not the whole tree."""
+    around = [] if tree in {folder, folder.parent} else [folder.parent]
+    return list(dict.fromkeys(file for one in (folder, *around) for file in _below(one)))
+
+
+def contents_of(tree: Path, file: Path) -> list[str]:
+    """Texts of a file that are short enough to stand in a test: parts of a document, its first lines; nothing where it
+    holds no text."""
+    text = read_inside(tree, file, _BYTES)
+    return [*shortened(text, MAX_TEXT), _beginning(text)] if text and "\x00" not in text else []
 
 
 def _beside(named: Sequence[tuple[Path, str]], files: Iterable[Path]) -> Iterator[str]:
@@ -72,7 +86,7 @@ def _below(folder: Path) -> Iterator[Path]:
             return
 
 
-def _is_named(file: Path, word: str) -> bool:
+def is_named(file: Path, word: str) -> bool:
     return f"/{file.as_posix()}".endswith(f"/{word}")
 
 

@@ -31,7 +31,7 @@ def directed(observed: Sequence[Observed], source: Source, left: Targets, script
     each what came nearest and is plainest first. `scripts` are of tests that come near it."""
     rows: dict[str, list[Case]] = {}
     for line in sorted({line_of(target) for target in left}):
-        names, before = _read_near(source, line)
+        names, before = read_near(source, line)
         ran = [(len(before & o.lines.get(source.path, frozenset())), o.case) for o in observed] if names else []
         near = [(-count, case) for count, case in ran if count]
         near += [(0, case) for case in scripts if names and case.entry.first <= line <= case.entry.last]
@@ -43,7 +43,7 @@ def directed(observed: Sequence[Observed], source: Source, left: Targets, script
     return list(found.values())[:_MOST]
 
 
-def _read_near(source: Source, line: int) -> tuple[frozenset[str], frozenset[int]]:
+def read_near(source: Source, line: int) -> tuple[frozenset[str], frozenset[int]]:
     """The options that are read on a line and in the conditions right before it, and the lines of those."""
     guards = [guard for guard in guards_of(source.tree, line) if not guard.test.startswith("except ")][-_NEAR:]
     nodes: list[ast.AST] = [parse_expression(guard.test) for guard in guards]

@@ -13,6 +13,7 @@ import msgspec
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.copied import Copier
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case, Script
@@ -29,7 +30,7 @@ from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.turns import in_turn
 
 _MAX_SWAPPED = 120
-_MAX_FLUENT = 2
+_MAX_FLUENT, _MAX_COPIED = 2, 24
 _TESTS_TO_HUNT = 60
 
 
@@ -42,6 +43,7 @@ class Gatherer:
     ) -> None:
         self._scene, self._source, self._style, self._baseline = scene, source, style, baseline
         self._beside = beside
+        self._copier = Copier(scene.tree)
         self._read_scripts: dict[str, list[FoundScript]] = {}
         self._strangers: list[str] | None = None
         """Tests of modules beside this one, where none runs it."""
@@ -84,6 +86,10 @@ class Gatherer:
         for one in read_scripts(self._scene.tree, unread, self._scene.folder):
             self._read_scripts[one.test].append(one)
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
+
+    def _copied(self, scripts: Sequence[FoundScript]) -> list[FoundScript]:
+        """Those that read a data file, with files of their own."""
+        return list(islice((copy for one in scripts for copy in self._copier.copies(one)), _MAX_COPIED))
 
     def _kept(self, function: Function) -> dict[str, str]:
         """Where objects of the function's class are kept."""
@@ -128,7 +134,9 @@ class Gatherer:
             if function is None:
                 continue
             tests = self._tests_near(line, function, _TESTS_TO_HUNT)
-            for one in await asyncio.to_thread(self._read, tests):
+            read = await asyncio.to_thread(self._read, tests)
+            own = await asyncio.to_thread(self._copied, read)
+            for one in (*own, *read):
                 if one.script.text not in scripts and not self._is_unfit(one):
                     scripts[one.script.text] = script_case(function, one)
         examples = {case.script.text: case for case in self.examples if case.script is not None}

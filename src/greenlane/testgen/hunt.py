@@ -33,6 +33,7 @@ _SLOT = "greenlane_slot_"
 _MAX_SLOTS, _MAX_NUMBERS = 8, 4
 _TEMPLATES, _ROWS = 24, 8
 _DOCUMENT = 200
+_WRITING = ").write_text("
 _TRIES, _CALLS, _SECONDS = 6_000, 4_000_000, 6.0
 """A hunt ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
 
@@ -114,7 +115,8 @@ def slotted(case: Case) -> Template | None:
         changed = False
         for node, value in literals(tree):
             numeric = isinstance(value, int | float)
-            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS) or (row and _is_document(value)):
+            aside = row and _is_document(value) and _WRITING not in texts[place]
+            if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS) or aside:
                 continue
             numbers += numeric
             tree = _exchanged(tree, node, ast.Name(id=f"{_SLOT}{len(row)}", ctx=ast.Load()))
@@ -178,8 +180,10 @@ def _shapes(
     observed: Sequence[Observed], scripts: Sequence[Case], source: Source, left: Targets
 ) -> list[list[Template]]:
     """The kinds of calls to hunt with, best first, each with rows of values that were seen: those that ran the
-    condition before what is open, of which something could be told; one of each kind comes before a second."""
+    condition before what is open, of which something could be told; last those of functions that lead there, but gave
+    nothing yet and did not get inside. One of each kind comes before a second."""
     near = conditions_before(source, left)
+    leading = {entry for _, entry in source.entries}
     inside = set(lines_inside(functions_around(source, left)))
     found: dict[tuple[str, ...], list[tuple[tuple[float, ...], Template]]] = {}
 
@@ -194,6 +198,8 @@ def _shapes(
         ran = one.lines.get(source.path, frozenset())
         if ran & inside and is_tellable(one):
             add(one.case, -1.0, -len(ran & near))
+        elif one.outcome.kind == "value" and one.case.script is None and one.case.entry in leading:
+            add(one.case, 0.0, -len(ran & inside))
     for case in scripts:
         add(case, -0.5, 0)
     for rows in found.values():
@@ -206,13 +212,15 @@ def _shapes(
 
 
 def called_in(template: Template) -> str:
-    """What is called last, without what is given: different looks at what one call gave are of one kind."""
+    """What is called last, without what is given: different looks at what one call gave are of one kind. What reads a
+    file that was written before is of another one than what reads a file of the project."""
+    own = " of a file" if any(_WRITING in part for part in template.parts[:-1]) else ""
     if template.case.script is None:
         return template.case.entry.qualified
     for part in reversed(template.parts):
         calls = [n for n in ast.walk(parse_source(part)) if isinstance(n, ast.Call)]
         if calls:
-            return ast.unparse(calls[-1].func)
+            return ast.unparse(calls[-1].func) + own
     return template.parts[-1]
 
 

@@ -13,9 +13,9 @@ MAX_TEXT = 400
 Value: TypeAlias = str | bytes | int | float
 
 
-def literals(tree: ast.AST) -> Iterator[tuple[ast.expr, Value]]:
+def literals(tree: ast.AST, longest: int = MAX_TEXT) -> Iterator[tuple[ast.expr, Value]]:
     """Texts and numbers that may be exchanged, with their nodes; none of f-strings, docstrings and patterns. What is
-    put together of texts (`"\\n".join(["a", "b"])`) is one text."""
+    put together of texts (`"\\n".join(["a", "b"])`) is one text. No text is longer than `longest`."""
     hidden = {id(n) for f in ast.walk(tree) if isinstance(f, ast.pattern) for n in ast.walk(f)} | fixed_nodes(tree)
     for holder in ast.walk(tree):
         if isinstance(holder, FunctionNode | ast.ClassDef | ast.Module) and len(getattr(holder, "body", [])) > 1:
@@ -27,7 +27,7 @@ def literals(tree: ast.AST) -> Iterator[tuple[ast.expr, Value]]:
             continue
         if isinstance(node, ast.Call | ast.BinOp):
             joined = joined_text(node)
-            if joined is not None and len(joined) <= MAX_TEXT:
+            if joined is not None and len(joined) <= longest:
                 hidden |= {id(part) for part in ast.walk(node)}
                 yield node, joined
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
@@ -37,7 +37,7 @@ def literals(tree: ast.AST) -> Iterator[tuple[ast.expr, Value]]:
                 yield node, -number
         elif isinstance(node, ast.Constant) and not isinstance(node.value, bool):
             value = node.value
-            if isinstance(value, int | float) or (isinstance(value, str | bytes) and len(value) <= MAX_TEXT):
+            if isinstance(value, int | float) or (isinstance(value, str | bytes) and len(value) <= longest):
                 yield node, value
 
 

@@ -3,12 +3,14 @@
 def read(text, stream):
     told = json.loads(text)                      '{"a": 1, "b": [1, "c"]}'
     tree = ET.fromstring(stream.read())          StringIO('<a b="1"><c>d</c></a>')
+    tree = ET.parse(stream)                      StringIO('<a b="1"><c>d</c></a>')
 """
 
 from __future__ import annotations
 
 import ast
 import datetime
+import re
 from collections.abc import Callable, Iterator, Mapping, Set
 
 from greenlane.testgen.shapes import is_one
@@ -27,6 +29,13 @@ _BY_MODULE: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "compile": {"re": ("a+(b)?", "(")},
 }  # fmt: skip
 """By the name of what is called, and the module that it is of."""
+_JSON_MODULES, _XML_MODULES = ("json", "simplejson", "ujson"), ("ET", "etree", "ElementTree", "cElementTree", "minidom")
+_CSV = ("a,b\n1,2\n",)
+_OF_STREAMS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "parse": dict.fromkeys(_XML_MODULES, _XML), "iterparse": dict.fromkeys(_XML_MODULES, _XML),
+    "load": dict.fromkeys(_JSON_MODULES, _JSON), "reader": {"csv": _CSV}, "DictReader": {"csv": _CSV},
+}  # fmt: skip
+"""The same of what is given the stream itself."""
 _BY_NAME: Mapping[str, tuple[str, ...]] = {
     "loads": _JSON, "safe_load": _YAML,
     "full_load": _YAML, "fromstring": _XML, "parseString": _XML, "urlparse": _URL, "urlsplit": _URL,
@@ -38,6 +47,7 @@ _BY_NAME: Mapping[str, tuple[str, ...]] = {
     "message_from_string": ("Subject: a\n\nb\n",), "read_string": ("[a]\nb = 1\n",), "import_module": ("json",),
 }  # fmt: skip
 _SAME = frozenset({"strip", "lstrip", "rstrip", "lower", "upper", "decode", "encode", "getvalue", "str"})
+_NO_STREAM = re.compile(r"\b(str|bytes|Path|PathLike)\b")
 _WHEN = datetime.datetime(2020, 1, 31, 12, 30, tzinfo=datetime.UTC)
 
 
@@ -48,6 +58,8 @@ def texts_read(names: Set[str], holder: ast.AST, annotation: str = "") -> tuple[
     found: dict[str, None] = {}
     for call in (n for n in ast.walk(holder) if isinstance(n, ast.Call) and n.args) if names else ():
         given = call.args[0]
+        if is_one(given, names) and ("IO" in annotation or not _NO_STREAM.search(annotation)):
+            found |= {_stream(text, annotation): None for text in _texts_of_stream(call)}
         for text in _texts_for(call):
             plain = repr(text.encode()) if "bytes" in annotation and "str" not in annotation else repr(text)
             if _is_read(given, names) or (isinstance(given, ast.Name) and given.id in streams - names):
@@ -55,6 +67,17 @@ def texts_read(names: Set[str], holder: ast.AST, annotation: str = "") -> tuple[
             elif _is_same(given, texts):
                 found |= {plain: None}
     return tuple(found)
+
+
+def _stream(text: str, annotation: str) -> str:
+    """A stream of bytes where that is said."""
+    binary = "BinaryIO" in annotation or "bytes" in annotation
+    return f"BytesIO({text.encode()!r})" if binary else f"StringIO({text!r})"
+
+
+def _texts_of_stream(call: ast.Call) -> tuple[str, ...]:
+    name, module = _name_and_module(call)
+    return _OF_STREAMS.get(name, {}).get(module, ())
 
 
 def _bound(names: Set[str], holder: ast.AST, is_from: Callable[[ast.expr, Set[str]], bool]) -> set[str]:
@@ -67,12 +90,16 @@ def _bound(names: Set[str], holder: ast.AST, is_from: Callable[[ast.expr, Set[st
 
 
 def _texts_for(call: ast.Call) -> Iterator[str]:
-    parts = ast.unparse(call.func).split(".") if isinstance(call.func, ast.Attribute | ast.Name) else [""]
-    name, module = parts[-1], parts[-2] if len(parts) > 1 else ""
+    name, module = _name_and_module(call)
     if name == "strptime" and len(call.args) == 2 and isinstance(call.args[1], ast.Constant):
         form = call.args[1].value
         yield from [_WHEN.strftime(form)] if isinstance(form, str) else []
     yield from _BY_MODULE[name].get(module, ()) if module and name in _BY_MODULE else _BY_NAME.get(name, ())
+
+
+def _name_and_module(call: ast.Call) -> tuple[str, str]:
+    parts = ast.unparse(call.func).split(".") if isinstance(call.func, ast.Attribute | ast.Name) else [""]
+    return parts[-1], parts[-2] if len(parts) > 1 else ""
 
 
 def _is_read(value: ast.expr, names: Set[str]) -> bool:

@@ -15,6 +15,8 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.dispatched import own_words
+from greenlane.testgen.documents import LONGEST, shortened
+from greenlane.testgen.enums import values_of
 from greenlane.testgen.explore import Given
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.kindred import kin_of
@@ -32,7 +34,7 @@ _ASKED = 3
 _PATTERNS, _MATCHING, _LONGEST_WORD = 8, 40, 40
 _OPENING = (":", "(", "[", "{")
 """Signs after which a line further in belongs to the one before."""
-_FILES, _BYTES = 40, 600_000
+_FILES, _BYTES, _CUT = 40, 600_000, 12
 
 
 def functions_around(source: Source, left: Targets) -> list[Function]:
@@ -139,8 +141,10 @@ def _goal(
     parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
     constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
     function = enclosing(source.functions, line)
+    given = _given_to(source, asked, function, line)
+    constants += [n.value for n in given if isinstance(n, ast.Constant) and len(str(n.value)) <= _LONGEST_WORD]
     plain = [word for word in constants if isinstance(word, str) and word]
-    named = _texts_named(source, asked, function, line)
+    named = _texts_named(source, asked, given)
     words = [*(tables.get(function, ()) if function else ()), *plain, *named]
     return {
         "goal": line if len(target) == 2 else target[1:],
@@ -150,9 +154,15 @@ def _goal(
     }
 
 
-def _texts_named(source: Source, tests: Sequence[str], function: Function | None, line: int) -> list[str]:
-    """Texts of constants that conditions before a line name, or that stand in what a local name in them was given:
-    `found` after `found = HEADER.match(row)`."""
+def _texts_named(source: Source, tests: Sequence[str], given: Sequence[ast.AST]) -> list[str]:
+    """Texts of constants that conditions before a line name, or that are named in what they were `given`."""
+    parts = [n for test in tests if not test.startswith("except ") for n in ast.walk(parse_expression(test))]
+    return _texts_of(source.whole, [n for n in (*parts, *given) if isinstance(n, ast.Name | ast.Attribute)], ())[0]
+
+
+def _given_to(source: Source, tests: Sequence[str], function: Function | None, line: int) -> list[ast.AST]:
+    """The parts of what the local names in these conditions were given before the line: of `HEADER.match(row)`, where
+    `found` is asked for after `found = HEADER.match(row)`."""
     parts = [n for test in tests if not test.startswith("except ") for n in ast.walk(parse_expression(test))]
     local = {n.id for n in parts if isinstance(n, ast.Name)}
     first = function.first if function is not None else line
@@ -163,8 +173,7 @@ def _texts_named(source: Source, tests: Sequence[str], function: Function | None
         for target in node.targets
         if isinstance(target, ast.Name) and target.id in local
     }
-    parts += [n for value in given.values() for n in ast.walk(value)]
-    return _texts_of(source.whole, [n for n in parts if isinstance(n, ast.Name | ast.Attribute)], ())[0]
+    return [n for value in given.values() for n in ast.walk(value)]
 
 
 def _words(
@@ -206,7 +215,7 @@ def _texts_of(
     tree: ast.Module, parts: Sequence[ast.AST], more: Sequence[ast.AST]
 ) -> tuple[list[str], list[int | float]]:
     """Texts and numbers among these parts, of the constants that they name, and of `more`."""
-    named = _constants(tree)
+    named = {**_constants(tree), **values_of(tree)}
     names = [p.attr if isinstance(p, ast.Attribute) else p.id for p in parts if isinstance(p, ast.Attribute | ast.Name)]
     there = [*parts, *(n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])), *more]
     compiled = {id(n.args[0]): pattern_of(n) for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args}
@@ -221,7 +230,8 @@ def _texts_of(
 
 
 def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
-    """Texts that stand in these test files, one of each file in turn; what was indented with the test is so no more."""
+    """Texts that stand in these test files, one of each file in turn; what was indented with the test is so no more,
+    and of a long document there are smaller ones."""
     rows, size = [], 0
     for path in list(dict.fromkeys(tests))[:_FILES]:
         file = tree / path
@@ -234,9 +244,10 @@ def list_texts(tree: Path, tests: Iterable[str]) -> list[str]:
             parsed = parse_source(file.read_text(encoding="utf-8-sig"))
         except (UnreadableSourceError, UnicodeDecodeError, OSError):
             continue
-        values = (value for _, value in literals(parsed))
-        plain = (_dedented(v) for v in values if isinstance(v, str))
-        rows.append([v for v in dict.fromkeys(plain) if 1 < len(v) <= MAX_TEXT])
+        values = [value for _, value in literals(parsed, LONGEST) if isinstance(value, str)]
+        cut = [text for value in values for text in shortened(value, MAX_TEXT)]
+        plain = [text for value in values if len(value) <= MAX_TEXT and len(text := _dedented(value)) > 1]
+        rows.append(list(dict.fromkeys([*cut[:_CUT], *plain])))
     most = max((len(row) for row in rows), default=0)
     turns = (row[n] for n in range(most) for row in rows if n < len(row))
     return list(dict.fromkeys(turns))[:_TEXTS]

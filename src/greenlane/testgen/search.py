@@ -37,9 +37,11 @@ from greenlane.testgen.logged import logged
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
+from greenlane.testgen.managed import managed
 from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.passed_on import passed_on
 from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
@@ -53,6 +55,7 @@ from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.standins import with_stand_ins
+from greenlane.testgen.stateful import stateful_cases
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
@@ -260,7 +263,7 @@ class Search:
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
-        finds = (switched, readied, amended, with_stand_ins, handed, recast, retyped)
+        finds = (switched, readied, managed, passed_on, amended, with_stand_ins, handed, recast, retyped)
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
@@ -342,9 +345,10 @@ class Search:
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
-            others = [*alike, *staged_cases([*seeds, *variations], world, unittest=unittest)]
-            others += with_files([*seeds, *variations])
-            others += subclassed_cases([*seeds, *variations], source.tree)
+            plain = [*seeds, *variations]
+            others = [*alike, *staged_cases(plain, world, unittest=unittest)]
+            others += stateful_cases(plain, source.tree, entry, unittest=unittest)
+            others += [*with_files(plain), *subclassed_cases(plain, source.tree)]
             rows.append([*seeds, *others, *variations][: max(share, len(seeds) + len(others))])
         return list(in_turn(rows))
 

@@ -219,7 +219,8 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         return
     if isinstance(node, ast.Constant | ast.UnaryOp):
         value = ast.literal_eval(node)
-        long = as_long_as_asked(entry.constants) if isinstance(value, str) and "len" in entry.calls else ()
+        asked = isinstance(value, str | bytes) and "len" in entry.calls
+        long = as_long_as_asked(entry.constants, value) if asked else ()
         yield from in_turn([map(_constant, _other_constants(value, entry)), long])
         return
     if isinstance(node, ast.Dict):
@@ -229,6 +230,7 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         items = node.elts
         if isinstance(node, ast.List):
             yield from (_rebuilt(node, given) for given in command_lines(items, entry))
+            yield from as_long_as_asked(entry.constants, items) if "len" in entry.calls else ()
         yield _rebuilt(node, [])
         if len(items) > 1:
             yield _rebuilt(node, items[:1])

@@ -25,3 +25,13 @@ def test_files_that_a_test_names_give_their_first_lines_and_others_nothing(tmp_p
     assert (named, more) == ("rows/one.csv", ["rows/two.csv", "rows/other.txt"])
     assert short == "head\nmode 1\n"
     assert long == "a line\n" * (MAX_TEXT // 7)
+
+
+def test_a_folder_beside_that_of_the_tests_is_looked_into_and_a_long_document_gives_small_ones(tmp_path: Path) -> None:
+    for folder in ("tests/data", "tests/formats"):
+        (tmp_path / folder).mkdir(parents=True)
+    rows = "".join(f"<row n='{n}'/>" for n in range(99))
+    (tmp_path / "tests/data/a.xml").write_text(f"<rows>{rows}<last>b</last></rows>")
+    (tmp_path / "tests/formats/test_a.py").write_text("NAME = 'a.xml'\n")
+    first, *_ = texts_of_files(tmp_path, ["tests/formats/test_a.py"])
+    assert first == "<rows><row n='0'/></rows>"

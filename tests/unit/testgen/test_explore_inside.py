@@ -69,6 +69,30 @@ def crash(text):
         raise
 
 
+class Price:
+    cents, kinds = 5, {"a": 1}
+
+    def is_below(self, other):
+        try:
+            return self.cents < other.cents
+        except AttributeError:
+            return self.cents < other
+
+    __lt__ = is_below
+
+    def __getitem__(self, key):
+        return self.kinds[key]
+
+    def __truediv__(self, other):
+        return self.cents / other
+
+    def __add__(self, other):
+        return self.cents + other.cents
+
+    def named(self, key):
+        return self[key]
+
+
 def fill(name):
     exec(compile("\\n" + name + "()", __file__.replace("tool.py", "page.txt"), "exec"))
 
@@ -214,6 +238,15 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
     assert [one["deliberate"] for one in found] == [True, True, False]
 
 
+def test_how_the_language_says_that_an_operator_has_no_answer_is_meant(tmp_path: Path) -> None:
+    looks = ("() < 'a'", "().is_below('a')", "()['b']", "() / 'a'", "() / 0", "() + 'a'", "().named('b')")
+    found = explore(tmp_path, *(("", f"tool.Price{look}") for look in looks))
+    assert [(one["error"][1], one["deliberate"]) for one in found] == [
+        ("TypeError", True), ("TypeError", True), ("KeyError", True), ("TypeError", True), ("ZeroDivisionError", True),
+        ("AttributeError", False), ("KeyError", False),
+    ]  # fmt: skip
+
+
 def test_what_speaks_of_a_folder_of_this_run_is_written_with_the_fixture_that_it_is(tmp_path: Path) -> None:
     lost, below = explore(tmp_path, ("find", "tmp_path"), ("below", "tmp_path"))
     assert (lost["message"], lost["dated"]) == ("there is no …, as <object object at …> says", False)
@@ -259,6 +292,20 @@ def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
 def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: Path) -> None:
     found = explore(tmp_path, ("remember", "'b'"), ("remembered", ""), ("remember", "'c'"), ("remembered", ""))
     assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2
+
+
+def test_what_was_imported_from_a_folder_that_is_on_the_path_for_a_while_is_no_more(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/spare.py").write_text("KIND = 'a'\n")
+    look = "(sys.path.append('more') or __import__('spare').KIND)".replace("sys", "__import__('sys')")
+    there, missing, kit = explore(
+        tmp_path, ("", look), ("", "__import__('spare').KIND"), ("", "__import__('kit').__name__")
+    )
+    assert (there["value"]["text"], missing["error"][1], kit["value"]["text"]) == (
+        "'a'",
+        "ModuleNotFoundError",
+        "'kit'",
+    )
 
 
 def test_what_a_module_enters_in_a_register_as_it_is_imported_stays_there(tmp_path: Path) -> None:

@@ -234,6 +234,20 @@ def test_a_word_is_exchanged_for_its_like_as_a_whole(text: str, word: str, other
     assert greenlane_texts.with_kin(text, word, "ab.c") == other
 
 
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("a: 1\nsize = 3\n", ["a: 1\nmode = slow\n"]),
+        ('{"size": "3", "mode": 1}', ['{"size": "3", "mode": slow}', '{"mode": "slow", "mode": 1}']),
+        ('<a><b size="3"/><b/></a>', ['<a><b mode="slow"/><b/></a>', '<a mode="slow"><b size="3"/><b/></a>',
+                                      '<a><b mode="slow" size="3"/><b/></a>']),
+        ("oversize=3", []),
+    ],
+)  # fmt: skip
+def test_a_name_and_its_value_stand_where_another_pair_stood(text: str, others: list[str]) -> None:
+    assert list(greenlane_texts.with_pair(text, "mode", "slow", ["size"])) == others
+
+
 def test_rows_of_as_many_values_are_crossed() -> None:
     assert set(greenlane_texts.crossed("1 2", "a b")) == {"1 b", "a 2"}
     assert "1.9.3" in set(greenlane_texts.crossed("1.2.3", "8.9.7"))

@@ -41,6 +41,13 @@ def test_a_stream_holds_such_a_text_also_where_its_name_is_bound_anew() -> None:
     assert named.params[0].samples[1] == "StringIO('- a\\n- b: 1\\n')"
 
 
+def test_what_is_given_the_stream_itself_reads_such_a_text_from_it() -> None:
+    assert function("def read(file):\n    return ET.parse(file)").params[0].samples[1] == "StringIO('<a/>')"
+    binary = function("def read(file: BinaryIO):\n    return json.load(file)")
+    assert binary.params[0].samples[1] == "BytesIO(b'[1, 2]')"
+    assert function("def read(file: Path):\n    return ET.parse(file)").params[0].samples == ()
+
+
 def test_bytes_are_written_as_bytes_and_a_time_in_its_form() -> None:
     assert function("def read(raw: bytes):\n    return json.loads(raw)").params[0].samples[2] == "b'{'"
     when = function("def when(text):\n    return datetime.strptime(text, '%d.%m.%Y')")

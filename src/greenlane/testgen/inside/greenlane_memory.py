@@ -30,8 +30,10 @@ class Memory:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """What the project's modules hold now, they hold again afterwards."""
+        """What the project's modules hold now, they hold again afterwards; what was imported from a folder that is on
+        the path for a while is imported anew by the next one."""
         self._look_round()
+        path, imported = list(sys.path), set(sys.modules)
         names = [(space, dict(space)) for space in self._names]
         held = [(one, one.copy()) for one in self._held]
         try:
@@ -44,6 +46,24 @@ class Memory:
             for one, copied in held:
                 if not _is_same(one, copied):
                     _refill(one, copied)
+            if sys.path != path:
+                sys.path[:] = path
+            self._forget(sys.modules.keys() - imported)
+
+    def _forget(self, fresh: set[str]) -> None:
+        """Of modules that were imported meanwhile, those of the project that nobody could import now."""
+        folders = {os.path.realpath(folder) for folder in sys.path} if fresh else set()
+        tops = {name for name in fresh if "." not in name and self._is_gone(sys.modules.get(name), folders)}
+        for name in sorted(fresh):
+            if name.partition(".")[0] in tops:
+                sys.modules.pop(name, None)
+
+    def _is_gone(self, module: Any, folders: set[str]) -> bool:
+        file = getattr(module, "__file__", None) if isinstance(module, types.ModuleType) else None
+        if not file or not file.startswith(self._project):
+            return False
+        home = os.path.dirname(file)  # noqa: PTH120 - plain and often
+        return os.path.realpath(os.path.dirname(home) if hasattr(module, "__path__") else home) not in folders  # noqa: PTH120
 
     def _look_round(self) -> None:
         if len(sys.modules) == self._known:

@@ -17,7 +17,7 @@ _MARKS = "+-*/=<>!?.,:;#$%&@^|~()[]{}'\"\\_`"
 _SEPARATORS = (" ", " ", "\n", "", ";\n", ", ")
 _PARTING = (r"(\s+)", r"([,;|&])", r"([:/.@-])")
 """What parts the values of a row, the first that there is."""
-_MOST_FIELDS = 12
+_MOST_FIELDS, _MOST_TAGS = 12, 6
 _OCCURRENCES = 3
 _SPAN = 8
 _MOST_TOKENS = 30
@@ -68,6 +68,20 @@ def with_kin(text: str, word: str, wanted: str) -> str | None:
     place = re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) if asked else None
     other = text[: place.start()] + wanted + text[place.end() :] if place is not None else text
     return other if other != text and len(other) <= MAX_TEXT else None
+
+
+def with_pair(text: str, name: str, value: str, kin: Sequence[str]) -> Iterator[str]:
+    """The text with `name` and this value in the place of another pair (of `kin`, or of the name itself), in the same
+    signs: `size="1"`, `"size": "1"`, `size = 1`; in a text with tags, in each tag that says nothing of it."""
+    for word in (name, *kin):
+        place = re.search(rf"(?<![\w-]){re.escape(word)}([\"']?\s*[=:]\s*[\"']?)[^\"'\s,;<>&{{}}()\[\]]+", text)
+        if place is not None:
+            yield text[: place.start()] + name + place[1] + value + text[place.end() :]
+    seen = set[str]()
+    for tag in re.finditer(r"<([A-Za-z][\w:.-]*)(?=[\s/>])[^<>]*>", text) if text.lstrip().startswith("<") else ():
+        if tag[1] not in seen and f" {name}=" not in tag[0] and len(seen) < _MOST_TAGS:
+            seen.add(tag[1])
+            yield f'{text[: tag.end(1)]} {name}="{value}"{text[tag.end(1) :]}'
 
 
 @functools.lru_cache(maxsize=4096)
