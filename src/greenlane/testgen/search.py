@@ -16,7 +16,8 @@ from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.afterwards import afterwards
 from greenlane.testgen.amended import amended
 from greenlane.testgen.beginnings import list_beginnings
-from greenlane.testgen.choose import is_tellable, reached, steady, taste
+from greenlane.testgen.candidates import candidates_of, faulty_lines
+from greenlane.testgen.choose import is_tellable, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.contained import contained
@@ -58,7 +59,7 @@ from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.stateful import stateful_cases
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
-from greenlane.testgen.targets import Gap, Lines, Target, Targets, line_of
+from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.temporary import fitted
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
@@ -82,8 +83,6 @@ _TESTS_TO_HUNT = 60
 _FEW_CALLS = 3
 """Where tests call a function more seldom, it is also given what they give to others of its name."""
 _FROM_EARLIER = 4
-_CANDIDATES, _A_TARGET = 160, (2, 8)
-"""Calls that mutants are tried on: so many for each open line and branch, so many in all."""
 
 
 class Search:
@@ -120,7 +119,7 @@ class Search:
         observed = await self._explore(baseline)
         self.seen += observed
         self.hints = find_hints(observed, self.gap)
-        candidates = await self._noticing(await self._steady(self._candidates(observed, set())))
+        candidates = await self._noticing(await self._steady(candidates_of(observed, self.gap)))
         tried = {o.case.key for o in observed}
         for hunting in (False, True):
             if not self._unnoticed(candidates) or self._is_late():
@@ -133,7 +132,7 @@ class Search:
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             self.seen += more
-            fresh = self._candidates(more, {o.case.made for o in candidates})
+            fresh = candidates_of(more, self.gap, {o.case.made for o in candidates})
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
 
@@ -155,16 +154,8 @@ class Search:
         if not observed:
             return []
         noticing = await self._explorer.notice(self._scene, observed, self.gap, _TRIAL_S)
-        useful = [o for o in noticing if o.reached & self.gap.faults or not self._runs_a_fault(o)]
+        useful = [o for o in noticing if o.reached & self.gap.faults or not faulty_lines(o, self.gap)]
         return useful or noticing
-
-    def _runs_a_fault(self, observed: Observed) -> bool:
-        return bool(self._faulty_lines(observed))
-
-    def _faulty_lines(self, observed: Observed) -> Lines:
-        """The lines it ran that have a mutant which existing tests do not notice."""
-        ran = observed.lines.get(self.gap.path, frozenset())
-        return frozenset((self.gap.path, mutant.line) for mutant in self.gap.mutants if mutant.line in ran)
 
     def _unnoticed(self, candidates: Sequence[Observed]) -> Targets:
         return self.gap.faults - frozenset(target for o in candidates for target in o.reached)
@@ -362,32 +353,6 @@ class Search:
         family = family_of(self._source.tree, entry.owner)
         inits = [f for name in family for f in self._source.functions if f.kind == "init" and f.owner == name]
         return [receiver for init in inits for receiver in constructed(calls_of([init], calls), init, entry)]
-
-    def _candidates(self, observed: Sequence[Observed], known: set[str]) -> list[Observed]:
-        """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant
-        that is open, in the order they were seen."""
-        useful = [
-            o for o in observed if o.case.made not in known and is_tellable(o) and (o.reached or self._runs_a_fault(o))
-        ]
-        best: dict[str, Observed] = {}
-        for one in sorted(useful, key=taste, reverse=True):
-            best.setdefault(one.case.made, one)  # of the same code, which may be about several functions
-        useful = list(best.values())
-        chosen: dict[str, Observed] = {}
-        for most in _A_TARGET:  # a few for every target before more for any
-            counts: dict[Target, int] = {}
-            for one in useful:
-                near = reached(one, self.gap.covering) | self._faulty_lines(one)
-                wanted = [target for target in near if counts.get(target, 0) < most]
-                if wanted and len(chosen) < _CANDIDATES:
-                    chosen[one.case.key] = one
-                    for target in near:
-                        counts[target] = counts.get(target, 0) + 1
-        for one in useful:  # then whatever there is room for
-            if len(chosen) >= _CANDIDATES:
-                break
-            chosen.setdefault(one.case.key, one)
-        return list(chosen.values())[:_CANDIDATES]
 
     async def _steady(self, candidates: list[Observed]) -> list[Observed]:
         """Those that show the same under another hash seed, time zone and order."""

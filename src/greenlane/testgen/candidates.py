@@ -1,0 +1,45 @@
+"""Of what was seen, the calls that a test could be made of: those that mutants are tried on. Pure; for `search.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence, Set
+
+from greenlane.testgen.choose import is_tellable, reached, taste
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.targets import Gap, Lines, Target
+
+_MOST, _A_TARGET = 160, (2, 8)
+"""So many in all, and for each open line and branch: first so many for every one, then so many for any."""
+
+
+def candidates_of(observed: Sequence[Observed], gap: Gap, known: Set[str] = frozenset()) -> list[Observed]:
+    """Calls that a test could be made of: the best for each open line and branch, and for each line with a mutant
+    that is open, in the order they were seen. `known`: code (`Case.made`) that is a candidate already."""
+    useful = [
+        o for o in observed if o.case.made not in known and is_tellable(o) and (o.reached or faulty_lines(o, gap))
+    ]
+    best: dict[str, Observed] = {}
+    for one in sorted(useful, key=taste, reverse=True):
+        best.setdefault(one.case.made, one)  # of the same code, which may be about several functions
+    useful = list(best.values())
+    chosen: dict[str, Observed] = {}
+    for most in _A_TARGET:  # a few for every target before more for any
+        counts: dict[Target, int] = {}
+        for one in useful:
+            near = reached(one, gap.covering) | faulty_lines(one, gap)
+            wanted = [target for target in near if counts.get(target, 0) < most]
+            if wanted and len(chosen) < _MOST:
+                chosen[one.case.key] = one
+                for target in near:
+                    counts[target] = counts.get(target, 0) + 1
+    for one in useful:  # then whatever there is room for
+        if len(chosen) >= _MOST:
+            break
+        chosen.setdefault(one.case.key, one)
+    return list(chosen.values())[:_MOST]
+
+
+def faulty_lines(observed: Observed, gap: Gap) -> Lines:
+    """The lines it ran that have a mutant which existing tests do not notice."""
+    ran = observed.lines.get(gap.path, frozenset())
+    return frozenset((gap.path, mutant.line) for mutant in gap.mutants if mutant.line in ran)
