@@ -14,6 +14,7 @@ import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.amended import amended
+from greenlane.testgen.answered import answered
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.choose import is_tellable, reached, steady, taste
 from greenlane.testgen.circumstances import world_of
@@ -259,7 +260,7 @@ class Search:
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
-        finds = (switched, readied, amended, with_stand_ins, handed, recast, retyped)
+        finds = (switched, readied, amended, with_stand_ins, answered, handed, recast, retyped)
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
