@@ -251,11 +251,13 @@ class TestFile:
         inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
         row = with_params(rows, inlined.setup, self._givers.parametrised)[0]
         statements = [*inlined.setup, *done(inlined.body)]
+        staged = with_scenery(statements, inlined.arguments)
         for end in [len(statements), *begun_anew(statements)[:_MAX_BEGINNINGS]]:
             for count in range(min(end, _MAX_STATEMENTS), 0, -1):
                 names = dict.fromkeys(name for node in statements[:count] for name in bound_in(node))
                 look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
-                script = self._cut(statements[:count], look, inlined, row, None)
+                ways = (self._cut(one[:count], look, inlined, row, None) for one in (staged, statements))
+                script = next((one for one in ways if one is not None), None)
                 if script is not None and names:
                     yield script
                     break
