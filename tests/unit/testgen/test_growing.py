@@ -214,6 +214,10 @@ class House:
     def closed(self):
         raise ValueError
 
+    @property
+    def loudest(self):
+        return self._own
+
 KEY = object()
 names = {"KEY": KEY, "house": House(), "House": House}
 print([path for path, _ in greenlane_alive.alive_in(names, {"KEY": KEY}, (Bell,))])
@@ -229,6 +233,7 @@ def test_objects_are_found_in_what_is_alive() -> None:
         ("house", "bells", ["name", "KEY"]),
         ("house", "rooms", ["number", 0]),
         ("house", "bell"),
+        ("house", "loudest"),
     ]
 
 
