@@ -33,7 +33,7 @@ STANDS_IN = re.compile(r"\b(?:Magic|Async)Mock\((?:\*\*\{[^{}()]*\})?\)")
 def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
     it were given there."""
-    rows: dict[tuple[str, str], list[Case]] = {}
+    rows: dict[tuple[int, str], list[Case]] = {}
     nodes = nodes_by_line(source.tree)
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
@@ -44,7 +44,7 @@ def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[
         near.sort(key=lambda case: (case.steps, len(case.fixtures), case.length, case.key))
         for look in _looks(node, line) if near else ():
             made = (other for case in near for other in _with_look(case, look))
-            rows.setdefault((function.qualified, look), list(itertools.islice(made, _CALLS)))
+            rows[line, look] = list(itertools.islice(made, _CALLS))  # not every call that ran one line ran the next
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
 
