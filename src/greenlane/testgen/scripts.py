@@ -209,13 +209,14 @@ class TestFile:
     ) -> Iterator[FoundScript]:
         """`named`: what `self` is called."""
         stored = {root_of(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+        count = len(inlined.setup)
+        staged = with_scenery([*inlined.setup, *inlined.body], inlined.arguments)
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
-            bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
+            bound = [assignment(key, value) for key, value in given.items() if key in stored]  # each needs its name
             row = {key: value for key, value in given.items() if key not in stored}
-            setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
-            staged = with_scenery([*setup, *inlined.body], inlined.arguments)
-            first, body = staged[: len(setup)], staged[len(setup) :]
-            for pair in zip(looks_of(body, first, raising), looks_of(inlined.body, setup, raising), strict=False):
+            on_stage = looks_of(staged[count:], [*staged[:count], *bound], raising)
+            as_it_is = looks_of(inlined.body, [*inlined.setup, *bound], raising)
+            for pair in zip(on_stage, as_it_is, strict=False):
                 for look, before in pair:
                     pieces = self._cut_both_ways(look, before, inlined, row, marks, named)
                     yield from pieces
