@@ -6,10 +6,12 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
-from greenlane.testgen.patterns import told_by_patterns
+from greenlane.testgen.patterns import as_text, put_together, told_by_patterns
 
 Constant: TypeAlias = int | float | str | bytes | None
 MAX_CONSTANTS = 24
+_LONGEST_TEXT = 2_000
+"""Characters of a pattern that is put together of others: each may double the one before."""
 
 
 def class_constants(owner: ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
@@ -21,14 +23,18 @@ def class_constants(owner: ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
 def module_constants(tree: ast.Module | ast.ClassDef) -> dict[str, tuple[Constant, ...]]:
     """Constants that a module gives names to, containers flattened: `CODES = {"A": 1}` gives "A" and 1."""
     found: dict[str, tuple[Constant, ...]] = {}
+    texts: dict[str, str] = {}
     for node in tree.body:
         if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
             continue
-        values = tuple(_constants_in(node.value))[:MAX_CONSTANTS]
+        values = tuple(_constants_in(put_together(node.value, texts)))[:MAX_CONSTANTS]
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        text = as_text(node.value, texts)
         for target in targets:
             if isinstance(target, ast.Name) and values:
                 found[target.id] = values
+            if isinstance(target, ast.Name) and text is not None and len(text) <= _LONGEST_TEXT:
+                texts[target.id] = text
     return found
 
 

@@ -11,8 +11,8 @@ _REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"
 
 def fixed_nodes(tree: ast.AST) -> set[int]:
     """The ids of the nodes that are not exchanged: those of f-strings, slices and negative numbers by themselves,
-    annotations, how one comes from the file of the test to a folder, and what says which attribute or variable a test
-    patches (the value that it gets may be another)."""
+    annotations, how one comes from the file of the test to a folder, clean-ups, names in `**{"a.b": 1}`, and
+    what says which attribute or variable a test patches (the value that it gets may be another)."""
     fixed: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.UnaryOp):
@@ -21,8 +21,12 @@ def fixed_nodes(tree: ast.AST) -> set[int]:
             fixed |= {id(part) for part in ast.walk(node)}
         elif is_strange(node):
             fixed |= {id(part) for part in ast.walk(node) if part is not node}
+        elif isinstance(node, ast.Try):
+            fixed |= {id(part) for end in node.finalbody for part in ast.walk(end)}
         elif isinstance(node, ast.Call):
             fixed |= {id(part) for argument in _named_by(node) for part in ast.walk(argument)}
+            given = [k.value for k in node.keywords if k.arg is None and isinstance(k.value, ast.Dict)]
+            fixed |= {id(part) for names in given for part in (names, *names.keys)}
         else:
             said = getattr(node, "annotation", None), getattr(node, "returns", None)
             fixed |= {id(part) for words in said if words is not None for part in ast.walk(words)}

@@ -36,6 +36,9 @@ _ACTS, _ASKING, _ROWS, _LONGEST = 120, 8, 6, 160
 _TRIES, _CALLS, _SECONDS = 4_000, 4_000_000, 5.0
 
 
+_BY_ITEM = {"__setitem__": 2, "__delitem__": 1}
+
+
 class Act(msgspec.Struct, frozen=True, kw_only=True):
     """A call that may be put after statements. In `text`, `IT` stands for its object, and `GIVEN` with a number for
     what is put into a place that is left open. `of`: classes (module, name) of the object; `origin`: where a test makes
@@ -211,6 +214,8 @@ def _call(function: Function, arguments: Sequence[str]) -> str:
         return f"{function.name}({', '.join(arguments)})"
     if function.kind == "property":
         return f"{IT}.{function.name}"
+    if function.name in _BY_ITEM and len(arguments) == _BY_ITEM[function.name]:
+        return f"{IT}[{arguments[0]}] = {arguments[1]}" if arguments[1:] else f"del {IT}[{arguments[0]}]"
     special = function.name.startswith("__")
     plain = "" if special else f"{IT}.{function.name}({', '.join(arguments)})"
     return as_written(function, IT, list(arguments)) or plain

@@ -26,13 +26,14 @@ from greenlane.testgen.turns import in_turn
 from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _MEMBERS, _MOST = 6, 3, 60
-_MADE = re.compile(r"\b(?:Magic|Async)Mock\(\)")
+STANDS_IN = re.compile(r"\b(?:Magic|Async)Mock\((?:\*\*\{[^{}()]*\})?\)")
+"""A plain one, or one with answers of its own (`answered.py`)."""
 
 
 def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
     it were given there."""
-    rows: dict[tuple[str, str], list[Case]] = {}
+    rows: dict[tuple[int, str], list[Case]] = {}
     nodes = nodes_by_line(source.tree)
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
@@ -43,14 +44,14 @@ def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[
         near.sort(key=lambda case: (case.steps, len(case.fixtures), case.length, case.key))
         for look in _looks(node, line) if near else ():
             made = (other for case in near for other in _with_look(case, look))
-            rows.setdefault((function.qualified, look), list(itertools.islice(made, _CALLS)))
+            rows[line, look] = list(itertools.islice(made, _CALLS))  # not every call that ran one line ran the next
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
 
 
 def _is_given_one(case: Case) -> bool:
     texts = (case.receiver or "", *(text for _, text in case.arguments))
-    return case.script is None and any(map(_MADE.search, texts))
+    return case.script is None and any(map(STANDS_IN.search, texts))
 
 
 def _looks(node: FunctionNode, line: int) -> list[str]:
@@ -71,8 +72,8 @@ def _with_look(case: Case, look: str) -> Iterator[Case]:
     """The call with its first stand-in under a name, and that looked at."""
     before, called = before_and_call(case)
     texts = [*before, called]
-    place = next((number for number, text in enumerate(texts) if _MADE.search(text)), None)
-    made = _MADE.search(texts[place]) if place is not None else None
+    place = next((number for number, text in enumerate(texts) if STANDS_IN.search(text)), None)
+    made = STANDS_IN.search(texts[place]) if place is not None else None
     if place is None or made is None:
         return
     name = _name_of(texts[place], made.start(), case)
@@ -101,8 +102,8 @@ def _name_of(text: str, start: int, case: Case) -> str:
     if by_name:
         return by_name[1]
     values = [value for _, value in case.arguments]
-    number = next((n for n, value in enumerate(values) if _MADE.fullmatch(value)), None)
-    inside = case.receiver is not None and _MADE.search(case.receiver)
+    number = next((n for n, value in enumerate(values) if STANDS_IN.fullmatch(value)), None)
+    inside = case.receiver is not None and STANDS_IN.search(case.receiver)
     if number is None or inside or number >= len(case.entry.places):
         return "given"
     return case.entry.places[number].name

@@ -9,6 +9,7 @@ bounds that a format of its kind mostly has.
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 import re
 import re._constants as codes  # type: ignore[import-not-found]  # the parser of `re` has no other name
@@ -61,6 +62,41 @@ def pattern_of(call: ast.Call) -> str | bytes | None:
     if isinstance(value, bytes):
         return f"(?{flags})".encode() + value if flags else value
     return (f"(?{flags})" * bool(flags) + value) if isinstance(value, str) else None
+
+
+def put_together(tree: ast.expr, texts: Mapping[str, str]) -> ast.expr:
+    """The expression with patterns that are put together of other texts as one: `re.compile(f"{DAY} {HOUR}")`."""
+    made: dict[int, str] = {}
+    for call in (n for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args):
+        text = None if isinstance(call.args[0], ast.Constant) else as_text(call.args[0], texts)
+        if text is not None and ast.unparse(call.func) in _READERS:
+            made[id(call)] = text
+    if not made:
+        return tree
+    copied = copy.deepcopy(tree)
+    for old, new in zip(ast.walk(tree), ast.walk(copied), strict=True):
+        if id(old) in made and isinstance(new, ast.Call):
+            new.args[0] = ast.copy_location(ast.Constant(value=made[id(old)]), new.args[0])
+    return copied
+
+
+def as_text(node: ast.expr, texts: Mapping[str, str]) -> str | None:
+    """The text that an expression of texts, and of names that stand for one, is; None for any other."""
+    parts: list[ast.expr]
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.Name):
+        return texts.get(node.id)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        parts = [node.left, node.right]
+    elif isinstance(node, ast.JoinedStr):
+        parts = [one.value if isinstance(one, ast.FormattedValue) else one for one in node.values]
+        if any(isinstance(one, ast.FormattedValue) and one.format_spec is not None for one in node.values):
+            return None
+    else:
+        return None
+    found = [as_text(part, texts) for part in parts]
+    return "".join(text for text in found if text is not None) if None not in found else None
 
 
 def told_by_patterns(tree: ast.AST) -> dict[int, tuple[str | bytes, ...]]:

@@ -20,7 +20,7 @@ from greenlane.testgen.asserted import stand_in_looks
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.opened import is_patch_call, opened
 from greenlane.testgen.patched import altered, keep_unseen, root_of
-from greenlane.testgen.slicing import asks_stand_in
+from greenlane.testgen.slicing import asks_stand_in, unawaited
 
 _PATCHERS = frozenset({"monkeypatch", "mocker"})
 _ONLY_LOOKED_AT = frozenset({
@@ -68,7 +68,7 @@ def _put_in_place(node: ast.stmt) -> Iterator[str]:
 
 
 def _sets_scene(node: ast.stmt, live: Set[str], fixtures: Set[str]) -> bool:
-    value = node.value if isinstance(node, ast.Expr | ast.Assign) else None
+    value = unawaited(node.value) if isinstance(node, ast.Expr | ast.Assign) else None
     called = value.func if isinstance(value, ast.Call) else None
     if isinstance(node, ast.Assign):
         if root_of(node.value) in _PATCHERS and is_patch_call(node.value):

@@ -209,13 +209,14 @@ class TestFile:
     ) -> Iterator[FoundScript]:
         """`named`: what `self` is called."""
         stored = {root_of(n) for n in ast.walk(test) if isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)}
+        count = len(inlined.setup)
+        staged = with_scenery([*inlined.setup, *inlined.body], inlined.arguments)
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
-            bound = {key: value for key, value in given.items() if key in stored}  # it is changed: it needs its name
+            bound = [assignment(key, value) for key, value in given.items() if key in stored]  # each needs its name
             row = {key: value for key, value in given.items() if key not in stored}
-            setup: list[ast.stmt] = [*inlined.setup, *(assignment(key, value) for key, value in bound.items())]
-            staged = with_scenery([*setup, *inlined.body], inlined.arguments)
-            first, body = staged[: len(setup)], staged[len(setup) :]
-            for pair in zip(looks_of(body, first, raising), looks_of(inlined.body, setup, raising), strict=False):
+            on_stage = looks_of(staged[count:], [*staged[:count], *bound], raising)
+            as_it_is = looks_of(inlined.body, [*inlined.setup, *bound], raising)
+            for pair in zip(on_stage, as_it_is, strict=False):
                 for look, before in pair:
                     pieces = self._cut_both_ways(look, before, inlined, row, marks, named)
                     yield from pieces
@@ -251,11 +252,13 @@ class TestFile:
         inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
         row = with_params(rows, inlined.setup, self._givers.parametrised)[0]
         statements = [*inlined.setup, *done(inlined.body)]
+        staged = with_scenery(statements, inlined.arguments)
         for end in [len(statements), *begun_anew(statements)[:_MAX_BEGINNINGS]]:
             for count in range(min(end, _MAX_STATEMENTS), 0, -1):
                 names = dict.fromkeys(name for node in statements[:count] for name in bound_in(node))
                 look = ast.Tuple(elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load())
-                script = self._cut(statements[:count], look, inlined, row, None)
+                ways = (self._cut(one[:count], look, inlined, row, None) for one in (staged, statements))
+                script = next((one for one in ways if one is not None), None)
                 if script is not None and names:
                     yield script
                     break

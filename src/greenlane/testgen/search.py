@@ -15,6 +15,7 @@ import msgspec
 from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.afterwards import afterwards
 from greenlane.testgen.amended import amended
+from greenlane.testgen.answered import answered
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.candidates import candidates_of, faulty_lines
 from greenlane.testgen.choose import is_tellable, steady, taste
@@ -254,7 +255,9 @@ class Search:
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
-        finds = (switched, readied, managed, passed_on, amended, with_stand_ins, handed, recast, retyped)
+        finds = (
+            switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
+        )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")

@@ -101,6 +101,15 @@ def test_what_a_decorator_is_given_is_edited_and_a_plain_decorator_is_not() -> N
     assert all(head.startswith("@plain\n") for head in heads)
 
 
+def test_what_a_clean_up_says_stays() -> None:
+    stock = Stock(["case.open(2)"], [], [7])
+    program = ["try:\n    inside = case.get(1)\nfinally:\n    case.close(3)", "inside"]
+    made = [applied(program, [edit], stock) for stream in edits([parsed(text) for text in program], stock)
+            for edit in stream if edit.statement == 0]  # fmt: skip
+    assert made
+    assert all(texts[0].endswith("finally:\n    case.close(3)") for texts in made if texts is not None)
+
+
 def test_every_edit_that_is_tried_inside_makes_the_same_text_outside() -> None:
     stock = Stock(["Either('b', 'c')", "None"], [("Needed", "loud", "True")], [7, "x"])
     tried = [edit for stream in edits([parsed(text) for text in PROGRAM], stock) for edit in stream]

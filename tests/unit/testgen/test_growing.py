@@ -214,6 +214,10 @@ class House:
     def closed(self):
         raise ValueError
 
+    @property
+    def loudest(self):
+        return self._own
+
 KEY = object()
 names = {"KEY": KEY, "house": House(), "House": House}
 print([path for path, _ in greenlane_alive.alive_in(names, {"KEY": KEY}, (Bell,))])
@@ -229,6 +233,7 @@ def test_objects_are_found_in_what_is_alive() -> None:
         ("house", "bells", ["name", "KEY"]),
         ("house", "rooms", ["number", 0]),
         ("house", "bell"),
+        ("house", "loudest"),
     ]
 
 
@@ -259,3 +264,16 @@ def test_what_is_looked_at_after_a_call_has_its_name(look: str, seen: tuple[str,
         entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=False, script=script
     )
     assert seen_after(Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={})) == seen
+
+
+def test_items_are_set_and_removed_as_such() -> None:
+    text = "class Labels(dict):\n    def __setitem__(self, key, value): ...\n    def __delitem__(self, key): ...\n"
+    tree = parse_source(text)
+    gap = Gap(path="labels.py", lines=frozenset({2, 3}))
+    functions = list_functions(tree, "labels.py", "labels")
+    own = Source(
+        path="labels.py", module="labels", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
+    )
+    acts = [act.text for act in wanted_acts(own, frozenset({("labels.py", 2), ("labels.py", 3)}), [])]
+    assert "greenlane_it[greenlane_given_0] = greenlane_given_1" in acts
+    assert "del greenlane_it['abc']" in acts

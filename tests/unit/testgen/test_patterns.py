@@ -59,3 +59,13 @@ def test_a_function_is_tried_with_what_its_patterns_match() -> None:
     )
     (function,) = list_functions(tree, "days.py", "days")
     assert function.constants == ("12.12", "99.99", "aba")
+
+
+def test_a_pattern_that_is_put_together_of_other_texts_is_one() -> None:
+    tree = ast.parse(
+        "import re\nDAY = r'\\d{2}'\nDATE = DAY + r'\\.' + DAY\n"
+        "_FULL = re.compile(rf'{DATE} (?P<hour>[0-9]+)h', re.I)\n"
+        "_OTHER = re.compile(DATE + unknown)\n\ndef day(text):\n    return _FULL.match(text) or _OTHER.match(text)\n"
+    )
+    (function,) = list_functions(tree, "days.py", "days")
+    assert function.constants == ("12.12 12h", "12.12 1h", "99.99 99h")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from pathlib import Path
 
-from greenlane.testgen.scripts import scripts_of
+from greenlane.testgen.scripts import read_programs, scripts_of
+from tests.support.projects import write_tree
 
 TESTS = """
 from unittest import mock
@@ -81,3 +83,10 @@ def test_decorators_that_patch_are_blocks_around_the_test() -> None:
 
 def test_where_the_scene_cannot_be_set_the_look_is_taken_without_it() -> None:
     assert _scripts("test_long") == [((), "shop.price(2)")]
+
+
+def test_a_test_that_is_gone_on_from_has_its_scene_set(tmp_path: Path) -> None:
+    test = "import shop\n\ndef test_it(monkeypatch):\n    monkeypatch.setenv('A', 'b')\n    till = shop.Till()\n"
+    write_tree(tmp_path, {"tests/test_it.py": test})
+    (found,) = read_programs(tmp_path, ["tests/test_it.py::test_it"])
+    assert found.script.setup == ("monkeypatch.setenv('A', 'b')", "till = shop.Till()")

@@ -508,6 +508,9 @@ def test_what_a_test_patches_stays_and_is_no_look(tmp_path: Path) -> None:
     assert [value for _, value in literals(ast.parse(setting))] == ["red"]
     assert [value for _, value in literals(ast.parse("monkeypatch.setattr('sys.platform', -5)"))] == [-5]
     assert not list(literals(ast.parse("with patch('shop.paint.now'):\n    pass")))
+    assert not list(literals(ast.parse("with mock.patch('shop.paint.now'):\n    pass")))
+    assert [value for _, value in literals(ast.parse("MagicMock(**{'kind.return_value': 3})"))] == [3]
+    assert not list(literals(ast.parse("try:\n    pass\nfinally:\n    door.close('red')")))
     assert [value for _, value in literals(ast.parse("def made(value: 'str') -> 'int':\n    return 3"))] == [3]
     assert [value for _, value in literals(ast.parse("'-'.join(['a', 'b'])"))] == ["a-b"]
     assert [value for _, value in literals(ast.parse("'a' + ('b' + 'c') + name + 'd'"))] == ["d", "abc"]

@@ -15,7 +15,8 @@ from greenlane_values import Describer  # type: ignore[import-not-found]
 _MAX_ALIVE, _MAX_ITEMS, _MAX_PARTS = 12, 4, 3
 _NO_OBJECTS = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType, type)
 _NO_PARTS = (*_NO_OBJECTS, property, functools.cached_property, classmethod, staticmethod, types.MemberDescriptorType)
-"""What stands in a class and gives no object that stays."""
+"""What stands in a class and gives no object that stays; a property of the changed module may give one that leads back
+to what it is of: `shop.labels["a"] = "b"`."""
 Path = tuple[Any, ...]
 """As `greenlane_sequences.py` writes it."""
 
@@ -35,7 +36,7 @@ def alive_in(names: dict[str, Any], base: dict[str, Any], kinds: tuple[Any, ...]
     known = {id(value) for _, value in own}
     found: list[tuple[Path, Any]] = []
     for path, value in own:
-        for inner, item in _inside(path, value, names):
+        for inner, item in _inside(path, value, names, {kind.__module__ for kind in kinds}):
             if isinstance(item, kinds) and id(item) not in known:
                 known.add(id(item))
                 found.append((inner, item))
@@ -46,15 +47,17 @@ def _is_own(name: str, value: Any, base: dict[str, Any]) -> bool:
     return not name.startswith("__") and not isinstance(value, _NO_OBJECTS) and base.get(name, _NO_OBJECTS) is not value
 
 
-def _inside(path: Path, value: Any, names: dict[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """Attributes and items, and the items of attributes."""
+def _inside(path: Path, value: Any, names: dict[str, Any], homes: set[str]) -> Iterator[tuple[Path, Any]]:
+    """Attributes and items, and the items of attributes; what properties of classes of these modules give."""
     yield from _items(path, value, names)
     for name, held in list(getattr(value, "__dict__", {}).items()):
         if isinstance(name, str) and name.isidentifier() and not name.startswith("_"):
             yield (*path, name), held
             yield from _items((*path, name), held, names)
     for name, member in list(vars(type(value)).items()):
-        if hasattr(type(member), "__get__") and not name.startswith("_") and not isinstance(member, _NO_PARTS):
+        stays = hasattr(type(member), "__get__") and not isinstance(member, _NO_PARTS)
+        fresh = isinstance(member, property) and type(value).__module__ in homes
+        if (stays or fresh) and not name.startswith("_"):
             with contextlib.suppress(Exception):  # it is of no use now
                 yield (*path, name), getattr(value, name)
 

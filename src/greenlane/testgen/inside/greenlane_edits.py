@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 MAX_TEXT = 600
 """Characters of a statement."""
 _PARTS = (ast.Call, ast.List, ast.Tuple, ast.Set, ast.Dict)
-_HIDDEN = {"annotation", "returns", "type_params", "bases", "type_comment", "targets", "target"}
+_HIDDEN = {"annotation", "returns", "type_params", "bases", "type_comment", "targets", "target", "finalbody"}
+"""Among these a clean-up: what was done before it has to be taken back."""
 
 
 class Edit(NamedTuple):
