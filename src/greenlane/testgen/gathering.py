@@ -13,7 +13,7 @@ import msgspec
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
-from greenlane.testgen.copied import Copier
+from greenlane.testgen.copied import Copier, is_given_text
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case
@@ -88,7 +88,9 @@ class Gatherer:
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
 
     def _copied(self, scripts: Sequence[FoundScript]) -> list[FoundScript]:
-        """Those that read a data file, with files of their own."""
+        """Those that read a data file, with files of their own, where none is given a text to vary."""
+        if any(map(is_given_text, scripts)):
+            return []
         return list(islice((copy for one in scripts for copy in self._copier.copies(one)), _MAX_COPIED))
 
     def _kept(self, function: Function) -> dict[str, str]:
