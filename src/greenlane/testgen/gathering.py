@@ -44,6 +44,8 @@ class Gatherer:
         self._scene, self._source, self._style, self._baseline = scene, source, style, baseline
         self._beside = beside
         self._copier = Copier(scene.tree)
+        self._copies: dict[tuple[str, ...], list[FoundScript]] = {}
+        """By tests near a line, what was made of those that read a file."""
         self._read_scripts: dict[str, list[FoundScript]] = {}
         self._strangers: list[str] | None = None
         """Tests of modules beside this one, where none runs it."""
@@ -133,7 +135,9 @@ class Gatherer:
                 continue
             tests = self._tests_near(line, function, _TESTS_TO_HUNT)
             read = await asyncio.to_thread(self._read, tests)
-            own = await asyncio.to_thread(self._copied, read)
+            if tests not in self._copies:
+                self._copies[tests] = await asyncio.to_thread(self._copied, read)
+            own = self._copies[tests]
             for one in (*own, *read):
                 if one.script.text not in scripts and not self._is_unfit(one):
                     scripts[one.script.text] = script_case(function, one)
