@@ -39,15 +39,13 @@ def at_the_ends(node: ast.Call) -> Iterator[ast.Call]:
 
 def as_long_as_asked(constants: Sequence[Constant], value: object = "") -> Iterator[ast.expr]:
     """Values of this kind that are a bit longer than a number of the code, written short: `'a' * 257`; then such that
-    begin as what the code knows: `b'PK' + b'a' * 257`."""
+    begin as what the code knows: `b'PK' + b'a' * 257`. What has a length and can be cut may be bytes as well as a
+    list."""
     lengths = [n for n in constants if isinstance(n, int) and not isinstance(n, bool) and n in _LENGTHS]
-    if not isinstance(value, str | bytes):
-        yield from (parse_expression(f"[1] * {length + 1}").body for length in lengths)
-        return
-    for letter in _LETTERS if isinstance(value, str) else _LETTERS[:1]:
-        text = repr(letter if isinstance(value, str) else letter.encode())
-        yield from (parse_expression(f"{text} * {length + 1}").body for length in lengths)
-    known = [c for c in constants if type(c) is type(value) and 1 < len(str(c)) <= _LONGEST_BEGINNING]
-    letter = "'a'" if isinstance(value, str) else "b'a'"
+    kind = type(value) if isinstance(value, str | bytes) else bytes
+    fillings = [repr(letter) for letter in _LETTERS] if kind is str else [repr(_LETTERS[0].encode())]
+    for filling in fillings if isinstance(value, str | bytes) else ["[1]"]:
+        yield from (parse_expression(f"{filling} * {length + 1}").body for length in lengths)
+    known = [c for c in constants if type(c) is kind and 1 < len(str(c)) <= _LONGEST_BEGINNING]
     for beginning in known[:_BEGINNINGS]:
-        yield from (parse_expression(f"{beginning!r} + {letter} * {length + 1}").body for length in lengths)
+        yield from (parse_expression(f"{beginning!r} + {fillings[0]} * {length + 1}").body for length in lengths)

@@ -25,7 +25,7 @@ from greenlane.testgen.scripts import FoundScript
 _GIVING_TEXT = frozenset({"join", "str", "fspath", "abspath", "realpath", "normpath", "as_posix"})
 _GIVING_PATHS = frozenset({"Path", "PurePath", "joinpath", "resolve", "absolute", "expanduser"})
 _NAME = re.compile(r"[\w./-]{2,80}")
-_CONTENTS = 2
+_CONTENTS, _LONG = 2, 100
 
 
 class Copier:
@@ -79,6 +79,19 @@ class Copier:
             script = _without_unused(found.script, rows)
             if all(len(row) <= MAX_STATEMENT for row in rows):
                 yield msgspec.structs.replace(found, script=script, fixtures=found.fixtures | {"tmp_path"})
+
+
+def is_given_text(found: FoundScript) -> bool:
+    """Whether a script holds a longer text itself, or one of several lines: that is varied without a file."""
+    for text in (*found.script.setup, found.script.look):
+        try:
+            nodes = ast.walk(parse_source(text))
+        except UnreadableSourceError:
+            continue
+        said = (node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
+        if any(len(one) > _LONG or "\n" in one.strip() for one in said):
+            return True
+    return False
 
 
 def _helpers_of(texts: Sequence[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
-from greenlane.testgen.copied import Copier
+from greenlane.testgen.copied import Copier, is_given_text
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case, Script
@@ -44,6 +44,8 @@ class Gatherer:
         self._scene, self._source, self._style, self._baseline = scene, source, style, baseline
         self._beside = beside
         self._copier = Copier(scene.tree)
+        self._copies: dict[tuple[str, ...], list[FoundScript]] = {}
+        """By tests near a line, what was made of those that read a file."""
         self._read_scripts: dict[str, list[FoundScript]] = {}
         self._strangers: list[str] | None = None
         """Tests of modules beside this one, where none runs it."""
@@ -88,7 +90,9 @@ class Gatherer:
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
 
     def _copied(self, scripts: Sequence[FoundScript]) -> list[FoundScript]:
-        """Those that read a data file, with files of their own."""
+        """Those that read a data file, with files of their own, where none is given a text to vary."""
+        if any(map(is_given_text, scripts)):
+            return []
         return list(islice((copy for one in scripts for copy in self._copier.copies(one)), _MAX_COPIED))
 
     def _kept(self, function: Function) -> dict[str, str]:
@@ -135,7 +139,9 @@ class Gatherer:
                 continue
             tests = self._tests_near(line, function, _TESTS_TO_HUNT)
             read = await asyncio.to_thread(self._read, tests)
-            own = await asyncio.to_thread(self._copied, read)
+            if tests not in self._copies:
+                self._copies[tests] = await asyncio.to_thread(self._copied, read)
+            own = self._copies[tests]
             for one in (*own, *read):
                 if one.script.text not in scripts and not self._is_unfit(one):
                     scripts[one.script.text] = script_case(function, one)

@@ -42,8 +42,9 @@ def passed_on(observed: Sequence[Observed], source: Source, left: Targets) -> li
             continue
         near = [o for o in observed if o.case.script and before & o.lines.get(source.path, frozenset())]
         near.sort(key=taste, reverse=True)
-        rows_of_tests = [o for o in near if not o.case.steps], [o for o in near if o.case.steps and is_tellable(o)]
-        for one in islice(in_turn(rows_of_tests), _BASES):
+        varied = [o for o in near if o.case.steps and is_tellable(o)]
+        varied.sort(key=lambda o: not o.reached)  # what came to something that was open is worth more
+        for one in islice(in_turn([[o for o in near if not o.case.steps], varied]), _BASES):
             for name in sorted(names):
                 param = _param(name, source.constructors)
                 values = guess_options(param, function)[:_VALUES] if param is not None else []

@@ -30,7 +30,9 @@ def test_texts_are_a_bit_longer_than_a_number_of_the_code() -> None:
     assert texts == ["'a' * 256", "'é' * 256", "'abc' + 'a' * 256"]
 
 
-@pytest.mark.parametrize(("value", "others"), [(b"", ["b'a' * 256", "b'PK' + b'a' * 256"]), ([], ["[1] * 256"])])
+@pytest.mark.parametrize(
+    ("value", "others"), [(b"", ["b'a' * 256", "b'PK' + b'a' * 256"]), ([], ["[1] * 256", "b'PK' + b'a' * 256"])]
+)
 def test_bytes_begin_as_the_code_knows_them_and_lists_have_as_many_items(value: object, others: list[str]) -> None:
     texts = [ast.unparse(node) for node in as_long_as_asked((255, b"PK"), value)]
     assert texts == others

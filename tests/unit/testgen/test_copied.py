@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from greenlane.testgen.copied import Copier
+from greenlane.testgen.copied import Copier, is_given_text
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.scripts import FoundScript
 
@@ -49,3 +49,11 @@ def test_a_long_document_gives_short_ones_and_what_is_not_ascii_says_how_it_is_w
 @pytest.mark.parametrize("look", ["load('data/b.bin')", "load('data/none.xml')", "load('a')", "place('a.xml')"])
 def test_what_reads_no_text_file_of_the_tests_is_left_alone(tmp_path: Path, look: str) -> None:
     assert copies(tmp_path, HELPER, look=look) == []
+
+
+@pytest.mark.parametrize(
+    ("look", "given"), [("load('a.xml', 'b')", False), ("parse('a\\nb')", True), (f"parse({'a' * 101!r})", True)]
+)
+def test_what_is_given_a_text_needs_no_file(look: str, given: bool) -> None:
+    script = Script(imports=IMPORTS, setup=(), look=look)
+    assert is_given_text(FoundScript(test="tests/test_a.py::test_a", script=script)) is given

@@ -234,6 +234,14 @@ def test_a_word_is_exchanged_for_its_like_as_a_whole(text: str, word: str, other
     assert greenlane_texts.with_kin(text, word, "ab.c") == other
 
 
+def test_an_element_is_put_into_each_kind_of_element() -> None:
+    text = '<a><b size="3">c</b><b/></a>'
+    assert list(greenlane_texts.with_element(text, "i")) == [
+        '<a><b size="3"><i>a</i>c</b><b/></a>', '<a><i>a</i><b size="3">c</b><b/></a>',
+    ]  # fmt: skip
+    assert list(greenlane_texts.with_element("a < b", "i")) == list(greenlane_texts.with_element(text, "a b")) == []
+
+
 @pytest.mark.parametrize(
     ("text", "others"),
     [

@@ -14,7 +14,7 @@ import greenlane_texts as texts  # type: ignore[import-not-found]  # they lie be
 from greenlane_templates import Entry, longest_text, with_value  # type: ignore[import-not-found]
 
 _MOST_MARKED, _MOST_AKIN, _MOST_LINED, _LINES_A_GOAL = 1_000, 12, 40, 2
-_MOST_PAIRED, _WORDS_PAIRED = 32, 4
+_MOST_PAIRED, _WORDS_PAIRED = 48, 4
 
 Proposal = tuple[int, tuple[Any, ...]]
 
@@ -69,19 +69,20 @@ def akin(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
 
 def paired(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
     """The input, where it came to all conditions before something open, with two words that these ask for as a name and
-    its value: what is read by a name is held against something."""
+    its value (what is read by a name is held against something); where it came to all but the last, with one of them as
+    an element."""
     place = longest_text(entry.values)
     text = entry.values[place] if place is not None else None
     if place is None or not isinstance(text, str):
         return []
-    near = [goal for goal in goals if goal["chain"] and entry.lines.issuperset(goal["chain"])]
     rows = []
-    for goal in near:
+    for goal in (one for one in goals if one["chain"] and entry.lines.issuperset(one["chain"][:-1])):
         words = [word for word in dict.fromkeys(goal["words"]) if re.fullmatch(r"\w[\w:-]+", word)][:_WORDS_PAIRED]
-        pairs = ((name, value) for name in words for value in words if name != value)
-        rows.append(
-            [other for name, value in pairs for other in texts.with_pair(text, name, value, goal.get("kin", ()))]
-        )
+        pairs = [(name, value) for name in words for value in words if name != value]
+        pairs = pairs if entry.lines.issuperset(goal["chain"]) else []
+        kin = goal.get("kin", ())
+        rows.append([other for name, value in pairs for other in texts.with_pair(text, name, value, kin)])
+        rows.append([other for word in words for other in texts.with_element(text, word)])
     others = [other for row in itertools.zip_longest(*rows) for other in row if other and len(other) <= texts.MAX_TEXT]
     return [(entry.template, with_value(entry.values, place, one)) for one in dict.fromkeys(others)][:_MOST_PAIRED]
 

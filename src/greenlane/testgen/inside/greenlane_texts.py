@@ -77,11 +77,24 @@ def with_pair(text: str, name: str, value: str, kin: Sequence[str]) -> Iterator[
         place = re.search(rf"(?<![\w-]){re.escape(word)}([\"']?\s*[=:]\s*[\"']?)[^\"'\s,;<>&{{}}()\[\]]+", text)
         if place is not None:
             yield text[: place.start()] + name + place[1] + value + text[place.end() :]
-    seen = set[str]()
-    for tag in re.finditer(r"<([A-Za-z][\w:.-]*)(?=[\s/>])[^<>]*>", text) if text.lstrip().startswith("<") else ():
-        if tag[1] not in seen and f" {name}=" not in tag[0] and len(seen) < _MOST_TAGS:
-            seen.add(tag[1])
+    for tag in _tags(text):
+        if f" {name}=" not in tag[0]:
             yield f'{text[: tag.end(1)]} {name}="{value}"{text[tag.end(1) :]}'
+
+
+def with_element(text: str, name: str) -> Iterator[str]:
+    """The text, if it is one with tags, with an element of this name inside of each kind of element, the last first."""
+    for tag in reversed(_tags(text)) if re.fullmatch(r"[A-Za-z][\w-]*", name) else ():
+        if not tag[0].endswith("/>"):
+            yield f"{text[: tag.end()]}<{name}>a</{name}>{text[tag.end() :]}"
+
+
+def _tags(text: str) -> list[re.Match[str]]:
+    """The first tag of each name in a text that begins with one."""
+    found: dict[str, re.Match[str]] = {}
+    for tag in re.finditer(r"<([A-Za-z][\w:.-]*)(?=[\s/>])[^<>]*>", text) if text.lstrip().startswith("<") else ():
+        found.setdefault(tag[1], tag)
+    return list(found.values())[:_MOST_TAGS]
 
 
 @functools.lru_cache(maxsize=4096)
