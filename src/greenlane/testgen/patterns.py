@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import itertools
 import re
 import re._constants as codes  # type: ignore[import-not-found]  # the parser of `re` has no other name
 import re._parser as parser  # type: ignore[import-not-found]
@@ -26,7 +27,9 @@ _READERS = frozenset(
 _MOST, _LONGEST = 10, 80
 _TOLD = 6
 """Samples that stand for a pattern among the constants of a function."""
-_MAX_WAYS = 60
+_MAX_WAYS, _MAX_STEPS = 60, 1_000
+_DEEP = 40
+"""Texts within texts that a pattern is put together of."""
 _PLAIN, _NINES = "12", "99"
 _LETTERS = "ab"
 _OTHERS = "ab1 -_.A\n"
@@ -73,14 +76,17 @@ def put_together(tree: ast.expr, texts: Mapping[str, str]) -> ast.expr:
             made[id(call)] = text
     if not made:
         return tree
-    copied = copy.deepcopy(tree)
+    try:
+        copied = copy.deepcopy(tree)
+    except RecursionError:  # it is no table of patterns that a person wrote
+        return tree
     for old, new in zip(ast.walk(tree), ast.walk(copied), strict=True):
         if id(old) in made and isinstance(new, ast.Call):
             new.args[0] = ast.copy_location(ast.Constant(value=made[id(old)]), new.args[0])
     return copied
 
 
-def as_text(node: ast.expr, texts: Mapping[str, str]) -> str | None:
+def as_text(node: ast.expr, texts: Mapping[str, str], deep: int = _DEEP) -> str | None:
     """The text that an expression of texts, and of names that stand for one, is; None for any other."""
     parts: list[ast.expr]
     if isinstance(node, ast.Constant):
@@ -95,7 +101,7 @@ def as_text(node: ast.expr, texts: Mapping[str, str]) -> str | None:
             return None
     else:
         return None
-    found = [as_text(part, texts) for part in parts]
+    found = [as_text(part, texts, deep - 1) if deep else None for part in parts]
     return "".join(text for text in found if text is not None) if None not in found else None
 
 
@@ -130,18 +136,20 @@ def _ways_through(parsed: Any) -> Iterator[str]:
     first = full.try_to_write(parsed)
     yield first
     yield _Writer({}, bare=True).try_to_write(parsed)
-    branches, parts, known = list[_Way](), list[_Way](), 0
+    branches, parts = list[_Way](), list[_Way]()
     queue: list[tuple[_Way, _Writer]] = [({}, full)]
-    while queue and known < _MAX_WAYS:
+    while queue and len(branches) + len(parts) < _MAX_WAYS:
         way, writer = queue.pop(0)
-        for path, (count, is_branch) in writer.choices.items():
-            for number in range(1, count) if not way or path > max(way) else ():
-                other = {**way, path: number}
-                (branches if is_branch else parts).append(other)
-                known += 1
-                if is_branch:
-                    queue.append((other, beside := _Writer(other)))
-                    beside.try_to_write(parsed)
+        others = (
+            ({**way, path: number}, is_branch)
+            for path, (count, is_branch) in writer.choices.items()
+            for number in range(1, count if not way or path > max(way) else 0)
+        )
+        for other, is_branch in itertools.islice(others, _MAX_WAYS):
+            (branches if is_branch else parts).append(other)
+            if is_branch:
+                queue.append((other, beside := _Writer(other)))
+                beside.try_to_write(parsed)
     yield from (_Writer(way).try_to_write(parsed) for way in branches)
     yield from (_Writer(way, digits=_NINES).try_to_write(parsed) for way in ({}, *branches))
     yield from (_Writer(way).try_to_write(parsed) for way in parts)
@@ -154,6 +162,7 @@ class _Writer:
     def __init__(self, way: _Way, *, bare: bool = False, digits: str = _PLAIN) -> None:
         self._way, self._bare, self._digits = way, bare, digits
         self._groups: dict[int, str] = {}
+        self._steps = 0
         self.choices: dict[_Path, tuple[int, bool]] = {}
 
     def try_to_write(self, parsed: Any) -> str:
@@ -171,8 +180,9 @@ class _Writer:
         """`turn`: how often what stands around it was written right before."""
         found = ""
         for number, (code, value) in enumerate(parsed):
+            self._steps += 1
             found += self._written(str(code), value, (*path, number), turn)
-            if len(found) > _LONGEST:
+            if len(found) > _LONGEST or self._steps > _MAX_STEPS:
                 raise _TooLongError
         return found
 
@@ -210,6 +220,7 @@ class _Writer:
         count = counts[self._choose((*path, -1), len(counts))]
         if count > _LONGEST:
             raise _TooLongError
+        self._steps += count
         return "".join(self._write(parsed, path, turn) for turn in range(count))
 
     def _of_set(self, items: Any, path: _Path, turn: int) -> str:

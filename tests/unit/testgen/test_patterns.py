@@ -41,7 +41,8 @@ def test_a_group_that_is_named_again_and_signs_of_a_set() -> None:
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"a{1000}", r"(a{50}){50}", r"((a|b|c|d|e)(a|b|c|d|e){9}){9}", "(?:" * 400 + ")" * 400]
+    "pattern",
+    [r"a{1000}", r"(a{50}){50}", r"((a|b|c|d|e)(a|b|c|d|e){9}){9}", "(?:" * 400 + ")" * 400, "(?:" * 9 + "){80}" * 9],
 )
 def test_a_pattern_without_short_texts_ends_soon(pattern: str) -> None:
     assert samples(pattern) == ()
@@ -69,3 +70,14 @@ def test_a_pattern_that_is_put_together_of_other_texts_is_one() -> None:
     )
     (function,) = list_functions(tree, "days.py", "days")
     assert function.constants == ("12.12 12h", "12.12 1h", "99.99 99h")
+
+
+def test_many_alternatives_and_texts_put_together_without_an_end_are_left() -> None:
+    assert len(samples("|".join(f"word{number}x?" for number in range(3000)))) <= 10
+    tree = ast.parse(
+        "import re\nLONG = re.compile("
+        + " + ".join(["'a'"] * 90)
+        + ")\n\ndef find(text):\n    return LONG.match(text)\n"
+    )
+    (function,) = list_functions(tree, "days.py", "days")
+    assert function.constants == ("a",)
