@@ -187,6 +187,28 @@ PROJECTS = (
     Project(repository="Turbo87/utm", package="utm", tests="test"),
     Project(repository="wbond/asn1crypto", package="asn1crypto"),
     Project(repository="zopefoundation/DateTime", package="src/DateTime", tests="src/DateTime/tests"),
+    Project(repository="5j9/wikitextparser", package="wikitextparser"),
+    Project(
+        repository="algorand/py-algorand-sdk", package="algosdk", tests="tests/unit_tests", given="tests/unit_tests"
+    ),
+    Project(
+        repository="daggaz/json-stream",
+        package="src/json_stream",
+        tests="src/json_stream/tests",
+        given="src/json_stream/tests",
+    ),
+    Project(repository="delph-in/pydelphin", package="delphin"),
+    Project(repository="dlce-eva/python-nexus", package="src/nexus"),
+    Project(repository="EmilStenstrom/conllu", package="conllu"),
+    Project(repository="fox-it/dissect.cstruct", package="dissect"),
+    Project(repository="gaogaotiantian/objprint", package="src/objprint"),
+    Project(repository="joalla/discogs_client", package="discogs_client", tests="discogs_client/tests"),
+    Project(repository="jtesta/ssh-audit", package="src/ssh_audit", tests="test", given="test"),
+    Project(repository="kaste/mockito-python", package="mockito", given="tests"),
+    Project(repository="majiidd/persiantools", package="persiantools"),
+    Project(repository="metaodi/osmapi", package="osmapi", given="tests"),
+    Project(repository="mjs/imapclient", package="imapclient", given="tests"),
+    Project(repository="ncclient/ncclient", package="ncclient", tests="test/unit", given="test/unit"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -205,8 +227,9 @@ PACKAGES = (
     "fake.py punq expects sqlalchemy pysnooper pamqp autopep8 munch deprecated typing_inspect marshmallow-enum "
     "unidiff knack vcrpy openapi-schema-validator bibtexparser pyte freezegun colorama darglint urwid clldutils "
     "dockerfile-parse hashids litecli olefile ufoLib2 cattrs orjson geomet binarytree listparser mf2py mwclient "
-    "responses cssutils trollsift pyvisa productmd number-parser pysubs2 utm asn1crypto "
-    "DateTime setuptools==81.0.0"
+    "responses cssutils trollsift pyvisa productmd number-parser pysubs2 utm asn1crypto DateTime wikitextparser "
+    "py-algorand-sdk json-stream pydelphin python-nexus conllu dissect.cstruct objprint python3-discogs-client "
+    "ssh-audit mockito persiantools osmapi imapclient ncclient setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
