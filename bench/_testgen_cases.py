@@ -18,31 +18,30 @@ of the alphabet before any change was looked at, and until the generator ran on 
 as well: a suite is too slow if it takes more than `SUITE_S` even when tried again; a search ends after 7 minutes; the
 list ends with the 20th change. The machine was busy with other work:
 
-- taken, 15: 5j9/wikitextparser, algorand/py-algorand-sdk, daggaz/json-stream, delph-in/pydelphin,
+- taken, 20: 5j9/wikitextparser, algorand/py-algorand-sdk, daggaz/json-stream, delph-in/pydelphin,
   dlce-eva/python-nexus, EmilStenstrom/conllu, fox-it/dissect.cstruct, gaogaotiantian/objprint, joalla/discogs_client,
-  jtesta/ssh-audit, kaste/mockito-python, majiidd/persiantools, metaodi/osmapi, mjs/imapclient, ncclient/ncclient
-- no fitting change, or (mkdocs-awesome-pages-plugin) none within 7 minutes: arista-eosplus/pyeapi,
-  awslabs/aws-cfn-template-flip, beda-software/fhirpath-py, certbot/josepy, cscorley/whatthepatch, glut23/webvtt-py,
-  google/textfsm, johnpaulett/python-hl7, landscapeio/requirements-detector, lukasgeiter/mkdocs-awesome-pages-plugin,
-  m-burst/flake8-pytest-style, nginxinc/crossplane
+  jtesta/ssh-audit, kaste/mockito-python, majiidd/persiantools, metaodi/osmapi, mjs/imapclient, ncclient/ncclient,
+  pytest-dev/pluggy, semuconsulting/pynmeagps, tonioo/sievelib, toumorokoshi/deepmerge, ulif/diceware
+- no fitting change, or (mkdocs-awesome-pages-plugin and asciimatics and nailgun) none within 7 minutes:
+  arista-eosplus/pyeapi, awslabs/aws-cfn-template-flip, beda-software/fhirpath-py, certbot/josepy,
+  cscorley/whatthepatch, glut23/webvtt-py, google/textfsm, johnpaulett/python-hl7, landscapeio/requirements-detector,
+  lukasgeiter/mkdocs-awesome-pages-plugin, m-burst/flake8-pytest-style, nginxinc/crossplane, peterbrittain/asciimatics,
+  rstcheck/rstcheck-core, SatelliteQE/nailgun
 - the suite of the newest commit takes more than `SUITE_S` (90 s and more): ebroecker/canmatrix, greenbone/python-gvm,
-  mangiucugna/json_repair
+  mangiucugna/json_repair, oasis-open/cti-python-stix2, omni-us/jsonargparse, optimizely/python-sdk
 - that suite fails in this environment: alexmojaki/stack_data, Azure/azure-functions-python-library, bihealth/vcfpy,
   bram85/topydo, flexmock/flexmock, formencode/formencode, frictionlessdata/tableschema-py,
-  googlemaps/google-maps-services-python, hadialqattan/pycln, kazhala/InquirerPy, nficano/humps,
-  oasis-open/cti-python-stix2
+  googlemaps/google-maps-services-python, hadialqattan/pycln, kazhala/InquirerPy, nficano/humps, openSUSE/osc,
+  projectfluent/python-fluent, spotipy-dev/spotipy, swansonk14/typed-argument-parser, terryyin/lizard
 - it needs a further plugin of pytest (hypothesis is one, too): adamchainz/flake8-comprehensions, BrianPugh/cyclopts,
   cleder/fastkml, dpath-maintainers/dpath-python, ethereum/eth-utils, explodinglabs/jsonrpcserver,
   lidatong/dataclasses-json, life4/textdistance, mapbox/mercantile, niksite/url-normalize, pimutils/todoman,
   readthedocs/commonmark.py, simonw/sqlite-utils, simplistix/testfixtures, tableau/server-client-python,
-  tobgu/pyrsistent, wyfo/apischema, xlwings/jsondiff, XRPLF/xrpl-py
+  tobgu/pyrsistent
 - its tests stand in no folder of their own: bastikr/boolean.py
-- the clone lacks a file: ianare/exif-py, jazzband/Watson, we-like-parsers/pegen
-- not reached in the time there was: omni-us/jsonargparse, openSUSE/osc, optimizely/python-sdk,
-  peterbrittain/asciimatics, projectfluent/python-fluent, pytest-dev/pluggy, rstcheck/rstcheck-core,
-  SatelliteQE/nailgun, semuconsulting/pynmeagps, spotipy-dev/spotipy, swansonk14/typed-argument-parser,
-  terryyin/lizard, tonioo/sievelib, toumorokoshi/deepmerge, ulif/diceware, wemake-services/dotenv-linter,
-  Yelp/bravado-core, yukinarit/pyserde, zytedata/zyte-parsers
+- the clone lacks a file: ianare/exif-py, jazzband/Watson
+- behind the 20th change: we-like-parsers/pegen, wemake-services/dotenv-linter, wyfo/apischema, xlwings/jsondiff,
+  XRPLF/xrpl-py, Yelp/bravado-core, yukinarit/pyserde, zytedata/zyte-parsers
 """
 
 from __future__ import annotations

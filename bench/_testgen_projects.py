@@ -209,6 +209,11 @@ PROJECTS = (
     Project(repository="metaodi/osmapi", package="osmapi", given="tests"),
     Project(repository="mjs/imapclient", package="imapclient", given="tests"),
     Project(repository="ncclient/ncclient", package="ncclient", tests="test/unit", given="test/unit"),
+    Project(repository="pytest-dev/pluggy", package="src/pluggy", tests="testing", given="testing"),
+    Project(repository="semuconsulting/pynmeagps", package="src/pynmeagps", given="tests"),
+    Project(repository="tonioo/sievelib", package="sievelib", tests="sievelib/tests"),
+    Project(repository="toumorokoshi/deepmerge", package="deepmerge", tests="deepmerge/tests"),
+    Project(repository="ulif/diceware", package="diceware", given="tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -229,7 +234,8 @@ PACKAGES = (
     "dockerfile-parse hashids litecli olefile ufoLib2 cattrs orjson geomet binarytree listparser mf2py mwclient "
     "responses cssutils trollsift pyvisa productmd number-parser pysubs2 utm asn1crypto DateTime wikitextparser "
     "py-algorand-sdk json-stream pydelphin python-nexus conllu dissect.cstruct objprint python3-discogs-client "
-    "ssh-audit mockito persiantools osmapi imapclient ncclient setuptools==81.0.0"
+    "ssh-audit mockito persiantools osmapi imapclient ncclient pluggy pynmeagps sievelib deepmerge diceware "
+    "setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
