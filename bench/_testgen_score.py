@@ -19,7 +19,8 @@ import msgspec
 import greenlane
 from _harness import Bench, load_now
 from _merged import Case, find_clone, parent_of
-from _testgen_cases import PROJECTS, Listed, Project, Trees, lay_out, open_lines
+from _testgen_cases import Listed, Trees, lay_out, open_lines
+from _testgen_projects import PROJECTS, Project
 from _testgen_pynguin import Pynguin
 from greenlane.adapters.sandbox import choose_sandbox
 from greenlane.domain.settings import Settings

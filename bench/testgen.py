@@ -20,7 +20,8 @@ from pathlib import Path
 import _testgen_page as page
 from _harness import Bench, run
 from _merged import clone_words, find_clone
-from _testgen_cases import PACKAGES, SIDES, environment_of, read_list
+from _testgen_cases import SIDES, environment_of, read_list
+from _testgen_projects import PACKAGES
 from _testgen_score import PEER_RERUNS, RERUNS, Outcome, Score, Yard
 
 MAKE_BENCH_TIMEOUT_S = 7200
