@@ -63,7 +63,7 @@ def _look_words(observed: Observed) -> tuple[str, str] | None:
         look = parse_expression(case.script.look).body if case.script is not None else None
     except SyntaxError:
         return None
-    if told := _handed_on(case.script):
+    if told := _handed_on(case.script, observed.outcome.value.text if observed.outcome.value else ""):
         return told
     if isinstance(look, ast.Name) and look.id != "result":
         inside = look.id == INSIDE
@@ -73,8 +73,8 @@ def _look_words(observed: Observed) -> tuple[str, str] | None:
     return None
 
 
-def _handed_on(script: Script | None) -> tuple[str, str] | None:
-    """Of a script that looks at what a stand-in was given."""
+def _handed_on(script: Script | None, shown: str = "") -> tuple[str, str] | None:
+    """Of a script that looks at what a stand-in was given, or whether it was called, which is `shown`."""
     last = [*script.setup, script.look] if script is not None else []
     last = last[:-1] if last[1:] and last[-1].startswith("asyncio.run(") else last
     if last and last[-1] == "caplog.messages":
@@ -82,7 +82,10 @@ def _handed_on(script: Script | None) -> tuple[str, str] | None:
     if last and last[-1] in _PRINTED:
         return "", "prints this"
     seen = _STAND_IN.search(last[-1]) if last else None
-    return None if seen is None else ("", f"{'calls' if seen[2] == 'called' else 'gives this to'} `{seen[1]}`")
+    if seen is None:
+        return None
+    called = "does not call" if shown == "False" else "calls"
+    return "", f"{called if seen[2] == 'called' else 'gives this to'} `{seen[1]}`"
 
 
 def _argument_name(observed: Observed, where: str) -> str:

@@ -69,7 +69,7 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
 
 def _is_hidden(tree: Path, path: str) -> bool:
     """Whether the package of a module gives the module's name to something else: a function `retry` in the package of
-    `retry.py`."""
+    `retry.py`, or an object that it makes (`retry = Retry()`)."""
     stem, file = PurePosixPath(path).stem, (tree / path).with_name("__init__.py")
     try:
         parsed = parse_source(file.read_text(encoding="utf-8-sig"))
@@ -79,6 +79,11 @@ def _is_hidden(tree: Path, path: str) -> bool:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.name == stem:
             return True
         if isinstance(node, ast.ImportFrom) and node.module and any((a.asname or a.name) == stem for a in node.names):
+            return True
+        targets = (
+            node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
+        )
+        if any(isinstance(n, ast.Name) and n.id == stem for target in targets for n in ast.walk(target)):
             return True
     return False
 

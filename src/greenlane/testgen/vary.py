@@ -105,7 +105,7 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
         imports = script.imports | imports_for(text or "", script.text)
         return msgspec.structs.replace(script, look=rows[0] or script.look, setup=setup, imports=imports)
 
-    plain = (changed(n, None) for n, text in enumerate(texts) if n and _is_call(text))
+    plain = (changed(n, None) for n, text in enumerate(texts) if n and _may_go(text))
     varied = (
         changed(n, text)
         for row in itertools.zip_longest(*streams)
@@ -119,9 +119,10 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
             yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
 
 
-def _is_call(text: str) -> bool:
+def _may_go(text: str) -> bool:
+    """Whether it is a call for what it does; none that puts something in its place, which the look may be about."""
     body = parse_source(text).body
-    return len(body) == 1 and isinstance(body[0], ast.Expr)
+    return len(body) == 1 and isinstance(body[0], ast.Expr) and not text.startswith("monkeypatch.setattr(")
 
 
 def _with_other_history(case: Case) -> Iterator[Case]:

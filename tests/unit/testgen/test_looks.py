@@ -139,9 +139,14 @@ def test_a_name_that_two_modules_of_a_package_offer_is_imported_once() -> None:
     assert text.count("ParseError\n") == 1
 
 
-def test_a_module_that_its_package_hides_behind_a_function_is_imported_by_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "hiding", ["def retry():\n    pass\n", "again = retry = base + 1\n", "retry: int = base\n", "retry, _ = base, 1\n"]
+)
+def test_a_module_that_its_package_hides_behind_something_else_is_imported_by_names(
+    hiding: str, tmp_path: Path
+) -> None:
     files = {
-        "shop/__init__.py": "from .retry import base\n\n\ndef retry():\n    pass\n",
+        "shop/__init__.py": f"from .retry import base\n\n\n{hiding}",
         "shop/retry.py": "base = 1\n",
         "tests/test_retry.py": "from shop import retry\n\n\ndef test_it():\n    assert retry\n",
     }

@@ -8,11 +8,12 @@ import msgspec
 
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.naming import describe_outcome
 from greenlane.testgen.source import Source
 from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.targets import Gap
+from greenlane.testgen.vary import vary
 
 TEXT = """
 class Store:
@@ -97,3 +98,15 @@ def test_in_a_script_it_stands_after_the_object_inside_of_the_coroutine() -> Non
 
 def test_a_private_attribute_is_none_that_a_test_sets() -> None:
     assert not [row for row in shown(CALL, 8, 7) if "_quiet" in "".join(row)]
+
+
+def test_a_stand_in_stays_in_its_place_and_one_that_was_not_called_is_said_so() -> None:
+    placed = "monkeypatch.setattr('shop.tell', tell)"
+    script = Script(frozenset(), ("tell = MagicMock()", placed, "store.open()", "store.add('b')"), "tell.called")
+    case = msgspec.structs.replace(CALL, script=script)
+    shorter = [v.script.setup for v in vary(case, 40) if v.script and len(v.script.setup) < len(script.setup)]
+    assert len(shorter) == 2
+    assert all(placed in setup for setup in shorter)
+    for value, said in (("True", "calls `tell`"), ("False", "does not call `tell`")):
+        outcome = Outcome(case=0, kind="value", value=Description(value))
+        assert describe_outcome(Observed(case=case, outcome=outcome, lines={}))[1] == said
