@@ -130,7 +130,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "str": [*texts, *map(repr, TEXTS)],
         "bool": ["True", "False"],
         "bytes": ["b''", "b'abc'"],
-        "list": _lists(param.annotation or param.told),
+        "list": _lists(param.annotation or param.told, texts),
         "tuple": ["()", "(1, 2)"],
         "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}", "{'a': {'b': 1}}", "{'a': {'c': 2}}"],
         "set": ["set()", "{1, 2}"],
@@ -246,15 +246,20 @@ def kinds_of(annotation: str) -> list[str]:
     return kinds
 
 
-def _lists(annotation: str) -> list[str]:
+def _lists(annotation: str, texts: Sequence[str]) -> list[str]:
+    """Lists of the kind that an annotation asks for, or of any; the second holds a text that the code names."""
     items = re.search(r"\[(.*)\]", annotation)
     parts = [part.strip() for part in items[1].split("|")] if items else []
     held = [f"[{_ITEMS[part]}]" for part in parts if part in _ITEMS]
     if held:
         return [*held, "[1]", "[]"]
     if re.search(r"\[.*str", annotation):
-        return ["['a', 'b', 'c']", "['a', 'b']", "['a']", "[]"]
-    return ["[1, 2, 3]", "[1, 2]", "[1]", "[]", "['a', 'b']"]
+        plain = ["['a', 'b', 'c']", "['a', 'b']", "['a']", "[]"]
+    else:
+        plain = ["[1, 2, 3]", "[1, 2]", "[1]", "[]", "['a', 'b']"]
+    first, second, *others = plain
+    named = [f"[{text}]" for text in texts[:2]]
+    return [first, named[0], *others, *named[1:], second] if named else plain
 
 
 _ITEMS = {"dict": "{}", "tuple": "()", "type": "int", "list": "[]", "set": "set()", "bytes": "b'a'"}

@@ -107,3 +107,13 @@ def test_an_object_is_named_after_an_attribute_that_says_something() -> None:
         Observed(case=script_case(entry, FoundScript(test="t", script=script)), outcome=outcome, lines={})
     )
     assert told == ("has query", "gives an object with this `query`")
+
+
+def test_a_list_holds_a_text_that_the_code_names() -> None:
+    source = (
+        'def keys(names: list[str], rows):\n    kept = list(rows)\n    return "rsa" in kept and kept.append("dsa")\n'
+    )
+    (keys,) = told_by_uses(list_functions(ast.parse(source), "a.py", "a"), ast.parse(source))
+    named, told = (guess_values(param, keys) for param in keys.params)
+    assert named[:4] == ["['a', 'b', 'c']", "['rsa']", "['a']", "[]"]
+    assert "['rsa']" in told[:3]
