@@ -15,22 +15,26 @@ from greenlane.testgen.inputs import CarvedCall, Description, Receiver, seed_cas
 _MAX_HOLES = 2
 _ENOUGH = 3
 """Calls that are known as they were: with so many of them, none is guessed."""
-_OBJECTS = 3
+_OBJECTS, _GUESSES = 3, 4
 
 
-def without_holes(calls: Iterable[CarvedCall], function: Function, entry: Function | None = None) -> list[CarvedCall]:
-    """The calls of a function that have no holes; if those are few, also the others with a guess in each hole. `entry`
-    is what the values are for in the end, where `function` only makes its receiver."""
+def without_holes(
+    calls: Iterable[CarvedCall], function: Function, entry: Function | None = None, guesses: int = _GUESSES
+) -> list[CarvedCall]:
+    """The calls of a function that have no holes; if those are few, also the others with guesses in their holes, the
+    first guess of each before the second of any. `entry` is what the values are for in the end, where `function` only
+    makes its receiver."""
     known = list(calls)
     whole = [call for call in known if not _holes(call)]
     others = [call for call in known if 0 < _holes(call) <= _MAX_HOLES] if len(whole) < _ENOUGH else []
-    return whole + [_filled(call, function, entry or function) for call in others]
+    filled = (_filled(call, function, entry or function, n) for n in range(guesses) for call in others)
+    return whole + list(dict.fromkeys(filled))
 
 
 def constructed(calls: Iterable[CarvedCall], init: Function, entry: Function) -> list[Receiver]:
     """Objects of a class as tests made them, from the calls of its `__init__` alone: shortest first."""
     found = []
-    for case in seed_cases(init, without_holes(calls, init, entry), 0, _OBJECTS):
+    for case in seed_cases(init, without_holes(calls, init, entry, 1), 0, _OBJECTS):
         given = ", ".join(f"{name}={text}" if name else text for name, text in case.arguments)
         imports = case.imports | {(init.module, init.called)}
         made = Description(f"{init.called}({given})", tuple(sorted(imports)), tuple(sorted(case.fixtures)))
@@ -42,13 +46,17 @@ def _holes(call: CarvedCall) -> int:
     return sum(part is None for part in (*call.positional, *(value for _, value in call.keywords)))
 
 
-def _filled(call: CarvedCall, function: Function, entry: Function) -> CarvedCall:
+def _filled(call: CarvedCall, function: Function, entry: Function, number: int) -> CarvedCall:
+    """With the guess of this number in each hole, or the last one."""
     params = {param.name: param for param in function.params}
     places = [param.name for param in function.params if not param.keyword_only]
     names = [places[number] if number < len(places) else "" for number in range(len(call.positional))]
 
     def whole(name: str, value: Description | None) -> Description:
-        return value or described(guess_values(params.get(name) or Param(name=name), entry)[0], entry)
+        if value is not None:
+            return value
+        guesses = guess_values(params.get(name) or Param(name=name), entry)
+        return described(guesses[min(number, len(guesses) - 1)], entry)
 
     return msgspec.structs.replace(
         call,

@@ -69,8 +69,11 @@ def test_what_tests_gave_comes_before_guesses() -> None:
     three = Description("3")
     whole = [call(Description(text), three) for text in ("len", "str", "abs")]
     assert without_holes([call(None, three), *whole], function("run")) == whole
-    (filled,) = without_holes([call(None, three)], function("run"))
+    filled, *others = without_holes([call(None, three), call(three, None)], function("run"))
     assert filled.positional == (Description("lambda value: value"), three)
+    assert others[0].positional[0] == three, "the first guess of each comes before the second of any"
+    assert [one.positional[1] for one in others].count(three) > 1
+    assert len({one.positional for one in (filled, *others)}) == 1 + len(others)
     assert without_holes([call(None, None, None)], function("run")) == []
 
 
