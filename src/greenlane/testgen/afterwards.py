@@ -77,10 +77,11 @@ def questions_of(scripts: Iterable[Script], names: Set[str]) -> list[Question]:
         for text in (*script.setup, script.look):
             for call in calls_in(text):
                 func = call.func
+                if not isinstance(func, ast.Attribute) or func.attr not in names:
+                    continue
                 free = {n.id for part in _given(call) for n in ast.walk(part) if isinstance(n, ast.Name)}
-                shown = ast.unparse(call)[len(ast.unparse(func.value)) :] if isinstance(func, ast.Attribute) else ""
-                plain = len(shown) <= _LONGEST and all(name in known or hasattr(builtins, name) for name in free)
-                if isinstance(func, ast.Attribute) and func.attr in names and plain:
+                shown = ast.unparse(call)[len(ast.unparse(func.value)) :]
+                if len(shown) <= _LONGEST and all(name in known or hasattr(builtins, name) for name in free):
                     counts[Question(shown, frozenset(known[name] for name in free if name in known))] += 1
     by_method: dict[str, list[Question]] = {}
     for question, _ in counts.most_common():

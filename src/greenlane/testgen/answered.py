@@ -12,14 +12,13 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 
-from greenlane.testgen.code import FunctionNode, enclosing
+from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.handed import STANDS_IN
+from greenlane.testgen.handed import STANDS_IN, given_one
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.source import Source, open_functions
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _ANSWERS, _MOST = 3, 8, 60
 _PLAIN = re.compile(r"(\b(?:Magic|Async)Mock)\(\)")
@@ -28,24 +27,14 @@ _PLAIN = re.compile(r"(\b(?:Magic|Async)Mock)\(\)")
 def answered(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What ran a function with something open, its stand-in with another answer: to one question each, then to all."""
     rows: dict[tuple[str, str], list[Case]] = {}
-    nodes = nodes_by_line(source.tree)
-    for line in sorted({line_of(target) for target in left}):
-        function = enclosing(source.functions, line)
-        node = nodes.get(function.first) if function is not None else None
-        if function is None or node is None:
-            continue
+    for _, function, node in open_functions(source, left):
         inside = frozenset(range(function.first + 1, function.last + 1))
-        near = [o.case for o in observed if inside & o.lines.get(source.path, frozenset()) and _is_given_one(o.case)]
-        near.sort(key=lambda case: (case.steps, len(case.fixtures), case.length, case.key))
+        near = given_one(observed, source.path, inside, _PLAIN)
         for given in _answers(node) if near else ():
             made = (other for case in near for other in _answering(case, given))
             rows.setdefault((function.qualified, given), list(itertools.islice(made, _CALLS)))
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
-
-
-def _is_given_one(case: Case) -> bool:
-    return case.script is None and any(map(_PLAIN.search, case.texts))
 
 
 def _answers(node: FunctionNode) -> list[str]:

@@ -18,7 +18,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.datafiles import contents_of, files_around, is_named
 from greenlane.testgen.exchanged import Exchanging
-from greenlane.testgen.inputs import MAX_STATEMENT, Import, Script, bound_by
+from greenlane.testgen.inputs import MAX_STATEMENT, Script, imports_named
 from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.scripts import FoundScript
 
@@ -133,8 +133,7 @@ def _whole_path(tree: ast.Module, name: ast.expr, helpers: Mapping[str, str]) ->
 def _without_unused(script: Script, rows: Sequence[str]) -> Script:
     """The script with these statements, but for helpers and imports that nothing names any more."""
     used = [row for row in rows if (m := re.match(r"def (\w+)\(", row)) is None or _is_used(m[1], rows)]
-    words = set(re.findall(r"\w+", "\n".join(used)))
-    imports: frozenset[Import] = frozenset(pair for pair in script.imports if bound_by(pair) in words)
+    imports = imports_named(script.imports, used)
     return msgspec.structs.replace(script, imports=imports, setup=tuple(used[:-1]), look=used[-1])
 
 

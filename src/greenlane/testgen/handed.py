@@ -10,20 +10,19 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import put_together
-from greenlane.testgen.code import FunctionNode, enclosing
+from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.reading import parse_text
-from greenlane.testgen.source import Source
+from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import before_and_call
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _MEMBERS, _MOST = 6, 3, 60
 STANDS_IN = re.compile(r"\b(?:Magic|Async)Mock\((?:\*\*\{[^{}()]*\})?\)")
@@ -34,14 +33,8 @@ def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[
     """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
     it were given there."""
     rows: dict[tuple[int, str], list[Case]] = {}
-    nodes = nodes_by_line(source.tree)
-    for line in sorted({line_of(target) for target in left}):
-        function = enclosing(source.functions, line)
-        node = nodes.get(function.first) if function is not None else None
-        if function is None or node is None:
-            continue
-        near = [o.case for o in observed if line in o.lines.get(source.path, frozenset()) and _is_given_one(o.case)]
-        near.sort(key=lambda case: (case.steps, len(case.fixtures), case.length, case.key))
+    for line, _, node in open_functions(source, left):
+        near = given_one(observed, source.path, {line}, STANDS_IN)
         for look in _looks(node, line) if near else ():
             made = (other for case in near for other in _with_look(case, look))
             rows[line, look] = list(itertools.islice(made, _CALLS))  # not every call that ran one line ran the next
@@ -49,9 +42,11 @@ def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[
     return list(found.values())[:_MOST]
 
 
-def _is_given_one(case: Case) -> bool:
-    texts = (case.receiver or "", *(text for _, text in case.arguments))
-    return case.script is None and any(map(STANDS_IN.search, texts))
+def given_one(observed: Sequence[Observed], path: str, lines: Set[int], written: re.Pattern[str]) -> list[Case]:
+    """The calls that ran one of these lines with a stand-in that is written so, the plainest first."""
+    ran = [o.case for o in observed if not o.lines.get(path, frozenset()).isdisjoint(lines)]
+    near = [case for case in ran if case.script is None and any(map(written.search, case.texts))]
+    return sorted(near, key=lambda case: case.plainness)
 
 
 def _looks(node: FunctionNode, line: int) -> list[str]:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.inputs import Script, bound_by
+from greenlane.testgen.inputs import Script, imports_named
 
 _BUSY = (ast.Call, ast.Await, ast.Yield, ast.YieldFrom, ast.Attribute, ast.Subscript)
 """What may do something, or run something of the project, beside giving a value."""
@@ -36,8 +35,7 @@ def without_idle(script: Script, *, calls: bool = False) -> Script:
         kept.append(text)
     if len(kept) == 1 + len(script.setup):
         return script
-    words = set(re.findall(r"\w+", "\n".join(kept)))
-    imports = frozenset(pair for pair in script.imports if bound_by(pair) in words)
+    imports = imports_named(script.imports, kept)
     return msgspec.structs.replace(script, imports=imports, setup=tuple(reversed(kept[1:])))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TypeAlias
 
@@ -98,6 +99,12 @@ def bound_by(pair: Import) -> str:
     module, name = pair
     shown = name or module
     return shown.rpartition(" as ")[2] if " as " in shown else shown.split(".")[0]
+
+
+def imports_named(imports: Iterable[Import], texts: Iterable[str]) -> frozenset[Import]:
+    """Those of the imports whose names stand in these texts."""
+    words = set(re.findall(r"\w+", "\n".join(texts)))
+    return frozenset(pair for pair in imports if bound_by(pair) in words)
 
 
 class Script(msgspec.Struct, frozen=True):

@@ -28,7 +28,7 @@ from greenlane.testgen.source import Source
 from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import nodes_by_line
+from greenlane.testgen.uses import nodes_by_line, own_attributes
 
 _ENTERING, _LEAVING = frozenset({"__enter__", "__aenter__"}), frozenset({"__exit__", "__aexit__"})
 _BASES, _LOOKS, _MOST = 8, 6, 120
@@ -124,7 +124,7 @@ def _looks(function: Function, members: Sequence[Function], nodes: dict[int, Fun
     then what else can be asked of it."""
     own = nodes[function.first]
     called = [f for f in members if f.name in function.calls and f.first in nodes and f.first != function.first]
-    read = list(dict.fromkeys(n for node in (own, *(nodes[f.first] for f in called)) for n in _own_attributes(node)))
+    read = list(dict.fromkeys(n for node in (own, *(nodes[f.first] for f in called)) for n in own_attributes(node)))
     closed = [n for node in (own, *(nodes[f.first] for f in called)) for n in _closed(node)]
     shown = [f.name for f in members if f.kind == "property" and not f.private]
     named = [name for name in read if not name.startswith("_") and name not in {f.name for f in members}]
@@ -132,12 +132,6 @@ def _looks(function: Function, members: Sequence[Function], nodes: dict[int, Fun
     observers = [f"{f.name}()" for f in members if f.kind == "method" and f.returns_value and not f.params]
     plain = [name for name in observers if not name.startswith("_")]
     return list(dict.fromkeys(f".{name}" for name in [*touched, *closed, *named, *shown, *plain]))
-
-
-def _own_attributes(node: ast.AST) -> Iterator[str]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "self":
-            yield part.attr
 
 
 def _closed(node: ast.AST) -> Iterator[str]:

@@ -22,15 +22,14 @@ import msgspec
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.circumstances import StandIn, World
 from greenlane.testgen.classes import absolute_module
-from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.source import Source
+from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import staged_cases
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _A_WORLD, _MOST, _THINGS = 3, 12, 96, 5
 _GIVEN, _NOT_NONE = ("1", "None"), "object()"
@@ -51,13 +50,10 @@ class _Thing(msgspec.Struct, frozen=True):
 
 def pretended(observed: Sequence[Observed], source: Source, left: Targets, *, unittest: bool) -> list[Case]:
     """Calls that ran the function of an open line, with stand-ins for what it asks on the way there."""
-    nodes = nodes_by_line(source.tree)
     constants = _numbers(source)
     rows: dict[tuple[Function, World], list[Case]] = {}
-    for line in sorted({line_of(target) for target in left}):
-        function = enclosing(source.functions, line)
-        node = nodes.get(function.first) if function is not None else None
-        if function is None or node is None or function.asynchronous:
+    for line, function, node in open_functions(source, left):
+        if function.asynchronous:
             continue
         inside = range(node.body[0].lineno, function.last + 1)
         near = [o.case for o in observed if not o.lines.get(source.path, frozenset()).isdisjoint(inside)]

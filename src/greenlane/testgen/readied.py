@@ -28,7 +28,7 @@ from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call_of
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import nodes_by_line
+from greenlane.testgen.uses import nodes_by_line, own_attributes
 
 _NEAR, _BASES, _WAYS, _GUESSES, _HOLDERS, _MOST = 2, 6, 3, 3, 3, 120
 _CHANGING = frozenset({"add", "append", "appendleft", "extend", "insert", "push", "setdefault", "update"})
@@ -89,9 +89,9 @@ def _asked(
     for test, place in tests:
         names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
         parts = [test, *(value for name in sorted(names) for value in _bound(node, name, place))]
-        read = [name for part in parts for name in _own_attributes(part)]
+        read = [name for part in parts for name in own_attributes(part)]
         inside = [f for f in members if f.name in read and f.first in nodes and f.first != function.first]
-        read += [name for f in inside if f.last - f.first < 12 for name in _own_attributes(nodes[f.first])]
+        read += [name for f in inside if f.last - f.first < 12 for name in own_attributes(nodes[f.first])]
         for name in dict.fromkeys(read):
             if (name, place) not in seen:
                 seen.add((name, place))
@@ -111,12 +111,6 @@ def _bound(node: FunctionNode, name: str, before: int) -> Iterator[ast.expr]:
             continue
         if value.lineno <= before and any(isinstance(t, ast.Name) and t.id == name for t in targets):
             yield value
-
-
-def _own_attributes(node: ast.AST) -> Iterator[str]:
-    for part in ast.walk(node):
-        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "self":
-            yield part.attr
 
 
 def _writers(

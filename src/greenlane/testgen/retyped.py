@@ -20,14 +20,13 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
-from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import MAX_EXPRESSION, MAX_STATEMENT, Case, Import
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.source import Source, open_functions
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import nodes_by_line
 
 _CALLS, _MOST, _BASES, _ASKED = 24, 120, 12, 3
 _PLAIN = frozenset(
@@ -56,12 +55,9 @@ class _Form(msgspec.Struct, frozen=True):
 def retyped(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What ran something of an open function that names forms of types, with a type in it made one of these."""
     imported = _imported(source.tree)
-    nodes = nodes_by_line(source.tree)
     rows: dict[Function, list[Case]] = {}
-    for line in sorted({line_of(target) for target in left}):
-        function = enclosing(source.functions, line)
-        node = nodes.get(function.first) if function is not None else None
-        if function is None or node is None or function in rows:
+    for _, function, node in open_functions(source, left):
+        if function in rows:
             continue
         forms = _forms(node, imported)
         inside = range(function.first + 1, function.last + 1)

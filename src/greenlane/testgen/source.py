@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import imported_classes, with_classes
 from greenlane.testgen.code import (
     Function,
+    FunctionNode,
     enclosing,
     list_functions,
     module_name,
@@ -30,8 +31,8 @@ from greenlane.testgen.mutants import mutants_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.scene import Scene
-from greenlane.testgen.targets import Gap, open_branches
-from greenlane.testgen.uses import told_by_uses, with_company
+from greenlane.testgen.targets import Gap, Targets, line_of, open_branches
+from greenlane.testgen.uses import nodes_by_line, told_by_uses, with_company
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,6 +107,15 @@ def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.
                 parsed = parse_inside(tree, path)
                 return (path.as_posix(), parsed) if parsed is not None else None
     return None
+
+
+def open_functions(source: Source, left: Targets) -> Iterator[tuple[int, Function, FunctionNode]]:
+    """Each line of what is left, in their order, with the function that it stands in and the node of that."""
+    nodes = nodes_by_line(source.tree)
+    for line in sorted({line_of(target) for target in left}):
+        function = enclosing(source.functions, line)
+        if function is not None and function.first in nodes:
+            yield line, function, nodes[function.first]
 
 
 def entries_at(functions: tuple[Function, ...], lines: Iterable[int]) -> tuple[tuple[int, Function], ...]:

@@ -20,16 +20,16 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, laid_open, put_together
-from greenlane.testgen.code import Function, FunctionNode, enclosing
+from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
 from greenlane.testgen.slicing import unawaited
-from greenlane.testgen.source import Source
+from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import as_script, before_and_call_of
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
-from greenlane.testgen.uses import AWAITED, STAND_IN, nodes_by_line
+from greenlane.testgen.uses import AWAITED, STAND_IN
 
 _CALLS, _HOLDERS, _MEMBERS, _MOST = 8, 2, 3, 160
 _HOME = "unittest.mock"
@@ -52,11 +52,8 @@ def with_stand_ins(observed: Sequence[Observed], source: Source, left: Targets) 
     """What came to a question for such an attribute before something open, with a stand-in for it; scripts and what is
     plainest first."""
     rows: dict[tuple[Function, _StandIn], list[Case]] = {}
-    nodes = nodes_by_line(source.tree)
-    for line in sorted({line_of(target) for target in left}):
-        function = enclosing(source.functions, line)
-        node = nodes.get(function.first) if function is not None and function.owner else None
-        if function is None or node is None:
+    for line, function, node in open_functions(source, left):
+        if not function.owner:
             continue
         for name, place in _asked(source.tree, line):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]

@@ -89,6 +89,13 @@ def nodes_by_line(tree: ast.Module) -> dict[int, FunctionNode]:
     return {node.lineno: node for node in ast.walk(tree) if isinstance(node, FunctionNode)}
 
 
+def own_attributes(node: ast.AST) -> Iterator[str]:
+    """What it reads or sets of `self`."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "self":
+            yield part.attr
+
+
 def _with_use(
     param: Param, holder: ast.ClassDef | FunctionNode, read: Mapping[str, Set[str]], members: Members
 ) -> Param:
