@@ -10,20 +10,16 @@ for `search.py`.
 from __future__ import annotations
 
 import ast
-import textwrap
 from collections.abc import Iterator, Sequence
-
-import msgspec
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import MAX_STATEMENT, Case
-from greenlane.testgen.shown import INSIDE
+from greenlane.testgen.inputs import Case
 from greenlane.testgen.source import Source
-from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.under import Placed, under
 
 _ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _LEAST = 3
@@ -42,7 +38,7 @@ def lowered(observed: Sequence[Observed], source: Source, left: Targets, *, unit
             near = [o.case for o in observed if is_tellable(o) and compared in o.lines.get(source.path, frozenset())]
             near = [case for case in near if not (unittest and case.fixtures)]
             for case in sorted(near, key=lambda c: (c.steps, len(c.fixtures), c.length, c.key))[:_CALLS]:
-                made = (_under(case, place, value, unittest=unittest) for value in _VALUES)
+                made = (under(case, Placed(place=place, value=value), unittest=unittest) for value in _VALUES)
                 found |= {one.key: one for one in made if one is not None}
     return list(found.values())
 
@@ -86,28 +82,3 @@ def _held_against(source: Source, line: int, limits: dict[str, str]) -> Iterator
                     name = getattr(side, "attr", None) or getattr(side, "id", "")
                     if name in limits:
                         yield limits[name], compared
-
-
-def _under(case: Case, place: str, value: str, *, unittest: bool) -> Case | None:
-    """The same with the limit set before; None for what would be too long, or can't be looked at inside of a block."""
-    script = as_script(case)
-    imports, before, look, fixtures = script.imports, list(script.setup), script.look, case.fixtures
-    if unittest:
-        if not _is_expression(look):
-            return None
-        body = textwrap.indent("\n".join([*before, f"{INSIDE} = {look}"]), "    ")
-        setup, look = [f"with patch({place!r}, {value}):\n{body}"], INSIDE
-        imports |= {("unittest.mock", "patch")}
-    else:
-        setup, fixtures = [f"monkeypatch.setattr({place!r}, {value})", *before], fixtures | {"monkeypatch"}
-    if any(len(text) > MAX_STATEMENT for text in setup):
-        return None
-    return case.with_script(msgspec.structs.replace(script, imports=imports, setup=tuple(setup), look=look), fixtures)
-
-
-def _is_expression(text: str) -> bool:
-    try:
-        parse_expression(text)
-    except SyntaxError:
-        return False
-    return True

@@ -165,7 +165,7 @@ def _things(source: Source, node: FunctionNode) -> dict[str, _Thing]:
     """By its text what the function names of its module's functions, and of the project's other modules."""
     package = source.module if source.path.endswith("__init__.py") else source.module.rpartition(".")[0]
     top = source.module.partition(".")[0]
-    own = {n.name for n in _flat(source.tree.body) if isinstance(n, FunctionNode)} - {node.name}
+    own = {n.name for n in flat(source.tree.body) if isinstance(n, FunctionNode)} - {node.name}
     modules: dict[str, str] = {}
     for imported in (n for n in ast.walk(source.tree) if isinstance(n, ast.ImportFrom)):
         home = absolute_module(imported, package)
@@ -194,12 +194,13 @@ def _may_be_elsewhere(module: str) -> bool:
     return top not in sys.stdlib_module_names or top in _OUTSIDE
 
 
-def _flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+def flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, with those that stand under a condition or in a `try`."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try):
             handlers = [n for h in getattr(node, "handlers", []) for n in h.body]
-            yield from _flat([*node.body, *node.orelse, *handlers])
+            yield from flat([*node.body, *node.orelse, *handlers])
 
 
 def _names_given(node: FunctionNode, thing: _Thing, line: int) -> Iterator[str]:

@@ -26,6 +26,7 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.failing import failing
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
@@ -261,8 +262,9 @@ class Search:
         found = [find(seen, self._source, places) for find in finds]
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
+        failed = failing(seen, self._source, places, unittest=self._style.form == "unittest")
         later = afterwards(seen, self._source, places, self._gatherer.known_scripts())
-        return in_turn([*rows, *found, inside, beside, later])
+        return in_turn([*rows, *found, inside, beside, failed, later])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
         known = fitted(cases, unittest=self._style.form == "unittest")
