@@ -13,11 +13,15 @@ import ast
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
 
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.inputs import Case, Constructors, Import
+from greenlane.testgen.inputs import Case, Constructors, Import, Script
 from greenlane.testgen.pretended import flat
 from greenlane.testgen.source import Source, open_functions
+from greenlane.testgen.staged import as_script, before_and_call_of
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.under import Placed, under
@@ -49,9 +53,7 @@ def failing(observed: Sequence[Observed], source: Source, left: Targets, *, unit
         for failure in _failures(source, function, tried, handler) if near else ():
             key = (tried.lineno, failure)
             if key not in rows:
-                both = ((case, late) for case in near[:_CALLS] for late in (True, False))  # set-ups may need it
-                made = (under(case, failure, unittest=unittest, late=late) for case, late in both)
-                rows[key] = [one for one in made if one is not None]
+                rows[key] = [m for case in near[:_CALLS] for m in _with(failure, case, function, unittest=unittest)]
     cases = {case.key: case for case in in_turn(rows.values())}
     return list(cases.values())[:_MOST]
 
@@ -79,7 +81,9 @@ def _failures(source: Source, function: Function, tried: ast.Try, handler: ast.E
             yield Placed(place="sys.modules", key=module, value="None")
     for error, imports in errors:
         for target in targets:
-            yield Placed(place=target, value=error, fails=True, imports=imports, created=target.endswith(".open"))
+            place, _, attribute = target.rpartition(".") if target.startswith("self.") else (target, "", None)
+            created = target == f"{source.module}.open"
+            yield Placed(place=place, attribute=attribute, value=error, fails=True, imports=imports, created=created)
 
 
 def _imported(tried: ast.Try) -> Iterator[str]:
@@ -140,8 +144,8 @@ def _targets(source: Source, function: Function, tried: ast.Try) -> Iterator[str
         if not all(part.isidentifier() for part in text.split(".")):
             continue
         real = own.get(root, bound.get(root, "")) + text[len(root) :]
-        if root in ("self", "cls") and function.owner and rest.isidentifier():
-            yield f"{source.module}.{function.owner}.{rest}"
+        if root in ("self", "cls") and function.owner and rest:
+            yield text if "." in rest else f"{source.module}.{function.owner}.{rest}"
         elif any(f"{real}.".startswith(f"{kept}.") for kept in _KEPT):
             continue
         elif root in own and "." in real:
@@ -181,3 +185,37 @@ def _own_parts(node: ast.AST) -> Iterator[ast.AST]:
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, FunctionNode | ast.Lambda | ast.ClassDef):
             yield from _own_parts(child)
+
+
+# -------------------------------------------------------------- the call
+
+
+def _with(failure: Placed, case: Case, function: Function, *, unittest: bool) -> Iterator[Case]:
+    """A case with the failure right before its look, and before all: what is set up may need what fails then. What the
+    object of the method holds fails after that was made."""
+    if failure.attribute is None:
+        ways = [(case, failure, len(as_script(case).setup)), (case, failure, 0)]
+    else:
+        ways = list(_on_object(failure, case, function))
+    made = (under(one, placed, unittest=unittest, after=after) for one, placed, after in ways)
+    yield from (one for one in made if one is not None)
+
+
+def _on_object(failure: Placed, case: Case, function: Function) -> Iterator[tuple[Case, Placed, int]]:
+    """A case whose object has a name, with the failure on that, and after how many statements."""
+    if case.script is None and case.receiver is not None:
+        before, called = before_and_call_of((case.entry.owner or "receiver").lower(), case)
+        case = case.with_script(Script(imports=case.imports, setup=before, look=called))
+    if case.script is None or case.entry.owner != function.owner:
+        return
+    for number, text in enumerate(case.texts):
+        try:
+            calls = [n.func for n in ast.walk(parse_source(text)) if isinstance(n, ast.Call)]
+        except UnreadableSourceError:
+            return
+        named = [f for f in calls if isinstance(f, ast.Attribute) and isinstance(f.value, ast.Name)]
+        holders = [ast.unparse(f.value) for f in named if f.attr in (function.name, case.entry.name)]
+        if holders:
+            place = holders[0] + failure.place.removeprefix("self")
+            yield case, msgspec.structs.replace(failure, place=place), number
+            return

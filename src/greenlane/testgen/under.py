@@ -19,13 +19,15 @@ from greenlane.testgen.staged import as_script
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A value (an expression) in a dotted place; `created`: it may not be there otherwise. Where the place is a dict,
-    under this `key`. `fails`: the value is an error, raised by what is called there."""
+    under this `key`; where it is an object that a test has, this `attribute` of it. `fails`: the value is an error,
+    raised by what is called there."""
 
     place: str
     value: str
     imports: frozenset[Import] = frozenset()
     created: bool = False
     key: str | None = None
+    attribute: str | None = None
     fails: bool = False
 
     @property
@@ -33,21 +35,26 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         if self.key is not None:
             return f"monkeypatch.setitem({self.place}, {self.key!r}, {self.value})"
         value = f"MagicMock(side_effect={self.value})" if self.fails else self.value
-        return f"monkeypatch.setattr({self.place!r}, {value}{', raising=False' if self.created else ''})"
+        return f"monkeypatch.setattr({self._where}, {value}{', raising=False' if self.created else ''})"
 
     @property
     def by_block(self) -> str:
         if self.key is not None:
             return f"patch.dict({self.place!r}, {{{self.key!r}: {self.value}}})"
         value = f"side_effect={self.value}" if self.fails else self.value
-        return f"patch({self.place!r}, {value}{', create=True' if self.created else ''})"
+        called = "patch" if self.attribute is None else "patch.object"
+        return f"{called}({self._where}, {value}{', create=True' if self.created else ''})"
+
+    @property
+    def _where(self) -> str:
+        return repr(self.place) if self.attribute is None else f"{self.place}, {self.attribute!r}"
 
 
-def under(case: Case, placed: Placed, *, unittest: bool, late: bool = False) -> Case | None:
-    """The same with something put in place before it, or (`late`) before its look alone. None for what would be too
-    long, or can't be looked at inside of a block (`unittest`: without fixtures)."""
+def under(case: Case, placed: Placed, *, unittest: bool, after: int = 0) -> Case | None:
+    """The same with something put in place after so many of its statements. None for what would be too long, or can't
+    be looked at inside of a block (`unittest`: without fixtures)."""
     script = as_script(case)
-    before, inside = (list(script.setup), []) if late else ([], list(script.setup))
+    before, inside = list(script.setup[:after]), list(script.setup[after:])
     look, imports, fixtures = script.look, script.imports | placed.imports, case.fixtures
     if unittest:
         if not _is_expression(look):

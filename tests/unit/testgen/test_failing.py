@@ -43,6 +43,12 @@ class Pipe:
                 return None
             raise
 
+    def send(self, text):
+        try:
+            return self.line.open.put(text)
+        except Net:
+            return None
+
 def read(path):
     try:
         os.stat(path)
@@ -61,10 +67,10 @@ SOURCE = Source(
 )  # fmt: skip
 
 
-def failed(look: str, ran: int, line: int, *setup: str, unittest: bool = False) -> list[Script]:
+def failed(look: str, ran: int, line: int, *setup: str, entry: int = 0, unittest: bool = False) -> list[Script]:
     script = Script(imports=frozenset({("shop.pipe", "Pipe")}), setup=setup, look=look)
     case = Case(
-        entry=FUNCTIONS[0], receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True,
+        entry=FUNCTIONS[entry], receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True,
         script=script,
     )  # fmt: skip
     seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop/pipe.py": frozenset({ran})})
@@ -100,17 +106,26 @@ def test_what_is_imported_in_a_try_is_not_there_and_what_a_function_imports_fail
     ]
 
 
+def test_what_the_object_holds_fails_after_the_object_was_made() -> None:
+    (script,) = failed("pipe.send('a')", 34, 36, "pipe = Pipe()", "pipe.load('a')", entry=3)
+    patched = "monkeypatch.setattr(pipe.line.open, 'put', MagicMock(side_effect=Net('abc')))"
+    assert script.setup == ("pipe = Pipe()", "pipe.load('a')", patched)
+    (script,) = failed("pipe.send('a')", 34, 36, "pipe = Pipe()", entry=3, unittest=True)
+    patched = "with patch.object(pipe.line.open, 'put', side_effect=Net('abc')):"
+    assert script.setup == ("pipe = Pipe()", f"{patched}\n    inside = pipe.send('a')")
+
+
 def test_what_the_runner_asks_itself_never_fails_and_what_is_of_the_language_does_in_the_module_alone() -> None:
-    (script,) = failed("read('a')", 34, 38)
+    (script,) = failed("read('a')", 40, 44)
     assert script.setup == (
         "monkeypatch.setattr('shop.pipe.open', MagicMock(side_effect=OSError('abc')), raising=False)",
     )
-    (script,) = failed("read('a')", 34, 38, unittest=True)
+    (script,) = failed("read('a')", 40, 44, unittest=True)
     assert script.setup == (
         "with patch('shop.pipe.open', side_effect=OSError('abc'), create=True):\n    inside = read('a')",
     )
 
 
 def test_an_error_that_ends_the_process_is_not_raised_and_what_came_to_no_call_is_left_alone() -> None:
-    assert not failed("read('a')", 34, 40)
-    assert not failed("read('a')", 9, 38)
+    assert not failed("read('a')", 40, 46)
+    assert not failed("read('a')", 9, 44)
