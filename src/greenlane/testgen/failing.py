@@ -42,13 +42,14 @@ def failing(observed: Sequence[Observed], source: Source, left: Targets, *, unit
     what is plainest first. `unittest`: without fixtures."""
     rows: dict[tuple[int, Placed], list[Case]] = {}
     for line, function, node in open_functions(source, left):
-        found = None if function.asynchronous else _handler_at(node, line)
+        found = _handler_at(node, line)
         if found is None:
             continue
         tried, handler = found
         inside = {stmt.lineno for stmt in tried.body} | {part.lineno for part in _calls(tried)}
         near = [o.case for o in observed if not inside.isdisjoint(o.lines.get(source.path, frozenset()))]
         near = [case for case in near if not (unittest and case.fixtures)]
+        near = [case for case in near if case.script is not None or not case.entry.asynchronous]
         near.sort(key=lambda case: (case.steps, len(case.fixtures), case.length, case.key))
         for failure in _failures(source, function, tried, handler) if near else ():
             key = (tried.lineno, failure)

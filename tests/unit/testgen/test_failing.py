@@ -14,7 +14,7 @@ from greenlane.testgen.targets import Gap
 TEXT = """\
 import errno
 import os
-from shop.errors import Lost, Net
+from shop.errors import Lost, Net, tell
 
 class Pipe:
     def load(self, path):
@@ -57,6 +57,12 @@ def read(path):
     except OSError:
         return ""
     except SystemExit:
+        return None
+
+async def wait(line):
+    try:
+        return await tell(line)
+    except Net:
         return None
 """
 TREE = ast.parse(TEXT)
@@ -129,3 +135,9 @@ def test_what_the_runner_asks_itself_never_fails_and_what_is_of_the_language_doe
 def test_an_error_that_ends_the_process_is_not_raised_and_what_came_to_no_call_is_left_alone() -> None:
     assert not failed("read('a')", 40, 46)
     assert not failed("read('a')", 9, 44)
+
+
+def test_a_script_that_awaits_meets_the_failure_where_it_awaits() -> None:
+    (script,) = failed("await wait(1)", 50, 52, entry=5)
+    assert script.setup == ("monkeypatch.setattr('shop.pipe.tell', MagicMock(side_effect=Net('abc')))",)
+    assert script.look == "await wait(1)"
