@@ -26,7 +26,7 @@ from greenlane.testgen.fixed import is_brittle
 from greenlane.testgen.helpers import is_helper, short_helper, words_in
 from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inlined import Givers, Inlined, lineage
+from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
@@ -168,7 +168,7 @@ class TestFile:
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
         test = self._tests.get(name)
-        if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
+        if test is None or any(isinstance(n, ast.Yield) for n in own_nodes(test)):
             return
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
         owner = name.rpartition("::")[0]
