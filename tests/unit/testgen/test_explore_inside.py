@@ -45,6 +45,10 @@ def read(text):
         raise error
 
 
+def call(action):
+    return action()
+
+
 class Mute(Exception):
     def __str__(self):
         return self.args[0].name
@@ -235,6 +239,13 @@ def test_a_statement_shows_something_only_by_the_error_that_it_raises(tmp_path: 
 def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_for_is_not(tmp_path: Path) -> None:
     found = explore(tmp_path, ("read", "'x'"), ("read", "None"), ("crash", "'x'"))
     assert [one["error"][1] for one in found] == ["ValueError", "TypeError", "ValueError"]
+    assert [one["deliberate"] for one in found] == [True, True, False]
+
+
+def test_what_a_function_of_the_test_raises_on_purpose_is_meant(tmp_path: Path) -> None:
+    own = "if True:\n    def fails():\n        raise ValueError('a')\n    tool.call(fails)"
+    told = "if True:\n    from unittest.mock import Mock\n    tool.call(Mock(side_effect=KeyError))"
+    found = explore(tmp_path, ("", own), ("", told), ("", "tool.call(lambda: 1 / 0)"))
     assert [one["deliberate"] for one in found] == [True, True, False]
 
 
