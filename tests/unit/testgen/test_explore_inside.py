@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ from tests.support.insides import INSIDE
 
 TOOL = """
 import sys
+import time
+
+
+def doze():
+    for _ in range(3):
+        time.sleep(1.5)
+    return "awake"
 
 
 def leave(code):
@@ -263,6 +271,13 @@ def test_what_speaks_of_a_folder_of_this_run_is_written_with_the_fixture_that_it
     assert (lost["message"], lost["dated"]) == ("there is no …, as <object object at …> says", False)
     assert below["value"]["text"] == "[f'{tmp_path}/a.txt', str(tmp_path), tmp_path / 'b']"
     assert (below["value"]["fixtures"], below["dated"]) == (["tmp_path"], False)
+
+
+def test_a_call_that_would_sleep_for_long_is_not_waited_for(tmp_path: Path) -> None:
+    before = time.monotonic()
+    found = explore(tmp_path, *[("doze", "")] * 4)
+    assert [one["kind"] for one in found] == ["timeout"] * 4
+    assert time.monotonic() - before < 4 * 4.5
 
 
 def test_an_error_of_a_template_that_is_no_python_is_told_like_any_other(tmp_path: Path) -> None:
