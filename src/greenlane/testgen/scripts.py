@@ -31,7 +31,7 @@ from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.scenery import Patches, under_patches, with_scenery, without_patches
+from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
 from greenlane.testgen.shown import expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
 from greenlane.testgen.testmodules import (
@@ -48,6 +48,8 @@ from greenlane.testgen.unrolled import unrolled
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPERS, _MAX_BEGINNINGS = 3, 2
+_FEW = 2
+"""Where less than one look in so many can be written out, an object of the test's class is tried."""
 _SELF = "self"
 
 
@@ -185,10 +187,16 @@ class TestFile:
         given = {key for row in rows for key in row}
         inlined = _under(patches, self._givers.inline(test, owner, given))
         found = list(self._scripts_of(test, inlined, rows, raising, marks))
-        kept = None if found else self._held(plain if asserts_itself(plain.body) else test, owner)
+        looks = sum(1 for _ in looks_of(inlined.body, [*inlined.setup], raising))
+        telling = [one for one in found if not makes_stand_in(one.script.look)]
+        kept = (
+            None
+            if len(telling) * _FEW > looks * len(rows)
+            else self._held(plain if asserts_itself(plain.body) else test, owner)
+        )
         if kept is not None:
             inlined = _under(patches, self._givers.inline(kept.test, owner, given, kept.first))
-            found = list(self._scripts_of(kept.test, inlined, rows, raising, marks, kept.name))
+            found += self._scripts_of(kept.test, inlined, rows, raising, marks, kept.name)
         yield from found
 
     def _held(self, test: FunctionNode, owner: str) -> Held | None:

@@ -10,7 +10,7 @@ from greenlane.testgen.patched import altered, is_patch, root_of
 from greenlane.testgen.written import given_to
 
 _TOUCHING = (
-    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.If, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
 )  # fmt: skip
 """Statements that may change an object that they use."""
 _ASKED_OF_STAND_INS = frozenset(
