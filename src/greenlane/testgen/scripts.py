@@ -32,7 +32,7 @@ from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
 from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
-from greenlane.testgen.shown import expects_error, looks_of
+from greenlane.testgen.shown import GOING_ON, expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
 from greenlane.testgen.testmodules import (
     ReadTests,
@@ -148,7 +148,7 @@ class TestFile:
         """`module` is what another file may import it as (empty: none may); `beside`: the tests to come stand there."""
         parsed, self._module, self._places = own.parsed, module, {"__file__"} if beside else set()
         bases = outside_bases(own, read)
-        self._imports: dict[str, Import] = {**bases.imports, **own.imports}
+        self._imports: dict[str, Import] = {GOING_ON[1]: GOING_ON, **bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
