@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from types import MappingProxyType
 from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
@@ -24,6 +25,8 @@ from greenlane.testgen.rest import handed_to, read_by_name
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
 """`init` is what runs when an object is made: it is called by its class."""
+RunsAt = Literal["", "set", "delete"]
+_RUNS_AT: Mapping[str, RunsAt] = MappingProxyType({"setter": "set", "deleter": "delete"})
 T = TypeVar("T")
 _MAX_EXAMPLES = 20
 _MAX_OBSERVERS = 6
@@ -83,6 +86,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """(name, module that defines it) of the classes that its module knows."""
     wrappings: tuple[str, ...] = ()
     """What its argument looks like around another argument of it (`...`), where it calls itself (`nested.py`)."""
+    runs_at: RunsAt = ""
+    """A property's setter runs as something is assigned to it, its deleter as it is deleted."""
     observers: tuple[str, ...] = ()
     """Public methods of its class that give a value and take nothing: where a method gives none, they may show what it
     changed."""
@@ -206,6 +211,7 @@ def _describe(
         examples=tuple(_examples(node)),
         hands_on=handed_to(node),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
+        runs_at=next((way for end, way in _RUNS_AT.items() if f"{node.name}.{end}" in decorators), ""),
     )
 
 

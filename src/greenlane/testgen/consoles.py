@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.mentioned import mentioned_by
 
 _HOPS = 2
 _OFFERING = frozenset({"add_argument", "add_option", "option"})
@@ -110,7 +111,7 @@ def _is_switch(call: ast.Call) -> bool:
 
 
 def _value_of(call: ast.Call) -> str:
-    """Something that the option takes."""
+    """Something that the option takes: a choice, a number, what its help gives as an example."""
     given = {k.arg: k.value for k in call.keywords}
     choices = given.get("choices")
     options: Sequence[ast.expr] = choices.elts if isinstance(choices, ast.List | ast.Tuple | ast.Set) else ()
@@ -118,4 +119,6 @@ def _value_of(call: ast.Call) -> str:
         if isinstance(option, ast.Constant):
             return str(option.value)
     kind = ast.unparse(given["type"]) if "type" in given else ""
-    return "2" if kind in {"int", "float"} else "abc"
+    if kind in {"int", "float"}:
+        return "2"
+    return next(mentioned_by(given["help"]), "abc") if "help" in given else "abc"

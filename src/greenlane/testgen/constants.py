@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
 
+from greenlane.testgen.mentioned import mentioned_by
 from greenlane.testgen.patterns import as_text, put_together, told_by_patterns
 
 Constant: TypeAlias = int | float | str | bytes | None
@@ -51,7 +52,8 @@ def _plain(node: ast.Constant) -> Constant:
 
 
 def constants_of(node: ast.AST, named: Mapping[str, tuple[Constant, ...]]) -> tuple[Constant, ...]:
-    """Constants of a function, those that are compared first; docstrings and messages of exceptions left out."""
+    """Constants of a function, those that are compared first, then examples that its texts give; else docstrings and
+    messages of exceptions are left out."""
     idle = {id(n) for r in ast.walk(node) if isinstance(r, ast.Raise | ast.JoinedStr) for n in ast.walk(r)}
     idle |= {id(s.value) for s in ast.walk(node) if isinstance(s, ast.Expr)}
     compared: list[Constant] = []
@@ -63,7 +65,7 @@ def constants_of(node: ast.AST, named: Mapping[str, tuple[Constant, ...]]) -> tu
             into += told.get(id(part)) or (_plain(part),)
         elif isinstance(part, ast.Name | ast.Attribute) and ast.unparse(part) in named:
             into += named[ast.unparse(part)]
-    return tuple(dict.fromkeys((*compared, *other)))[:MAX_CONSTANTS]
+    return tuple(dict.fromkeys((*compared, *mentioned_by(node), *other)))[:MAX_CONSTANTS]
 
 
 def _tested(node: ast.AST) -> Iterator[ast.AST]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 import msgspec
 
@@ -32,7 +32,10 @@ _BEFORE = ("setUpClass", "setup_class", "setUp", "setup_method")
 _AFTER = ("tearDown", "teardown_method", "doCleanups", "tearDownClass", "teardown_class", "doClassCleanups")
 _CLEANING = {"addCleanup": "doCleanups", "enterContext": "doCleanups", "addClassCleanup": "doClassCleanups",
              "enterClassContext": "doClassCleanups"}  # fmt: skip
-_PLAIN_BASES = frozenset({"object", "TestCase"})
+_OF_TEST = frozenset({"_testMethodName", "id"})
+"""What an object of a `TestCase` says of the test that it is made for."""
+_TEST_CASE = "TestCase"
+_PLAIN_BASES = frozenset({"object", _TEST_CASE})
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -63,7 +66,9 @@ def held(test: FunctionNode, line: Sequence[ast.ClassDef], module: str) -> Held 
     words = {n.attr for member in members.values() for n in ast.walk(member) if isinstance(n, ast.Attribute)}
     ends = {_CLEANING[word] for word in words & _CLEANING.keys()} | members.keys()
     after = [_called(end, members.get(end)) for end in _AFTER if end in ends]
-    first = [_stated(f"{_SELF} = {file}.{line[-1].name}()")]
+    own_words = {n.attr for member in members.values() for n in ast.walk(member) if _is_own(n)}
+    told = repr(test.name) if own_words & _OF_TEST and _TEST_CASE in bases else ""
+    first = [_stated(f"{_SELF} = {file}.{line[-1].name}({told})")]
     first += [_called(begin, members[begin]) for begin in _BEFORE if begin in members]
     first += [closing(after)] if after else []
     bare = copy.copy(test)
@@ -80,6 +85,10 @@ def plainly(node: AnyNode, name: str) -> AnyNode:
 
 def _members(line: Sequence[ast.ClassDef]) -> Iterator[FunctionNode]:
     yield from (member for one in line for member in one.body if isinstance(member, FunctionNode))
+
+
+def _is_own(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == _SELF
 
 
 def _is_given_something(member: FunctionNode) -> bool:

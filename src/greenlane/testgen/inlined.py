@@ -275,7 +275,7 @@ def _autouse(line: Sequence[ast.ClassDef]) -> list[ast.FunctionDef]:
 def _as_set_up(fixture: FunctionNode) -> tuple[list[ast.stmt], list[ast.stmt], frozenset[str]]:
     """What such a fixture does before and after a test, and what it is given; nothing of one that decides."""
     body = [node for node in fixture.body if not _is_docstring(node)]
-    ends = [place for place, node in enumerate(body) if any(map(_is_way, _own_nodes(node)))]
+    ends = [place for place, node in enumerate(body) if any(map(_is_way, own_nodes(node)))]
     if not ends:
         ends = [len(body)]
     place = ends[0]
@@ -290,12 +290,12 @@ def _is_plain_yield(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Yield)
 
 
-def _own_nodes(node: ast.AST) -> Iterator[ast.AST]:
+def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     """A statement's nodes without those of functions in it."""
     yield node
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, FunctionNode | ast.Lambda):
-            yield from _own_nodes(child)
+            yield from own_nodes(child)
 
 
 def _body_as_self(node: FunctionNode) -> list[ast.stmt]:

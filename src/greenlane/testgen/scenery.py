@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Iterator, Sequence, Set
 from typing import TypeAlias, TypeGuard
 
@@ -56,6 +57,11 @@ def told_to_stand_ins(look: ast.expr, after: Sequence[ast.stmt]) -> list[ast.stm
     asked = any(stand_in_looks(n.value) or asks_stand_in(n) for n in after if isinstance(n, ast.Expr | ast.Assign))
     asked = asked or any(asks_stand_in(n) for n in after if isinstance(n, ast.Assert))
     return [ast.copy_location(ast.Expr(value=look), look)] if asked and isinstance(look, ast.Call) else []
+
+
+def makes_stand_in(look: str) -> bool:
+    """Whether it makes a stand-in and no more, which shows nothing of the project."""
+    return re.match(r"(\w+\.)*(NonCallable)?(Magic|Async)?Mock\(", look) is not None
 
 
 def _put_in_place(node: ast.stmt) -> Iterator[str]:

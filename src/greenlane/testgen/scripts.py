@@ -26,13 +26,13 @@ from greenlane.testgen.fixed import is_brittle
 from greenlane.testgen.helpers import is_helper, short_helper, words_in
 from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inlined import Givers, Inlined, lineage
+from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
 from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
-from greenlane.testgen.scenery import Patches, under_patches, with_scenery, without_patches
-from greenlane.testgen.shown import expects_error, looks_of
+from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
+from greenlane.testgen.shown import GOING_ON, expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
 from greenlane.testgen.testmodules import (
     ReadTests,
@@ -48,6 +48,8 @@ from greenlane.testgen.unrolled import unrolled
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
 _MAX_HELPERS, _MAX_BEGINNINGS = 3, 2
+_FEW = 2
+"""Where less than one look in so many can be written out, an object of the test's class is tried."""
 _SELF = "self"
 
 
@@ -146,7 +148,7 @@ class TestFile:
         """`module` is what another file may import it as (empty: none may); `beside`: the tests to come stand there."""
         parsed, self._module, self._places = own.parsed, module, {"__file__"} if beside else set()
         bases = outside_bases(own, read)
-        self._imports: dict[str, Import] = {**bases.imports, **own.imports}
+        self._imports: dict[str, Import] = {GOING_ON[1]: GOING_ON, **bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
         self._helpers: dict[str, ast.stmt] = {}
         self._tests: dict[str, FunctionNode] = {}
@@ -168,7 +170,7 @@ class TestFile:
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
         test = self._tests.get(name)
-        if test is None or any(isinstance(n, ast.Yield) for n in ast.walk(test)):
+        if test is None or any(isinstance(n, ast.Yield) for n in own_nodes(test)):
             return
         named = {key: node.value for key, node in self._helpers.items() if isinstance(node, ast.Assign)}
         owner = name.rpartition("::")[0]
@@ -185,10 +187,16 @@ class TestFile:
         given = {key for row in rows for key in row}
         inlined = _under(patches, self._givers.inline(test, owner, given))
         found = list(self._scripts_of(test, inlined, rows, raising, marks))
-        kept = None if found else self._held(plain if asserts_itself(plain.body) else test, owner)
+        looks = sum(1 for _ in looks_of(inlined.body, [*inlined.setup], raising))
+        telling = [one for one in found if not makes_stand_in(one.script.look)]
+        kept = (
+            None
+            if len(telling) * _FEW > looks * len(rows)
+            else self._held(plain if asserts_itself(plain.body) else test, owner)
+        )
         if kept is not None:
             inlined = _under(patches, self._givers.inline(kept.test, owner, given, kept.first))
-            found = list(self._scripts_of(kept.test, inlined, rows, raising, marks, kept.name))
+            found += self._scripts_of(kept.test, inlined, rows, raising, marks, kept.name)
         yield from found
 
     def _held(self, test: FunctionNode, owner: str) -> Held | None:

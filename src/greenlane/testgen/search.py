@@ -16,6 +16,7 @@ from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.afterwards import afterwards
 from greenlane.testgen.amended import amended
 from greenlane.testgen.answered import answered
+from greenlane.testgen.assigned import as_assignments, is_assigned
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.candidates import candidates_of, faulty_lines
 from greenlane.testgen.choose import is_tellable, steady, taste
@@ -63,7 +64,9 @@ from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.temporary import fitted
+from greenlane.testgen.thrown import thrown
 from greenlane.testgen.trial import Trials
+from greenlane.testgen.turned_on import turned_on
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
@@ -258,8 +261,10 @@ class Search:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         finds = (
             switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
+            thrown,
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
+        found.append(turned_on(seen, self._source, places, self._beside))
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
         failed = failing(seen, self._source, places, unittest=self._style.form == "unittest")
@@ -314,7 +319,7 @@ class Search:
 
     def _given_to(self, function: Function) -> list[Case]:
         """What tests give to a method, or to others of its name, whatever its object is."""
-        if not function.owner:
+        if not function.owner or is_assigned(function):
             return []
         calls, objects = calls_of([function], self._calls), [Receiver(Description(function.owner))]
         own = seed_cases(function, without_holes(calls, function), 0, _SEEDS, objects)
@@ -342,6 +347,9 @@ class Search:
             ]
             world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
             plain = [*seeds, *variations]
+            if is_assigned(entry):
+                rows.append([*as_assignments([*seeds, *alike, *variations])][:share])
+                continue
             others = [*alike, *staged_cases(plain, world, unittest=unittest)]
             others += stateful_cases(plain, source.tree, entry, unittest=unittest)
             others += [*with_files(plain), *subclassed_cases(plain, source.tree)]

@@ -24,6 +24,8 @@ from greenlane.testgen.scenery import told_to_stand_ins
 from greenlane.testgen.slicing import needed_by, unawaited
 from greenlane.testgen.written import done_to_files
 
+GOING_ON = ("contextlib", "suppress")
+"""What a test goes on with after an error that it expects."""
 INSIDE = "inside"
 """The name of what is looked at in a `with` block, after it."""
 
@@ -55,6 +57,8 @@ def looks_of(
             others = [item for item in node.items if not expects_error(item.context_expr, raising)]
             held = ast.copy_location(ast.With(items=others, body=node.body), node)
             yield from looks_of([held] if others else node.body, list(setup), raising, around)
+            after = _gone_on_from(node, others)
+            setup += [after] if after is not None else []
         else:
             if isinstance(node, ast.Try) and not is_around(node):  # and an assertion on the error, perhaps
                 yield from looks_of(node.body, list(setup), raising, around)
@@ -70,6 +74,20 @@ def looks_of(
             cleaned = without_asserts(node)
             if cleaned is not None:
                 setup.append(cleaned)
+
+
+def _gone_on_from(node: ast.With, others: Sequence[ast.withitem]) -> ast.stmt | None:
+    """A block that ends in an expected error, for what is looked at after it: `with suppress(ValueError): ...`."""
+    calls = [item.context_expr for item in node.items if item not in others]
+    kinds = [call.args[0] for call in calls if isinstance(call, ast.Call) and call.args]
+    if len(kinds) != 1:
+        return None
+    cleaned = without_asserts(node)
+    if not isinstance(cleaned, ast.With):
+        return None
+    quiet = ast.Call(func=ast.Name(id=GOING_ON[1], ctx=ast.Load()), args=kinds, keywords=[])
+    block = ast.With(items=[ast.withitem(context_expr=quiet), *others], body=cleaned.body)
+    return ast.fix_missing_locations(ast.copy_location(block, node))
 
 
 def expects_error(node: ast.expr, named: Set[str] = frozenset()) -> bool:

@@ -10,7 +10,7 @@ from greenlane.testgen.patched import altered, is_patch, root_of
 from greenlane.testgen.written import given_to
 
 _TOUCHING = (
-    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
+    ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.If, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
 )  # fmt: skip
 """Statements that may change an object that they use."""
 _ASKED_OF_STAND_INS = frozenset(
@@ -24,6 +24,7 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
     needed = set(loaded_in(look))
     kept: list[ast.stmt] = []
     restored, told = set_back(setup), asks_stand_in(look)
+    inside = {name: roots for node in setup for name, roots in _touched_by_made(node)}
     for node in reversed(setup):
         bound = set(bound_in(node))
         touches = isinstance(node, _TOUCHING)
@@ -33,6 +34,8 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
         called = unawaited(node.value) if isinstance(node, ast.Expr) else None
         if isinstance(called, ast.Call):  # `fill(row)`: it is made for what it does
             holders |= set(given_to(called))
+        if inside and touches and any(isinstance(n, ast.Call) for n in ast.walk(node)):
+            holders |= {root for name in loaded_in(node) for root in inside.get(name, ())}
         patches = is_patch(node) or restored & set(altered_in(node))
         calls = told and isinstance(node, ast.Expr | ast.Assign) and isinstance(unawaited(node.value), ast.Call)
         if bound & needed or (holders - imported) & needed or patches or calls:
@@ -42,6 +45,15 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
                 needed -= bound  # what the name stood for before is of no use
             needed |= set(loaded_in(node))
     return kept
+
+
+def _touched_by_made(node: ast.stmt) -> Iterator[tuple[str, set[str]]]:
+    """A function or a class that a test makes, with the objects of the test that it uses and may change: `def hook():
+    seen.append(1)`."""
+    if isinstance(node, FunctionNode | ast.ClassDef):
+        own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+        own |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
+        yield node.name, {root_of(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} - own
 
 
 def asks_stand_in(node: ast.AST) -> bool:

@@ -35,12 +35,12 @@ def switched(observed: Sequence[Observed], source: Source, left: Targets) -> lis
     for line in sorted({line_of(target) for target in left}):
         function = enclosing(source.functions, line)
         family = family_of(source.tree, function.owner) if function is not None and function.owner else ()
-        flags = dict(_flags(source.tree, [*family]))
+        flags = dict(flags_of(source.tree, [*family]))
         for name, place in _asked(source.tree, line):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
             near.sort(key=lambda case: case.plainness)
             for value in flags.get(name, ()):
-                made = (other for case in near for other in _with_flag(case, name, value, [*family]))
+                made = (other for case in near for other in with_flag(case, name, value, [*family]))
                 rows.setdefault((name, value), []).extend(itertools.islice(made, _CALLS))
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
@@ -59,7 +59,7 @@ def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, int]]:
                 yield part.attr, place
 
 
-def _flags(tree: ast.Module, family: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+def flags_of(tree: ast.Module, family: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What these classes give an attribute at first that nobody hands them, with other values for it."""
     for owner in [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in family]:
         inits = [n for n in owner.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
@@ -79,7 +79,7 @@ def _others(value: object) -> tuple[str, ...]:
     return ("True", "'abc'") if value is None else ()
 
 
-def _with_flag(case: Case, name: str, value: str, family: Sequence[str]) -> Iterator[Case]:
+def with_flag(case: Case, name: str, value: str, family: Sequence[str]) -> Iterator[Case]:
     """The case with the attribute set on the object it is about, once that is made."""
     script = case.script
     if script is None:

@@ -43,13 +43,13 @@ def read_test_file(tree: Path, path: str) -> TestModule | None:
 
 
 def read_imported(tree: Path, path: str, name: str) -> TestModule | None:
-    """A module of the tree that this test file imports, found as tests find it."""
+    """A module of the tree that this test file imports, or a package by its `__init__`, found as tests find it."""
     below = PurePosixPath(*name.split("."))
     for root in dict.fromkeys(("", "src", "tests", str(PurePosixPath(path).parent))):
-        file = PurePosixPath(root) / f"{below}.py"
-        if (tree / file).is_file():
-            found = read_test_file(tree, str(file))
-            return msgspec.structs.replace(found, name=name) if found is not None else None
+        for file in (PurePosixPath(root) / f"{below}.py", PurePosixPath(root) / below / "__init__.py"):
+            if (tree / file).is_file():
+                found = read_test_file(tree, str(file))
+                return msgspec.structs.replace(found, name=name) if found is not None else None
     return None
 
 

@@ -202,7 +202,7 @@ def _kinds_asked(loop: ast.For, item: str) -> Iterator[str]:
 
 
 def with_company(functions: Sequence[Function], tree: ast.Module) -> tuple[Function, ...]:
-    """The functions, each with the optional parameters that its conditions name together."""
+    """The functions, each with the optional parameters that its conditions, or one list of values, name together."""
     nodes = nodes_by_line(tree)
     found = []
     for function in functions:
@@ -215,7 +215,8 @@ def with_company(functions: Sequence[Function], tree: ast.Module) -> tuple[Funct
 
 def _named_together(node: FunctionNode, optional: Sequence[str]) -> Iterator[tuple[str, ...]]:
     for part in ast.walk(node):
-        test = part if isinstance(part, ast.BoolOp) else getattr(part, "test", None)
+        listed = isinstance(part, ast.BoolOp | ast.Tuple | ast.List | ast.Set)  # `box = (left, top)`, asked all at once
+        test = part if listed else getattr(part, "test", None)
         if isinstance(test, ast.expr):
             named = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
             names = tuple(name for name in optional if name in named)

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,13 @@ from tests.support.insides import INSIDE
 
 TOOL = """
 import sys
+import time
+
+
+def doze():
+    for _ in range(3):
+        time.sleep(1.5)
+    return "awake"
 
 
 def leave(code):
@@ -43,6 +51,10 @@ def read(text):
         raise
     except TypeError as error:
         raise error
+
+
+def call(action):
+    return action()
 
 
 class Mute(Exception):
@@ -238,6 +250,13 @@ def test_an_error_that_is_caught_and_goes_on_is_meant_and_one_that_nobody_asked_
     assert [one["deliberate"] for one in found] == [True, True, False]
 
 
+def test_what_a_function_of_the_test_raises_on_purpose_is_meant(tmp_path: Path) -> None:
+    own = "if True:\n    def fails():\n        raise ValueError('a')\n    tool.call(fails)"
+    told = "if True:\n    from unittest.mock import Mock\n    tool.call(Mock(side_effect=KeyError))"
+    found = explore(tmp_path, ("", own), ("", told), ("", "tool.call(lambda: 1 / 0)"))
+    assert [one["deliberate"] for one in found] == [True, True, False]
+
+
 def test_how_the_language_says_that_an_operator_has_no_answer_is_meant(tmp_path: Path) -> None:
     looks = ("() < 'a'", "().is_below('a')", "()['b']", "() / 'a'", "() / 0", "() + 'a'", "().named('b')")
     found = explore(tmp_path, *(("", f"tool.Price{look}") for look in looks))
@@ -252,6 +271,13 @@ def test_what_speaks_of_a_folder_of_this_run_is_written_with_the_fixture_that_it
     assert (lost["message"], lost["dated"]) == ("there is no …, as <object object at …> says", False)
     assert below["value"]["text"] == "[f'{tmp_path}/a.txt', str(tmp_path), tmp_path / 'b']"
     assert (below["value"]["fixtures"], below["dated"]) == (["tmp_path"], False)
+
+
+def test_a_call_that_would_sleep_for_long_is_not_waited_for(tmp_path: Path) -> None:
+    before = time.monotonic()
+    found = explore(tmp_path, *[("doze", "")] * 4)
+    assert [one["kind"] for one in found] == ["timeout"] * 4
+    assert time.monotonic() - before < 4 * 4.5
 
 
 def test_an_error_of_a_template_that_is_no_python_is_told_like_any_other(tmp_path: Path) -> None:

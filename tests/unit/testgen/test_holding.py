@@ -81,3 +81,37 @@ def test_it_has_a_name_that_the_test_does_not_use_and_is_told_of_no_method(tmp_p
 def test_none_is_made_of_a_class_with_an_unknown_base_nor_where_a_test_awaits(tmp_path: Path) -> None:
     assert _scripts(tmp_path, "TestUnknown::test_sold") == []
     assert _scripts(tmp_path, "TestTill::test_awaits") == []
+
+
+NAMED = """
+import unittest
+from unittest import mock
+
+from shop import Till
+
+
+class TestTill(unittest.TestCase):
+    def answers(self, auth=False):
+        answer = mock.Mock()
+        if auth:
+            answer.text = self._testMethodName
+        else:
+            answer.text = "none"
+        self.till = Till(answer)
+
+    def test_sold(self):
+        self.answers(auth=True)
+        self.till.rate = mock.Mock(return_value=1)
+        self.assertEqual(self.till.sold("a"), 3)
+"""
+
+
+def test_it_is_told_the_test_where_it_asks_and_a_stand_in_alone_is_no_reason_to_do_without(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"tests/__init__.py": "", "tests/test_till.py": NAMED})
+    found = read_scripts(tmp_path, ["tests/test_till.py::TestTill::test_sold"])
+    made = (
+        "case = test_till.TestTill('test_sold')",
+        "case.answers(auth=True)",
+        "case.till.rate = mock.Mock(return_value=1)",
+    )
+    assert (made, "case.till.sold('a')") in [(one.script.setup, one.script.look) for one in found]

@@ -450,3 +450,84 @@ class TestPay:
     assert served.look == "served(page)"
     assert served.imports == {("shop", "served"), ("test_shop", "page")}
     assert (paid.setup, paid.look) == (("class Card:\n    number = 5",), "pay(Card())")
+
+
+PACKAGE = {
+    "tests/__init__.py": """
+import unittest
+from shop import Till
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.till = Till(1)
+""",
+    "tests/test_till.py": """
+from tests import Base
+
+class TestTill(Base):
+    def test_total(self):
+        self.assertEqual(self.till.total(), 1)
+""",
+}
+
+
+def test_what_a_base_in_the_package_of_the_tests_sets_up_comes_first(tmp_path: Path) -> None:
+    write_tree(tmp_path, PACKAGE)
+    (found,) = read_scripts(tmp_path, ["tests/test_till.py::TestTill::test_total"])
+    assert (found.script.setup, found.script.look) == (("till = Till(1)",), "till.total()")
+    write_tree(tmp_path, {"tests/test_till.py": PACKAGE["tests/test_till.py"].replace("from tests", "from .")})
+    assert read_scripts(tmp_path, ["tests/test_till.py::TestTill::test_total"]) == [found]
+
+
+GENERATORS = """
+from shop import count
+
+def test_count():
+    def numbers():
+        yield 1
+    assert count(numbers()) == 1
+
+def test_old():
+    yield count, [1]
+"""
+
+
+def test_a_generator_that_a_test_makes_is_no_reason_to_leave_the_test_out(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_count.py": GENERATORS})
+    (found,) = read_scripts(tmp_path, ["test_count.py::test_count", "test_count.py::test_old"])
+    assert (found.script.setup, found.script.look) == (("def numbers():\n    yield 1",), "count(numbers())")
+
+
+AFTERWARDS = """
+import pytest
+from shop import Till, run
+
+def test_refused():
+    till = Till(1)
+    with pytest.raises(ValueError, match="much"):
+        till.take(5)
+    assert till.total() == 1
+
+def test_hooks():
+    seen = []
+    def hook(value):
+        seen.append(value)
+    other = []
+    run([hook])
+    assert seen == [1]
+    assert other == []
+"""
+
+
+def test_what_ends_in_an_expected_error_is_done_before_what_is_looked_at_after_it(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": AFTERWARDS})
+    *_, found = [one.script for one in read_scripts(tmp_path, ["test_till.py::test_refused"])]
+    assert found.setup == ("till = Till(1)", "with suppress(ValueError):\n    till.take(5)")
+    assert (found.look, ("contextlib", "suppress") in found.imports) == ("till.total()", True)
+
+
+def test_what_a_function_of_the_test_changes_is_looked_at_after_the_call_that_was_given_it(tmp_path: Path) -> None:
+    write_tree(tmp_path, {"test_till.py": AFTERWARDS})
+    found = {one.script.look: one.script.setup for one in read_scripts(tmp_path, ["test_till.py::test_hooks"])}
+    assert found["seen"] == ("seen = []", "def hook(value):\n    seen.append(value)", "run([hook])")
+    assert found["[]"] == ()

@@ -13,7 +13,7 @@ from greenlane.testgen.importers import offered_by
 from greenlane.testgen.inputs import Description, Script
 from greenlane.testgen.naming import called_instead, describe_outcome, describe_test, name_test
 from greenlane.testgen.scripts import FoundScript, script_case
-from greenlane.testgen.uses import members_of, told_by_uses, with_uses
+from greenlane.testgen.uses import members_of, told_by_uses, with_company, with_uses
 from greenlane.testgen.vary import vary
 
 
@@ -117,3 +117,14 @@ def test_a_list_holds_a_text_that_the_code_names() -> None:
     named, told = (guess_values(param, keys) for param in keys.params)
     assert named[:4] == ["['a', 'b', 'c']", "['rsa']", "['a']", "[]"]
     assert "['rsa']" in told[:3]
+
+
+def test_options_of_one_list_of_values_are_given_together() -> None:
+    tree = ast.parse(
+        "def find(left=None, top=None, name=None):\n"
+        "    box = (left, top)\n"
+        "    if any(one is None for one in box):\n"
+        "        return name\n"
+    )
+    (found,) = with_company(list_functions(tree, "shop.py", "shop"), tree)
+    assert found.together == (("left", "top"),)

@@ -49,10 +49,11 @@ from greenlane_settled import Settled  # type: ignore[import-not-found]  # as ab
 from greenlane_terminal import was_asked, watch_terminal  # type: ignore[import-not-found]  # as above
 from greenlane_untouched import Untouched  # type: ignore[import-not-found]  # as above
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
+from greenlane_waits import short_waits, watch_sleep  # type: ignore[import-not-found]  # as above
 from greenlane_warned import warned  # type: ignore[import-not-found]  # as above
 
 _CALL_S, _LEAST_S = 1.0, 0.1
-_WAIT_S = 8.0  # by the clock: a machine may be busy with other things
+_WAIT_S, _LEAST_WAIT_S = 8.0, 2.0  # by the clock: a machine may be busy with other things
 _MAX_GIVEN = 2
 _DECORATED = frozenset(
     {"func", "function", "fn", "f", "wrapped", "callable", "callback", "method", "decorated", "meth"}
@@ -355,10 +356,11 @@ def _limited() -> Iterator[None]:
     stop = stopping(CallTimeout)
     go_on()
     previous = signal.signal(signal.SIGALRM, stop), signal.signal(signal.SIGPROF, stop)
-    signal.setitimer(signal.ITIMER_REAL, _WAIT_S)
+    signal.setitimer(signal.ITIMER_REAL, max(_WAIT_S * _allowed[0] / _CALL_S, _LEAST_WAIT_S))
     signal.setitimer(signal.ITIMER_PROF, _allowed[0])
     try:
-        yield
+        with short_waits():
+            yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
@@ -387,3 +389,4 @@ def _more(look: Callable[[], list[Any]]) -> dict[str, Any]:
 
 
 watch_terminal()
+watch_sleep(CallTimeout)

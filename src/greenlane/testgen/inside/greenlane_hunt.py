@@ -44,6 +44,7 @@ from greenlane_templates import (  # type: ignore[import-not-found]
     mutants_from,
     with_value,
 )
+from greenlane_waits import short_waits  # type: ignore[import-not-found]
 
 _MAX_TEMPLATES, _HUNTING = 8, 2
 """So many calls are shown an input that was found; so many are hunted with, and those that come near something else."""
@@ -209,7 +210,8 @@ class Hunt:
         self._tries -= 1
         sys.settrace(self._watch.trace)
         try:
-            template.call(values)
+            with short_waits():
+                template.call(values)
         except CallTimeout:
             template.timeouts += 1
             return None

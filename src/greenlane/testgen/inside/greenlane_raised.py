@@ -5,11 +5,13 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import opcode
 import os
 import re
 import traceback
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 from greenlane_looks import is_dated, without_places  # type: ignore[import-not-found]  # it lies beside this file inside
 
@@ -23,14 +25,20 @@ _DIVIDING = frozenset(f"__{side}{name}__" for name in ("truediv", "floordiv", "m
 _COUNTING = ("add", "sub", "mul", "matmul", "pow", "lshift", "rshift", "and", "or", "xor")
 _OTHERS = ("lt", "le", "gt", "ge", "neg", "pos", "abs", "invert", "contains", "hash", "getitem", "setitem", "delitem")
 _OPERATORS = _DIVIDING | {f"__{side}{name}__" for name in _COUNTING for side in _SIDES} | {f"__{n}__" for n in _OTHERS}
+_TEXTS = frozenset({"<script>", "<setup>", "<look>", "<step>"})
+"""What the text of a test is called as it is run here."""
+_STAND_IN_CALL = "_execute_mock_call"
 _LOOKUPS = frozenset({"__getitem__", "__delitem__", "__missing__"})
 
 
 def is_deliberate(error: BaseException, frames: Any, project: str) -> bool:
-    """Whether a line of the project raised it, or caught it and let it go on, or it is how the language says that an
-    operator has no answer: `frames` are those of its traceback."""
+    """Whether a line of the project raised it, or caught it and let it go on, or a function of the test did so that the
+    project called, or it is how the language says that an operator has no answer: `frames` are those of its
+    traceback."""
     own = [frame for frame in frames if frame.filename.startswith(project + os.sep)]
     if own and own[-1] is frames[-1] and own[-1].lineno in _raising(own[-1].filename)[0]:
+        return True
+    if own and _is_raised_by_test(error):
         return True
     if own and all(_is_refusal(error, _special_names(frame)) for frame in own):
         return True
@@ -40,6 +48,17 @@ def is_deliberate(error: BaseException, frames: Any, project: str) -> bool:
         for frame in own
         for first, last, names in _raising(frame.filename)[1]
     )
+
+
+def _is_raised_by_test(error: BaseException) -> bool:
+    """Whether it comes from a `raise` of the test's own text, or from a stand-in that was told to raise it."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    code = last.tb_frame.f_code if last is not None else None
+    if last is None or code is None or opcode.opname[code.co_code[last.tb_lasti]] != "RAISE_VARARGS":
+        return False
+    return code.co_filename in _TEXTS or (code.co_name, code.co_filename) == (_STAND_IN_CALL, mock.__file__)
 
 
 def _is_refusal(error: BaseException, names: frozenset[str]) -> bool:
