@@ -1,7 +1,8 @@
 """Runs inside the sandbox: what the modules of the project remember is after each call what it was before, so that no
 call is seen in the light of another one. A test that is written for it will be run without the others.
 
-Remembered are what module names stand for, and what is in the dicts, lists and sets of modules and classes.
+Remembered are what module names stand for, the attributes of objects that these made of their own classes, and what is
+in the dicts, lists and sets of modules, classes and such objects.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ class Memory:
         self._project, self._tests = project + os.sep, tests + os.sep
         self._known = -1
         self._names: list[dict[str, Any]] = []
+        self._attributes: list[dict[str, Any]] = []
         self._held: list[Any] = []
 
     @contextlib.contextmanager
@@ -35,6 +37,7 @@ class Memory:
         self._look_round()
         path, imported = list(sys.path), set(sys.modules)
         names = [(space, dict(space)) for space in self._names]
+        attributes = [(space, dict(space)) for space in self._attributes]
         held = [(one, one.copy()) for one in self._held]
         try:
             yield
@@ -43,6 +46,9 @@ class Memory:
                 space.update(
                     {name: value for name, value in before.items() if _is_other(space.get(name, value), value)}
                 )
+            for space, before in attributes:
+                if not _is_same(space, before):
+                    _refill(space, before)
             for one, copied in held:
                 if not _is_same(one, copied):
                     _refill(one, copied)
@@ -71,11 +77,16 @@ class Memory:
         self._known = len(sys.modules)
         modules = [module for module in list(sys.modules.values()) if self._is_own(module)]
         self._names = [vars(module) for module in modules]
-        spaces = [*self._names]
+        own = {module.__name__ for module in modules}
+        found = (one for space in self._names for one in space.values() if str(type(one).__module__) in own)
+        objects = {id(one): one for one in found}
+        rows = map(_attributes_of, objects.values())
+        self._attributes = [row for row in rows if row is not None]
+        spaces = [*self._names, *self._attributes]
         for space, module in zip(self._names, modules, strict=True):
             spaces += [dict(vars(k)) for k in space.values() if isinstance(k, type) and k.__module__ == module.__name__]
-        found = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
-        held = {id(value): value for value in found if type(value) in _KINDS and len(value) <= _MOST}
+        values = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
+        held = {id(value): value for value in values if type(value) in _KINDS and len(value) <= _MOST}
         ordered = sorted(held.values(), key=len)
         sizes = itertools.accumulate(len(value) for value in ordered)
         self._held = [value for value, size in zip(ordered, sizes, strict=True) if size <= _ALL]
@@ -92,6 +103,15 @@ def import_before(case: dict[str, Any]) -> None:
     for module in dict.fromkeys([case["module"], *(module.partition(" as ")[0] for module, _ in imports)]):
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(module)
+
+
+def _attributes_of(one: Any) -> dict[str, Any] | None:
+    """None of an object that has them in another way. None of the project's code is run."""
+    try:
+        held = object.__getattribute__(one, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return held if type(held) is dict and not isinstance(one, type) else None
 
 
 def _is_other(now: Any, before: Any) -> bool:
