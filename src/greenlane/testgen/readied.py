@@ -32,6 +32,7 @@ from greenlane.testgen.uses import nodes_by_line, own_attributes
 
 _NEAR, _BASES, _WAYS, _GUESSES, _HOLDERS, _MOST = 2, 6, 3, 3, 3, 120
 _CHANGING = frozenset({"add", "append", "appendleft", "extend", "insert", "push", "setdefault", "update"})
+_TAKING = frozenset({"clear", "discard", "pop", "popitem", "popleft", "remove"})
 
 
 class Readying(msgspec.Struct, frozen=True):
@@ -80,11 +81,12 @@ def _asked(
     tree: ast.Module, nodes: dict[int, FunctionNode], members: Sequence[Function], function: Function, line: int
 ) -> Iterator[tuple[str, int]]:
     """What the conditions right before a line, or on it, ask of the object, with the lines of these: also by a local
-    name for it, and by a property or a short method that reads it."""
+    name for it, and by a property or a short method that reads it; and what is taken away on the line."""
     guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
     tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
     node = nodes[function.first]
     tests += [(n.test, line) for n in ast.walk(node) if isinstance(n, ast.If | ast.While) and n.test.lineno == line]
+    tests += [(held, line) for held in _taken_from(node, line)]
     seen: set[tuple[str, int]] = set()
     for test, place in tests:
         names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
@@ -96,6 +98,15 @@ def _asked(
             if (name, place) not in seen:
                 seen.add((name, place))
                 yield name, place
+
+
+def _taken_from(node: FunctionNode, line: int) -> Iterator[ast.expr]:
+    """What something is removed from there: `self.rows.clear()`, `del self.rows[0]`."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.lineno == line:
+            yield from [part.func.value] if part.func.attr in _TAKING else []
+        elif isinstance(part, ast.Delete) and part.lineno == line:
+            yield from (target.value for target in part.targets if isinstance(target, ast.Subscript))
 
 
 def _bound(node: FunctionNode, name: str, before: int) -> Iterator[ast.expr]:
@@ -154,6 +165,7 @@ def _ways(
         values = guess_values(writer.params[0], writer)[:_GUESSES] if writer.params else []
         return [_guessed(writer, ((None, value),), is_set=True) for value in values]
     there = [o for o in observed if lines & o.lines.get(path, frozenset())]
+    there = [o for o in there if o.outcome.called < 0 and not o.outcome.decorated]  # what it gave was called as well
     found: dict[str, Readying] = {}
     for one in sorted(there, key=taste, reverse=True):
         way = _seen(one.case, writer)
