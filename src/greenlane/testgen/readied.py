@@ -12,6 +12,7 @@ set by that method, and no test calls the two one after the other. Pure; for `se
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Sequence, Set
 
 import msgspec
@@ -31,6 +32,8 @@ from greenlane.testgen.turns import in_turn
 from greenlane.testgen.uses import nodes_by_line, own_attributes
 
 _NEAR, _BASES, _WAYS, _GUESSES, _HOLDERS, _MOST = 2, 6, 3, 3, 3, 120
+_TRIED = 60
+"""Calls that are looked at for one that has room for another before it."""
 _CHANGING = frozenset({"add", "append", "appendleft", "extend", "insert", "push", "setdefault", "update"})
 _TAKING = frozenset({"clear", "discard", "pop", "popitem", "popleft", "remove"})
 
@@ -64,10 +67,11 @@ def readied(observed: Sequence[Observed], source: Source, left: Targets) -> list
         members = [f for f in source.functions if f.owner in (*family, *bases_of(source.tree, function.owner))]
         for name, place in _asked(source.tree, nodes, members, function, line):
             near = [o for o in observed if place in o.lines.get(source.path, frozenset())]
-            near = sorted(near, key=taste, reverse=True)[:_BASES]
+            near = sorted(near, key=taste, reverse=True)[:_TRIED]
             for writer, lines in _writers(nodes, members, name, function):
                 ways = list(_ways(observed, source.path, writer, lines, nodes[writer.first]))
-                made = (other for o in near for way in ways for other in _with_call(o.case, way, members))
+                rooms = ([other for way in ways for other in _with_call(o.case, way, members)] for o in near)
+                made = itertools.chain.from_iterable(itertools.islice(filter(None, rooms), _BASES))
                 key = name, writer.qualified
                 rows.setdefault(key, []).extend(one for one in made if len(rows.get(key, ())) < _MOST)
     found = {case.key: case for case in in_turn(rows.values())}

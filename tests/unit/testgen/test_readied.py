@@ -141,3 +141,14 @@ def test_before_something_is_taken_away_it_is_put_there_by_a_call_that_does_so_b
     assert [(step.name, step.arguments) for case in made for step in case.history] == [
         ("register", ((None, "int"), (None, "str")))
     ], "what it gives back was called as well, the first time"
+
+
+def test_of_those_that_came_there_the_ones_with_room_for_the_call_are_taken() -> None:
+    script = Script(imports=frozenset({("shop", "shown")}), setup=(), look="shown(1)")
+    crowd = [
+        msgspec.structs.replace(
+            ASKED, case=CALL.with_script(msgspec.structs.replace(script, look=f"shown({n})")), outcome=ASKED.outcome
+        )
+        for n in range(10)
+    ]
+    assert {name for name, _ in steps(25, *crowd, ASKED)} == {"origin"}
