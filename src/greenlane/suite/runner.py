@@ -230,7 +230,8 @@ exit $code
 def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
     """Names of tests are relative to the tree, whatever folder the command changes to. A file that can't be imported,
     or a first failure under the project's `-x`, keeps no other test from being run."""
-    plugins = ("greenlane_report", "greenlane_django", "no:cacheprovider", *request.plugins)
+    own = ("greenlane_report", "greenlane_django", "greenlane_select")[: 3 if request.select else 2]
+    plugins = (*own, "no:cacheprovider", *request.plugins)
     options = [f"--rootdir={tree} --continue-on-collection-errors --maxfail=0", *(f"-p {name}" for name in plugins)]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]

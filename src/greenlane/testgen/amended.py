@@ -2,6 +2,8 @@
 
 Formatter(fmt={"a": 1}).format(record)       ->      Formatter(fmt={"a": 1, "INFO": "abc"}).format(record)
 KeyError: 'INFO'
+
+Where a plain value was of no use (`unfit.py`), it gives way to one that is: `{"when": 1}` to `{"when": datetime(...)}`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.unfit import is_written, unfit_of
 from greenlane.testgen.uses import STAND_IN
 from greenlane.testgen.vary import whole
 
@@ -43,6 +46,8 @@ class Missing(msgspec.Struct, frozen=True):
 
     what: Literal["key", "attribute", "kind"]
     name: str
+    instead: tuple[str, ...] = ()
+    """Expressions that would do in the place of what is of that kind."""
 
 
 def amended(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
@@ -67,6 +72,9 @@ def _missing(observed: Observed) -> Missing | None:
     outcome = observed.outcome
     if outcome.kind != "raises" or outcome.deliberate or outcome.error is None or outcome.error[0] != "builtins":
         return None
+    unfit = unfit_of(outcome.error[1], outcome.message)
+    if unfit is not None:
+        return Missing("kind", unfit.kind, unfit.instead)
     match outcome.error[1]:
         case "AttributeError":
             named = _NO_ATTRIBUTE.match(outcome.message)
@@ -107,6 +115,8 @@ def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]
     except (SyntaxError, UnreadableSourceError):
         return
     hidden = fixed_nodes(tree)
+    if missing.instead:
+        yield from _with_fitting(tree, missing)
     if missing.what == "kind" and isinstance(tree, ast.Expression) and _is_of_kind(tree.body, missing.name):
         yield f"{STAND_IN}()"
     for node in (n for n in ast.walk(tree) if id(n) not in hidden):
@@ -123,6 +133,14 @@ def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]
             for given in (*node.args, *(keyword.value for keyword in node.keywords)):
                 if _is_of_kind(given, missing.name):
                     yield _replaced(tree, given, parse_expression(f"{STAND_IN}()").body)
+
+
+def _with_fitting(tree: ast.AST, missing: Missing) -> Iterator[str]:
+    """With what would do in the place of each literal of the kind, what stands deepest first: what was made up last."""
+    hidden = fixed_nodes(tree)
+    places = [n for n in ast.walk(tree) if id(n) not in hidden and is_written(n, missing.name)]
+    rows = [[_replaced(tree, n, parse_expression(text).body) for text in missing.instead] for n in reversed(places)]
+    yield from in_turn(rows)
 
 
 def _is_of_kind(node: ast.AST, kind: str) -> bool:

@@ -99,6 +99,7 @@ def _places(
         _flags(tree, node, module),
         versions_of(tree, node, module),
         _platforms(node),
+        _own_name(node, module),
         memory.places,
     )
     found: dict[str, dict[str, None]] = {}
@@ -209,6 +210,14 @@ def _platforms(node: ast.AST) -> Iterator[tuple[str, tuple[str, ...]]]:
         found += [repr(value) for value in values if isinstance(value, str)]
     if found:
         yield "sys.platform", tuple(dict.fromkeys([*found, "'linux'"]))
+
+
+def _own_name(node: ast.AST, module: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """`__name__` as the function compares it: `if __name__ == "__main__": main()`."""
+    sides = [s for p in ast.walk(node) if isinstance(p, ast.Compare) for s in (p.left, *p.comparators)]
+    if any(isinstance(side, ast.Name) and side.id == "__name__" for side in sides):
+        texts = [side.value for side in sides if isinstance(side, ast.Constant) and isinstance(side.value, str)]
+        yield f"{module}.__name__", tuple(map(repr, dict.fromkeys(texts)))
 
 
 # ------------------------------------------------------------------ what goes out

@@ -20,7 +20,7 @@ from greenlane.suite.lines import parse_source
 from greenlane.testgen.constants import MAX_CONSTANTS, Constant, class_constants, constants_of, module_constants
 from greenlane.testgen.enums import enumerations
 from greenlane.testgen.records import Held, held_by_keys
-from greenlane.testgen.rest import handed_to, read_by_name
+from greenlane.testgen.rest import handed_to, named_places, read_by_name
 
 FunctionNode: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 FunctionKind = Literal["function", "method", "static", "class", "property", "init"]
@@ -78,6 +78,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """Optional parameters that one condition names together (`uses.py` finds them)."""
     hands_on: frozenset[str] = frozenset()
     """Last names of what it calls with all of its `**options`."""
+    rest: tuple[Param, ...] = ()
+    """What it takes as `*args`: a parameter for each further place that it asks for (`positional.py`)."""
     fluent: bool = False
     """It gives an object of its own class, on which further methods are called."""
     flags: tuple[tuple[str, ...], ...] = ()
@@ -210,6 +212,7 @@ def _describe(
         kinds=_kinds(node),
         examples=tuple(_examples(node)),
         hands_on=handed_to(node),
+        rest=_rest(node, params),
         fluent=kind == "method" and _is_fluent(node, owner or ""),
         runs_at=next((way for end, way in _RUNS_AT.items() if f"{node.name}.{end}" in decorators), ""),
     )
@@ -292,6 +295,14 @@ def params_of(node: FunctionNode) -> tuple[Param, ...]:
     )
     read = read_by_name(node).items()
     return (*named, *(Param(name=name, default=default, keyword_only=True) for name, default in read))
+
+
+def _rest(node: FunctionNode, params: tuple[Param, ...]) -> tuple[Param, ...]:
+    """A parameter for each further place: the one whose name it is given, or one as its annotation says."""
+    said = node.args.vararg.annotation if node.args.vararg else None
+    own = {param.name: param for param in params}
+    any_of_them = ast.unparse(said) if said is not None else ""
+    return tuple(own.get(name) or Param(name=name, annotation=any_of_them) for name in named_places(node))
 
 
 def _keys(node: FunctionNode) -> tuple[str, ...]:

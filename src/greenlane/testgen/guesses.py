@@ -130,7 +130,7 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         "str": [*texts, *map(repr, TEXTS)],
         "bool": ["True", "False"],
         "bytes": ["b''", "b'abc'"],
-        "list": _lists(param.annotation or param.told, texts),
+        "list": _lists(param.annotation or param.told, texts, _records(entry)[:2] if entry.keys else []),
         "tuple": ["()", "(1, 2)"],
         "dict": ["{}", *(_records(entry) if entry.keys else []), "{'a': 1}", "{'a': {'b': 1}}", "{'a': {'c': 2}}"],
         "set": ["set()", "{1, 2}"],
@@ -246,11 +246,13 @@ def kinds_of(annotation: str) -> list[str]:
     return kinds
 
 
-def _lists(annotation: str, texts: Sequence[str]) -> list[str]:
-    """Lists of the kind that an annotation asks for, or of any; the second holds a text that the code names."""
+def _lists(annotation: str, texts: Sequence[str], records: Sequence[str] = ()) -> list[str]:
+    """Lists of the kind that an annotation asks for, or of any; the second holds a text that the code names. Of dicts
+    some are `records` with the keys that the code looks up."""
     items = re.search(r"\[(.*)\]", annotation)
     parts = [part.strip() for part in items[1].split("|")] if items else []
     held = [f"[{_ITEMS[part]}]" for part in parts if part in _ITEMS]
+    held += [f"[{record}]" for record in records if "dict" in parts]
     if held:
         return [*held, "[1]", "[]"]
     if re.search(r"\[.*str", annotation):

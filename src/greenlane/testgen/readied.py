@@ -12,6 +12,7 @@ set by that method, and no test calls the two one after the other. Pure; for `se
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterator, Sequence, Set
 
 import msgspec
@@ -31,7 +32,10 @@ from greenlane.testgen.turns import in_turn
 from greenlane.testgen.uses import nodes_by_line, own_attributes
 
 _NEAR, _BASES, _WAYS, _GUESSES, _HOLDERS, _MOST = 2, 6, 3, 3, 3, 120
+_TRIED = 60
+"""Calls that are looked at for one that has room for another before it."""
 _CHANGING = frozenset({"add", "append", "appendleft", "extend", "insert", "push", "setdefault", "update"})
+_TAKING = frozenset({"clear", "discard", "pop", "popitem", "popleft", "remove"})
 
 
 class Readying(msgspec.Struct, frozen=True):
@@ -63,10 +67,11 @@ def readied(observed: Sequence[Observed], source: Source, left: Targets) -> list
         members = [f for f in source.functions if f.owner in (*family, *bases_of(source.tree, function.owner))]
         for name, place in _asked(source.tree, nodes, members, function, line):
             near = [o for o in observed if place in o.lines.get(source.path, frozenset())]
-            near = sorted(near, key=taste, reverse=True)[:_BASES]
+            near = sorted(near, key=taste, reverse=True)[:_TRIED]
             for writer, lines in _writers(nodes, members, name, function):
                 ways = list(_ways(observed, source.path, writer, lines, nodes[writer.first]))
-                made = (other for o in near for way in ways for other in _with_call(o.case, way, members))
+                rooms = ([other for way in ways for other in _with_call(o.case, way, members)] for o in near)
+                made = itertools.chain.from_iterable(itertools.islice(filter(None, rooms), _BASES))
                 key = name, writer.qualified
                 rows.setdefault(key, []).extend(one for one in made if len(rows.get(key, ())) < _MOST)
     found = {case.key: case for case in in_turn(rows.values())}
@@ -80,11 +85,12 @@ def _asked(
     tree: ast.Module, nodes: dict[int, FunctionNode], members: Sequence[Function], function: Function, line: int
 ) -> Iterator[tuple[str, int]]:
     """What the conditions right before a line, or on it, ask of the object, with the lines of these: also by a local
-    name for it, and by a property or a short method that reads it."""
+    name for it, and by a property or a short method that reads it; and what is taken away on the line."""
     guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
     tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
     node = nodes[function.first]
     tests += [(n.test, line) for n in ast.walk(node) if isinstance(n, ast.If | ast.While) and n.test.lineno == line]
+    tests += [(held, line) for held in _taken_from(node, line)]
     seen: set[tuple[str, int]] = set()
     for test, place in tests:
         names = {n.id for n in ast.walk(test) if isinstance(n, ast.Name)}
@@ -96,6 +102,15 @@ def _asked(
             if (name, place) not in seen:
                 seen.add((name, place))
                 yield name, place
+
+
+def _taken_from(node: FunctionNode, line: int) -> Iterator[ast.expr]:
+    """What something is removed from there: `self.rows.clear()`, `del self.rows[0]`."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.lineno == line:
+            yield from [part.func.value] if part.func.attr in _TAKING else []
+        elif isinstance(part, ast.Delete) and part.lineno == line:
+            yield from (target.value for target in part.targets if isinstance(target, ast.Subscript))
 
 
 def _bound(node: FunctionNode, name: str, before: int) -> Iterator[ast.expr]:
@@ -154,6 +169,7 @@ def _ways(
         values = guess_values(writer.params[0], writer)[:_GUESSES] if writer.params else []
         return [_guessed(writer, ((None, value),), is_set=True) for value in values]
     there = [o for o in observed if lines & o.lines.get(path, frozenset())]
+    there = [o for o in there if o.outcome.called < 0 and not o.outcome.decorated]  # what it gave was called as well
     found: dict[str, Readying] = {}
     for one in sorted(there, key=taste, reverse=True):
         way = _seen(one.case, writer)

@@ -59,3 +59,44 @@ def _key(node: ast.expr, default: str) -> Iterator[tuple[str, str]]:
 
 def _is(node: ast.expr, name: str) -> bool:
     return isinstance(node, ast.Name) and node.id == name
+
+
+# ------------------------------------------------------------------ what it takes by its place
+
+
+def named_places(node: ast.FunctionDef | ast.AsyncFunctionDef) -> tuple[str, ...]:
+    """What each further place of its `*args` is called, as far as the code asks for places: what `args[0]` or `a, b =
+    args` is assigned to, or the name of them all; two where it asks for none, and nothing where it takes none, or only
+    hands them on."""
+    rest = node.args.vararg.arg if node.args.vararg else None
+    if rest is None or not _is_looked_at(node, rest):
+        return ()
+    names: dict[int, str] = {}
+    for part in ast.walk(node):
+        if isinstance(part, ast.Assign) and len(part.targets) == 1:
+            target, value = part.targets[0], part.value
+            if _is(value, rest) and isinstance(target, ast.Tuple | ast.List):
+                names |= {n: one.id for n, one in enumerate(target.elts) if isinstance(one, ast.Name)}
+            elif isinstance(value, ast.Subscript) and _is(value.value, rest) and isinstance(target, ast.Name):
+                place = value.slice.value if isinstance(value.slice, ast.Constant) else None
+                names |= {place: target.id} if isinstance(place, int) else {}
+    asked = [n for n in _lengths(node, rest) if n <= _MOST_PLACES]
+    count = min(max([*(place + 1 for place in names), *asked], default=2), _MOST_PLACES)
+    return tuple(names.get(place, rest) for place in range(max(count, 1)))
+
+
+_MOST_PLACES = 4
+
+
+def _is_looked_at(node: ast.AST, rest: str) -> bool:
+    """Whether more is done with them than `f(*args)`."""
+    handed = {id(n.value) for n in ast.walk(node) if isinstance(n, ast.Starred)}
+    return any(isinstance(n, ast.Name) and n.id == rest and id(n) not in handed for n in ast.walk(node))
+
+
+def _lengths(node: ast.AST, rest: str) -> Iterator[int]:
+    """What `len(args)` is held against."""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Compare) and ast.unparse(part.left) == f"len({rest})":
+            values = (n.value for other in part.comparators for n in ast.walk(other) if isinstance(n, ast.Constant))
+            yield from (value for value in values if isinstance(value, int) and not isinstance(value, bool))

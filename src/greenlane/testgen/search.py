@@ -45,6 +45,7 @@ from greenlane.testgen.managed import managed
 from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.onward import onward
 from greenlane.testgen.passed_on import passed_on
 from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
@@ -76,6 +77,8 @@ _ROUND_OF_HUNT = 1
 _CASES_A_ROUND = 480
 _ASKED_A_ROUND = 320
 """Calls that are made for what the code asks right where something is open, beside the variations of a round."""
+_ASKED_AT_LAST = 60
+"""Calls after the last round, for what it reached and nothing shows."""
 _SEEDS = 8
 _FEWEST_VARIATIONS, _MOST_VARIATIONS = 12, 120
 _BUDGET_S = 420.0
@@ -233,7 +236,7 @@ class Search:
             fresh = self._untried(cases, tried, most)
             tried |= {case.key for case in fresh}
             observed += await self._explorer.explore(self._scene, fresh, self.gap)
-            left = self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
+            left = self._left(observed)
             if not left or self._is_late():
                 break
             if number == _ROUND_OF_HUNT:
@@ -255,7 +258,17 @@ class Search:
             cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)
             most = len(cases) + _CASES_A_ROUND
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
-        return observed
+        left = self._left(observed)
+        shown = self._untried(in_turn(self._gone_on(observed, left)), tried, _ASKED_AT_LAST)
+        return [*observed, *(await self._explorer.explore(self._scene, shown, self.gap) if shown else ())]
+
+    def _left(self, observed: Sequence[Observed]) -> Targets:
+        return self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
+
+    def _gone_on(self, seen: Sequence[Observed], places: Targets) -> tuple[list[Case], list[Case]]:
+        """What ran something open and shows nothing, with a look at something else after it."""
+        known = self._gatherer.known_scripts()
+        return afterwards(seen, self._source, places, known), onward(seen, self._source.path, places, known)
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
@@ -268,8 +281,7 @@ class Search:
         inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
         beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
         failed = failing(seen, self._source, places, unittest=self._style.form == "unittest")
-        later = afterwards(seen, self._source, places, self._gatherer.known_scripts())
-        return in_turn([*rows, *found, inside, beside, failed, later])
+        return in_turn([*rows, *found, inside, beside, failed, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
         known = fitted(cases, unittest=self._style.form == "unittest")

@@ -32,6 +32,7 @@ from greenlane.testgen.options import (
     with_sample,
     without_option,
 )
+from greenlane.testgen.positional import rest_given, with_rest
 from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
 from greenlane.testgen.together import scripts_with_less
 from greenlane.testgen.turns import in_turn
@@ -61,6 +62,7 @@ def vary(
     added = [
         *with_other_kinds(case, kinds_told_apart(case.entry)),
         *with_sample(case),
+        *with_rest(case),
         *wrapped(case),
         *with_options_together(case),
         *without_option(case),
@@ -248,7 +250,8 @@ def _with_parts(node: ast.Call, entry: Function, constructors: Constructors) -> 
     called = name_of(node)
     params = constructors.get(called) or (entry.params if called == entry.called else ())
     left = _not_placed(params, node)
-    yield from in_turn([at_the_ends(node), sampled(node, params, entry if called == entry.called else None)])
+    more = rest_given(node, entry) if called == entry.called else ()
+    yield from in_turn([at_the_ends(node), more, sampled(node, params, entry if called == entry.called else None)])
     for name, value in in_turn([_as_its_like(left, node), options(left, given, entry)]):
         part = ast.keyword(arg=name, value=parse_expression(value).body)
         yield ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, part])

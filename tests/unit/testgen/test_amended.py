@@ -71,3 +71,25 @@ def test_an_error_that_is_meant_or_names_nothing_or_comes_from_elsewhere_asks_fo
     assert found(crashed(CALL, "KeyError", "'INFO'", deliberate=True)) == []
     assert found(crashed(CALL, "KeyError", "<Mock id='1'>")) == []
     assert found(crashed(CALL, "KeyError", "'INFO'"), line=7) == []
+
+
+def values(kind: str, message: str, text: str = "{'when': 1}") -> list[str]:
+    case = msgspec.structs.replace(CALL, arguments=((None, text), (None, "'a'")))
+    return [one.arguments[0][1] for one in found(crashed(case, kind, message))]
+
+
+def test_a_plain_value_of_no_use_gives_way_to_one_that_has_what_is_asked_of_it() -> None:
+    given = values("AttributeError", "'int' object has no attribute 'tzinfo'")
+    assert given[0] == "{'when': datetime(2020, 1, 31, tzinfo=timezone.utc)}"
+    assert values("AttributeError", "'int' object has no attribute 'encode'")[0] == "{'when': 'abc'}"
+    assert values("AttributeError", "'dict' object has no attribute 'append'")[0] == "['a', 'b']"
+
+
+def test_a_plain_value_of_no_use_gives_way_to_one_of_the_kind_that_the_error_names() -> None:
+    assert values("TypeError", "'int' object is not iterable")[0] == "{'when': ['a', 'b']}"
+    assert values("TypeError", "sequence item 0: expected str instance, int found")[0] == "{'when': 'abc'}"
+    assert values("TypeError", 'can only concatenate str (not "int") to str', "[[1], 2]")[:2] == [
+        "[['abc'], 2]",
+        "[[1], 'abc']",
+    ]
+    assert values("TypeError", "a 'Shop' object is not iterable") == []

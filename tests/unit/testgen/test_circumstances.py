@@ -233,3 +233,10 @@ def test_each_side_of_a_version_is_tried_with_a_package_there_and_not_there() ->
     there = "find_spec = MagicMock(return_value=object())\nmonkeypatch.setattr('shop.pages.find_spec', find_spec)\n"
     assert any(one.startswith(f"{there}monkeypatch.setattr('shop.pages.VERSION', (3, 1))\n") for one in scripts)
     assert any("MagicMock(return_value=None)" in one for one in scripts)
+
+
+def test_its_own_name_is_set_where_a_function_asks_for_it() -> None:
+    tree = ast.parse("def run():\n    if __name__ == '__main__':\n        main()\n\ndef main():\n    return __name__\n")
+    run, main = list_functions(tree, "shop/__main__.py", "shop.__main__")
+    assert world_of(tree, run).places == (("shop.__main__.__name__", ("'__main__'",)),)
+    assert world_of(tree, main).is_empty

@@ -152,6 +152,18 @@ _known, _kinds, _last = set(), {"a": 1}, None
 class Shelf:
     items = []
 
+    def __init__(self):
+        self.names = {}
+
+
+shelf = Shelf()
+
+
+def put(name):
+    shelf.names[name] = 1
+    shelf.last = name
+    return len(vars(shelf)), len(shelf.names)
+
 
 def remember(name):
     global _last
@@ -318,6 +330,11 @@ def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
 def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: Path) -> None:
     found = explore(tmp_path, ("remember", "'b'"), ("remembered", ""), ("remember", "'c'"), ("remembered", ""))
     assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2
+
+
+def test_an_object_of_a_module_is_for_each_call_as_it_was_made(tmp_path: Path) -> None:
+    found = explore(tmp_path, ("put", "'b'"), ("put", "'c'"))
+    assert [one["value"]["text"] for one in found] == ["(2, 1)"] * 2
 
 
 def test_what_was_imported_from_a_folder_that_is_on_the_path_for_a_while_is_no_more(tmp_path: Path) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import cast
 
 from greenlane.domain.service_settings import Service
 from greenlane.testgen.explore import Given
 from greenlane.testgen.scene import Scene
+from tests.support.insides import INSIDE
 
 
 class _Scene:
@@ -24,3 +28,34 @@ def test_half_of_a_surrogate_pair_reaches_the_inside() -> None:
     assert told["words"] == ["\ud800", "a"]
     assert told["counts"] == {"1": [2]}
     assert told["tests"] == "{tree}/tests"
+
+
+TILL = """
+from collections import Counter
+import greenlane_given
+
+
+class Till:
+    def __init__(self):
+        self.rows, self.last = {"a": 1}, None
+
+
+till, counts = Till(), Counter()
+kept = greenlane_given.Fixtures({"till": till, "counts": counts})
+for name in "bc":
+    given = kept.fresh()["till"]
+    assert given is till
+    given.rows[name], given.last, given.more = 2, name, name
+    counts[name] += 1
+kept.fresh()
+print(till.rows, till.last, hasattr(till, "more"), len(counts))
+"""
+
+
+def test_an_object_of_the_project_is_for_each_try_as_its_fixture_gave_it(tmp_path: Path) -> None:
+    (tmp_path / "till.py").write_text(TILL)
+    path = f"{INSIDE}{os.pathsep}{tmp_path}"
+    run = subprocess.run(
+        [sys.executable, "-c", "import till"], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout == "{'a': 1} None False 2\n"

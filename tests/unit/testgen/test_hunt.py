@@ -79,6 +79,18 @@ def rows(text):
         if before == "head" and row == "mode 100":
             return row
         before = row
+
+
+def undone(text):
+    known = {}
+    for line in text.splitlines():
+        word, _, name = line.strip().partition(" ")
+        if word == "define":
+            known[name] = 1
+        elif word == "undo":
+            if name in known:
+                return name
+    return ""
 """
 
 
@@ -206,6 +218,15 @@ def test_what_is_special_in_one_row_is_crossed_with_what_leads_another_one_furth
     given = {"texts": ["11 3 2"], "tries": 60}
     found = hunt(tmp_path, case_of("matched", look="matched('5 3 sat')"), 40, [37, 39], [], **given)
     assert ["11 3 sat"] in found
+
+
+def test_a_name_that_a_condition_asks_about_is_said_before_in_the_words_of_another_text(tmp_path: Path) -> None:
+    line = next(n for n, text in enumerate(BLOCKS.splitlines(), 1) if text == "                return name")
+    goal = {"goal": line, "chain": [line - 2, line - 1], "words": [], "kin": []}
+    given = {"goals": [goal], "texts": ["define size\n"], "tries": 60}
+    case = case_of("undone", look="undone('undo ab\\nthen')")
+    found = hunt(tmp_path, case, line, goal["chain"], [], **given)
+    assert found[0][0].split() == ["define", "undo"], "it is shortened"
 
 
 def test_a_line_that_is_asked_for_is_put_between_those_of_a_text(tmp_path: Path) -> None:

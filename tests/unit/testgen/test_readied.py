@@ -102,3 +102,53 @@ def test_in_a_script_it_stands_after_the_last_use_of_the_object() -> None:
 
 def test_without_a_condition_on_the_object_there_is_nothing() -> None:
     assert found(5, ASKED) == []
+
+
+SHELF = """
+class Shelf:
+    def __init__(self):
+        self._makers = {}
+
+    def register(self, kind, maker=None):
+        if maker is None:
+            return lambda maker: self.register(kind, maker)
+        self._makers[kind] = maker
+
+    def forget(self):
+        self._makers.clear()
+"""
+
+
+def test_before_something_is_taken_away_it_is_put_there_by_a_call_that_does_so_by_itself() -> None:
+    tree = ast.parse(SHELF)
+    functions = list_functions(tree, "shop.py", "shop")
+    gap = Gap(path="shop.py", lines=frozenset({12}))
+    source = Source(path="shop.py", module="shop", tree=tree, gap=gap, entries=(), functions=functions, constructors={})
+    forget, register = (
+        msgspec.structs.replace(CALL, entry=next(f for f in functions if f.name == name), receiver="Shelf()")
+        for name in ("forget", "register")
+    )
+    asked = Observed(case=forget, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({12})})
+    rows = [
+        Observed(
+            case=msgspec.structs.replace(register, arguments=arguments),
+            outcome=Outcome(case=0, kind="value", called=called),
+            lines={"shop.py": frozenset({7, 8, 9})},
+        )
+        for arguments, called in ((((None, "int"),), 1), (((None, "int"), (None, "str")), -1))
+    ]
+    made = readied([asked, *rows], source, frozenset({("shop.py", 12)}))
+    assert [(step.name, step.arguments) for case in made for step in case.history] == [
+        ("register", ((None, "int"), (None, "str")))
+    ], "what it gives back was called as well, the first time"
+
+
+def test_of_those_that_came_there_the_ones_with_room_for_the_call_are_taken() -> None:
+    script = Script(imports=frozenset({("shop", "shown")}), setup=(), look="shown(1)")
+    crowd = [
+        msgspec.structs.replace(
+            ASKED, case=CALL.with_script(msgspec.structs.replace(script, look=f"shown({n})")), outcome=ASKED.outcome
+        )
+        for n in range(10)
+    ]
+    assert {name for name, _ in steps(25, *crowd, ASKED)} == {"origin"}

@@ -6,6 +6,8 @@ import ast
 import textwrap
 
 from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.vary import vary
 
 
 def functions(text: str) -> dict[str, Function]:
@@ -64,3 +66,57 @@ def test_options_of_what_the_rest_is_handed_on_to_are_options() -> None:
     handed = {name: [(p.name, p.default, p.keyword_only) for p in f.params] for name, f in known.items()}
     assert handed["total"] == [("digits", "2", True)]
     assert handed["Basket.total"] == [("currency", "None", True)]
+
+
+PLACES = """
+    def sections(text, *args, nested=True, level=None):
+        if len(args) == 1:
+            nested = args[0]
+        else:
+            nested, level = args
+        return [text, nested, level]
+
+
+    def forget(*kinds: type):
+        for kind in kinds:
+            return kind
+
+
+    def passed(*args):
+        return unknown(*args)
+"""
+
+
+def test_each_further_place_that_is_asked_for_is_a_parameter() -> None:
+    known = functions(PLACES)
+    assert [(p.name, p.default) for p in known["sections"].rest] == [("nested", "True"), ("level", "None")]
+    assert [(p.name, p.annotation) for p in known["forget"].rest] == [("kinds", "type")] * 2
+    assert known["passed"].rest == ()
+
+
+def varied(entry: Function, **given: str) -> list[str]:
+    arguments = ((None, "'a'"),) if entry.name == "sections" else ()
+    named = tuple(given.items())
+    case = Case(
+        entry=entry, receiver=None, arguments=(*arguments, *named), imports=frozenset(), fixtures=frozenset(),
+        carved=True,
+    )  # fmt: skip
+    return [", ".join(f"{n}={text}" if n else text for n, text in one.arguments) for one in vary(case, 60)]
+
+
+def test_they_are_given_one_after_the_other_and_taken_away_again() -> None:
+    known = functions(PLACES)
+    found = varied(known["sections"])
+    assert "'a', False" in found
+    assert any(text.startswith("'a', False, ") for text in found)
+    assert "'a', False" in varied(known["sections"], nested="True"), "no option twice"
+    assert {"int", "int, str"} <= {*varied(known["forget"])}
+
+
+def test_in_a_statement_they_are_given_as_well() -> None:
+    entry = functions(PLACES)["sections"]
+    script = Script(imports=frozenset(), setup=(), look="sections(page)")
+    case = Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
+    )  # fmt: skip
+    assert "sections(page, False)" in [one.script.look for one in vary(case, 40) if one.script]

@@ -9,12 +9,15 @@ import copy
 import os
 import pathlib
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from typing import Any
 
+from greenlane_memory import KINDS, attributes_of, is_same, refill  # type: ignore[import-not-found]  # it lies beside
+
 _CONTAINERS = (list, dict, set, bytearray)
-_MAX_FILES, _MAX_BYTES = 100, 1_000_000
+_MAX_FILES, _MAX_BYTES, _MAX_ITEMS = 100, 1_000_000, 1_000
 """A folder with more is left as it is: looking at all of it each time would take the time of the tries."""
 
 
@@ -34,11 +37,12 @@ class Fixtures:
     def __init__(self, values: dict[str, Any]) -> None:
         self._values = values
         self._containers = dict(_copies(values))
-        self._kept = [kept for value in values.values() if (kept := _kept(value)) is not None]
+        self._kept: list[_Kept | _Object] = [kept for value in values.values() if (kept := _kept(value)) is not None]
+        self._kept += [_Object(held) for value in values.values() if (held := _held(value)) is not None]
 
     def fresh(self) -> dict[str, Any]:
-        """By name, as they were at first: plain containers as copies, with the files that stood below a path, and with
-        nothing patched that a try before patched."""
+        """By name, as they were at first: plain containers as copies, objects with the attributes that they had, the
+        files that stood below a path, and nothing patched that a try before patched."""
         take_back()
         patching = {name: type(value)() for name, value in self._values.items() if patches(value)}
         _PATCHING.extend(patching.values())
@@ -72,6 +76,29 @@ class _Kept:
             if not file.is_file() or _stamp(file) != self._stamps[file]:
                 file.write_bytes(held)
                 os.utime(file, ns=(self._stamps[file][0],) * 2)  # so that the next change of it shows
+
+
+class _Object:
+    """The attributes of an object, with what those that are containers held."""
+
+    def __init__(self, held: dict[str, Any]) -> None:
+        parts = (value for value in held.values() if type(value) in KINDS and len(value) <= _MAX_ITEMS)
+        self._parts = [(part, part.copy()) for part in (held, *parts)]
+
+    def restore(self) -> None:
+        for part, before in self._parts:
+            if not is_same(part, before):
+                refill(part, before)
+
+
+def _held(value: Any) -> dict[str, Any] | None:
+    """The attributes of an object of the project; what a plugin gives keeps account of what it has to undo."""
+    module = sys.modules.get(str(type(value).__module__))
+    file = getattr(module, "__file__", None) or ""
+    installed = "site-packages" in file or "dist-packages" in file
+    own = bool(file) and not installed and str(type(value).__module__).partition(".")[0] not in sys.stdlib_module_names
+    held: dict[str, Any] | None = attributes_of(value) if own else None
+    return held
 
 
 def _below(path: pathlib.Path) -> Iterator[pathlib.Path]:

@@ -55,7 +55,7 @@ _HITS = 3
 _SHORTENING = 200
 _SHARE_OF_TEXTS = 0.1
 _EXCHANGES = 30
-_MARKED = 4
+_MARKED, _MOST_MET = 4, 300
 _SENSING, _CHOOSING = 8, 0.4
 """Faults that say how much a call's outcome tells, and the share of the time that may be spent on that."""
 _POLISHING = 2.0
@@ -108,6 +108,7 @@ class Hunt:
         queues = (self._pending, self._planned, self._crossed, self._pending, self._planned, None)
         self._turns = itertools.cycle(queues)
         self._tried: set[Any] = set()
+        self._met_last: set[Any] = set()
         self._hunting = 0
 
     def run(self) -> list[dict[str, Any]]:
@@ -188,6 +189,7 @@ class Hunt:
             self._keep(goal, entry)
         met: set[Any] = {(line, word) for line, *pair in entry.compared for word in pair if word in self._words}
         met |= {(line, word, "same") for line, word, other in entry.compared if word == other and word in self._words}
+        self._crossed.extendleft(self._with_what_met(entry))
         new = (entry.arcs | entry.beside | met) - self._features
         if new and len(self._corpus) < _MAX_CORPUS:
             self._features |= new
@@ -199,9 +201,18 @@ class Hunt:
             left = self._left()
             asked = (proposals.akin, proposals.paired, proposals.lined)
             self._pending.extendleft(reversed([one for proposed in asked for one in proposed(entry, left)]))
+            self._crossed.extendleft(proposals.joined(left, self._corpus, [entry, *self._nearest()]))
             if len(self._crossed) < _MAX_PENDING:
                 self._crossed.extendleft(reversed(list(proposals.crossed(entry, self._nearest()))))
         return entry
+
+    def _with_what_met(self, entry: Entry) -> list[tuple[int, tuple[Any, ...]]]:
+        """Where two values met for the first time in the last condition before something open: one made the other."""
+        last = {goal["chain"][-1] for goal in self._left() if goal["chain"]}
+        met = {one for one in entry.compared if one[0] in last and one[1] != one[2]} - self._met_last
+        exchanged = proposals.corresponding(entry, self._near, last) if met and len(self._met_last) < _MOST_MET else ()
+        self._met_last |= met
+        return list(itertools.islice(exchanged, _EXCHANGES // 4))
 
     def _execute(self, number: int, values: tuple[Any, ...]) -> Entry | None:
         """None if it came to no end in time."""

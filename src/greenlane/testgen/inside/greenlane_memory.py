@@ -1,7 +1,8 @@
 """Runs inside the sandbox: what the modules of the project remember is after each call what it was before, so that no
 call is seen in the light of another one. A test that is written for it will be run without the others.
 
-Remembered are what module names stand for, and what is in the dicts, lists and sets of modules and classes.
+Remembered are what module names stand for, the attributes of objects that these made of their own classes, and what is
+in the dicts, lists and sets of modules, classes and such objects.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-_KINDS = (dict, list, set, collections.OrderedDict, collections.defaultdict, collections.deque)
+KINDS = (dict, list, set, collections.OrderedDict, collections.defaultdict, collections.deque)
 _MOST, _ALL = 2_000, 100_000
 """Items of one container (a larger one is a table, and no memory), and of all, that may be copied for each call."""
 
@@ -26,6 +27,7 @@ class Memory:
         self._project, self._tests = project + os.sep, tests + os.sep
         self._known = -1
         self._names: list[dict[str, Any]] = []
+        self._attributes: list[dict[str, Any]] = []
         self._held: list[Any] = []
 
     @contextlib.contextmanager
@@ -35,6 +37,7 @@ class Memory:
         self._look_round()
         path, imported = list(sys.path), set(sys.modules)
         names = [(space, dict(space)) for space in self._names]
+        attributes = [(space, dict(space)) for space in self._attributes]
         held = [(one, one.copy()) for one in self._held]
         try:
             yield
@@ -43,9 +46,12 @@ class Memory:
                 space.update(
                     {name: value for name, value in before.items() if _is_other(space.get(name, value), value)}
                 )
+            for space, before in attributes:
+                if not is_same(space, before):
+                    refill(space, before)
             for one, copied in held:
-                if not _is_same(one, copied):
-                    _refill(one, copied)
+                if not is_same(one, copied):
+                    refill(one, copied)
             if sys.path != path:
                 sys.path[:] = path
             self._forget(sys.modules.keys() - imported)
@@ -71,11 +77,16 @@ class Memory:
         self._known = len(sys.modules)
         modules = [module for module in list(sys.modules.values()) if self._is_own(module)]
         self._names = [vars(module) for module in modules]
-        spaces = [*self._names]
+        own = {module.__name__ for module in modules}
+        found = (one for space in self._names for one in space.values() if str(type(one).__module__) in own)
+        objects = {id(one): one for one in found}
+        rows = map(attributes_of, objects.values())
+        self._attributes = [row for row in rows if row is not None]
+        spaces = [*self._names, *self._attributes]
         for space, module in zip(self._names, modules, strict=True):
             spaces += [dict(vars(k)) for k in space.values() if isinstance(k, type) and k.__module__ == module.__name__]
-        found = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
-        held = {id(value): value for value in found if type(value) in _KINDS and len(value) <= _MOST}
+        values = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
+        held = {id(value): value for value in values if type(value) in KINDS and len(value) <= _MOST}
         ordered = sorted(held.values(), key=len)
         sizes = itertools.accumulate(len(value) for value in ordered)
         self._held = [value for value, size in zip(ordered, sizes, strict=True) if size <= _ALL]
@@ -94,12 +105,21 @@ def import_before(case: dict[str, Any]) -> None:
             importlib.import_module(module)
 
 
+def attributes_of(one: Any) -> dict[str, Any] | None:
+    """None of an object that has them in another way. None of the project's code is run."""
+    try:
+        held = object.__getattribute__(one, "__dict__")
+    except (AttributeError, TypeError):
+        return None
+    return held if type(held) is dict and not isinstance(one, type) else None
+
+
 def _is_other(now: Any, before: Any) -> bool:
     """A name that stands for a module is of the import system."""
     return now is not before and not isinstance(before, types.ModuleType)
 
 
-def _is_same(one: Any, copied: Any) -> bool:
+def is_same(one: Any, copied: Any) -> bool:
     """By identity: to ask whether values are equal could run the project's code."""
     if len(one) != len(copied):
         return False
@@ -111,7 +131,7 @@ def _is_same(one: Any, copied: Any) -> bool:
     return all(a is b for a, b in zip(one, copied, strict=True))
 
 
-def _refill(one: Any, copied: Any) -> None:
+def refill(one: Any, copied: Any) -> None:
     one.clear()
     if isinstance(one, (dict, set)):
         one.update(copied)

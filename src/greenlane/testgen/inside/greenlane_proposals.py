@@ -15,6 +15,7 @@ from greenlane_templates import Entry, longest_text, with_value  # type: ignore[
 
 _MOST_MARKED, _MOST_AKIN, _MOST_LINED, _LINES_A_GOAL = 1_000, 12, 40, 2
 _MOST_PAIRED, _WORDS_PAIRED = 48, 4
+_MOST_JOINED, _SHORT = 24, 400
 
 Proposal = tuple[int, tuple[Any, ...]]
 
@@ -42,6 +43,25 @@ def lined(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
     rows = [texts.with_lines(text, word) for word in words]
     others = [other for row in itertools.zip_longest(*rows) for other in row if other is not None]
     return [(entry.template, with_value(entry.values, place, other)) for other in others[:_MOST_LINED]]
+
+
+def joined(goals: Sequence[dict[str, Any]], corpus: Sequence[Entry], fresh: Sequence[Entry]) -> list[Proposal]:
+    """Inputs that came to all conditions before something open, with another text of several lines before them: what
+    the condition asks about may have to be said there. The first of `fresh` is new, the others are not."""
+    found: dict[Proposal, None] = {}
+    for entry in fresh:
+        place = longest_text(entry.values)
+        text = entry.values[place] if place is not None else None
+        near = any(goal["chain"] and entry.lines.issuperset(goal["chain"]) for goal in goals)
+        if place is None or not isinstance(text, str) or not near:
+            continue
+        others = {v for e in (corpus if entry is fresh[0] else fresh[:1]) for v in e.values if isinstance(v, str)}
+        several = (v for v in others - {text} if len(v) <= _SHORT and "\n" in f"{v.strip()}{text}".strip())
+        for other in sorted(several, key=lambda v: (len(v), v))[:_MOST_JOINED]:
+            both = f"{other.rstrip()}\n{text.lstrip()}"
+            if len(both) <= texts.MAX_TEXT:
+                found[entry.template, with_value(entry.values, place, both)] = None
+    return list(found)
 
 
 def repeated(entries: Iterable[Entry]) -> Iterator[Proposal]:
