@@ -59,7 +59,7 @@ _OF_KIND = {
     "tuple": ("(1, 2)",), "dict": ("{'a': 1}",), "set": ("{1, 2}",), "frozenset": ("frozenset({1})",),
     "Mapping": ("{'a': 1}",), "Sequence": ("[1, 2]",), "Iterable": ("[1, 2]",), "type": ("int",),
     "Path": ("Path('a')",), "datetime": ("datetime(2020, 1, 31)",), "date": ("date(2020, 1, 31)",),
-    "Decimal": ("Decimal('1.5')",),
+    "Decimal": ("Decimal('1.5')",), "Ellipsis": ("...",), "NotImplemented": ("NotImplemented",),
 }  # fmt: skip
 _OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")

@@ -120,3 +120,17 @@ def test_in_a_statement_they_are_given_as_well() -> None:
         entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
     )  # fmt: skip
     assert "sections(page, False)" in [one.script.look for one in vary(case, 40) if one.script]
+
+
+def test_what_there_is_one_of_is_given_where_the_code_asks_for_it() -> None:
+    entry = functions("""
+        def weight(value, other=1):
+            if value is Ellipsis or other is NotImplemented:
+                return 0
+            return 1
+    """)["weight"]
+    case = Case(
+        entry=entry, receiver=None, arguments=((None, "['a']"),), imports=frozenset(), fixtures=frozenset(), carved=True
+    )
+    given = {text for one in vary(case, 60) for _, text in one.arguments}
+    assert {"...", "[...]", "NotImplemented", "[NotImplemented]"} <= given
