@@ -326,7 +326,18 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
     said = [a.annotation for a in (*node.args.args, *node.args.kwonlyargs) if a.annotation is not None]
     parts = [n for one in (*asked, *said) for n in ast.walk(one) if isinstance(n, ast.Name | ast.Attribute)]
     held = {id(n.value) for n in parts if isinstance(n, ast.Attribute)}  # `datetime.date` asks for a `date`
-    return tuple(dict.fromkeys(n.id if isinstance(n, ast.Name) else n.attr for n in parts if id(n) not in held))
+    named = (n.id if isinstance(n, ast.Name) else n.attr for n in parts if id(n) not in held)
+    return tuple(dict.fromkeys((*named, *_only_ones(node))))
+
+
+def _only_ones(node: FunctionNode) -> Iterator[str]:
+    """Of the values that there is one of each, those that it asks for: `value is Ellipsis`."""
+    for part in ast.walk(node):
+        for side in part.comparators if isinstance(part, ast.Compare) else ():
+            if isinstance(side, ast.Constant) and side.value is Ellipsis:
+                yield "Ellipsis"
+            elif isinstance(side, ast.Name) and side.id in {"Ellipsis", "NotImplemented"}:
+                yield side.id
 
 
 def _asked(node: FunctionNode) -> Iterator[str]:

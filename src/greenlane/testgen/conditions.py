@@ -224,7 +224,9 @@ def _truth_words(subject: str, met: bool, observed: Observed) -> tuple[str, str]
 
 def named_arguments(observed: Observed) -> list[tuple[str, str]]:
     """The arguments of a call, each with the name of its parameter."""
-    params = observed.case.entry.places
+    entry = observed.case.entry
+    further = entry.rest if len({param.name for param in entry.rest}) == len(entry.rest) else ()
+    params = (*entry.places, *further)
     named = []
     for number, (name, text) in enumerate(observed.case.arguments):
         shown = name or (params[number].name if number < len(params) else f"argument {number + 1}")

@@ -36,7 +36,8 @@ def example_cases(tree: Path, source: Source, functions: Sequence[Function]) -> 
     words = {f: {word for word in (f.called, f.owner or "") if word and not word.startswith("_")} for f in functions}
     asked = {f: re.compile(rf"\b(?:{'|'.join(map(re.escape, sorted(own)))})\b") for f, own in words.items() if own}
     found: dict[str, Case] = {}
-    for body, names in (*_of_docstrings(source), *_of_pages(tree, source, asked.values())) if asked else ():
+    bodies = [*_of_docstrings(source), *_of_pages(tree, source, asked.values())] if asked else []
+    for body, names in (*bodies, *((_done(body), names) for body, names in bodies)):
         text = "\n".join(ast.unparse(node) for node in body)
         for one in _scripts(body, names) if any(pattern.search(text) for pattern in asked.values()) else ():
             named = next((f for f, pattern in asked.items() if pattern.search(one.script.text)), None)
@@ -185,6 +186,13 @@ def _of_prompts(text: str) -> Body:
             continue
         body += [_shown(node) if example.want else node for node in parsed.body]
     return body
+
+
+def _done(body: Body) -> Body:
+    """With the calls that are shown as calls that are made: what comes after them may be what it is because of them."""
+    calls = (isinstance(node, ast.Assert) and isinstance(node.test, ast.Call) for node in body)
+    pairs = zip(body, calls, strict=True)
+    return [ast.copy_location(ast.Expr(value=node.test), node) if is_call else node for node, is_call in pairs]  # type: ignore[attr-defined]  # an assertion
 
 
 def _shown(node: ast.stmt) -> ast.stmt:

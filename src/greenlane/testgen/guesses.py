@@ -59,7 +59,7 @@ _OF_KIND = {
     "tuple": ("(1, 2)",), "dict": ("{'a': 1}",), "set": ("{1, 2}",), "frozenset": ("frozenset({1})",),
     "Mapping": ("{'a': 1}",), "Sequence": ("[1, 2]",), "Iterable": ("[1, 2]",), "type": ("int",),
     "Path": ("Path('a')",), "datetime": ("datetime(2020, 1, 31)",), "date": ("date(2020, 1, 31)",),
-    "Decimal": ("Decimal('1.5')",),
+    "Decimal": ("Decimal('1.5')",), "Ellipsis": ("...",), "NotImplemented": ("NotImplemented",),
 }  # fmt: skip
 _OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
@@ -76,6 +76,8 @@ _BY_NAME = (
     (r"\w*name|text|string|s|msg|message|word|prefix|suffix|sep|delimiter|line",
      ("'abc'", "''", "'Hello World'", "'a'")),
     (r"data|raw|payload|content", ("{'a': 1}", "b'abc'", "'abc'", "[1, 2, 3]")),
+    (r"dt|when|now|today|(\w+_)?(date|datetime)",
+     ("datetime(2020, 1, 31)", "date(2020, 1, 31)", "datetime(2020, 1, 31, tzinfo=timezone.utc)", "'2020-01-31'")),
 )  # fmt: skip
 """What a parameter without annotation is mostly given, by its name."""
 
@@ -269,10 +271,17 @@ _ITEMS = {"dict": "{}", "tuple": "()", "type": "int", "list": "[]", "set": "set(
 
 
 def _records(entry: Function) -> list[str]:
-    """Dicts with the keys that the function looks up, and with what it asks for under one of them."""
+    """Dicts with the keys that the function looks up, all with the same, or each with what its name tells; and with
+    what it asks for under one of them."""
     whole = ["{" + ", ".join(f"{key!r}: {value}" for key in entry.keys) + "}" for value in ("1", "'a'")]
+    named = "{" + ", ".join(f"{key!r}: {_named_value(key)}" for key in entry.keys) + "}"
     telling = in_turn([f"{{{key!r}: {value}}}" for value in values] for key, values in entry.held)
-    return [whole[0], *telling, whole[1]]
+    return list(dict.fromkeys([whole[0], *([named] if named != whole[1] else []), *telling, whole[1]]))
+
+
+def _named_value(key: str) -> str:
+    """What something of this name is mostly, without a folder to be in."""
+    return next((value for value in _by_name(key) if "tmp_path" not in value), "'a'")
 
 
 def near_numbers(constants: Iterable[Constant]) -> list[int | float]:

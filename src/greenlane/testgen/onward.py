@@ -89,7 +89,8 @@ def _gone_on(case: Case, endings: dict[str, list[Ending]]) -> Iterator[Case]:
     _, called = _called(script.look)
     own = {*script.setup}
     known = sorted(endings.get(called, ()), key=lambda e: (-len(own & e.before), len(e.rest), len(e.script.text)))
-    bound = {bound_by(pair) for pair in script.imports} | set(_bound(script.setup))
+    bound = {n.id for text in (*script.setup, script.look) for n in _names(text)} | case.fixtures
+    bound |= {bound_by(pair) for pair in script.imports}
     seen: set[tuple[str, ...]] = set()
     for ending in known:
         more = {bound_by(pair): pair for pair in ending.script.imports}

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.circumstances import StandIn, World
+from greenlane.testgen.circumstances import StandIn, World, world_of
 from greenlane.testgen.classes import absolute_module
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
@@ -49,7 +49,8 @@ class _Thing(msgspec.Struct, frozen=True):
 
 
 def pretended(observed: Sequence[Observed], source: Source, left: Targets, *, unittest: bool) -> list[Case]:
-    """Calls that ran the function of an open line, with stand-ins for what it asks on the way there."""
+    """Calls that ran the function of an open line, with stand-ins for what it asks on the way there, and with the flags
+    that it asks for."""
     constants = _numbers(source)
     rows: dict[tuple[Function, World], list[Case]] = {}
     for line, function, node in open_functions(source, left):
@@ -58,7 +59,9 @@ def pretended(observed: Sequence[Observed], source: Source, left: Targets, *, un
         inside = range(node.body[0].lineno, function.last + 1)
         near = [o.case for o in observed if not o.lines.get(source.path, frozenset()).isdisjoint(inside)]
         near = sorted((case for case in near if case.script is None), key=lambda case: case.plainness)[:_CALLS]
-        for world in _worlds(source, node, line, constants) if near else ():
+        flags = world_of(source.tree, function).places if near else ()
+        for bare in _worlds(source, node, line, constants) if near else ():
+            world = msgspec.structs.replace(bare, places=flags)
             if (function, world) not in rows:
                 rows[function, world] = staged_cases(near, world, unittest=unittest)[:_A_WORLD]
     found = {case.key: case for case in in_turn(rows.values())}

@@ -66,7 +66,9 @@ def readied(observed: Sequence[Observed], source: Source, left: Targets) -> list
         family = family_of(source.tree, function.owner)
         members = [f for f in source.functions if f.owner in (*family, *bases_of(source.tree, function.owner))]
         for name, place in _asked(source.tree, nodes, members, function, line):
-            near = [o for o in observed if place in o.lines.get(source.path, frozenset())]
+            near = [
+                o for o in observed if place in o.lines.get(source.path, frozenset()) and _has_room(o.case, members)
+            ]
             near = sorted(near, key=taste, reverse=True)[:_TRIED]
             for writer, lines in _writers(nodes, members, name, function):
                 ways = list(_ways(observed, source.path, writer, lines, nodes[writer.first]))
@@ -228,6 +230,13 @@ def _guessed(writer: Function, arguments: tuple[tuple[str | None, str], ...], *,
 
 
 # ------------------------------------------------------------------ where it is put
+
+
+def _has_room(case: Case, members: Sequence[Function]) -> bool:
+    """Whether it makes the object itself, as far as that is seen at a glance."""
+    if case.script is None:
+        return bool(case.receiver) and case.entry in members
+    return bool(case.script.setup) and any(f".{f.name}(" in case.script.text for f in members)
 
 
 def _with_call(case: Case, way: Readying, members: Sequence[Function]) -> Iterator[Case]:

@@ -290,7 +290,7 @@ def _as_its_like(params: Sequence[Param], node: ast.Call) -> Iterator[tuple[str,
 
 
 def _constant(value: object) -> ast.expr:
-    text = repr(value)
+    text = "..." if value is ... else repr(value)
     if isinstance(value, float) and (value != value or abs(value) == float("inf")):
         text = f'float("{value}")'
     return parse_expression(text).body
@@ -302,6 +302,7 @@ def _strange_numbers(entry: Function) -> list[object]:
 
 
 _NAMED = 2
+_ONLY_ONES = (("Ellipsis", ...), ("NotImplemented", NotImplemented))
 _FLOAT_CALLS = frozenset({"isnan", "isinf", "isfinite", "float", "log", "log10", "log2", "floor", "ceil", "round"})
 
 
@@ -352,6 +353,7 @@ def _other_constants(value: object, entry: Function) -> list[object]:
         found = [*numbers[:4], *texts[:4], 0, 1, "", "a", True]
     if None in entry.constants and value is not None:
         found.insert(min(4, len(found)), None)
+    found[2:2] = [one for name, one in _ONLY_ONES if name in entry.kinds]
     return [other for other in found if other != value or type(other) is not type(value)]
 
 

@@ -96,6 +96,14 @@ def test_an_example_of_a_page_imports_what_the_package_offers(
     assert scripts(tree, PLAIN, "total")[-1] == ({(module, "Basket")}, setup, look)
 
 
+def test_what_a_page_calls_before_is_done_before(tmp_path: Path) -> None:
+    page = 'Prices::\n\n    basket = Basket()\n    basket.add("tea")\n    basket.total("CH")\n'
+    tree = write_tree(tmp_path, {"shop/__init__.py": "from shop.pricing import Basket\n", "README.rst": page})
+    found = [(setup, look) for _, setup, look in scripts(tree, PLAIN, "total")]
+    assert (("basket = Basket()", "basket.add('tea')"), "basket.total('CH')") in found
+    assert (("basket = Basket()",), "basket.total('CH')") in found
+
+
 def test_a_page_that_names_no_open_function_gives_nothing(tmp_path: Path) -> None:
     tree = write_tree(tmp_path, {"README.md": FENCED.replace("total", "sum").replace("Basket", "Bag")})
     assert scripts(tree, PLAIN, "total") == []

@@ -48,6 +48,11 @@ def test_the_most_alike_comes_first_and_what_it_gives_keeps_its_name() -> None:
     ]
 
 
+def test_what_a_fixture_gives_has_its_name_in_both() -> None:
+    test = script("client.store(['a'])", "len(client.rows)")
+    assert found(seen("opaque", "client.store([{}])"), test) == [(("client.store([{}])",), "len(client.rows)")]
+
+
 def test_what_shows_something_or_knows_no_such_name_is_not_gone_on_from() -> None:
     test = script("client = Client()", "client.store(['a'])", "client.kind")
     assert found(seen("raises", *VARIED), test) == []

@@ -30,6 +30,10 @@ def native(fd):
 def plain(fd):
     if fd > 3:
         return cast(int, len(str(fd)))
+
+def start(fd):
+    if __name__ == "__main__":
+        ready()
 """
 MODULES = {"shop.win": ("shop/win.py", ast.parse("NATIVE = 4\n"))}
 
@@ -46,7 +50,7 @@ def stood_in(name: str, line: int, *, unittest: bool) -> list[Script]:
     case = Case(
         entry=entry, receiver=None, arguments=((None, "1"),), imports=frozenset(), fixtures=frozenset(), carved=True
     )  # fmt: skip
-    seen = Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={source.path: frozenset({6, 16})})
+    seen = Observed(case=case, outcome=Outcome(case=0, kind="opaque"), lines={source.path: frozenset({6, 16, 20})})
     found = pretended([seen], source, frozenset({(source.path, line)}), unittest=unittest)
     return [one.script for one in found if one.script is not None]
 
@@ -68,3 +72,12 @@ def test_an_error_that_is_handled_is_raised() -> None:
 
 def test_what_asks_only_what_it_is_given_gets_none() -> None:
     assert stood_in("plain", 17, unittest=False) == []
+
+
+def test_a_stand_in_is_there_beside_the_flags_that_are_asked_for() -> None:
+    assert (
+        "ready = MagicMock(return_value=1)",
+        "monkeypatch.setattr('shop.term.ready', ready, raising=False)",
+        "monkeypatch.setattr('shop.term.__name__', '__main__')",
+        "start(1)",
+    ) in [script.setup for script in stood_in("start", 21, unittest=False)]

@@ -149,6 +149,6 @@ def test_of_those_that_came_there_the_ones_with_room_for_the_call_are_taken() ->
         msgspec.structs.replace(
             ASKED, case=CALL.with_script(msgspec.structs.replace(script, look=f"shown({n})")), outcome=ASKED.outcome
         )
-        for n in range(10)
+        for n in range(100)
     ]
     assert {name for name, _ in steps(25, *crowd, ASKED)} == {"origin"}

@@ -5,7 +5,11 @@ from __future__ import annotations
 import ast
 import textwrap
 
+import msgspec
+
 from greenlane.testgen.code import Function, list_functions
+from greenlane.testgen.conditions import named_arguments
+from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.vary import vary
 
@@ -113,6 +117,19 @@ def test_they_are_given_one_after_the_other_and_taken_away_again() -> None:
     assert {"int", "int, str"} <= {*varied(known["forget"])}
 
 
+def test_they_are_called_what_the_code_calls_them() -> None:
+    known = functions(PLACES)
+    case = Case(
+        entry=known["sections"], receiver=None, arguments=((None, "'a'"), (None, "False"), (None, "2")),
+        imports=frozenset(), fixtures=frozenset(), carved=True,
+    )  # fmt: skip
+    seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={})
+    assert [name for name, _ in named_arguments(seen)] == ["text", "nested", "level"]
+    other = msgspec.structs.replace(case, entry=known["forget"], arguments=((None, "int"), (None, "str")))
+    told = named_arguments(msgspec.structs.replace(seen, case=other))
+    assert [name for name, _ in told] == ["argument 1", "argument 2"], "two of one name"
+
+
 def test_in_a_statement_they_are_given_as_well() -> None:
     entry = functions(PLACES)["sections"]
     script = Script(imports=frozenset(), setup=(), look="sections(page)")
@@ -120,3 +137,17 @@ def test_in_a_statement_they_are_given_as_well() -> None:
         entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
     )  # fmt: skip
     assert "sections(page, False)" in [one.script.look for one in vary(case, 40) if one.script]
+
+
+def test_what_there_is_one_of_is_given_where_the_code_asks_for_it() -> None:
+    entry = functions("""
+        def weight(value, other=1):
+            if value is Ellipsis or other is NotImplemented:
+                return 0
+            return 1
+    """)["weight"]
+    case = Case(
+        entry=entry, receiver=None, arguments=((None, "['a']"),), imports=frozenset(), fixtures=frozenset(), carved=True
+    )
+    given = {text for one in vary(case, 60) for _, text in one.arguments}
+    assert {"...", "[...]", "NotImplemented", "[NotImplemented]"} <= given

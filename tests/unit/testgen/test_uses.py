@@ -128,3 +128,18 @@ def test_options_of_one_list_of_values_are_given_together() -> None:
     )
     (found,) = with_company(list_functions(tree, "shop.py", "shop"), tree)
     assert found.together == (("left", "top"),)
+
+
+def test_a_date_is_told_by_its_name_also_under_a_key_and_in_dicts_of_a_list() -> None:
+    source = """
+def store(rows, start_date):
+    for row in rows:
+        if isinstance(row, dict):
+            send(row["date"], row["msg"])
+        else:
+            send(None, row)
+"""
+    (store,) = told_by_uses(list_functions(ast.parse(source), "a.py", "a"), ast.parse(source))
+    rows, start = (guess_values(param, store) for param in store.params)
+    assert rows[:3] == ["[{}]", "[{'date': 1, 'msg': 1}]", "[{'date': datetime(2020, 1, 31), 'msg': 'abc'}]"]
+    assert start[:2] == ["datetime(2020, 1, 31)", "date(2020, 1, 31)"]

@@ -201,9 +201,9 @@ class Hunt:
             left = self._left()
             asked = (proposals.akin, proposals.paired, proposals.lined)
             self._pending.extendleft(reversed([one for proposed in asked for one in proposed(entry, left)]))
-            self._crossed.extendleft(proposals.joined(left, self._corpus, [entry, *self._nearest()]))
             if len(self._crossed) < _MAX_PENDING:
                 self._crossed.extendleft(reversed(list(proposals.crossed(entry, self._nearest()))))
+            self._crossed.extendleft(reversed(proposals.joined(left, self._corpus, [entry, *self._nearest()])))
         return entry
 
     def _with_what_met(self, entry: Entry) -> list[tuple[int, tuple[Any, ...]]]:
