@@ -1,5 +1,5 @@
 """A text that stands in several places of a script, with one word less in all of them: what one call makes of it is
-what another reads by it. Pure; for `vary.py`.
+what another reads by it. Pure; for `search.py`.
 
     parse(show(day, "%d %m %z"), "%d %m %z")        ->        parse(show(day, "%d %m"), "%d %m")
 """
@@ -13,9 +13,25 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.inputs import Script
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.source import Source, open_functions
+from greenlane.testgen.targets import Targets
+from greenlane.testgen.turns import in_turn
 
 _LONGEST, _WORDS, _MOST = 80, 8, 12
+_CASES = 60
+
+
+def together(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
+    """The scripts that ran something of an open function, by whatever way, with a word less; the plainest first."""
+    functions = {function for _, function, _ in open_functions(source, left)}
+    inside = {line for function in functions for line in range(function.first + 1, function.last + 1)}
+    near = [o.case for o in observed if o.case.script and inside & o.lines.get(source.path, frozenset())]
+    near.sort(key=lambda case: case.plainness)
+    rows = ([(case, one) for one in scripts_with_less(case.script)] for case in near if case.script is not None)
+    made = (msgspec.structs.replace(c, script=one, carved=False, steps=c.steps + 1) for c, one in in_turn(rows))
+    return list({case.made: case for case in made}.values())[:_CASES]
 
 
 def scripts_with_less(script: Script) -> Iterator[Script]:
