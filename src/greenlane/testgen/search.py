@@ -66,6 +66,7 @@ from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.temporary import fitted
 from greenlane.testgen.thrown import thrown
+from greenlane.testgen.together import together
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turned_on import turned_on
 from greenlane.testgen.turns import in_turn
@@ -274,7 +275,7 @@ class Search:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         finds = (
             switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
-            thrown,
+            thrown, together,
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         found.append(turned_on(seen, self._source, places, self._beside))
