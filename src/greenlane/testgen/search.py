@@ -253,7 +253,8 @@ class Search:
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
-            asked = [directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())]
+            near = await self._gatherer.near(left) if number == 0 else []
+            asked = [directed(observed, source, left, near), together(near)]
             if number == 0:
                 asked.append(lowered(observed, source, left, unittest=self._style.form == "unittest"))
             cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)
@@ -275,7 +276,7 @@ class Search:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         finds = (
             switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
-            thrown, together,
+            thrown,
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         found.append(turned_on(seen, self._source, places, self._beside))

@@ -8,26 +8,22 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Script
-from greenlane.testgen.source import Source, open_functions
-from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
 _LONGEST, _WORDS, _MOST = 80, 8, 12
 _CASES = 60
 
 
-def together(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
-    """The scripts that ran something of an open function, by whatever way, with a word less; the plainest first."""
-    functions = {function for _, function, _ in open_functions(source, left)}
-    inside = {line for function in functions for line in range(function.first + 1, function.last + 1)}
-    near = [o.case for o in observed if o.case.script and inside & o.lines.get(source.path, frozenset())]
+def together(cases: Iterable[Case]) -> list[Case]:
+    """The scripts that name what they are about, each with a word less; the plainest first. They may have gone another
+    way long before what is open."""
+    near = [case for case in cases if case.script is not None and f"{case.entry.called}(" in case.script.text]
     near.sort(key=lambda case: case.plainness)
     rows = ([(case, one) for one in scripts_with_less(case.script)] for case in near if case.script is not None)
     made = (msgspec.structs.replace(c, script=one, carved=False, steps=c.steps + 1) for c, one in in_turn(rows))
