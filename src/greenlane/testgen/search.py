@@ -254,7 +254,7 @@ class Search:
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
             near = await self._gatherer.near(left) if number == 0 else []
-            asked = [directed(observed, source, left, near), together(near)]
+            asked = [directed(observed, source, left, near), together(near, (f for _, f in source.entries))]
             if number == 0:
                 asked.append(lowered(observed, source, left, unittest=self._style.form == "unittest"))
             cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.code import Function
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.turns import in_turn
 
@@ -20,14 +21,18 @@ _LONGEST, _WORDS, _MOST = 80, 8, 12
 _CASES = 60
 
 
-def together(cases: Iterable[Case]) -> list[Case]:
-    """The scripts that name what they are about, each with a word less; the plainest first. They may have gone another
-    way long before what is open."""
-    near = [case for case in cases if case.script is not None and f"{case.entry.called}(" in case.script.text]
-    near.sort(key=lambda case: case.plainness)
-    rows = ([(case, one) for one in scripts_with_less(case.script)] for case in near if case.script is not None)
-    made = (msgspec.structs.replace(c, script=one, carved=False, steps=c.steps + 1) for c, one in in_turn(rows))
-    return list({case.made: case for case in made}.values())[:_CASES]
+def together(cases: Iterable[Case], entries: Iterable[Function]) -> list[Case]:
+    """The scripts that call one of these functions, each with a word less; the plainest first. They may have gone
+    another way long before what is open."""
+    entries = list(entries)
+    rows: list[list[Case]] = []
+    for case in sorted(cases, key=lambda case: case.plainness):
+        script = case.script
+        entry = next((one for one in entries if script is not None and f"{one.called}(" in script.text), None)
+        if script is not None and entry is not None:
+            made = msgspec.structs.replace(case, entry=entry, carved=False, steps=case.steps + 1)
+            rows.append([msgspec.structs.replace(made, script=one) for one in scripts_with_less(script)])
+    return list({case.made: case for case in in_turn(rows)}.values())[:_CASES]
 
 
 def scripts_with_less(script: Script) -> Iterator[Script]:
