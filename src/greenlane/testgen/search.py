@@ -66,6 +66,7 @@ from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.temporary import fitted
 from greenlane.testgen.thrown import thrown
+from greenlane.testgen.together import together
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turned_on import turned_on
 from greenlane.testgen.turns import in_turn
@@ -252,7 +253,8 @@ class Search:
             bases = nearest(observed, source, left, varied)
             share = _CASES_A_ROUND // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
-            asked = [directed(observed, source, left, await self._gatherer.near(left) if number == 0 else ())]
+            near = await self._gatherer.near(left) if number == 0 else []
+            asked = [directed(observed, source, left, near), together(near, (f for _, f in source.entries))]
             if number == 0:
                 asked.append(lowered(observed, source, left, unittest=self._style.form == "unittest"))
             cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)

@@ -24,7 +24,7 @@ from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import Case, Import
+from greenlane.testgen.inputs import Case, Import, bound_by
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
@@ -145,5 +145,7 @@ def _trees(case: Case) -> Iterator[tuple[int, ast.Module]]:
 def _with(case: Case, number: int, tree: ast.Module, old: ast.AST, new: ast.AST, error: _Error) -> Iterator[Case]:
     changed = ast.unparse(Exchanging(old, new).visit(tree))
     texts = [*case.texts[:number], changed, *case.texts[number + 1 :]]
-    other = case.with_texts(texts, [error.home] if error.home is not None else [])
+    known = {bound_by(pair) for pair in case.script.imports} if case.script is not None else set()
+    needed = [error.home] if error.home is not None and error.home[1] not in known else []
+    other = case.with_texts(texts, needed)
     yield from [other] if other is not None else []

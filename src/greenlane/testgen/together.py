@@ -1,5 +1,5 @@
 """A text that stands in several places of a script, with one word less in all of them: what one call makes of it is
-what another reads by it. Pure; for `vary.py`.
+what another reads by it. Pure; for `search.py`.
 
     parse(show(day, "%d %m %z"), "%d %m %z")        ->        parse(show(day, "%d %m"), "%d %m")
 """
@@ -8,14 +8,31 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.inputs import Script
+from greenlane.testgen.code import Function
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.turns import in_turn
 
 _LONGEST, _WORDS, _MOST = 80, 8, 12
+_CASES = 60
+
+
+def together(cases: Iterable[Case], entries: Iterable[Function]) -> list[Case]:
+    """The scripts that call one of these functions, each with a word less; the plainest first. They may have gone
+    another way long before what is open."""
+    entries = list(entries)
+    rows: list[list[Case]] = []
+    for case in sorted(cases, key=lambda case: case.plainness):
+        script = case.script
+        entry = next((one for one in entries if script is not None and f"{one.called}(" in script.text), None)
+        if script is not None and entry is not None:
+            made = msgspec.structs.replace(case, entry=entry, carved=False, steps=case.steps + 1)
+            rows.append([msgspec.structs.replace(made, script=one) for one in scripts_with_less(script)])
+    return list({case.made: case for case in in_turn(rows)}.values())[:_CASES]
 
 
 def scripts_with_less(script: Script) -> Iterator[Script]:

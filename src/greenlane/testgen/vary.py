@@ -34,7 +34,6 @@ from greenlane.testgen.options import (
 )
 from greenlane.testgen.positional import rest_given, with_rest
 from greenlane.testgen.signatures import asks_for_kinds, other_callables, other_functions
-from greenlane.testgen.together import scripts_with_less
 from greenlane.testgen.turns import in_turn
 
 
@@ -116,7 +115,7 @@ def _other_scripts(case: Case, script: Script, constructors: Constructors) -> It
         if text is not None and len(text) <= MAX_STATEMENT
     )
     kinds = scripts_of_other_kinds(script, kinds_told_apart(case.entry))
-    for other in itertools.chain(kinds, plain, scripts_with_less(script), varied):
+    for other in itertools.chain(kinds, plain, varied):
         if other.text not in seen:
             seen.add(other.text)
             yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
