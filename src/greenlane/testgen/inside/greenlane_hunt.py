@@ -48,11 +48,8 @@ from greenlane_waits import short_waits  # type: ignore[import-not-found]
 
 _MAX_TEMPLATES, _HUNTING = 8, 2
 """So many calls are shown an input that was found; so many are hunted with, and those that come near something else."""
-_MAX_PENDING = 4_000
-_MAX_CORPUS = 400
-_MAX_SHOWN = 240
-_HITS = 3
-_SHORTENING = 200
+_MAX_PENDING, _MAX_CORPUS, _MAX_SHOWN = 4_000, 400, 240
+_HITS, _SHORTENING = 3, 200
 _SHARE_OF_TEXTS = 0.1
 _EXCHANGES = 30
 _MARKED, _MOST_MET = 4, 300
