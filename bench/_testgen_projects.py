@@ -242,6 +242,14 @@ PROJECTS = (
     Project(repository="gruns/icecream", package="icecream", given="tests"),
     Project(repository="hakancelikdev/unimport", package="src/unimport", given="tests"),
     Project(repository="idank/bashlex", package="bashlex", given="tests"),
+    Project(repository="isidentical/refactor", package="refactor", given="tests"),
+    Project(
+        repository="kedder/ofxstatement",
+        package="src/ofxstatement",
+        tests="src/ofxstatement/tests",
+        given="src/ofxstatement/tests",
+    ),
+    Project(repository="Knio/pynmea2", package="pynmea2", tests="test", given="test"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -265,7 +273,7 @@ PACKAGES = (
     "ssh-audit mockito persiantools osmapi imapclient ncclient pluggy pynmeagps sievelib deepmerge diceware "
     "django-upgrade cfgv atlassian-python-api flake8-functions mr_proper canopen canmatrix puremagic wikidata dlint "
     "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
-    "pyhamcrest penman icecream unimport bashlex setuptools==81.0.0"
+    "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
