@@ -214,6 +214,42 @@ PROJECTS = (
     Project(repository="tonioo/sievelib", package="sievelib", tests="sievelib/tests"),
     Project(repository="toumorokoshi/deepmerge", package="deepmerge", tests="deepmerge/tests"),
     Project(repository="ulif/diceware", package="diceware", given="tests"),
+    Project(repository="adamchainz/django-upgrade", package="src/django_upgrade"),
+    Project(repository="asottile/cfgv", package="cfgv.py"),
+    Project(repository="atlassian-api/atlassian-python-api", package="atlassian", given="tests"),
+    Project(repository="best-doctor/flake8-functions", package="flake8_functions"),
+    Project(repository="canopen-python/canopen", package="canopen", tests="test", given="test"),
+    Project(repository="cdgriffith/puremagic", package="puremagic", tests="test", given="test"),
+    Project(repository="dahlia/wikidata", package="wikidata", given="tests"),
+    Project(repository="dlint-py/dlint", package="dlint", given="tests"),
+    Project(
+        repository="docker/docker-py",
+        package="docker",
+        tests="tests/unit",
+        given="tests/unit",
+        made=(("docker/_version.py", _VERSION),),
+    ),
+    Project(repository="elastic/ecs-logging-python", package="ecs_logging"),
+    Project(repository="fedora-python/lxml_html_clean", package="lxml_html_clean", given="tests -p no:doctest"),
+    Project(repository="georgkrause/langcodes", package="langcodes", tests="langcodes/tests", given="langcodes/tests"),
+    Project(
+        repository="globality-corp/flake8-logging-format",
+        package="logging_format",
+        tests="logging_format/tests",
+        given="logging_format/tests",
+    ),
+    Project(repository="goodmami/penman", package="penman", given="tests"),
+    Project(repository="gruns/icecream", package="icecream", given="tests"),
+    Project(repository="hakancelikdev/unimport", package="src/unimport", given="tests"),
+    Project(repository="idank/bashlex", package="bashlex", given="tests"),
+    Project(repository="isidentical/refactor", package="refactor", given="tests"),
+    Project(
+        repository="kedder/ofxstatement",
+        package="src/ofxstatement",
+        tests="src/ofxstatement/tests",
+        given="src/ofxstatement/tests",
+    ),
+    Project(repository="Knio/pynmea2", package="pynmea2", tests="test", given="test"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -235,7 +271,9 @@ PACKAGES = (
     "responses cssutils trollsift pyvisa productmd number-parser pysubs2 utm asn1crypto DateTime wikitextparser "
     "py-algorand-sdk json-stream pydelphin python-nexus conllu dissect.cstruct objprint python3-discogs-client "
     "ssh-audit mockito persiantools osmapi imapclient ncclient pluggy pynmeagps sievelib deepmerge diceware "
-    "setuptools==81.0.0"
+    "django-upgrade cfgv atlassian-python-api flake8-functions mr_proper canopen canmatrix puremagic wikidata dlint "
+    "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
+    "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
