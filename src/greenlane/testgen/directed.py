@@ -11,7 +11,7 @@ import ast
 import copy
 from collections.abc import Iterator, Sequence
 
-from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
 from greenlane.testgen.code import Param
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
@@ -47,7 +47,7 @@ def read_near(source: Source, line: int) -> tuple[frozenset[str], frozenset[int]
     """The options that are read on a line and in the conditions right before it, and the lines of those."""
     guards = [guard for guard in guards_of(source.tree, line) if not guard.test.startswith("except ")][-_NEAR:]
     nodes: list[ast.AST] = [parse_expression(guard.test) for guard in guards]
-    nodes += [n for n in ast.walk(source.tree) if isinstance(n, ast.stmt) and n.lineno == line and not _holds_others(n)]
+    nodes += [n for n in nodes_of(source.tree) if isinstance(n, ast.stmt) and n.lineno == line and not _holds_others(n)]
     words: set[str] = set()
     for part in (part for node in nodes for part in ast.walk(node)):
         named = getattr(part, "attr", None) or getattr(part, "id", None) or getattr(part, "value", None)

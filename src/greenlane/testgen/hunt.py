@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import asyncio
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -112,18 +112,17 @@ def slotted(case: Case) -> Template | None:
             tree = _parsed(texts[place])
         except UnreadableSourceError:
             return None
-        changed = False
+        slots: dict[int, ast.expr] = {}
         for node, value in literals(tree):
             numeric = isinstance(value, int | float)
             aside = row and _is_document(value) and _WRITING not in texts[place]
             if len(row) >= _MAX_SLOTS or (numeric and numbers >= _MAX_NUMBERS) or aside:
                 continue
             numbers += numeric
-            tree = _exchanged(tree, node, ast.Name(id=f"{_SLOT}{len(row)}", ctx=ast.Load()))
+            slots[id(node)] = ast.Name(id=f"{_SLOT}{len(row)}", ctx=ast.Load())
             row.append(value)
-            changed = True
-        if changed:
-            parts[place] = ast.unparse(tree)
+        if slots:
+            parts[place] = ast.unparse(_exchanged(tree, slots))
     return Template(case=case, parts=tuple(parts), row=tuple(row)) if row else None
 
 
@@ -158,17 +157,20 @@ def _filled_text(part: str, values: Sequence[Value]) -> str:
     if _SLOT not in part:
         return part
     tree = _parsed(part)
+    given: dict[int, ast.expr] = {}
     for node in [n for n in ast.walk(tree) if isinstance(n, ast.Name) and n.id.startswith(_SLOT)]:
         number = node.id.removeprefix(_SLOT)
         if number.isdecimal() and int(number) < len(values):
-            tree = _exchanged(tree, node, parse_expression(repr(values[int(number)])).body)
-    return ast.unparse(tree)
+            given[id(node)] = parse_expression(repr(values[int(number)])).body
+    return ast.unparse(_exchanged(tree, given))
 
 
-def _exchanged(tree: ast.AST, old: ast.AST, new: ast.expr) -> Any:
+def _exchanged(tree: ast.AST, new: Mapping[int, ast.expr]) -> Any:
+    """The tree with others in place of these nodes, which are told by what they are."""
+
     class Exchanging(ast.NodeTransformer):
         def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
+            return new[id(node)] if id(node) in new else self.generic_visit(node)
 
     return ast.fix_missing_locations(Exchanging().visit(tree))
 

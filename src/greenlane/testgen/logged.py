@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from greenlane.suite.lines import nodes_of
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
@@ -57,7 +58,7 @@ def logged(observed: Sequence[Observed], source: Source, left: Targets, *, unitt
 
 def _telling(tree: ast.Module, first: int, last: int) -> Iterator[tuple[int, str]]:
     """The lines of a function on which something is logged, with the level, or printed, with the stream."""
-    for node in ast.walk(tree):
+    for node in nodes_of(tree):
         if not isinstance(node, ast.Call) or not first <= node.lineno <= last:
             continue
         called = ast.unparse(node.func)

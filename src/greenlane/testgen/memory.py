@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from greenlane.suite.lines import nodes_of
 from greenlane.testgen.code import FunctionNode
 
 _FRESH = {"dict": "{}", "list": "[]", "set": "set()", "OrderedDict": "{}", "defaultdict": "{}"}
@@ -39,7 +40,7 @@ def memory_of(tree: ast.Module, node: ast.AST, module: str) -> Memory:
     """What the function reads of the module's memory, itself or in a function of the module that it calls."""
     bodies = [node, *_called(tree, node)]
     read = {n.id for body in bodies for n in ast.walk(body) if isinstance(n, ast.Name)}
-    set_anew = {name for n in ast.walk(tree) if isinstance(n, ast.Global) for name in n.names}
+    set_anew = {name for n in nodes_of(tree) if isinstance(n, ast.Global) for name in n.names}
     limits = {name for body in bodies for name in _limits(body)}
     filled = {name for body in bodies for name in _filled(body)}
     held: list[tuple[str, tuple[str, ...]]] = []

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import parse_expression
+from greenlane.suite.lines import nodes_of, parse_expression
 from greenlane.testgen.circumstances import StandIn, World, world_of
 from greenlane.testgen.classes import absolute_module
 from greenlane.testgen.code import Function, FunctionNode
@@ -170,7 +170,7 @@ def _things(source: Source, node: FunctionNode) -> dict[str, _Thing]:
     top = source.module.partition(".")[0]
     own = {n.name for n in flat(source.tree.body) if isinstance(n, FunctionNode)} - {node.name}
     modules: dict[str, str] = {}
-    for imported in (n for n in ast.walk(source.tree) if isinstance(n, ast.ImportFrom)):
+    for imported in (n for n in nodes_of(source.tree) if isinstance(n, ast.ImportFrom)):
         home = absolute_module(imported, package)
         for alias in imported.names if home is not None else ():
             name = alias.asname or alias.name

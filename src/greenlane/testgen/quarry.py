@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
 from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.dispatched import own_words
@@ -136,7 +136,7 @@ def _goal(
     guards = guards_of(source.tree, line)
     asked = [guard.test for guard in guards if guard.met][-_ASKED:]
     if len(target) == 3:
-        tests = [node.test for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)]
+        tests = [node.test for node in nodes_of(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)]
         asked += [ast.unparse(test) for test in tests if test.lineno == line]
     parsed = [ast.walk(parse_expression(test)) for test in asked if not test.startswith("except ")]
     constants = [n.value for nodes in parsed for n in nodes if isinstance(n, ast.Constant)]
@@ -168,7 +168,7 @@ def _given_to(source: Source, tests: Sequence[str], function: Function | None, l
     first = function.first if function is not None else line
     given = {
         target.id: node.value
-        for node in ast.walk(source.tree)
+        for node in nodes_of(source.tree)
         if isinstance(node, ast.Assign) and first <= node.lineno < line
         for target in node.targets
         if isinstance(target, ast.Name) and target.id in local
@@ -184,7 +184,7 @@ def _words(
     matches."""
     inside = [
         node
-        for node in ast.walk(tree)
+        for node in nodes_of(tree)
         if isinstance(node, ast.stmt) and any(first <= node.lineno <= last for first, last in ranges)
     ]
     idle = {id(s.value) for s in inside if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)}
@@ -218,7 +218,7 @@ def _texts_of(
     named = {**_constants(tree), **values_of(tree)}
     names = [p.attr if isinstance(p, ast.Attribute) else p.id for p in parts if isinstance(p, ast.Attribute | ast.Name)]
     there = [*parts, *(n for name in dict.fromkeys(names) if name in named for n in ast.walk(named[name])), *more]
-    compiled = {id(n.args[0]): pattern_of(n) for n in ast.walk(tree) if isinstance(n, ast.Call) and n.args}
+    compiled = {id(n.args[0]): pattern_of(n) for n in nodes_of(tree) if isinstance(n, ast.Call) and n.args}
     values = [compiled.get(id(p)) or p.value for p in there if isinstance(p, ast.Constant)]
     told = {text for text in compiled.values() if text}
     patterns = list(dict.fromkeys(v for v in values if isinstance(v, str) and (v in told or is_pattern(v))))

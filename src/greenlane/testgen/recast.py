@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from greenlane.suite.lines import nodes_of
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
@@ -51,7 +52,7 @@ def _words_before(tree: ast.Module, line: int) -> Iterator[str]:
     """The words of the conditions on the way to a line, and on it."""
     tests = [guard.test for guard in guards_of(tree, line) if guard.met]
     tests += [
-        ast.unparse(n.test) for n in ast.walk(tree) if isinstance(n, ast.If | ast.IfExp) and n.test.lineno == line
+        ast.unparse(n.test) for n in nodes_of(tree) if isinstance(n, ast.If | ast.IfExp) and n.test.lineno == line
     ]
     yield from (word for test in tests for word in re.findall(r"\w+", test))
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import awaits, laid_open, put_together
 from greenlane.testgen.code import Function, FunctionNode
@@ -78,7 +78,7 @@ def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, int]]:
     """Public attributes that have to be there for a line to run, with the lines of the conditions that ask for them;
     also one that the line itself asks for."""
     tests = [(guard.test, guard.line) for guard in guards_of(tree, line) if not guard.test.startswith("except ")]
-    tests += [(ast.unparse(n.test), line) for n in ast.walk(tree) if isinstance(n, ast.If) and n.test.lineno == line]
+    tests += [(ast.unparse(n.test), line) for n in nodes_of(tree) if isinstance(n, ast.If) and n.test.lineno == line]
     seen: set[str] = set()
     for test, place in tests:
         for part in _truths(parse_expression(test).body):

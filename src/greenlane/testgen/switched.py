@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
@@ -50,7 +50,7 @@ def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, int]]:
     """The public attributes that the conditions right before a line, or on it, ask for, with the lines of these."""
     guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
     tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
-    tests += [(n.test, line) for n in ast.walk(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
+    tests += [(n.test, line) for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
               and n.test.lineno == line]  # fmt: skip
     for test, place in tests:
         for part in ast.walk(test):

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import parse_expression
+from greenlane.suite.lines import nodes_of, parse_expression
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
@@ -67,7 +67,7 @@ def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, str, int]]:
     the way to that (`self.client`), the attribute, and the line."""
     guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
     tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
-    tests += [(n.test, line) for n in ast.walk(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
+    tests += [(n.test, line) for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
               and n.test.lineno == line]  # fmt: skip
     for test, place in tests:
         for part in ast.walk(test):

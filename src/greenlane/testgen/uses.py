@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
+from greenlane.suite.lines import nodes_of
 from greenlane.testgen.belongings import compared, plain_objects
 from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
@@ -86,7 +87,7 @@ def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Fun
 
 def nodes_by_line(tree: ast.Module) -> dict[int, FunctionNode]:
     """The functions of a module by the line of their `def`."""
-    return {node.lineno: node for node in ast.walk(tree) if isinstance(node, FunctionNode)}
+    return {node.lineno: node for node in nodes_of(tree) if isinstance(node, FunctionNode)}
 
 
 def own_attributes(node: ast.AST) -> Iterator[str]:
