@@ -6,6 +6,7 @@ import ast
 
 import msgspec
 
+from greenlane.suite.lines import nodes_of, parse_expression
 from greenlane.testgen.code import FunctionNode
 
 
@@ -34,6 +35,14 @@ def guards_of(tree: ast.Module, line: int) -> tuple[Guard, ...]:
             return tuple(found)
         guard, body = inside
         found += [guard] if guard else []
+
+
+def conditions_near(tree: ast.Module, line: int, most: int) -> list[tuple[ast.AST, int]]:
+    """The last conditions on the way to a line, so many at most, and those on it, parsed, each with its own line."""
+    guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-most:]
+    tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
+    asked = (n for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp))
+    return [*tests, *((n.test, line) for n in asked if n.test.lineno == line)]
 
 
 def _first(node: ast.stmt) -> int:

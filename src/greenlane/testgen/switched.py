@@ -14,10 +14,10 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
+from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.guards import guards_of
+from greenlane.testgen.guards import conditions_near
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
@@ -48,11 +48,7 @@ def switched(observed: Sequence[Observed], source: Source, left: Targets) -> lis
 
 def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, int]]:
     """The public attributes that the conditions right before a line, or on it, ask for, with the lines of these."""
-    guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
-    tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
-    tests += [(n.test, line) for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
-              and n.test.lineno == line]  # fmt: skip
-    for test, place in tests:
+    for test, place in conditions_near(tree, line, _NEAR):
         for part in ast.walk(test):
             owner = part.value.id if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) else ""
             if isinstance(part, ast.Attribute) and owner in {"self", "cls"} and not part.attr.startswith("_"):

@@ -20,10 +20,9 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import nodes_of, parse_expression
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.guards import guards_of
+from greenlane.testgen.guards import conditions_near
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
@@ -65,11 +64,7 @@ def turned_on(observed: Sequence[Observed], source: Source, left: Targets, besid
 def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, str, int]]:
     """The attributes that the conditions right before a line, or on it, ask of something else than the object itself:
     the way to that (`self.client`), the attribute, and the line."""
-    guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-_NEAR:]
-    tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
-    tests += [(n.test, line) for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp)
-              and n.test.lineno == line]  # fmt: skip
-    for test, place in tests:
+    for test, place in conditions_near(tree, line, _NEAR):
         for part in ast.walk(test):
             way = ast.unparse(part.value) if isinstance(part, ast.Attribute) else ""
             if (
