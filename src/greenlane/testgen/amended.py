@@ -12,7 +12,7 @@ import ast
 import builtins
 import copy
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Literal
 
 import msgspec
@@ -116,7 +116,7 @@ def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]
         return
     hidden = fixed_nodes(tree)
     if missing.instead:
-        yield from _with_fitting(tree, missing)
+        yield from _with_fitting(tree, missing, hidden)
     if missing.what == "kind" and isinstance(tree, ast.Expression) and _is_of_kind(tree.body, missing.name):
         yield f"{STAND_IN}()"
     for node in (n for n in ast.walk(tree) if id(n) not in hidden):
@@ -135,9 +135,8 @@ def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]
                     yield _replaced(tree, given, parse_expression(f"{STAND_IN}()").body)
 
 
-def _with_fitting(tree: ast.AST, missing: Missing) -> Iterator[str]:
+def _with_fitting(tree: ast.AST, missing: Missing, hidden: Set[int]) -> Iterator[str]:
     """With what would do in the place of each literal of the kind, what stands deepest first: what was made up last."""
-    hidden = fixed_nodes(tree)
     places = [n for n in ast.walk(tree) if id(n) not in hidden and is_written(n, missing.name)]
     rows = [[_replaced(tree, n, parse_expression(text).body) for text in missing.instead] for n in reversed(places)]
     yield from in_turn(rows)

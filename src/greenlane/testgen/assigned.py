@@ -25,7 +25,7 @@ def as_assignments(cases: Iterable[Case]) -> Iterator[Case]:
     for case in cases:
         if case.script is not None or not case.receiver:
             continue
-        holder = (case.entry.owner or "receiver").lower()
+        holder = case.entry.holder
         place = f"{holder}.{case.entry.name}"
         before, _ = before_and_call_of(holder, case)
         sets = case.entry.runs_at == "set"

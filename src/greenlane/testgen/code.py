@@ -95,6 +95,11 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     changed."""
 
     @property
+    def holder(self) -> str:
+        """The name that a test gives to an object that it is called on."""
+        return (self.owner or "receiver").lower()
+
+    @property
     def called(self) -> str:
         """The name that is called from outside, on the module or the receiver."""
         return self.owner if self.kind == "init" and self.owner else self.name

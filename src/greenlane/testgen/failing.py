@@ -10,15 +10,15 @@ def load(path):                      monkeypatch.setattr(
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_source
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.inputs import Case, Constructors, Import, Script
+from greenlane.testgen.inlined import own_nodes
+from greenlane.testgen.inputs import Case, Constructors, Import, Script, is_error
 from greenlane.testgen.pretended import flat
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import as_script, before_and_call_of
@@ -108,7 +108,7 @@ def _errors(source: Source, handler: ast.ExceptHandler) -> Iterator[tuple[str, f
         name = ast.unparse(kind)
         root = name.partition(".")[0]
         home = frozenset({(source.module, root)}) if root in bound else frozenset[Import]()
-        if not home and not _is_error(name):
+        if not home and not is_error(name):
             continue
         for code in dict.fromkeys(codes):
             yield f"{name}({code}, 'abc')", home | {("errno", "")}
@@ -118,11 +118,6 @@ def _errors(source: Source, handler: ast.ExceptHandler) -> Iterator[tuple[str, f
 
 def _is_code(node: ast.Attribute) -> bool:
     return isinstance(node.value, ast.Name) and node.value.id == "errno"
-
-
-def _is_error(name: str) -> bool:
-    kind = getattr(builtins, name, None)
-    return isinstance(kind, type) and issubclass(kind, Exception)
 
 
 def _arguments(name: str, text: str, constructors: Constructors) -> str:
@@ -137,7 +132,7 @@ def _arguments(name: str, text: str, constructors: Constructors) -> str:
 
 def _targets(source: Source, function: Function, tried: ast.Try) -> Iterator[str]:
     """Dotted places of what is called in a `try`, in their order."""
-    own = dict(_bound(part for part in ast.walk(source.tree) if function.first <= _line(part) <= function.last))
+    own = dict(_bound(part for part in nodes_of(source.tree) if function.first <= _line(part) <= function.last))
     bound = dict(_bound(flat(source.tree.body)))
     for call in _calls(tried):
         text = ast.unparse(call.func)
@@ -176,16 +171,8 @@ def _bound(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, str]]:
 
 def _calls(tried: ast.Try) -> list[ast.Call]:
     """The calls of a `try`, in the order in which they are made."""
-    calls = [n for stmt in tried.body for n in _own_parts(stmt) if isinstance(n, ast.Call)]
+    calls = [n for stmt in tried.body for n in own_nodes(stmt) if isinstance(n, ast.Call)]
     return sorted(calls, key=lambda n: (n.end_lineno or 0, n.end_col_offset or 0))
-
-
-def _own_parts(node: ast.AST) -> Iterator[ast.AST]:
-    """All parts of a statement, without those of functions in it."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, FunctionNode | ast.Lambda | ast.ClassDef):
-            yield from _own_parts(child)
 
 
 # -------------------------------------------------------------- the call
@@ -205,7 +192,7 @@ def _with(failure: Placed, case: Case, function: Function, *, unittest: bool) ->
 def _on_object(failure: Placed, case: Case, function: Function) -> Iterator[tuple[Case, Placed, int]]:
     """A case whose object has a name, with the failure on that, and after how many statements."""
     if case.script is None and case.receiver is not None:
-        before, called = before_and_call_of((case.entry.owner or "receiver").lower(), case)
+        before, called = before_and_call_of(case.entry.holder, case)
         case = case.with_script(Script(imports=case.imports, setup=before, look=called))
     if case.script is None or case.entry.owner != function.owner:
         return

@@ -37,9 +37,10 @@ def guards_of(tree: ast.Module, line: int) -> tuple[Guard, ...]:
         found += [guard] if guard else []
 
 
-def conditions_near(tree: ast.Module, line: int, most: int) -> list[tuple[ast.AST, int]]:
-    """The last conditions on the way to a line, so many at most, and those on it, parsed, each with its own line."""
-    guards = [guard for guard in guards_of(tree, line) if not guard.test.startswith("except ")][-most:]
+def conditions_near(tree: ast.Module, line: int, most: int, *, met: bool = False) -> list[tuple[ast.AST, int]]:
+    """The last conditions on the way to a line, so many at most (`met`: of those that have to
+    hold), and those on it, parsed, each with its own line."""
+    guards = [g for g in guards_of(tree, line) if (g.met or not met) and not g.test.startswith("except ")][-most:]
     tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
     asked = (n for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp))
     return [*tests, *((n.test, line) for n in asked if n.test.lineno == line)]

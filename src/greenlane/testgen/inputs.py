@@ -46,6 +46,12 @@ _BUILT_IN = frozenset(_FUNCTIONS.split()) | {
 """Names of the language that may stand in an expression from the sandbox: classes, and functions without effects."""
 
 
+def is_error(name: str) -> bool:
+    """Whether the language has an error of that name that ends no process."""
+    kind = getattr(builtins, name, None)
+    return isinstance(kind, type) and issubclass(kind, Exception)
+
+
 class Description(msgspec.Struct, frozen=True):
     """A value as the sandbox wrote it down: an expression, what it imports (module, name), the fixtures it names."""
 

@@ -12,10 +12,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from greenlane.suite.lines import parse_expression
 from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.guards import guards_of
+from greenlane.testgen.guards import conditions_near
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
@@ -71,11 +70,7 @@ def _is_number(value: ast.expr) -> bool:
 
 def _held_against(source: Source, line: int, limits: dict[str, str]) -> Iterator[tuple[str, int]]:
     """The limits that something is held against before a line or on it: (place, line of that)."""
-    guards = [g for g in guards_of(source.tree, line) if g.met and not g.test.startswith("except ")][-_NEAR:]
-    tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
-    tests += [(node.test, line) for node in ast.walk(source.tree) if isinstance(node, ast.If | ast.While | ast.IfExp)
-              and node.test.lineno == line]  # fmt: skip
-    for test, compared in tests:
+    for test, compared in conditions_near(source.tree, line, _NEAR, met=True):
         for part in ast.walk(test):
             if isinstance(part, ast.Compare) and any(isinstance(op, _ORDER) for op in part.ops):
                 for side in (part.left, *part.comparators):

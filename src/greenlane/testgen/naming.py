@@ -90,7 +90,7 @@ def _handed_on(script: Script | None, shown: str = "") -> tuple[str, str] | None
 
 def _argument_name(observed: Observed, where: str) -> str:
     if where == "receiver":
-        return (observed.case.entry.owner or "receiver").lower()
+        return observed.case.entry.holder
     number = int(where[1:]) if where[1:].isdecimal() else 0
     named = named_arguments(observed)
     return named[number][0] if number < len(named) else "argument"

@@ -12,7 +12,6 @@ platform has, or whose answer closes the way to an open line. For where nothing 
 from __future__ import annotations
 
 import ast
-import builtins
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from greenlane.testgen.classes import absolute_module
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, is_error
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.targets import Targets
@@ -90,7 +89,7 @@ def _worlds(source: Source, node: FunctionNode, line: int, constants: Mapping[st
     named = [things[text] for text in texts if text in things]
     others = {thing: _GIVEN for thing in named if thing not in needs and not thing.text[:1].isupper() and thing.called}
     if raised:
-        tried = [thing for thing in others if not _is_fixed(raised[0])]
+        tried = [thing for thing in others if is_error(raised[0])]
         for thing in tried[:_THINGS]:
             yield _world(node, needs | {thing: (f"!{raised[0]}('abc')",)})
         return
@@ -98,11 +97,6 @@ def _worlds(source: Source, node: FunctionNode, line: int, constants: Mapping[st
         yield _world(node, needs)
     if others and (needs or len(others) > 1 or source.gap.lines):
         yield _world(node, {**needs, **dict(list(others.items())[:_THINGS])})
-
-
-def _is_fixed(error: str) -> bool:
-    kind = getattr(builtins, error, None)
-    return not (isinstance(kind, type) and issubclass(kind, Exception))
 
 
 def _world(node: FunctionNode, needs: Mapping[_Thing, tuple[str, ...]]) -> World:

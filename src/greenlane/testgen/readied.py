@@ -255,7 +255,7 @@ def _with_call(case: Case, way: Readying, members: Sequence[Function]) -> Iterat
             case, history=history, imports=imports, fixtures=fixtures, carved=False, steps=case.steps + 1
         )
     elif case.receiver and case.entry in members and (case.entry.returns_value or case.entry.kind == "property"):
-        holder = (case.entry.owner or "receiver").lower()
+        holder = case.entry.holder
         before, look = before_and_call_of(holder, case)
         setup = (*before, way.on(holder))
         yield case.with_script(Script(imports=case.imports | way.imports, setup=setup, look=look), fixtures)

@@ -145,6 +145,10 @@ class Search:
             candidates += await self._noticing(await self._steady(fresh))
         return candidates
 
+    @property
+    def _is_unittest(self) -> bool:
+        return self._style.form == "unittest"
+
     def _is_late(self) -> bool:
         return time.monotonic() - self._started > _BUDGET_S
 
@@ -256,7 +260,7 @@ class Search:
             near = await self._gatherer.near(left) if number == 0 else []
             asked = [directed(observed, source, left, near), together(near, (f for _, f in source.entries))]
             if number == 0:
-                asked.append(lowered(observed, source, left, unittest=self._style.form == "unittest"))
+                asked.append(lowered(observed, source, left, unittest=self._is_unittest))
             cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)
             most = len(cases) + _CASES_A_ROUND
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
@@ -280,13 +284,12 @@ class Search:
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         found.append(turned_on(seen, self._source, places, self._beside))
-        inside = logged(seen, self._source, places, unittest=self._style.form == "unittest")
-        beside = pretended(seen, self._source, places, unittest=self._style.form == "unittest")
-        failed = failing(seen, self._source, places, unittest=self._style.form == "unittest")
-        return in_turn([*rows, *found, inside, beside, failed, *self._gone_on(seen, places)])
+        patching = (logged, pretended, failing)
+        found += [find(seen, self._source, places, unittest=self._is_unittest) for find in patching]
+        return in_turn([*rows, *found, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
-        known = fitted(cases, unittest=self._style.form == "unittest")
+        known = fitted(cases, unittest=self._is_unittest)
         untried = {case.key: case for case in known if case.key not in tried}
         return list(untried.values())[:most]
 
@@ -321,7 +324,7 @@ class Search:
             near = nearest_tests(line, function, self._source, baseline, _TESTS_TO_HUNT) if function else []
             tests |= dict.fromkeys(near)
         programs = await asyncio.to_thread(read_programs, self._scene.tree, tests, self._scene.folder)
-        programs = [one for one in programs if not (self._style.form == "unittest" and one.fixtures)]
+        programs = [one for one in programs if not (self._is_unittest and one.fixtures)]
         calls = [case for f in functions for case in self._given_to(f)]
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)
 
@@ -359,7 +362,7 @@ class Search:
             variations = [
                 variation for seed in seeds for variation in vary(seed, limit, source.constructors, self._pool)
             ]
-            world, unittest = world_of(source.tree, entry), self._style.form == "unittest"
+            world, unittest = world_of(source.tree, entry), self._is_unittest
             plain = [*seeds, *variations]
             if is_assigned(entry):
                 rows.append([*as_assignments([*seeds, *alike, *variations])][:share])

@@ -143,7 +143,7 @@ def as_script(case: Case) -> Script:
 def before_and_call(case: Case) -> tuple[list[str], str]:
     before, holder = [], case.receiver
     if case.receiver and case.history:
-        holder = (case.entry.owner or "receiver").lower()
+        holder = case.entry.holder
         before = [f"{holder} = {case.receiver}"]
         before += [f"{holder}.{step.name}({_given(step.arguments)})" for step in case.history]
     target = f"{holder}.{case.entry.called}" if holder else case.entry.called

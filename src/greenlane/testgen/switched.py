@@ -107,7 +107,7 @@ def _called_on(case: Case, name: str, value: str) -> Case | None:
     entry = case.entry
     if not case.receiver or not case.receiver.endswith(")") or not (entry.returns_value or entry.kind == "property"):
         return None
-    holder = (entry.owner or "receiver").lower()
+    holder = entry.holder
     before, look = before_and_call(msgspec.structs.replace(case, receiver=holder))
     setup = (f"{holder} = {case.receiver}", f"{holder}.{name} = {value}", *before[1:])
     if any(len(text) > MAX_STATEMENT for text in setup):

@@ -12,7 +12,6 @@ instead, too: `def read(): return 1`.
 from __future__ import annotations
 
 import ast
-import builtins
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
@@ -24,7 +23,7 @@ from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
-from greenlane.testgen.inputs import Case, Import, bound_by
+from greenlane.testgen.inputs import Case, Import, bound_by, is_error
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
@@ -78,15 +77,10 @@ def _errors(source: Source, node: FunctionNode, line: int) -> Iterator[_Error]:
     for test in (*tests, *asked, *handled):
         for part in ast.walk(test):
             name = ast.unparse(part) if isinstance(part, ast.Name | ast.Attribute) else ""
-            if _is_builtin(name):
+            if is_error(name) and name not in _ANY:
                 yield _Error(name)
             elif name.endswith(("Error", "Exception")) and (root := name.partition(".")[0]) in tops:
                 yield _Error(name, (source.module, root))
-
-
-def _is_builtin(name: str) -> bool:
-    kind = getattr(builtins, name, None)
-    return isinstance(kind, type) and issubclass(kind, Exception) and name not in _ANY
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:

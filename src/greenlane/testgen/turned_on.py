@@ -107,7 +107,7 @@ def _with_flag(case: Case, flag: _Flag, value: str, way: str) -> Iterator[Case]:
     gives = case.entry.returns_value or case.entry.kind == "property"
     if not case.receiver or not public or not gives:
         return
-    holder = (case.entry.owner or "receiver").lower()
+    holder = case.entry.holder
     before, look = before_and_call_of(holder, case)
     setup = (*before, f"{'.'.join([holder, *names[1:]])}.{flag.name} = {value}")
     if all(len(text) <= MAX_STATEMENT for text in setup):
