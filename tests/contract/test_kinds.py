@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from greenlane.adapters.sandbox import choose_sandbox
+from greenlane.domain.service_settings import Service
 from greenlane.domain.settings import Settings
+from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import parse_source
-from greenlane.suite.runner import SuiteRunner
+from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Explorer, Outcome
 from greenlane.testgen.inputs import Case
@@ -17,6 +20,7 @@ from tests.support.scenes import scene_at
 SOURCE = """
     import contextlib
     import functools
+    import os
 
 
     class Basket:
@@ -84,6 +88,10 @@ SOURCE = """
 
     def emit(stream):
         stream.write("text")
+
+
+    def leave():
+        os._exit(3)
 """
 
 
@@ -163,3 +171,24 @@ def _words(outcome: Outcome) -> str:
     how = ["decorated"] if outcome.decorated else ["entered"] if outcome.entered else []
     how += [str(outcome.called)] if outcome.called >= 0 else []
     return " ".join([*how, *([outcome.view] if outcome.view else []), outcome.value.text])
+
+
+class Counting(SuiteRunner):
+    runs = 0
+
+    async def run(
+        self, service: Service, environment: PythonEnvironment, tree: Path, request: SuiteRequest
+    ) -> SuiteRun:
+        self.runs += 1
+        return await super().run(service, environment, tree, request)
+
+
+async def test_many_calls_are_made_by_two_processes_and_one_that_ends_its_own_costs_no_other(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    cases = [shop.call("many", repr(f"key {number}")) for number in range(300)]
+    asked = [*cases[:100], shop.call("leave"), *cases[100:]]
+    runner = Counting(choose_sandbox(), Settings(services=(shop.scene.service,)))
+    seen = await Explorer(runner).explore(shop.scene, asked)
+    assert [one.case for one in seen] == cases
+    assert {one.outcome.kind for one in seen} == {"value"}
+    assert runner.runs == min(os.cpu_count() or 1, 2) + 1

@@ -31,8 +31,8 @@ class Endless:
         self._keys.add(case.key)
         self._numbers |= _large_numbers(case)
 
-    def without(self, cases: Sequence[Case]) -> list[Case]:
-        return [one for one in cases if one.key not in self._keys and self._numbers.isdisjoint(_large_numbers(one))]
+    def allows(self, case: Case) -> bool:
+        return case.key not in self._keys and self._numbers.isdisjoint(_large_numbers(case))
 
 
 def ended_by(run: SuiteRun, cases: Sequence[Case]) -> Case | None:

@@ -7,6 +7,7 @@ decoded into typed, bounded structs; nothing in them is run or written anywhere 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
@@ -21,11 +22,13 @@ from greenlane.testgen.endless import Endless, ended_by
 from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, Target, Targets, ran_by
-from greenlane.testgen.trial import Trials
+from greenlane.testgen.trial import AT_ONCE, Trials
 
 _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
 _MAX_SELECTED = 300
+_FEW = 240
+"""More calls than a few take longer than a process needs to start, and are made by two beside each other."""
 _MOST_ENDED = 4
 """Runs of the same calls, each without those that ended the ones before."""
 PROBE = "test_greenlane_probe.py"
@@ -131,14 +134,27 @@ class Explorer:
         self, scene: Scene, cases: Sequence[Case], gap: Gap | None = None, *, again: bool = False
     ) -> list[Observed]:
         """What comes of these calls, and what of the gap they reach. `again` asks under another hash seed, time zone,
-        order and command line, and measures nothing. A call that ends the run is made no more, and the others once
-        more."""
-        found: list[Observed] = []
+        order and command line, and measures nothing. Many are asked by processes beside each other. A call that ends
+        its process is made no more, and the others once more."""
+        beside = AT_ONCE if len(cases) > _FEW else 1
+        parts = (range(n, len(cases), beside) for n in range(beside))
+        asked = (self._ask(scene, {n: cases[n] for n in part}, gap, again=again) for part in parts)
+        found = {number: one for part in await asyncio.gather(*asked) for number, one in part.items()}
+        return [found[number] for number in sorted(found)]
+
+    async def _ask(
+        self, scene: Scene, cases: Mapping[int, Case], gap: Gap | None, *, again: bool
+    ) -> dict[int, Observed]:
+        """One process; what came of the cases, by the numbers that they were given by."""
+        found: dict[int, Observed] = {}
         for _ in range(_MOST_ENDED):
-            if not (cases := self._endless.without(cases)):
-                return []
-            probe, run = await self._run(scene, cases, gap, again=again)
-            found, ended = _join(cases, run, probe, scene, gap), ended_by(run, cases)
+            cases = {number: case for number, case in cases.items() if self._endless.allows(case)}
+            if not cases:
+                return {}
+            numbers, asked = list(cases), list(cases.values())
+            probe, run = await self._run(scene, asked, gap, again=again)
+            found = {numbers[n]: one for n, one in _join(asked, run, probe, scene, gap).items()}
+            ended = ended_by(run, asked)
             if ended is None:
                 break
             self._endless.add(ended)
@@ -301,7 +317,7 @@ def _is_allowed(call: CarvedCall, scene: Scene) -> bool:
     )
 
 
-def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap: Gap | None) -> list[Observed]:
+def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap: Gap | None) -> dict[int, Observed]:
     ran: dict[str, dict[str, set[int]]] = {}
     for path, lines in run.contexts.items():
         for line, tests in lines.items():
@@ -323,7 +339,7 @@ def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap
             lines={path: frozenset(numbers) for path, numbers in ran.get(name, {}).items()},
             reached=reached.get(name, frozenset()),
         )
-    return [found[number] for number in sorted(found)]
+    return found
 
 
 def _up_to(case: Case, stopped: int) -> Case:

@@ -21,8 +21,10 @@ _CLOCK = 6.0
 """By the clock, a trial on a busy machine may take so much longer than the processor time it is given."""
 _START_S = 30.0
 """Time for the interpreter, the imports and the collection, beside what the trial itself may take."""
-_FEW, _AT_ONCE = 100, min(os.cpu_count() or 1, 2)
-"""More pairs of a mutant and a test than a few are tried by two processes beside each other."""
+AT_ONCE = min(os.cpu_count() or 1, 2)
+"""Processes beside each other, where there is much to ask."""
+_FEW = 100
+"""More pairs of a mutant and a test than a few are tried by several processes."""
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +75,7 @@ class Trials:
         if not mutants or not any(tests):
             return Trial(tried={})
         asked = [number for number in range(len(mutants)) if tests[number]]
-        beside = _AT_ONCE if sum(len(tests[number]) for number in asked) > _FEW else 1
+        beside = AT_ONCE if sum(len(tests[number]) for number in asked) > _FEW else 1
 
         async def part(numbers: Sequence[int]) -> Trial:
             rows = [encode_mutant(number, mutants[number]) | {"tests": tests[number]} for number in numbers]
