@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import msgspec
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.code import Function
+from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.commandlines import typed_lines
 from greenlane.testgen.consoles import Console, console_of
 from greenlane.testgen.inputs import Import
 from greenlane.testgen.memory import Memory, memory_of
@@ -82,7 +83,7 @@ def world_of(tree: ast.Module, entry: Function) -> World:
     return World(
         held=memory.held,
         variables=tuple((name, _texts(name, node, entry)) for name in variables),
-        places=tuple(_places(tree, node, entry.module, console, memory)),
+        places=tuple(_places(tree, node, entry, console, memory)),
         outside=tuple(_outside(tree, node, entry, variables)),
         streams=console.streams,
         manages=manages,
@@ -91,15 +92,16 @@ def world_of(tree: ast.Module, entry: Function) -> World:
 
 
 def _places(
-    tree: ast.Module, node: ast.AST, module: str, console: Console, memory: Memory
+    tree: ast.Module, node: FunctionNode, entry: Function, console: Console, memory: Memory
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Each place once, with all that there is to try of it."""
     rows = (
         _standard_input(console),
-        _flags(tree, node, module),
-        versions_of(tree, node, module),
+        _command_lines(tree, node, entry),
+        _flags(tree, node, entry.module),
+        versions_of(tree, node, entry.module),
         _platforms(node),
-        _own_name(node, module),
+        _own_name(node, entry.module),
         memory.places,
     )
     found: dict[str, dict[str, None]] = {}
@@ -118,6 +120,11 @@ def imports_of(expression: str) -> frozenset[Import]:
 def _standard_input(console: Console) -> Iterator[tuple[str, tuple[str, ...]]]:
     if console.inputs:
         yield "sys.stdin", console.inputs
+
+
+def _command_lines(tree: ast.Module, node: FunctionNode, entry: Function) -> Iterator[tuple[str, tuple[str, ...]]]:
+    if lines := typed_lines(tree, node, entry):
+        yield "sys.argv", lines
 
 
 # ------------------------------------------------------------------ environment variables

@@ -84,6 +84,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     """It gives an object of its own class, on which further methods are called."""
     flags: tuple[tuple[str, ...], ...] = ()
     """What can be given on the command line that it takes: a flag each, with a value where it takes one."""
+    needed: tuple[str, ...] = ()
+    """The words without which that command line is refused."""
     classes: tuple[tuple[str, str], ...] = ()
     """(name, module that defines it) of the classes that its module knows."""
     wrappings: tuple[str, ...] = ()

@@ -156,7 +156,8 @@ def guess_values(param: Param, entry: Function) -> list[str]:
         plain = msgspec.structs.replace(param, told=" | ".join(k for k in kinds_of(param.told) if k not in _AT_PATHS))
         return list(dict.fromkeys([*paths, *guess_values(plain, entry)]))
     if entry.flags and re.fullmatch(r"_?(sys_?)?(args?|argv|arguments)", param.name):
-        return [*(repr(list(flag)) for flag in entry.flags), "[]", "['abc']"]
+        lines = [list(entry.needed), *([*flag, *entry.needed] for flag in entry.flags)]
+        return list(dict.fromkeys([*(repr(line) for line in lines if line), "[]", "['abc']"]))
     if is_called(param):
         return callables_for(entry.asks)
     typed = typed_values(param.annotation, plain_values(entry)) if param.annotation else ()

@@ -24,7 +24,7 @@ from greenlane.testgen.code import (
     module_name,
     with_words_of,
 )
-from greenlane.testgen.consoles import with_flags
+from greenlane.testgen.commandlines import with_flags
 from greenlane.testgen.importers import offered_around, offered_by
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.mutants import mutants_of

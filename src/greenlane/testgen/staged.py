@@ -9,16 +9,20 @@ came of it is looked at, with what the stand-ins were given. Pure, and the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from greenlane.testgen.circumstances import StandIn, World, imports_of
+from greenlane.testgen.commandlines import FILE
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.turns import in_turn
 
 _MAX_STAGED = 80
 _MAX_CASES = 16
+_WRITTEN = "(tmp_path / 'a.txt').write_text('a b\\nc\\n')"
+"""Before a command line that names a file."""
 
 
 class _Setting(msgspec.Struct, frozen=True):
@@ -36,7 +40,7 @@ def staged_cases(cases: Sequence[Case], world: World, *, unittest: bool) -> list
     """These calls under the circumstances of a world, one of them changed at a time; `unittest`: without fixtures."""
     if world.is_empty or not cases:
         return []
-    settings = list(_settings(world))
+    settings = [one for one in _settings(world) if not (unittest and any(FILE in value for _, value in one.places))]
     plain = _plainest([case for case in cases if case.script is None and not (unittest and case.fixtures)])
     pairs = [(case, one) for case in range(len(plain)) for one in range(len(settings))]
     pairs.sort(key=lambda pair: (sum(pair), pair))  # neither takes all the room
@@ -128,7 +132,7 @@ def _staged(case: Case, setting: _Setting, world: World, *, unittest: bool, whol
 
 def _fixtures(setup: Sequence[str], look: str) -> frozenset[str]:
     text = "\n".join((*setup, look))
-    return frozenset(name for name in ("monkeypatch", "capsys") if f"{name}." in text)
+    return frozenset(name for name in ("monkeypatch", "capsys", "tmp_path") if re.search(rf"\b{name}\b", text))
 
 
 def as_script(case: Case) -> Script:
@@ -195,6 +199,7 @@ def _monkeypatched(setting: _Setting) -> Iterator[str]:
         yield f"{_called_here(place)} = {value}"
         yield f"monkeypatch.setattr({place!r}, {_called_here(place)})"
     for place, value in setting.places:
+        yield from [_WRITTEN] if FILE in value else []
         yield f"monkeypatch.setattr({place!r}, {value})"
 
 

@@ -13,7 +13,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse
 from greenlane.testgen.boundaries import as_long_as_asked, at_the_ends
 from greenlane.testgen.callables import callables_for
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.consoles import command_lines
+from greenlane.testgen.commandlines import command_lines
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.fixed import fixed_nodes, is_strange
 from greenlane.testgen.guesses import GUESSED, TEXTS, guess_options, guess_values, imports_for, near_numbers, needs_of

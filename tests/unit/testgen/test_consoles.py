@@ -6,7 +6,7 @@ import ast
 
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, list_functions
-from greenlane.testgen.consoles import with_flags
+from greenlane.testgen.commandlines import with_flags
 from greenlane.testgen.guesses import guess_values
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.staged import staged_cases

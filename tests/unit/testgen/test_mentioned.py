@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from greenlane.testgen.code import list_functions
-from greenlane.testgen.consoles import with_flags
+from greenlane.testgen.commandlines import with_flags
 from greenlane.testgen.mentioned import mentioned_in
 
 TEXT = """
