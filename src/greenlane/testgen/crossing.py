@@ -29,6 +29,7 @@ from greenlane.testgen.named import Named, list_named, needs_of
 from greenlane.testgen.options import options
 from greenlane.testgen.quarry import functions_around, functions_at, watched
 from greenlane.testgen.scene import Scene
+from greenlane.testgen.shown import GOING_ON
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -215,7 +216,7 @@ def _fragments_of(case: Case) -> Iterator[_Fragment]:
             if not isinstance(node, _FRAGMENT_KINDS) or isinstance(getattr(node, "ctx", None), ast.Store | ast.Del):
                 continue
             needs = needs_of(node, bound)
-            if needs is not None:
+            if needs is not None and GOING_ON not in needs:  # it belongs to a script, not to the project
                 yield _Fragment(ast.unparse(node), needs)
 
 

@@ -120,7 +120,7 @@ def test_every_edit_that_is_tried_inside_makes_the_same_text_outside() -> None:
 
 def case_of(*setup: str, look: str) -> Case:
     entry = next(f for f in list_functions(parse_source(RULES), "rules.py", "rules") if f.name == "check")
-    imports = frozenset({("rules", "Needed"), ("rules", "check"), ("rules", "Either")})
+    imports = frozenset({("rules", "Needed"), ("rules", "check"), ("rules", "Either"), ("contextlib", "suppress")})
     script = Script(imports=imports, setup=setup, look=look)
     return Case(
         entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
@@ -134,11 +134,15 @@ def test_fragments_of_tests_that_name_what_is_asked_for_come_first() -> None:
     source = Source(
         path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
     )
-    cases = [case_of("local = 3", look="check([Needed('a'), local], {})"), case_of(look="Either('b', 'c').names")]
+    going_on = "with suppress(KeyError):\n    check([], {})"
+    cases = [
+        case_of("local = 3", look="check([Needed('a'), local], {})"),
+        case_of(going_on, look="Either('b', 'c').names"),
+    ]
     found = [fragment.text for fragment in list_fragments(cases, source, functions)]
     assert "Either('b', 'c')" in found[:3]
     assert "Needed('a')" in found
-    assert not any("local" in text for text in found)
+    assert not any("local" in text or "suppress" in text for text in found)
 
 
 def cross(folder: Path, goal: int, chain: list[int], tries: int = 3000) -> list[list[str]]:
