@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 import msgspec
 
 from greenlane.suite.lines import parse_source
-from greenlane.testgen.choose import is_tellable, taste
+from greenlane.testgen.choose import is_silent, taste
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Import, Script, bound_by
@@ -48,17 +48,13 @@ def afterwards(observed: Sequence[Observed], source: Source, left: Targets, scri
             continue
         if function.owner not in asked:
             asked[function.owner] = questions_of(scripts, _giving(source, function.owner))
-        near = [o for o in observed if line in o.lines.get(source.path, frozenset()) and _is_silent(o)]
+        near = [o for o in observed if line in o.lines.get(source.path, frozenset()) and is_silent(o)]
         near.sort(key=taste, reverse=True)
         for one in near[:_SILENT]:
             made = (_with_question(one.case, question, function) for question in asked[function.owner])
             rows[one.case.key] = [case for case in made if case is not None]
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
-
-
-def _is_silent(observed: Observed) -> bool:
-    return observed.outcome.kind == "value" and not is_tellable(observed)
 
 
 def _giving(source: Source, owner: str) -> frozenset[str]:

@@ -52,6 +52,11 @@ def is_tellable(observed: Observed) -> bool:
             return False
 
 
+def is_silent(observed: Observed) -> bool:
+    """It ended well, and there is nothing to be seen of it."""
+    return observed.outcome.kind == "value" and not is_tellable(observed)
+
+
 def reached(observed: Observed, wanted: Targets) -> Targets:
     """What a call ran, or notices, of the wanted lines, branches and mutants."""
     return wanted & observed.reached

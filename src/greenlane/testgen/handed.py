@@ -3,6 +3,10 @@
 send(MagicMock(), "a")                       client = MagicMock()
                                      ->      send(client, "a")
                                              client.post.call_args.args
+
+each([1, 2], lambda value: value)            told = MagicMock(side_effect=lambda value: value)
+                                     ->      each([1, 2], told)
+                                             told.call_args.args
 """
 
 from __future__ import annotations
@@ -12,9 +16,13 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence, Set
 
+import msgspec
+
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.awaited import NEEDS as AWAITING_NEEDS
 from greenlane.testgen.awaited import put_together
+from greenlane.testgen.callables import is_guess
+from greenlane.testgen.choose import is_silent
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Script
@@ -25,15 +33,18 @@ from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
 _CALLS, _MEMBERS, _MOST = 6, 3, 60
-STANDS_IN = re.compile(r"\b(?:Magic|Async)Mock\((?:\*\*\{[^{}()]*\})?\)")
-"""A plain one, or one with answers of its own (`answered.py`)."""
+STANDS_IN = re.compile(r"\b(?:Magic|Async)Mock\((?:\*\*\{[^{}()]*\}|[^{}()*]*)\)")
+"""A plain one, one with answers of its own (`answered.py`), one with something in it (`keys=['a']`)."""
+_MOCK = ("unittest.mock", "MagicMock")
 
 
 def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
-    it were given there."""
+    it were given there; what ran one with a function of the test's own, and a look at what that was given."""
     rows: dict[tuple[int, str], list[Case]] = {}
     for line, _, node in open_functions(source, left):
+        made = (other for case in _with_functions(observed, source.path, line) for other in _told(case, node))
+        rows[line, ""] = list(itertools.islice(made, _CALLS))
         near = given_one(observed, source.path, {line}, STANDS_IN)
         for look in _looks(node, line) if near else ():
             made = (other for case in near for other in _with_look(case, look))
@@ -60,7 +71,35 @@ def _looks(node: FunctionNode, line: int) -> list[str]:
         given = "kwargs" if call.keywords and not call.args else "args"
         if not name.startswith("_"):
             found[f".{name}.{'await_args' if id(call) in awaited else 'call_args'}.{given}"] = None
-    return list(found)[:_MEMBERS]
+    return [*list(found)[:_MEMBERS], *dict.fromkeys(f"{look.rsplit('.', 2)[0]}.called" for look in list(found)[:1])]
+
+
+def _with_functions(observed: Sequence[Observed], path: str, line: int) -> list[Case]:
+    """The calls that ran this line, gave nothing back, and were given a function, the plainest first."""
+    ran = [o for o in observed if line in o.lines.get(path, frozenset()) and is_silent(o)]
+    near = [o.case for o in ran if o.case.script is None and not o.case.entry.asynchronous]
+    return sorted((case for case in near if any(map(_is_function, case.texts))), key=lambda case: case.plainness)
+
+
+def _is_function(text: str) -> bool:
+    return text.startswith("lambda") or is_guess(text)
+
+
+def _told(case: Case, node: FunctionNode) -> Iterator[Case]:
+    """The call with a function that tells what it was given, where it was called at all."""
+    called = {n.func.id: n for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    for number, (keyword, text) in enumerate(case.arguments):
+        places = case.entry.places
+        name = keyword or (places[number].name if number < len(places) else "")
+        if name not in called or not _is_function(text):
+            continue
+        given = "kwargs" if called[name].keywords and not called[name].args else "args"
+        arguments = (*case.arguments[:number], (keyword, name), *case.arguments[number + 1 :])
+        before, call = before_and_call(msgspec.structs.replace(case, arguments=arguments))
+        imports = {*case.imports, _MOCK, *({(case.entry.module, case.entry.called)} if case.receiver is None else ())}
+        setup = (f"{name} = MagicMock(side_effect={text})", *before, call)
+        script = Script(imports=frozenset(imports), setup=setup, look=f"{name}.call_args.{given}")
+        yield case.with_script(script, case.fixtures)
 
 
 def _with_look(case: Case, look: str) -> Iterator[Case]:
