@@ -24,22 +24,14 @@ from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.exchanged import Exchanging, Filling, Renaming, is_read, without_imports
 from greenlane.testgen.folding import changed_in_place, fold, given_back, with_defaults
 from greenlane.testgen.inputs import Import
-from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top, origin_of
+from greenlane.testgen.resolved import Helper, Helpers
+from greenlane.testgen.testmodules import ReadTests, TestModule, bound_at_top
 
 _MAX_BODY, _MAX_SEEN_THROUGH = 14, 4
-_MAX_BASES, _MAX_SHORT = 4, 16
+_MAX_SHORT = 16
 _MAX_DEEP = 3
-_SELF, _STATIC = "self", "staticmethod"
+_SELF = "self"
 _MARK = "greenlane_written_out"
-
-
-class _Helper(msgspec.Struct, frozen=True, kw_only=True):
-    node: ast.FunctionDef
-    home: TestModule | None
-    """The other file that it stands in; None for the test's own."""
-    method: bool = False
-    constants: Mapping[str, ast.expr]
-    """Literals of the class and its bases, by name."""
 
 
 def is_written_out(node: ast.stmt) -> bool:
@@ -88,7 +80,7 @@ class Checkers:
     need, with what they are imported as."""
 
     def __init__(self, own: TestModule, read: ReadTests) -> None:
-        self._own, self._read = own, read
+        self._own, self._helpers = own, Helpers(own, read)
         self._functions = {n.name: n for n in own.parsed.body if isinstance(n, ast.FunctionDef)}
         self._classes = {n.name: n for n in own.parsed.body if isinstance(n, ast.ClassDef)}
         self.borrowed: dict[str, Import] = {}
@@ -124,15 +116,16 @@ class Checkers:
 
     def _done_by(self, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
         """What a statement does that calls a helper; None for any other."""
+        node = self._helpers.with_all_given(node)
         call, look = node.value if isinstance(node, ast.Expr) else None, _look_of(node)
-        helper = self._helper_of(call, around) if isinstance(call, ast.Call) else None
-        asked = self._helper_of(look, around) if isinstance(look, ast.Call) else None
+        helper = self._helpers.of(call, around.owner, around.inner) if isinstance(call, ast.Call) else None
+        asked = self._helpers.of(look, around.owner, around.inner) if isinstance(look, ast.Call) else None
         if helper is not None and isinstance(call, ast.Call) and asserts_within(helper.node):
             return self._body_of(helper, call, around)[0]
         if asked is not None and isinstance(look, ast.Call):
             return self._seen_through(asked, look, node, around)
         called = node.value if isinstance(node, ast.Assign | ast.Expr) else None
-        method = self._helper_of(called, around) if isinstance(called, ast.Call) else None
+        method = self._helpers.of(called, around.owner, around.inner) if isinstance(called, ast.Call) else None
         if method is not None and method.method and isinstance(called, ast.Call):  # a function comes along as it is
             return self._seen_through(method, called, node, around)
         return self._with_parts_done(node, around)
@@ -143,7 +136,7 @@ class Checkers:
         own = f"{_SELF}."
         for call in ast.walk(node) if plain else ():
             if isinstance(call, ast.Call) and ast.unparse(call.func).startswith(own):
-                helper = self._helper_of(call, around)
+                helper = self._helpers.of(call, around.owner, around.inner)
                 if helper is not None and not asserts_within(helper.node):
                     return self._seen_through(helper, call, node, around)
         return None
@@ -160,14 +153,14 @@ class Checkers:
 
     def _given_by(self, call: ast.Call, owner: str) -> ast.expr | None:
         own = isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == _SELF
-        helper = self._helper_of(call, _Around(owner, {}, frozenset())) if own else None
+        helper = self._helpers.of(call, owner, {}) if own else None
         body = [n for n in helper.node.body if not _is_docstring(n)] if helper is not None else []
         if helper is None or len(body) != 1 or not isinstance(body[0], ast.Return):
             return None
         done, given = self._body_of(helper, call, _Around(owner, {}, frozenset()))
         return ast.fix_missing_locations(ast.copy_location(given, call)) if done == [] and given is not None else None
 
-    def _seen_through(self, helper: _Helper, call: ast.Call, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
+    def _seen_through(self, helper: Helper, call: ast.Call, node: ast.stmt, around: _Around) -> list[ast.stmt] | None:
         """An assertion on what a short helper gives, as one on what that does; None for any other helper."""
         done, given = self._body_of(helper, call, around)
         if done is None or len(done) > _MAX_SEEN_THROUGH:
@@ -179,60 +172,10 @@ class Checkers:
         replaced: ast.stmt = Exchanging(call, given).visit(node)
         return [*done, ast.fix_missing_locations(replaced)]
 
-    # ------------------------------------------------------------------ which helper
-
-    def _helper_of(self, call: ast.Call, around: _Around) -> _Helper | None:
-        func = call.func
-        if isinstance(func, ast.Name):
-            node = around.inner.get(func.id) or self._functions.get(func.id)
-            found = _Helper(node=node, home=None, constants={}) if node is not None else self._imported(func.id)
-        elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == _SELF:
-            found = self._method(func.attr, around.owner)
-        else:
-            return None
-        plain = found is not None and all(ast.unparse(one) == _STATIC for one in found.node.decorator_list)
-        return found if plain else None
-
-    def _imported(self, name: str) -> _Helper | None:
-        home, asked = self._home_of(self._own, name)
-        functions = {n.name: n for n in home.parsed.body if isinstance(n, ast.FunctionDef)} if home else {}
-        return _Helper(node=functions[asked], home=home, constants={}) if asked in functions else None
-
-    def _home_of(self, module: TestModule, name: str) -> tuple[TestModule | None, str]:
-        """The module that a name is imported from, and its name there."""
-        source, asked = module.imports.get(name, ("", ""))
-        return (self._read(source), asked.split(" as ")[0]) if source and asked else (None, "")
-
-    def _method(self, name: str, owner: str) -> _Helper | None:
-        """A method of the test's class or of one of its bases, with the constants of all of them."""
-        constants: dict[str, ast.expr] = {}
-        found: _Helper | None = None
-        home, node = self._own, self._classes.get(owner)
-        for _ in range(_MAX_BASES):
-            if node is None:
-                break
-            constants = _constants_of(node) | constants
-            members = {n.name: n for n in node.body if isinstance(n, ast.FunctionDef)}
-            if found is None and name in members:
-                other = home if home is not self._own else None
-                found = _Helper(node=members[name], home=other, method=True, constants={})
-            home, node = self._base_of(home, node)
-        return msgspec.structs.replace(found, constants=constants) if found is not None else None
-
-    def _base_of(self, module: TestModule, node: ast.ClassDef) -> tuple[TestModule, ast.ClassDef | None]:
-        for base in node.bases:
-            source, name = origin_of(module, base)
-            home = self._read(source) if source else module
-            name = name if source else getattr(base, "id", "")
-            classes = {n.name: n for n in home.parsed.body if isinstance(n, ast.ClassDef)} if home else {}
-            if home is not None and name in classes:
-                return home, classes[name]
-        return module, None
-
     # ------------------------------------------------------------------ written out
 
     def _body_of(
-        self, helper: _Helper, call: ast.Call, around: _Around
+        self, helper: Helper, call: ast.Call, around: _Around
     ) -> tuple[list[ast.stmt] | None, ast.expr | None]:
         """The helper's statements with what the call gives, and what it returns at their end; no statements where they
         could mean something else here."""
@@ -271,7 +214,7 @@ class Checkers:
             setattr(node, _MARK, looked_at or any(node is one for one in assigned))
         return made, returned
 
-    def _may_borrow(self, helper: _Helper, params: set[str]) -> bool:
+    def _may_borrow(self, helper: Helper, params: set[str]) -> bool:
         """Whether what a helper of another file names means here what it means there; takes note of it."""
         if helper.home is None:
             return True
@@ -351,7 +294,7 @@ def _parts(value: ast.expr) -> Sequence[ast.AST]:
     return [n for n in ast.iter_child_nodes(value) if isinstance(n, ast.expr)]
 
 
-def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
+def _given(helper: Helper, call: ast.Call) -> dict[str, ast.expr] | None:
     """By parameter what the call gives it, or its default; None where that can't be told."""
     if any(isinstance(a, ast.Starred) for a in call.args) or any(k.arg is None for k in call.keywords):
         return None
@@ -377,17 +320,6 @@ def _given(helper: _Helper, call: ast.Call) -> dict[str, ast.expr] | None:
         keys: list[ast.expr | None] = [ast.Constant(value=name) for name in others]
         found[arguments.kwarg.arg] = ast.Dict(keys=keys, values=list(others.values()))
     return found if known <= found.keys() else None
-
-
-def _constants_of(node: ast.ClassDef) -> dict[str, ast.expr]:
-    found: dict[str, ast.expr] = {}
-    for part in node.body:
-        value = part.value if isinstance(part, ast.Assign | ast.AnnAssign) else None
-        if value is None or any(isinstance(n, ast.Name | ast.Call) for n in ast.walk(value)):
-            continue
-        targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
-        found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
-    return found
 
 
 def _assigned(name: str, value: ast.expr) -> ast.stmt:

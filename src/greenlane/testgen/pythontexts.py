@@ -22,7 +22,7 @@ from greenlane.testgen.turns import in_turn
 _FEWEST, _SHARE, _MANY = 5, 0.5, 40
 """So many texts that are programs, and so large a share of those that are no single word, make a project one that
 works on programs; or very many, whatever else there is."""
-_IN_PROGRAMS, _MOST_NESTED, _LONGEST, _MOST_BESIDE = 3, 240, 400, 48
+_IN_PROGRAMS, _MOST_NESTED, _LONGEST = 3, 240, 400
 """An expression is put into so many programs for each kind of place; so many programs in all, no longer ones."""
 _HOLDING = {
     "Attribute": "%s.b", "Call": "%s()", "Subscript": "%s[0]", "Tuple": "(%s, c)", "List": "[%s, c]", "Set": "{%s}",
@@ -192,31 +192,7 @@ def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[st
     nested = _nested(texts, kinds, kinds | _kinds_named(around))
     within = (f"def f():\n{textwrap.indent(text, '    ')}" for text in found)
     spread = map(spread_out, found) if any(_OVER_LINES.search(text) for text in texts) else ()
-    beside = _beside_another(texts) if ";" in words else []
-    return list(dict.fromkeys(in_turn([[*found, *within], nested, spread, beside])))
-
-
-def _beside_another(texts: Iterable[str]) -> list[str]:
-    """The shortest programs with another statement on the line of their last, before it, after it, before a comment."""
-    found: dict[str, None] = {}
-    for text in sorted(dict.fromkeys(texts), key=lambda one: (len(one), one)):
-        parsed = _parsed(text) if len(found) < _MOST_BESIDE and _is_program(text) else None
-        last = _last_statement(parsed) if parsed is not None else None
-        if last is None or last.end_lineno != last.lineno:
-            continue
-        lines = textwrap.dedent(text).splitlines()
-        line = lines[last.lineno - 1]
-        indent, own = line[: last.col_offset], line[last.col_offset : last.end_col_offset]
-        for other in (f"{own}; a = 1", f"a = 1; {own}", f"a = 1 ; {own}  # b", f"{own};a = 1"):
-            made = "\n".join([*lines[: last.lineno - 1], indent + other, *lines[last.lineno :], ""])
-            found |= {made: None} if _parsed(made) is not None else {}
-    return list(found)
-
-
-def _last_statement(tree: ast.Module) -> ast.stmt | None:
-    """The last one that may share its line with another."""
-    plain = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not hasattr(node, "body")]
-    return max(plain, key=lambda node: (node.lineno, node.col_offset), default=None)
+    return list(dict.fromkeys(in_turn([[*found, *within], nested, spread])))
 
 
 def spread_out(text: str) -> str:

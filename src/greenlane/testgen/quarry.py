@@ -124,7 +124,7 @@ def _named_in(source: Source) -> list[str]:
     for part in parts:
         named = (getattr(part, field, None) for field in ("id", "attr", "name", "value"))
         found += [name for name in named if isinstance(name, str)]
-    return [word for word in dict.fromkeys(found) if isinstance(word, str) and (word.isidentifier() or word == ";")]
+    return [word for word in dict.fromkeys(found) if isinstance(word, str) and word.isidentifier()]
 
 
 def _goal(

@@ -393,3 +393,34 @@ class ShopTests(unittest.TestCase):
     assert joined.look == "first.join(second)"
     assert joined.imports == {("shop.app", "Shop")}
     assert [(one.setup, one.look) for one in found["test_rejects"]] == [((), "Shop([''], 3)")]
+
+
+def test_a_helper_of_another_file_is_found_under_its_module_and_with_what_partial_gave_it(tmp_path: Path) -> None:
+    tools = """
+        from textwrap import dedent
+        from shop.till import price
+
+        def check(text, expected, limit):
+            found = price(dedent(text), limit)
+            assert found == expected
+    """
+    tests = """
+        from functools import partial
+        from tests import tools
+
+        limited = partial(tools.check, limit=3)
+
+        def test_one():
+            limited("a", 1)
+
+        def test_two():
+            limited("b", 2, limit=4)
+
+        def test_three():
+            tools.check("c", 3, 5)
+    """
+    tree = write_tree(tmp_path, {"tests/__init__.py": "", "tests/tools.py": tools, "tests/test_it.py": tests})
+    names = [f"tests/test_it.py::test_{name}" for name in ("one", "two", "three")]
+    assert [one.script.text for one in read_scripts(tree, names)] == [
+        "price(dedent('a'), 3)", "price(dedent('b'), 4)", "price(dedent('c'), 5)",
+    ]  # fmt: skip

@@ -335,3 +335,14 @@ def test_a_text_that_is_a_whole_argument_is_written_as_a_plain_text() -> None:
     changed = filled(template, ["inf"])
     assert changed is not None
     assert changed.arguments == ((None, "'inf'"),)
+
+
+def test_a_sign_that_is_asked_for_stands_between_a_line_and_a_word_or_the_next_line() -> None:
+    found = list(greenlane_texts.with_sign("class A:\n    x = 1\n    y = 2\n", ";"))
+    assert found[:4] == [
+        "class A:\n    x = 1\n    a; y = 2\n",
+        "class A:\n    x = 1\n    y = 2; a\n",
+        "class A:\n    x = 1\n    a ; y = 2  # a\n",
+        "class A:\n    x = 1\n    y = 2;a\n",
+    ]
+    assert "class A:\n    x = 1; y = 2\n" in found

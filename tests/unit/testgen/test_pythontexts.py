@@ -55,12 +55,3 @@ def test_what_stands_in_brackets_is_spread_over_lines_where_a_program_of_the_tes
 )
 def test_a_program_is_spread_so_that_it_stays_the_same_program(text: str, spread: str) -> None:
     assert spread_out(text) == spread
-
-
-def test_where_a_semicolon_is_named_a_statement_gets_another_on_its_line() -> None:
-    programs = [*PROGRAMS, "class A:\n    USED = True\n"]
-    assert not any(";" in text for text in python_texts(programs, ["COMMENT"]))
-    found = python_texts(programs, [";"])
-    assert "class A:\n    a = 1; USED = True\n" in found
-    assert "class A:\n    USED = True; a = 1\n" in found
-    assert "class A:\n    a = 1 ; USED = True  # b\n" in found

@@ -196,7 +196,7 @@ class Hunt:
                 exchanged = proposals.corresponding(entry, self._near, self._met_near)
                 self._pending.extendleft(reversed(list(itertools.islice(exchanged, _EXCHANGES))))
             left = self._left()
-            asked = (proposals.akin, proposals.paired, proposals.lined)
+            asked = (proposals.akin, proposals.paired, proposals.lined, proposals.beside)
             self._pending.extendleft(reversed([one for proposed in asked for one in proposed(entry, left)]))
             if len(self._crossed) < _MAX_PENDING:
                 self._crossed.extendleft(reversed(list(proposals.crossed(entry, self._nearest()))))

@@ -15,7 +15,7 @@ from greenlane_templates import Entry, longest_text, with_value  # type: ignore[
 
 _MOST_MARKED, _MOST_AKIN, _MOST_LINED, _LINES_A_GOAL = 1_000, 12, 40, 2
 _MOST_PAIRED, _WORDS_PAIRED = 48, 4
-_MOST_JOINED, _SHORT = 24, 400
+_MOST_JOINED, _SHORT, _MOST_BESIDE = 24, 400, 32
 
 Proposal = tuple[int, tuple[Any, ...]]
 
@@ -43,6 +43,20 @@ def lined(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
     rows = [texts.with_lines(text, word) for word in words]
     others = [other for row in itertools.zip_longest(*rows) for other in row if other is not None]
     return [(entry.template, with_value(entry.values, place, other)) for other in others[:_MOST_LINED]]
+
+
+def beside(entry: Entry, goals: Iterable[dict[str, Any]]) -> list[Proposal]:
+    """The input, where it is a text that came to all conditions but the last before something open, and these ask for a
+    sign, with that sign on its lines: between a line and a word, or the next line."""
+    place = longest_text(entry.values)
+    text = entry.values[place] if place is not None else None
+    if place is None or not isinstance(text, str):
+        return []
+    near = [goal for goal in goals if goal["chain"] and entry.lines.issuperset(goal["chain"][:-1])]
+    signs = dict.fromkeys(word for goal in near for word in goal["words"] if re.fullmatch(r"[^\w\s]{1,2}", word))
+    rows = [texts.with_sign(text, sign) for sign in signs]
+    others = [other for row in itertools.zip_longest(*rows) for other in row if other and len(other) <= texts.MAX_TEXT]
+    return [(entry.template, with_value(entry.values, place, other)) for other in others[:_MOST_BESIDE]]
 
 
 def joined(goals: Sequence[dict[str, Any]], corpus: Sequence[Entry], fresh: Sequence[Entry]) -> list[Proposal]:

@@ -19,7 +19,7 @@ _PARTING = (r"(\s+)", r"([,;|&])", r"([:/.@-])")
 """What parts the values of a row, the first that there is."""
 _MOST_FIELDS, _MOST_TAGS = 12, 6
 _OCCURRENCES = 3
-_SPAN = 8
+_SPAN, _SIGNED = 8, 4
 _MOST_TOKENS = 30
 _LADDER = (0, 1, -1, 10**6, 10**9, 10**12, 10**15, 10**17, 10**20, 0.5)
 
@@ -212,3 +212,17 @@ def other_number(value: float, numbers: Sequence[float], chance: random.Random) 
     """Another number: one of the code, a neighbour, or one of another magnitude."""
     near = (value + 1, value - 1, -value, value * 2)
     return chance.choice((*numbers, *near, *_LADDER))
+
+
+def with_sign(text: str, sign: str) -> Iterator[str]:
+    """With a sign on a line, the last ones first: `a; line`, `line; a`, and the line joined with the next one."""
+    lines = text.split("\n")
+    full = [number for number, line in enumerate(lines) if line.strip()]
+    for number in full[: -_SIGNED - 1 : -1]:
+        line = lines[number]
+        indent, own = line[: len(line) - len(line.lstrip())], line.strip()
+        for other in (f"a{sign} {own}", f"{own}{sign} a", f"a {sign} {own}  # a", f"{own}{sign}a"):
+            yield "\n".join([*lines[:number], indent + other, *lines[number + 1 :]])
+        if number + 1 < len(lines) and lines[number + 1].strip():
+            joined = f"{line.rstrip()}{sign} {lines[number + 1].lstrip()}"
+            yield "\n".join([*lines[:number], joined, *lines[number + 2 :]])
