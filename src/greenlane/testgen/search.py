@@ -61,6 +61,7 @@ from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.stateful import stateful_cases
+from greenlane.testgen.steadied import steadied
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Targets, line_of
@@ -284,7 +285,7 @@ class Search:
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         found.append(turned_on(seen, self._source, places, self._beside))
-        patching = (logged, pretended, failing)
+        patching = (logged, pretended, failing, steadied)
         found += [find(seen, self._source, places, unittest=self._is_unittest) for find in patching]
         return in_turn([*rows, *found, *self._gone_on(seen, places)])
 
@@ -390,7 +391,8 @@ class Search:
         found = steady(candidates, again)
         kept = {o.case.key for o in found}
         unsteady = [o for o in candidates if o.case.key not in kept]
-        others = [*list_beginnings(unsteady, again), *settled_cases(unsteady, again)]
+        held = steadied(unsteady, self._source, self.gap.everything, unittest=self._is_unittest)
+        others = [*held, *list_beginnings(unsteady, again), *settled_cases(unsteady, again)]
         if others:
             seen = await self._explorer.explore(self._scene, others, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, others, again=True))
