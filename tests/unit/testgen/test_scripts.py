@@ -412,6 +412,23 @@ def test_fill():
     assert looks == ["fill(rows)", "rows"]
 
 
+def test_what_is_held_against_a_matcher_is_looked_at_without_the_assertions_before_it(tmp_path: Path) -> None:
+    text = """
+from hamcrest import assert_that, contains, has_length
+from shop.app import Reader
+
+def test_rows():
+    reader = Reader()
+    reader.read("a")
+    assert_that(reader, contains("a"))
+    assert_that(reader.rows, has_length(1))
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    found = [one.script for one in read_scripts(tmp_path, ["tests/test_app.py::test_rows"])]
+    (rows,) = [one for one in found if one.look == "reader.rows"]
+    assert rows.setup == ("reader = Reader()", "reader.read('a')")
+
+
 def test_an_error_that_is_expected_beside_what_the_block_opens_is_a_look_inside_of_that(tmp_path: Path) -> None:
     text = """
 import pytest
