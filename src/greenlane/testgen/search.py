@@ -46,6 +46,7 @@ from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.onward import onward
+from greenlane.testgen.own_class import own_class
 from greenlane.testgen.passed_on import passed_on
 from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
@@ -280,7 +281,7 @@ class Search:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         finds = (
             switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
-            thrown,
+            thrown, own_class,
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         found.append(turned_on(seen, self._source, places, self._beside))
