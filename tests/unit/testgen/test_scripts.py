@@ -497,6 +497,59 @@ def test_price():
     assert eval(look, made) == 6
 
 
+def test_of_a_long_helper_class_that_inherits_all_methods_come_along(tmp_path: Path) -> None:
+    words = "\n".join(f"    text_{n} = {n}\n" for n in range(16))
+    text = f"""
+from shop import Rule, run
+
+class Own(Rule):
+    text = "a"
+{words}
+    def match(self, node):
+        return node
+
+def test_rule():
+    assert run(Own, Own.text) == "a"
+"""
+    (tmp_path / "test_shop.py").write_text(text)
+    (found,) = read_scripts(tmp_path, ["test_shop.py::test_rule"])
+    assert found.script.setup == (
+        "class Own(Rule):\n    text = 'a'\n\n    def match(self, node):\n        return node",
+    )
+
+
+def test_of_a_helper_class_that_is_too_long_the_methods_come_along_that_are_to_be_written_out(tmp_path: Path) -> None:
+    steps = "\n".join(f"        node += {n}" for n in range(16))
+    text = f"""
+import pytest
+from shop import After, Rule, run
+
+class Own(Rule):
+    def match(self, node):
+        return After(self.long(node))
+
+    def long(self, node):
+{steps}
+        return node
+
+class Other(Rule):
+    pass
+
+@pytest.mark.parametrize("rule", [Other, Other, Other, Own])
+def test_rule(rule):
+    assert run(rule) == "a"
+"""
+    write_tree(tmp_path, {"tests/test_shop.py": text})
+    test = "tests/test_shop.py::test_rule[Own]"
+    (whole,) = read_scripts(tmp_path, [test], "tests")
+    assert (whole.script.setup, whole.script.look) == ((), "run(Own)")
+    (found,) = read_scripts(tmp_path, [test], "tests", {"After"})
+    assert found.script.setup == (
+        "class Own(test_shop.Own):\n\n    def match(self, node):\n        return After(self.long(node))",
+    )
+    assert found.script.imports == {("shop", "After"), ("shop", "run"), ("test_shop", "")}
+
+
 def test_what_nothing_uses_any_more_is_left_out_with_its_import() -> None:
     setup = (
         "names = {'a', Kind.ONE}",
