@@ -17,6 +17,7 @@ _SELF_LOOKS = {name for name in dir(unittest.TestCase) if re.match("assert(?!_|R
 
 _OWN = re.compile("assert|^(eq|ok|check|expect|verify|compare)(_|$)")
 """What a project calls an assertion of its own."""
+_ALONE = re.compile("assert(?!.*(?i:raises|warns|logs|called|awaited))")
 
 _RAISING = frozenset({"self.assertRaises", "self.failUnlessRaises", "pytest.raises", "raises"})
 
@@ -32,7 +33,7 @@ def done(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
         if look is not None:
             called = [n for n in ast.walk(look) if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute)]
             yield from [ast.copy_location(ast.Expr(value=look), node)] if called and called[0] is look else []
-        elif not isinstance(node, ast.Assert) and "raises" not in ast.unparse(node).lower():
+        elif not isinstance(node, ast.Assert) and not asserts_alone(node) and "raises" not in ast.unparse(node).lower():
             cleaned = without_asserts(node)
             yield from [cleaned] if cleaned is not None else []
 
@@ -88,13 +89,39 @@ def self_look(node: ast.expr, expected: Set[str] = frozenset()) -> ast.expr | No
 
 
 def own_look(node: ast.expr | None, expected: Set[str] = frozenset()) -> ast.expr | None:
-    """What an assertion of the project's own looks at, `self.assertSame(read("a"), fixed)` or `assert_that(read("a"),
-    is_(3))`: None if that is no call, for any other expression, and for an assertion of the standard library."""
+    """What an assertion of the project's own, or of a library, looks at, `self.assertSame(read("a"), fixed)` or
+    `assert_that(reader.rows, is_(empty()))`: None if that is neither a call nor a part of something, for any other
+    expression, and for an assertion of the standard library."""
     if not isinstance(node, ast.Call) or not node.args or self_look(node) is not None:
         return None
     name = ast.unparse(node.func).rpartition(".")[2]
-    look = _looked_at(node.args, expected) if _OWN.search(name) else None
-    return look if isinstance(look, ast.Call) else None
+    given = node.args[:1] if _is_matching(name) else node.args
+    given = [one for one in given if not isinstance(one, ast.Attribute | ast.Subscript) or _is_part(one)]
+    look = _looked_at(given, expected) if given and _OWN.search(name) else None
+    return look if isinstance(look, ast.Call | ast.Attribute | ast.Subscript) else None
+
+
+def asserts_alone(node: ast.stmt) -> bool:
+    """Whether a statement does nothing but hold what is there already against something, by a function that is called
+    an assertion: what comes after it does not need it, and may find it in the way."""
+    call = node.value if isinstance(node, ast.Expr) else None
+    if not isinstance(call, ast.Call) or not call.args:
+        return False
+    name = ast.unparse(call.func).rpartition(".")[2]
+    given = call.args[:1] if _is_matching(name) else call.args
+    return _ALONE.match(name) is not None and not any(isinstance(n, ast.Call) for one in given for n in ast.walk(one))
+
+
+def _is_matching(name: str) -> bool:
+    """Whether a library calls an assertion so that holds its first argument against a matcher."""
+    return name.replace("_", "").lower() == "assertthat"
+
+
+def _is_part(node: ast.expr) -> bool:
+    """`reader.rows` and `made("a")[0]`, but not `Colour.RED`, which is what is expected."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return not isinstance(node, ast.Name) or node.id.islower()
 
 
 def _looked_at(arguments: Sequence[ast.expr], expected: Set[str]) -> ast.expr:

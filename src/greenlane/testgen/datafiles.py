@@ -5,7 +5,8 @@ literals. For `hunt.py`; reads files, runs nothing.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence, Set
 from pathlib import Path
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
@@ -15,7 +16,9 @@ from greenlane.testgen.reading import read_inside
 from greenlane.testgen.turns import in_turn
 
 _MOST_LISTED, _MOST, _BYTES, _TESTS = 600, 24, 60_000, 40
-_CODE = frozenset({".py", ".pyc", ".pyi", ".so"})
+_COMPILED = frozenset({".pyc", ".so"})
+_CODE = _COMPILED | {".py", ".pyi"}
+_OF_TESTS = re.compile(r"(test|conftest|setup|__init__)\w*\.|\w*_test\.")
 _NEVER = frozenset({"__pycache__", ".git", ".hg", "node_modules"})
 
 
@@ -39,9 +42,11 @@ def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
 
 
 def files_around(tree: Path, folder: Path) -> list[Path]:
-    """The data files below a folder of tests, then those below the one around it, if that is not the whole tree."""
+    """The data files below a folder of tests, then those below the one around it, if that is not the whole tree. Below
+    the tests programs may be data as well: those that are no tests themselves."""
     around = [] if tree in {folder, folder.parent} else [folder.parent]
-    return list(dict.fromkeys(file for one in (folder, *around) for file in _below(one)))
+    own = (file for file in _below(folder, _COMPILED) if file.suffix not in _CODE or not _OF_TESTS.match(file.name))
+    return list(dict.fromkeys([*own, *(file for one in around for file in _below(one, _CODE))]))
 
 
 def contents_of(tree: Path, file: Path) -> list[str]:
@@ -73,14 +78,14 @@ def _words_of(tree: Path, file: Path) -> set[str]:
     return {text.removeprefix("./") for text in texts if 2 < len(text) <= MAX_TEXT and "." in text and "\n" not in text}
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _below(folder: Path, without: Set[str]) -> Iterator[Path]:
     seen = 0
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(set(folders) - _NEVER)
         for name in sorted(names):
             seen += 1
             file = Path(place, name)
-            if file.suffix not in _CODE and not file.is_symlink():
+            if file.suffix not in without and not file.is_symlink():
                 yield file
         if seen > _MOST_LISTED:
             return

@@ -40,7 +40,7 @@ _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "c
 """Modules of the standard library from which a generated test may import values."""
 
 
-View = Annotated[str, msgspec.Meta(pattern=r"^(|list|dict|repr|str|masked|type|len|call|each [A-Za-z]\w*)$")]
+View = Annotated[str, msgspec.Meta(pattern=r"^(|list|dict|repr|str|masked|type|len|call|each ([A-Za-z]\w*|\d))$")]
 """How something is looked at that can't be written down as it is (`views.py` writes it); `call`: the attribute is a
 method that is called; `each name`: an attribute of each of its items."""
 

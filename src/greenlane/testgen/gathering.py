@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
+from pathlib import PurePosixPath
 
 import msgspec
 
@@ -22,7 +23,7 @@ from greenlane.testgen.neighbours import Style
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
-from greenlane.testgen.siblings import swap_classes
+from greenlane.testgen.siblings import counterparts, swap_classes
 from greenlane.testgen.source import Source
 from greenlane.testgen.strangers import list_strangers, named_alike, swap_modules
 from greenlane.testgen.swap import chain_calls, swap_calls
@@ -69,6 +70,8 @@ class Gatherer:
             most = share
             if not was_run(function, ran) or _is_named_by_none(function, scripts):
                 kept = await asyncio.to_thread(self._kept, function)
+                longer = await asyncio.to_thread(self._written_out, tests, function, scripts)
+                scripts = list(in_turn([longer, scripts]))
                 swapped = [self._swapped(one, function, kept) for one in scripts[:_MAX_SWAPPED]]
                 scripts = list(islice(in_turn([in_turn(swapped), scripts]), _MAX_SWAPPED))
                 most = _MAX_SWAPPED
@@ -88,6 +91,16 @@ class Gatherer:
         for one in read_scripts(self._scene.tree, unread, self._scene.folder):
             self._read_scripts[one.test].append(one)
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
+
+    def _written_out(self, tests: Sequence[str], function: Function, known: Sequence[FoundScript]) -> list[FoundScript]:
+        """Scripts with the methods of long helper classes in which a counterpart of the function's class stands."""
+        siblings = counterparts(self._source.tree, function.owner).keys()
+        files = {PurePosixPath(test.partition("::")[0]).stem for test in tests}
+        if not siblings or not any(m.rpartition(".")[2] in files for one in known for m, _ in one.script.imports):
+            return []
+        old = {one.script for one in known}
+        read = read_scripts(self._scene.tree, tests, self._scene.folder, siblings)
+        return [one for one in read if one.script not in old]
 
     def _copied(self, scripts: Sequence[FoundScript]) -> list[FoundScript]:
         """Those that read a data file, with files of their own, where none is given a text to vary."""

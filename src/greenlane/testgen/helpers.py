@@ -9,6 +9,7 @@ import copy
 from collections.abc import Set
 from typing import Any
 
+from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import FunctionNode
 
 _MAX_LINES = 15
@@ -37,6 +38,19 @@ def is_helper(node: ast.stmt) -> bool:
     return not any("fixture" in d for d in decorators) and not getattr(node, "name", "").lower().startswith("test")
 
 
+def derived(node: ast.stmt, module: str, names: Set[str]) -> ast.ClassDef | None:
+    """A class of the same name that inherits from a long one of another module, with those short methods written out in
+    which one of the names stands: there they can be exchanged. None where it has none."""
+    methods = [m for m in node.body if isinstance(m, FunctionNode)] if isinstance(node, ast.ClassDef) else []
+    body: list[ast.stmt] = [
+        m for m in methods if words_in(m) & names and len(ast.unparse(_without_words(m)).splitlines()) <= _MAX_LINES
+    ]
+    if not body or not isinstance(node, ast.ClassDef):
+        return None
+    base = parse_expression(f"{module}.{node.name}").body
+    return ast.ClassDef(name=node.name, bases=[base], keywords=[], body=body, decorator_list=[])
+
+
 def _without_words(node: ast.stmt) -> ast.stmt:
     """A function or class without what is said in words about it and its parts."""
 
@@ -58,8 +72,11 @@ def words_in(*nodes: ast.AST) -> set[str]:
 
 
 def _with_members(node: ast.ClassDef, used: Set[str]) -> ast.ClassDef:
-    """The class with its special methods, and those members that are used, or that these use."""
+    """The class with its special methods, and those members that are used, or that these use; of one that inherits from
+    others with all of its methods, which those may call."""
     known = set(used)
+    if any(ast.unparse(base) != "object" for base in node.bases):
+        known |= {member.name for member in node.body if isinstance(member, FunctionNode)}
     kept: list[ast.stmt] = []
     for _ in node.body:  # each round finds another one, or is the last
         more = [member for member in node.body if member not in kept and _is_used(member, known)]

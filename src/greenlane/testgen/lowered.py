@@ -43,7 +43,9 @@ def lowered(observed: Sequence[Observed], source: Source, left: Targets, *, unit
 
 
 def _limits(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
-    """Constants of the module and of its classes that are whole numbers, by name, each with its dotted place."""
+    """Constants of the module and of its classes that are whole numbers, or such another one, by name, each with its
+    dotted place."""
+    known: set[str] = set()
     for node in tree.body:
         bodies = [(module, [node])]
         if isinstance(node, ast.ClassDef):
@@ -52,8 +54,10 @@ def _limits(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
             for part in body:
                 targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", None)]
                 value = part.value if isinstance(part, ast.Assign | ast.AnnAssign) else None
-                if value is not None and _is_number(value):
-                    yield from ((t.id, f"{place}.{t.id}") for t in targets if isinstance(t, ast.Name))
+                if value is not None and (_is_number(value) or (isinstance(value, ast.Name) and value.id in known)):
+                    names = [target.id for target in targets if isinstance(target, ast.Name)]
+                    known.update(names)
+                    yield from ((name, f"{place}.{name}") for name in names)
 
 
 def _is_number(value: ast.expr) -> bool:

@@ -7,6 +7,8 @@ Where a project's tests hold programs as texts, and a change is about a construc
 from __future__ import annotations
 
 import ast
+import contextlib
+import copy
 import io
 import itertools
 import re
@@ -23,6 +25,8 @@ _FEWEST, _SHARE, _MANY = 5, 0.5, 40
 """So many texts that are programs, and so large a share of those that are no single word, make a project one that
 works on programs; or very many, whatever else there is."""
 _IN_PROGRAMS, _MOST_NESTED, _LONGEST = 3, 240, 400
+_MOST_ENCLOSED, _MOST_PLAIN = 60, 12
+"""So many programs are put into one statement; fewer where it binds nothing."""
 """An expression is put into so many programs for each kind of place; so many programs in all, no longer ones."""
 _HOLDING = {
     "Attribute": "%s.b", "Call": "%s()", "Subscript": "%s[0]", "Tuple": "(%s, c)", "List": "[%s, c]", "Set": "{%s}",
@@ -73,6 +77,11 @@ try:
     work()
 except* ValueError as error:
     print(error)
+---
+try:
+    work()
+except ValueError:
+    pass
 ---
 try:
     work()
@@ -178,8 +187,9 @@ def f(x):
 def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[str] = ()) -> list[str]:
     """Programs with the constructs that these words of the code name (by kind of node, `MATCHAS` or `visit_MatchAs`,
     or by a field of few kinds), each also within a function; then the tests' own with expressions of these kinds in
-    them, also inside of others that the words `around` name; and the first spread over lines, where some of the tests'
-    own are. Nothing unless these texts of the tests are programs."""
+    them, also inside of others that the words `around` name, or inside of the statements of these kinds, where the
+    names that those bind are used; and the first spread over lines, where some of the tests' own are. Nothing unless
+    these texts of the tests are programs."""
     if not _are_programs(texts):
         return []
     fields, words = _fields(), list(words)
@@ -192,7 +202,7 @@ def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[st
     nested = _nested(texts, kinds, kinds | _kinds_named(around))
     within = (f"def f():\n{textwrap.indent(text, '    ')}" for text in found)
     spread = map(spread_out, found) if any(_OVER_LINES.search(text) for text in texts) else ()
-    return list(dict.fromkeys(in_turn([[*found, *within], nested, spread])))
+    return list(dict.fromkeys(in_turn([[*found, *within], nested, _enclosed(texts, found, telling), spread])))
 
 
 def spread_out(text: str) -> str:
@@ -245,9 +255,10 @@ def _nested(texts: Sequence[str], wanted: Set[str], known: Set[str]) -> list[str
 
 
 def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, ast.expr]]:
-    """Expressions that are read, with what holds them and as what."""
+    """Expressions that are read, with what holds them and as what; of an f-string those that it shows."""
     for holder in ast.walk(tree):
-        for field, value in ast.iter_fields(holder):
+        shown = not isinstance(holder, ast.JoinedStr)
+        for field, value in ast.iter_fields(holder) if shown else ():
             for node in value if isinstance(value, list) else [value]:
                 if isinstance(node, ast.expr) and isinstance(getattr(node, "ctx", None), ast.Load | None):
                     yield holder, field, node
@@ -256,9 +267,71 @@ def _places(tree: ast.AST) -> Iterator[tuple[ast.AST, str, ast.expr]]:
 def _with_each(tree: ast.Module, old: ast.expr, forms: Sequence[str]) -> Iterator[str]:
     for form in forms:
         new = ast.Name(id=form, ctx=ast.Load())  # it is written as it stands
-        text = ast.unparse(Exchanging(old, new).visit(tree))
-        if _parsed(text) is not None:
-            yield f"{text}\n"
+        with contextlib.suppress(ValueError):  # it can't be written, as a backslash in an f-string
+            text = ast.unparse(Exchanging(old, new).visit(tree))
+            if _parsed(text) is not None:
+                yield f"{text}\n"
+
+
+def _enclosed(texts: Sequence[str], shown: Iterable[str], kinds: Set[str]) -> list[str]:
+    """The tests' own programs inside of a statement of one of these kinds, as each of the `shown` has one, and with a
+    name that it binds in place of an expression: for `log(a)` also `except ValueError as error: log(error)`."""
+    bodies = [body for text in sorted(set(texts), key=lambda one: (len(one), one)) if (body := _body_of(text))]
+    rows = []
+    for outer in filter(None, map(_parsed, shown if bodies else ())):
+        holder = _holder_of(outer, kinds)
+        if holder is not None:
+            rows.append(list(itertools.islice(_inside(outer, holder, bodies), _MOST_ENCLOSED)))
+    return list(in_turn(rows))[:_MOST_NESTED]
+
+
+def _body_of(text: str) -> list[ast.stmt]:
+    parsed = _parsed(text) if len(text) <= _LONGEST and _is_program(text) else None
+    return parsed.body if parsed is not None else []
+
+
+def _holder_of(tree: ast.Module, kinds: Set[str]) -> ast.AST | None:
+    """The innermost part with statements of its own around the first node of such a kind, or that node itself."""
+    above = {id(child): node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    part: ast.AST | None = next((node for node in ast.walk(tree) if type(node).__name__ in kinds), None)
+    while part is not None and not isinstance(getattr(part, "body", None), list):
+        part = above.get(id(part))
+    return None if isinstance(part, ast.Module) else part
+
+
+def _inside(outer: ast.Module, holder: ast.AST, bodies: Sequence[Sequence[ast.stmt]]) -> Iterator[str]:
+    names, counts = _bound_by(holder), Counter[tuple[str, str, str]]()
+    for body in bodies if names else bodies[:_MOST_PLAIN]:
+        imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+        inner = ast.Module(body=[node for node in body if node not in imports], type_ignores=[])
+        exchanged = []
+        for place, field, old in _places(inner) if names else ():
+            kind = (type(place).__name__, field, type(old).__name__)
+            counts[kind] += 1
+            if counts[kind] <= _IN_PROGRAMS:
+                exchanged.append(Exchanging(old, ast.Name(id=names[0], ctx=ast.Load())).visit(inner))
+        for one in [inner, *exchanged] if inner.body else ():
+            made = copy.copy(holder)
+            made.body = one.body  # type: ignore[attr-defined]  # it has one
+            whole = Exchanging(holder, made).visit(outer)
+            with contextlib.suppress(ValueError):  # it can't be written, as a backslash in an f-string
+                text = f"{ast.unparse(ast.Module(body=[*imports, *whole.body], type_ignores=[]))}\n"
+                if _parsed(text) is not None:
+                    yield text
+
+
+def _bound_by(holder: ast.AST) -> list[str]:
+    """The names that a statement binds for those in it: what is caught, its parameters, what a loop goes through."""
+    own = {id(part) for part in holder.body for part in ast.walk(part)}  # type: ignore[attr-defined]  # it has some
+    found = []
+    for node in (one for one in ast.walk(holder) if id(one) not in own):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.append(node.id)
+        elif isinstance(node, ast.arg):
+            found.append(node.arg)
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            found.append(node.name)
+    return found
 
 
 def _are_programs(texts: Sequence[str]) -> bool:

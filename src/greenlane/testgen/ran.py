@@ -8,6 +8,7 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function, lines_inside
 from greenlane.testgen.guards import guards_of
+from greenlane.testgen.rows import MAX_ROWS
 from greenlane.testgen.siblings import siblings_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.turns import in_turn
@@ -45,9 +46,10 @@ def nearest_tests(
     most: int = TESTS_A_LINE,
     beside: Sequence[Source] = (),
 ) -> list[str]:
-    """Existing tests (without parameters) that came nearest to a line: to the condition before it, else into its
-    function; where hardly one does, into what calls that (here, or in the files `beside`) and into its class. Of each
-    those first that ran fewest lines."""
+    """So many existing tests that came nearest to a line: to the condition before it, else into its function; where
+    hardly one does, into what calls that (here, or in the files `beside`) and into its class. Of each those first that
+    ran fewest lines; of one with parameters the few rows that came nearest, where that is a single
+    one also the test as it stands."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
@@ -65,7 +67,19 @@ def nearest_tests(
         alike.sort(key=lambda f: abs(f.first - function.first))  # what stands beside it does most likely the like
         found += _tests_of(baseline, callers)
         found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in alike)
-    return list(dict.fromkeys(found))[:most]
+    rows: dict[str, list[str]] = {}
+    for test in dict.fromkeys(found):
+        rows.setdefault(without_row(test), []).append(test)
+    return [test for base, row in list(rows.items())[:most] for test in _few_rows(base, row)]
+
+
+def without_row(test: str) -> str:
+    """The node id of a test without its parameters."""
+    return test.split("[")[0]
+
+
+def _few_rows(base: str, row: Sequence[str]) -> list[str]:
+    return [*row, base] if row != [base] and len(row) == 1 else [*row[:MAX_ROWS]]
 
 
 def _tests_of(baseline: SuiteRun, lines: Iterable[tuple[str, Iterable[int]]]) -> list[str]:
@@ -76,7 +90,7 @@ def _tests_of(baseline: SuiteRun, lines: Iterable[tuple[str, Iterable[int]]]) ->
         ran = baseline.contexts.get(path, {})
         counts = counted[path] if path in counted else counted.setdefault(path, _counts(ran.values()))
         there = {test for number in numbers for test in ran.get(number, frozenset())} - {""}
-        found += [test.split("[")[0] for test in sorted(there, key=lambda t: (counts[t], t))]
+        found += sorted(there, key=lambda t: (counts[t], t))
     return found
 
 

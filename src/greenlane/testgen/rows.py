@@ -4,41 +4,86 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 MAX_ROWS = 3
 
 
-def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
-    """The first rows of a test that is parametrised by these decorators, by name (of several side by side); one empty
-    row for any other test, none if the parameters can't be read. `named` are values of names of its file."""
-    found: list[dict[str, ast.expr]] = [{}]
+def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], told: str = "") -> list[dict[str, ast.expr]]:
+    """The row that pytest calls so (`told`), else the first rows, of a test that is parametrised by these decorators,
+    by name (of several side by side); one empty row for any other test, none if the parameters can't be read. `named`
+    are values of names of its file."""
+    tables = []
     for decorator in decorators:
         called = isinstance(decorator, ast.Call) and ast.unparse(decorator.func).split(".")[-1] == "parametrize"
-        if not called or not isinstance(decorator, ast.Call) or len(decorator.args) < 2:
-            continue
-        rows = _read_rows(decorator, named)
-        if not rows:
-            return []
-        count = max(len(found), len(rows))
-        found = [found[n % len(found)] | rows[n % len(rows)] for n in range(count)]
+        if called and isinstance(decorator, ast.Call) and len(decorator.args) >= 2:
+            tables.append(_read_rows(decorator, named))
+    if not all(tables):
+        return []
+    meant = _row_called(told, tables[::-1]) if told else None
+    if meant is not None:
+        return [meant]
+    found: list[dict[str, ast.expr]] = [{}]
+    for rows in tables:
+        first = [row for row, _ in rows[:MAX_ROWS]]
+        found = [found[n % len(found)] | first[n % len(first)] for n in range(max(len(found), len(first)))]
     return found
 
 
-def _read_rows(decorator: ast.Call, named: Mapping[str, ast.expr]) -> list[dict[str, ast.expr]]:
+_Row: TypeAlias = tuple[dict[str, ast.expr], str]
+"""Values by name, and the pattern of what pytest calls the row."""
+
+
+def _read_rows(decorator: ast.Call, named: Mapping[str, ast.expr]) -> list[_Row]:
     try:
         given = ast.literal_eval(decorator.args[0])
     except (ValueError, TypeError, SyntaxError):
         return []
     names = [name.strip() for name in given.split(",")] if isinstance(given, str) else list(given)
-    rows, found = decorator.args[1], []
+    rows, found = decorator.args[1], list[_Row]()
     if isinstance(rows, ast.Name):
         rows = named.get(rows.id, rows)
-    for item in rows.elts if isinstance(rows, ast.List | ast.Tuple) else []:
+    ids = next((k.value for k in decorator.keywords if k.arg == "ids"), None)
+    texts = ids.elts if isinstance(ids, ast.List | ast.Tuple) else []
+    for number, item in enumerate(rows.elts if isinstance(rows, ast.List | ast.Tuple) else []):
         values = values_of(item, len(names))
         if len(values) == len(names):
-            found.append(dict(zip(names, values, strict=True)))
-    return found[:MAX_ROWS]
+            own = [k.value for k in item.keywords if k.arg == "id"] if isinstance(item, ast.Call) else []
+            said = [*own, *texts[number : number + 1]][:1]
+            plain = (_called(name, value, number) for name, value in zip(names, values, strict=True))
+            found.append((dict(zip(names, values, strict=True)), _called("", said[0], 0) if said else "-".join(plain)))
+    return found
+
+
+def _called(name: str, value: ast.expr, number: int) -> str:
+    """A pattern of what pytest calls a value: a plain one as it is printed, a class or a function by its name, any
+    other by the parameter's and a number."""
+    ways = [f"{name}{number}"]
+    try:
+        plain = ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        ways += [ast.unparse(value), ast.unparse(value).rpartition(".")[2]]
+    else:
+        if isinstance(plain, str | bytes):
+            text = plain if isinstance(plain, str) else plain.decode("latin-1")
+            ways = [text.encode("unicode_escape").decode("ascii"), text]
+        elif plain is None or isinstance(plain, int | float | complex):
+            ways = [str(plain)]
+    return f"(?:{'|'.join(map(re.escape, dict.fromkeys(ways)))})"
+
+
+def _row_called(told: str, tables: Sequence[Sequence[_Row]]) -> dict[str, ast.expr] | None:
+    """The values of the row that is called so: a name of each table, joined."""
+    if not tables:
+        return {} if not told else None
+    for row, pattern in tables[0]:
+        match = re.match(f"{pattern}(?:-(?=.)|$)" if len(tables) > 1 else f"{pattern}$", told, re.DOTALL)
+        others = _row_called(told[match.end() :], tables[1:]) if match is not None else None
+        if others is not None:
+            return others | row
+    return None
 
 
 def values_of(item: ast.expr, count: int) -> list[ast.expr]:

@@ -23,7 +23,7 @@ from greenlane.testgen.bases import outside_bases
 from greenlane.testgen.checkers import Checkers, given_directly
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.fixed import is_brittle
-from greenlane.testgen.helpers import is_helper, short_helper, words_in
+from greenlane.testgen.helpers import derived, is_helper, short_helper, words_in
 from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
@@ -74,11 +74,15 @@ def script_case(function: Function, one: FoundScript) -> Case:
     )
 
 
-def read_scripts(tree: Path, tests: Iterable[str], folder: str | None = None) -> list[FoundScript]:
-    """The scripts of these tests (node ids without parameters), in their order, shortest look first in each. Those of
-    tests in the `folder` may name `__file__`: the tests to come stand there, too."""
+def read_scripts(
+    tree: Path, tests: Iterable[str], folder: str | None = None, written_out: Set[str] = frozenset()
+) -> list[FoundScript]:
+    """The scripts of these tests (by their node ids; of one with parameters its first rows, unless the id names one),
+    in their order, shortest look first in each. Those of tests in the `folder` may name `__file__`: the tests to come
+    stand there, too. Of helper classes that are too long to come along, those methods do that name what is to be
+    `written_out`."""
     found: dict[Script, FoundScript] = {}
-    for one in _of_tests(tree, tests, folder, TestFile.scripts):
+    for one in _of_tests(tree, tests, folder, TestFile.scripts, written_out):
         found.setdefault(one.script, one)
     return list(found.values())
 
@@ -92,13 +96,17 @@ def read_programs(tree: Path, tests: Iterable[str], folder: str | None = None) -
 
 
 def _of_tests(
-    tree: Path, tests: Iterable[str], folder: str | None, read: Callable[[TestFile, str], Iterator[FoundScript]]
+    tree: Path,
+    tests: Iterable[str],
+    folder: str | None,
+    read: Callable[[TestFile, str], Iterator[FoundScript]],
+    written_out: Set[str] = frozenset(),
 ) -> Iterator[FoundScript]:
     files: dict[str, TestFile | None] = {}
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            files[path] = read_tests(tree, path, folder) if len(files) < _MAX_FILES else None
+            files[path] = read_tests(tree, path, folder, written_out) if len(files) < _MAX_FILES else None
         file = files[path]
         for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
@@ -125,7 +133,9 @@ def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
     yield from TestFile(as_test_module(parsed), lambda _: None).scripts(name)
 
 
-def read_tests(tree: Path, path: str, folder: str | None = None) -> TestFile | None:
+def read_tests(
+    tree: Path, path: str, folder: str | None = None, written_out: Set[str] = frozenset()
+) -> TestFile | None:
     """None if it can't be read."""
     own = read_test_file(tree, path)
     known: dict[str, TestModule | None] = {}
@@ -136,7 +146,10 @@ def read_tests(tree: Path, path: str, folder: str | None = None) -> TestFile | N
         return known[name]
 
     beside = str(PurePosixPath(path).parent) == (folder or ".") and folder is not None
-    return TestFile(own, read, module_of(tree, path), beside=beside) if own is not None else None
+    made = TestFile(own, read, module_of(tree, path), beside=beside) if own is not None else None
+    if made is not None:
+        made.written_out = written_out
+    return made
 
 
 class TestFile:
@@ -147,6 +160,7 @@ class TestFile:
     def __init__(self, own: TestModule, read: ReadTests, module: str = "", *, beside: bool = False) -> None:
         """`module` is what another file may import it as (empty: none may); `beside`: the tests to come stand there."""
         parsed, self._module, self._places = own.parsed, module, {"__file__"} if beside else set()
+        self.written_out: Set[str] = frozenset()
         bases = outside_bases(own, read)
         self._imports: dict[str, Import] = {GOING_ON[1]: GOING_ON, **bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
@@ -169,6 +183,7 @@ class TestFile:
                 self._helpers[node.targets[0].id] = node
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
+        name, told = _row_in(name)
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in own_nodes(test)):
             return
@@ -183,7 +198,7 @@ class TestFile:
         self._imports |= self._checkers.borrowed
         marks = marks_of(test, holder, self._marks)
         raising = frozenset(key for key, value in named.items() if expects_error(value))
-        rows = rows_of([*around, *test.decorator_list], named)
+        rows = rows_of([*around, *test.decorator_list], named, told)
         given = {key for row in rows for key in row}
         inlined = _under(patches, self._givers.inline(test, owner, given))
         found = list(self._scripts_of(test, inlined, rows, raising, marks))
@@ -253,8 +268,9 @@ class TestFile:
         """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
         begins anew with an object, what it does before that as well. None that needs something which only this file
         has, or awaits."""
+        name, told = _row_in(name)
         test = self._tests.get(name)
-        rows = rows_of(test.decorator_list, {}) if isinstance(test, ast.FunctionDef) else []
+        rows = rows_of(test.decorator_list, {}, told) if isinstance(test, ast.FunctionDef) else []
         if test is None or not rows:
             return
         inlined = self._givers.inline(test, name.rpartition("::")[0], set(rows[0]))
@@ -336,12 +352,23 @@ class TestFile:
                     pending += loaded_in(helper)
                     used |= words_in(helper)
                 elif self._module and is_helper(self._helpers[name]):
-                    imports.add((self._module, name))
+                    own = derived(self._helpers[name], self._module, self.written_out) if self.written_out else None
+                    imports.add((self._module, "" if own is not None else name))
+                    if own is not None:
+                        helpers[name] = own
+                        bound.add(self._module.partition(".")[0])
+                        pending += loaded_in(own)
                 else:
                     return None
             elif not hasattr(builtins, name) and name not in self._places:
                 return None
         return imports, fixtures, helpers
+
+
+def _row_in(name: str) -> tuple[str, str]:
+    """The name of a test, and what pytest calls the row of its parameters; empty for none."""
+    plain, _, told = name.partition("[")
+    return plain, told.removesuffix("]")
 
 
 def _under(patches: Patches, inlined: Inlined) -> Inlined:

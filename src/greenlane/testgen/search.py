@@ -46,10 +46,11 @@ from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.onward import onward
+from greenlane.testgen.own_class import own_class
 from greenlane.testgen.passed_on import passed_on
 from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
-from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests
+from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, without_row
 from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
 from greenlane.testgen.retyped import retyped
@@ -281,7 +282,7 @@ class Search:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         finds = (
             switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
-            thrown,
+            thrown, own_class,
         )  # fmt: skip
         found = [find(seen, self._source, places) for find in finds]
         found.append(turned_on(seen, self._source, places, self._beside))
@@ -319,12 +320,13 @@ class Search:
     async def _grow(self, baseline: SuiteRun, left: Targets, gap: Gap) -> list[Case]:
         """Existing tests that go on with further calls, for what shows only after a history."""
         functions = functions_around(self._source, left)
-        tests: dict[str, None] = {}
+        tests: dict[str, str] = {}
         for line in sorted({line_of(target) for target in left}):
             function = enclosing(self._source.functions, line)
             near = nearest_tests(line, function, self._source, baseline, _TESTS_TO_HUNT) if function else []
-            tests |= dict.fromkeys(near)
-        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests, self._scene.folder)
+            for test in near:  # of one with parameters the row that came nearest
+                tests.setdefault(without_row(test), test)
+        programs = await asyncio.to_thread(read_programs, self._scene.tree, tests.values(), self._scene.folder)
         programs = [one for one in programs if not (self._is_unittest and one.fixtures)]
         calls = [case for f in functions for case in self._given_to(f)]
         return await self._grower.grow(self._scene, self._source, gap, programs, calls, left)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence, Set
 
 from greenlane.testgen.asserted import (
     asserted,
+    asserts_alone,
     expected_names,
     own_look,
     printed,
@@ -72,7 +73,7 @@ def looks_of(
                 yield from [(own, setup)] if own is not None else []
                 yield printed(value), setup
             cleaned = without_asserts(node)
-            if cleaned is not None:
+            if cleaned is not None and not asserts_alone(node):
                 setup.append(cleaned)
 
 

@@ -54,6 +54,33 @@ def bases_of(tree: ast.Module, owner: str) -> list[str]:
     return found[1:]
 
 
+def counterparts(tree: ast.Module, owner: str | None) -> dict[str, str]:
+    """By the name of a class, the one that takes its place where this class takes that of a sibling: this one, and what
+    belongs to either by its name: where `LazyAfter` becomes `LazyBefore`, `After` becomes `Before`."""
+    if owner is None:
+        return {}
+    names = {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
+    own = {owner, *bases_of(tree, owner), *family_of(tree, owner)}
+    found = dict.fromkeys(sorted(siblings_of(tree, owner)), owner)
+    for base in (owner, *bases_of(tree, owner)):
+        for sibling in sorted(siblings_of(tree, base) & names - own):
+            mine, its = _unlike(base, sibling)
+            for name in sorted(names - own) if mine and its else ():
+                other = name.replace(its, mine)
+                found |= {name: other} if its in name and other in own else {}
+    return found
+
+
+def _unlike(one: str, other: str) -> tuple[str, str]:
+    """The words of two names that are left without those that they begin and end with in common."""
+    mine, its = (re.findall(r"_?[A-Z]?[^A-Z_]+|[A-Z_]", name) for name in (one, other))
+    while mine and its and mine[0] == its[0]:
+        mine, its = mine[1:], its[1:]
+    while mine and its and mine[-1] == its[-1]:
+        mine, its = mine[:-1], its[:-1]
+    return "".join(mine), "".join(its)
+
+
 def named_in_tables(tree: ast.Module, owner: str | None, siblings: frozenset[str]) -> Mapping[str, str]:
     """By the key of a sibling in a table of the module, the key of this class."""
     found: dict[str, str] = {}
@@ -87,12 +114,14 @@ def made_likewise(tree: ast.Module, owner: str | None, siblings: frozenset[str])
 
 
 def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Iterator[FoundScript]:
-    """The script with each sibling of the entry's class that it names made this class; nothing if it names none."""
+    """The script with each sibling of the entry's class that it names made this class, and what belongs to either made
+    its counterpart; nothing if it names none."""
     siblings = siblings_of(tree, entry.owner)
     keys = named_in_tables(tree, entry.owner, siblings)
     methods = made_likewise(tree, entry.owner, siblings)
     texts = (*found.script.setup, found.script.look)
-    swapping = _Swapping(entry.owner or "", siblings, keys, methods)
+    classes = counterparts(tree, entry.owner)
+    swapping = _Swapping(classes, keys, methods)
     try:
         changed = [ast.unparse(swapping.visit(parse_source(text))) for text in texts]
     except UnreadableSourceError:
@@ -100,24 +129,21 @@ def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Itera
     if not swapping.swapped:
         return
     imports: frozenset[Import] = frozenset(pair for pair in found.script.imports if pair[1] not in swapping.swapped)
-    if swapping.swapped & siblings:
-        imports |= {(entry.module, entry.owner or "")}
+    imports |= {(entry.module, classes[name]) for name in swapping.swapped & classes.keys()}
     script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(changed[:-1]), look=changed[-1])
     yield msgspec.structs.replace(found, script=script)
 
 
 class _Swapping(ast.NodeTransformer):
-    def __init__(
-        self, owner: str, siblings: frozenset[str], keys: Mapping[str, str], methods: Mapping[str, str]
-    ) -> None:
-        self._owner, self._siblings, self._keys, self._methods = owner, siblings, keys, methods
+    def __init__(self, classes: Mapping[str, str], keys: Mapping[str, str], methods: Mapping[str, str]) -> None:
+        self._classes, self._keys, self._methods = classes, keys, methods
         self.swapped: set[str] = set()
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id not in self._siblings or not isinstance(node.ctx, ast.Load):
+        if node.id not in self._classes or not isinstance(node.ctx, ast.Load):
             return node
         self.swapped.add(node.id)
-        return ast.copy_location(ast.Name(id=self._owner, ctx=ast.Load()), node)
+        return ast.copy_location(ast.Name(id=self._classes[node.id], ctx=ast.Load()), node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)

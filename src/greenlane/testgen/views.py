@@ -24,7 +24,7 @@ OPERATORS = {
     "__mod__": "%", "__pow__": "**", "__xor__": "^", "__lshift__": "<<", "__rshift__": ">>", "__matmul__": "@",
 }  # fmt: skip
 EACH = "each "
-"""A view of a list of objects: what each of them has under the name that follows."""
+"""A view of a list of objects: what each of them has under the name that follows, of tuples at that place."""
 _SIGNS = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
 Import = tuple[str, str]
 
@@ -42,7 +42,9 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             imports.add(("re", ""))
             return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'
         case view if view.startswith(EACH):
-            return f"[item.{view.removeprefix(EACH)} for item in {unwrapped(look)}]"
+            part = view.removeprefix(EACH)
+            item = f"item[{part}]" if part.isdigit() else f"item.{part}"
+            return f"[{item} for item in {unwrapped(look)}]"
         case _:
             return look
 

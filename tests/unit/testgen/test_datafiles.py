@@ -35,3 +35,13 @@ def test_a_folder_beside_that_of_the_tests_is_looked_into_and_a_long_document_gi
     (tmp_path / "tests/formats/test_a.py").write_text("NAME = 'a.xml'\n")
     first, *_ = texts_of_files(tmp_path, ["tests/formats/test_a.py"])
     assert first == "<rows><row n='0'/></rows>"
+
+
+def test_a_program_below_the_tests_that_one_names_is_data_and_no_other_code_is(tmp_path: Path) -> None:
+    for folder in ("shop/tests/programs", "shop/till"):
+        (tmp_path / folder).mkdir(parents=True)
+    for path in ("shop/tests/programs/one.py", "shop/tests/programs/test_two.py", "shop/till/three.py"):
+        (tmp_path / path).write_text(f"{Path(path).stem} = 1\n")
+    names = "NAMES = 'one.py', 'test_two.py', 'three.py'\n"
+    (tmp_path / "shop/tests/test_a.py").write_text(names)
+    assert texts_of_files(tmp_path, ["shop/tests/test_a.py"]) == ["one = 1\n"]

@@ -151,6 +151,7 @@ _known, _kinds, _last = set(), {"a": 1}, None
 
 class Shelf:
     items = []
+    most = 2
 
     def __init__(self):
         self.names = {}
@@ -171,11 +172,12 @@ def remember(name):
     _kinds[name] = 2
     _kinds.pop("a", None)
     Shelf.items.append(name)
+    Shelf.most, Shelf.added = 9, name
     _last = name
 
 
 def remembered():
-    return len(_known), list(_kinds), Shelf.items, _last
+    return len(_known), list(_kinds), Shelf.items, _last, Shelf.most, hasattr(Shelf, "added")
 """
 KIT = """
 import dataclasses
@@ -329,7 +331,7 @@ def test_calls_of_what_hangs_get_less_time_each(tmp_path: Path) -> None:
 
 def test_no_call_is_seen_in_the_light_of_what_another_one_left_behind(tmp_path: Path) -> None:
     found = explore(tmp_path, ("remember", "'b'"), ("remembered", ""), ("remember", "'c'"), ("remembered", ""))
-    assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None)"] * 2
+    assert [one["value"]["text"] for one in found[1::2]] == ["(0, ['a'], [], None, 2, False)"] * 2
 
 
 def test_an_object_of_a_module_is_for_each_call_as_it_was_made(tmp_path: Path) -> None:
@@ -354,7 +356,7 @@ def test_what_was_imported_from_a_folder_that_is_on_the_path_for_a_while_is_no_m
 def test_what_a_module_enters_in_a_register_as_it_is_imported_stays_there(tmp_path: Path) -> None:
     found = explore(tmp_path, ("", "(kit.Point(1).x, list(tool._kinds))"), ("remember", "'b'"), ("remembered", ""))
     assert found[0]["value"]["text"] == "(1, ['a', 'kit'])"
-    assert found[2]["value"]["text"] == "(0, ['a', 'kit'], [], None)"
+    assert found[2]["value"]["text"] == "(0, ['a', 'kit'], [], None, 2, False)"
 
 
 def test_an_object_of_a_module_that_no_test_may_import_is_looked_at_from_a_side(tmp_path: Path) -> None:

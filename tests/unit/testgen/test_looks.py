@@ -199,11 +199,17 @@ def test_no_name_of_a_row_hides_the_module_that_the_function_is_reached_through(
         ("assert_that(made('a'), is_(3))", "made('a')"),
         ("check_rows({'a': 1}, made('a'))", "made('a')"),
         ("eq_('a', made('a'))", "made('a')"),
+        ("assert_that(reader.rows, is_(empty()))", "reader.rows"),
+        ("self.assertThat(reader.rows[0], Equals(made('a')))", "reader.rows[0]"),
+        ("assert_that(found, is_(made('a')))", None),
+        ("check_rows(Kind.ROW, made('a'))", "made('a')"),
         ("checked(made('a'))", None),
         ("assert_same(found, fixed)", None),
         ("self.assertEqual(made('a'), 3)", None),
     ],
 )
-def test_an_assertion_of_the_projects_own_looks_at_the_call_that_it_is_given(written: str, look: str | None) -> None:
+def test_an_assertion_of_the_projects_own_looks_at_the_call_or_part_that_it_is_given(
+    written: str, look: str | None
+) -> None:
     found = own_look(ast.parse(written, mode="eval").body)
     assert (ast.unparse(found) if found is not None else None) == look

@@ -19,12 +19,15 @@ SEP = 2
 
 class Parser:
     deepest = 100
+    longest = MOST
 
     def parse(self, text, depth):
         if len(text) > MOST:
             raise ValueError
         if depth > self.deepest:
             raise KeyError
+        if len(text) > self.longest:
+            raise OSError
         if depth > SEP:
             raise IndexError
         return text
@@ -46,9 +49,11 @@ def seen(look: str, *lines: int) -> Observed:
     return Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset(lines)})
 
 
-@pytest.mark.parametrize(("line", "limit"), [(10, "shop.MOST"), (12, "shop.Parser.deepest")])
+@pytest.mark.parametrize(
+    ("line", "limit"), [(11, "shop.MOST"), (13, "shop.Parser.deepest"), (15, "shop.Parser.longest")]
+)
 def test_a_limit_right_before_an_open_line_is_lowered_for_what_came_to_it(line: int, limit: str) -> None:
-    observed = [seen("Parser().parse('a', 1)", 9, 11, 13), seen("Parser()")]
+    observed = [seen("Parser().parse('a', 1)", 10, 12, 14), seen("Parser()")]
     found = lowered(observed, SOURCE, frozenset({("shop.py", line)}), unittest=False)
     assert [(case.script.setup, case.script.look) for case in found if case.script] == [
         ((f"monkeypatch.setattr('{limit}', {value})",), "Parser().parse('a', 1)") for value in (0, 1, 2)
@@ -57,10 +62,10 @@ def test_a_limit_right_before_an_open_line_is_lowered_for_what_came_to_it(line: 
 
 
 def test_without_fixtures_the_limit_is_patched_around_the_call() -> None:
-    found = lowered([seen("Parser().parse('a', 1)", 11)], SOURCE, frozenset({("shop.py", 12)}), unittest=True)
+    found = lowered([seen("Parser().parse('a', 1)", 12)], SOURCE, frozenset({("shop.py", 13)}), unittest=True)
     (script, *_) = [case.script for case in found if case.script]
     assert script.setup == ("with patch('shop.Parser.deepest', 0):\n    inside = Parser().parse('a', 1)",)
 
 
 def test_what_a_short_input_comes_to_is_no_limit() -> None:
-    assert not lowered([seen("Parser().parse('a', 1)", 13)], SOURCE, frozenset({("shop.py", 14)}), unittest=False)
+    assert not lowered([seen("Parser().parse('a', 1)", 16)], SOURCE, frozenset({("shop.py", 17)}), unittest=False)

@@ -35,6 +35,16 @@ def test_the_programs_of_the_tests_get_expressions_of_a_kind_that_is_named_also_
     assert not any("except a.b:" in text for text in found), "the change is not about it"
 
 
+def test_the_programs_of_the_tests_are_put_into_statements_of_a_kind_that_is_named_and_use_what_those_bind() -> None:
+    programs = [*PROGRAMS, "import log\nlog.warn('a', extra=dict(b=1))", "import log\nlog.warn(f'{a:>3}')"]
+    found = python_texts(programs, ["visit_ExceptHandler"])
+    head = "import log\ntry:\n    work()\nexcept* ValueError as error:\n    "
+    wanted = ["log.warn(error, extra=dict(b=1))", "log.warn('a', extra=dict(b=error))", "log.warn(f'{error:>3}')"]
+    assert {f"{head}{line}\n" for line in wanted} <= set(found)
+    assert "import log\ntry:\n    work()\nexcept ValueError:\n    log.warn(f'{a:>3}')\n" in found, "it binds nothing"
+    assert len(found) < 200
+
+
 def test_what_stands_in_brackets_is_spread_over_lines_where_a_program_of_the_tests_is() -> None:
     rows = "match x:", "    case [", "        first,", "        *rest", "    ]:"
     spread = "\n".join([*rows, "        print(", "            first,", "            rest", "        )", ""])

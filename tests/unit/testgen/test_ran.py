@@ -74,3 +74,10 @@ def near(text: str, line: int, ran: dict[int, frozenset[str]]) -> list[str]:
     function = enclosing(functions, line)
     assert function is not None
     return nearest_tests(line, function, source, run)
+
+
+def test_of_a_test_with_parameters_the_few_nearest_rows_come_before_it() -> None:
+    text = "def price(item):\n    if item:\n        return 1\n    return 0\n"
+    rows = frozenset(f"t.py::test_price[{kind}]" for kind in "abcd")
+    assert near(text, 3, {2: rows}) == [f"t.py::test_price[{kind}]" for kind in "abc"]
+    assert near(text, 3, {2: frozenset({"t.py::test_price[d]"})}) == ["t.py::test_price[d]", "t.py::test_price"]

@@ -412,6 +412,23 @@ def test_fill():
     assert looks == ["fill(rows)", "rows"]
 
 
+def test_what_is_held_against_a_matcher_is_looked_at_without_the_assertions_before_it(tmp_path: Path) -> None:
+    text = """
+from hamcrest import assert_that, contains, has_length
+from shop.app import Reader
+
+def test_rows():
+    reader = Reader()
+    reader.read("a")
+    assert_that(reader, contains("a"))
+    assert_that(reader.rows, has_length(1))
+"""
+    write_tree(tmp_path, {"tests/test_app.py": text})
+    found = [one.script for one in read_scripts(tmp_path, ["tests/test_app.py::test_rows"])]
+    (rows,) = [one for one in found if one.look == "reader.rows"]
+    assert rows.setup == ("reader = Reader()", "reader.read('a')")
+
+
 def test_an_error_that_is_expected_beside_what_the_block_opens_is_a_look_inside_of_that(tmp_path: Path) -> None:
     text = """
 import pytest
@@ -478,6 +495,59 @@ def test_price():
     made: dict[str, object] = {}
     exec(helper, made)
     assert eval(look, made) == 6
+
+
+def test_of_a_long_helper_class_that_inherits_all_methods_come_along(tmp_path: Path) -> None:
+    words = "\n".join(f"    text_{n} = {n}\n" for n in range(16))
+    text = f"""
+from shop import Rule, run
+
+class Own(Rule):
+    text = "a"
+{words}
+    def match(self, node):
+        return node
+
+def test_rule():
+    assert run(Own, Own.text) == "a"
+"""
+    (tmp_path / "test_shop.py").write_text(text)
+    (found,) = read_scripts(tmp_path, ["test_shop.py::test_rule"])
+    assert found.script.setup == (
+        "class Own(Rule):\n    text = 'a'\n\n    def match(self, node):\n        return node",
+    )
+
+
+def test_of_a_helper_class_that_is_too_long_the_methods_come_along_that_are_to_be_written_out(tmp_path: Path) -> None:
+    steps = "\n".join(f"        node += {n}" for n in range(16))
+    text = f"""
+import pytest
+from shop import After, Rule, run
+
+class Own(Rule):
+    def match(self, node):
+        return After(self.long(node))
+
+    def long(self, node):
+{steps}
+        return node
+
+class Other(Rule):
+    pass
+
+@pytest.mark.parametrize("rule", [Other, Other, Other, Own])
+def test_rule(rule):
+    assert run(rule) == "a"
+"""
+    write_tree(tmp_path, {"tests/test_shop.py": text})
+    test = "tests/test_shop.py::test_rule[Own]"
+    (whole,) = read_scripts(tmp_path, [test], "tests")
+    assert (whole.script.setup, whole.script.look) == ((), "run(Own)")
+    (found,) = read_scripts(tmp_path, [test], "tests", {"After"})
+    assert found.script.setup == (
+        "class Own(test_shop.Own):\n\n    def match(self, node):\n        return After(self.long(node))",
+    )
+    assert found.script.imports == {("shop", "After"), ("shop", "run"), ("test_shop", "")}
 
 
 def test_what_nothing_uses_any_more_is_left_out_with_its_import() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.scripts import read_scripts
-from greenlane.testgen.siblings import family_of, made_likewise, siblings_of, swap_classes
+from greenlane.testgen.siblings import counterparts, family_of, made_likewise, siblings_of, swap_classes
 
 SOURCE = """
 class Writer:
@@ -100,3 +100,19 @@ def test_a_new_class_is_met_through_the_method_that_makes_it_as_its_sibling_is_m
     (found,) = read_scripts(tmp_path, ["test_terms.py::test_both"])
     (swapped,) = swap_classes(found, entry, tree)
     assert swapped.script.look == "Term('a').either(1).get_sql()"
+
+
+def test_what_belongs_to_a_sibling_by_its_name_becomes_what_belongs_to_the_class() -> None:
+    text = """
+class Action: ...
+class LazyAfter(Action[int]): ...
+class LazyBefore(Action[int]): ...
+class After(LazyAfter): ...
+class Before(LazyBefore): ...
+class AfterAll(Exception): ...
+class Other(Action[str]): ...
+"""
+    tree = parse_source(text)
+    assert counterparts(tree, "LazyBefore") == {"LazyAfter": "LazyBefore", "After": "Before"}
+    assert counterparts(tree, "Before").items() >= {"LazyAfter": "LazyBefore", "After": "Before"}.items()
+    assert counterparts(tree, None) == {}

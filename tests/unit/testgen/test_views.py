@@ -144,11 +144,12 @@ print([
     describe_value(Listed([Slotted("x"), Slotted("y")]), Describer())["view"],
     describe_value([Slotted(None)], Describer())["view"],
     describe_value([Token("word", object()), Slotted("word")], Describer())["view"],
+    describe_value([(object(), 1, "a"), (object(), 1, "b")], Describer())["view"],
 ])
 """
 
 
-def test_of_a_list_of_objects_the_attribute_is_seen_in_which_they_differ_most() -> None:
+def test_of_a_list_of_objects_or_tuples_the_part_is_seen_in_which_they_differ_most() -> None:
     inside = Path(greenlane.testgen.__file__).with_name("inside")
     environment = {"PATH": os.defpath, "PYTHONPATH": str(inside), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run([sys.executable, "-c", EACH], env=environment, check=True, capture_output=True, text=True)
@@ -158,6 +159,7 @@ def test_of_a_list_of_objects_the_attribute_is_seen_in_which_they_differ_most() 
         "each kind",
         "len",
         "each kind",
+        "each 2",
     ]
 
 
@@ -165,6 +167,7 @@ def test_an_attribute_of_each_item_is_written_as_a_comprehension() -> None:
     assert viewed(Outcome(case=0, kind="value", view="each kind"), "lex('a b')", set()) == (
         "[item.kind for item in lex('a b')]"
     )
+    assert viewed(Outcome(case=0, kind="value", view="each 1"), "rows", set()) == "[item[1] for item in rows]"
 
 
 def test_a_view_that_names_no_attribute_is_refused() -> None:

@@ -191,7 +191,9 @@ def public_parts(value: Any) -> list[tuple[str, Any]]:
 
 def _parts_in_row(item: Any) -> list[tuple[str, Any]]:
     """The attributes of an object that stands among others; of one that is not written in Python, such as an element
-    of a tree, those that its class keeps."""
+    of a tree, those that its class keeps; the items of a tuple by their place."""
+    if type(item) is tuple:
+        return [(str(place), part) for place, part in enumerate(item[:10])]
     parts = public_parts(item)
     if parts or isinstance(item, _SIMPLE):
         return parts

@@ -1,8 +1,8 @@
 """Runs inside the sandbox: what the modules of the project remember is after each call what it was before, so that no
 call is seen in the light of another one. A test that is written for it will be run without the others.
 
-Remembered are what module names stand for, the attributes of objects that these made of their own classes, and what is
-in the dicts, lists and sets of modules, classes and such objects.
+Remembered are what module names stand for, the attributes of their classes and of objects that these made of them, and
+what is in the dicts, lists and sets of modules, classes and such objects.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import collections
 import contextlib
 import importlib
 import itertools
+import operator
 import os
 import sys
 import types
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 KINDS = (dict, list, set, collections.OrderedDict, collections.defaultdict, collections.deque)
+PLAIN = (type(None), bool, int, float, str, bytes, tuple, *KINDS)
 _MOST, _ALL = 2_000, 100_000
 """Items of one container (a larger one is a table, and no memory), and of all, that may be copied for each call."""
 
@@ -28,6 +30,7 @@ class Memory:
         self._known = -1
         self._names: list[dict[str, Any]] = []
         self._attributes: list[dict[str, Any]] = []
+        self._classes: list[type] = []
         self._held: list[Any] = []
 
     @contextlib.contextmanager
@@ -39,6 +42,7 @@ class Memory:
         names = [(space, dict(space)) for space in self._names]
         attributes = [(space, dict(space)) for space in self._attributes]
         held = [(one, one.copy()) for one in self._held]
+        classes = [(kind, dict(vars(kind))) for kind in self._classes]
         try:
             yield
         finally:
@@ -52,6 +56,8 @@ class Memory:
             for one, copied in held:
                 if not is_same(one, copied):
                     refill(one, copied)
+            for kind, members in classes:
+                set_back(kind, members)
             if sys.path != path:
                 sys.path[:] = path
             self._forget(sys.modules.keys() - imported)
@@ -82,9 +88,15 @@ class Memory:
         objects = {id(one): one for one in found}
         rows = map(attributes_of, objects.values())
         self._attributes = [row for row in rows if row is not None]
-        spaces = [*self._names, *self._attributes]
-        for space, module in zip(self._names, modules, strict=True):
-            spaces += [dict(vars(k)) for k in space.values() if isinstance(k, type) and k.__module__ == module.__name__]
+        held_in = zip(self._names, modules, strict=True)
+        kinds = [
+            k
+            for space, module in held_in
+            for k in space.values()
+            if isinstance(k, type) and k.__module__ == module.__name__
+        ]
+        self._classes = list({id(kind): kind for kind in kinds}.values())
+        spaces = [*self._names, *self._attributes, *(dict(vars(kind)) for kind in self._classes)]
         values = (value for space in spaces for name, value in space.items() if not name.startswith("__"))
         held = {id(value): value for value in values if type(value) in KINDS and len(value) <= _MOST}
         ordered = sorted(held.values(), key=len)
@@ -117,6 +129,24 @@ def attributes_of(one: Any) -> dict[str, Any] | None:
 def _is_other(now: Any, before: Any) -> bool:
     """A name that stands for a module is of the import system."""
     return now is not before and not isinstance(before, types.ModuleType)
+
+
+def set_back(kind: type, before: dict[str, Any]) -> None:
+    """The class has again what it had by each name. A method or a descriptor that is new stays: what is set up once is
+    remembered elsewhere, too."""
+    now = vars(kind)
+    if len(now) == len(before) and all(map(operator.is_, now.values(), before.values())):
+        return
+    with contextlib.suppress(TypeError, AttributeError):  # a class that can't be altered is none that was
+        for name, value in dict(now).items():
+            if name.startswith("__"):
+                continue
+            if name not in before and isinstance(value, PLAIN):
+                type.__delattr__(kind, name)
+            elif name in before and value is not before[name]:
+                type.__setattr__(kind, name, before[name])
+        for name in before.keys() - now.keys():
+            type.__setattr__(kind, name, before[name])
 
 
 def is_same(one: Any, copied: Any) -> bool:
