@@ -41,17 +41,12 @@ def held_by_keys(function: ast.AST, named: Mapping[str, Sequence[object]]) -> He
         values = tuple(dict.fromkeys(_values(function, texts, named)))
         if values:
             found[key] = values[:_MAX_VALUES]
+    looked = [(_key(node), ast.unparse(_looked_in(node))) for node in ast.walk(function) if _key(node)]
     for key, texts in reversed(places.items()):  # what stands inside first
-        inside = [other for other in _keys_in(function, texts) if other != key]
+        inside = list(dict.fromkeys(other for other, text in looked if text in texts and other != key))
         if inside:
             found[key] = (*_dicts(inside, found), *found.get(key, ()))[:_MAX_DICTS]
     return tuple(found.items())
-
-
-def _keys_in(function: ast.AST, texts: Set[str]) -> list[str]:
-    """The keys that are looked up in what these texts stand for."""
-    looked = [node for node in ast.walk(function) if _key(node)]
-    return list(dict.fromkeys(_key(node) for node in looked if ast.unparse(_looked_in(node)) in texts))
 
 
 def _looked_in(node: ast.AST) -> ast.AST:
