@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case
+from greenlane.testgen.inputs import Case, bound_by
 from greenlane.testgen.likeness import are_rows
 from greenlane.testgen.looks import bare, sharpened, steady_looks
 from greenlane.testgen.receivers import are_made_alike
@@ -38,7 +38,7 @@ def is_tellable(observed: Observed) -> bool:
     """Whether a careful colleague could assert something about this call: a value that can be written down, a visible
     effect, or an error that the code raises on purpose. A crash by the way is no behaviour to pin."""
     outcome, entry = observed.outcome, observed.case.entry
-    if outcome.dated:
+    if outcome.dated or _is_hidden(observed):
         return False
     match outcome.kind:
         case "raises":
@@ -55,6 +55,13 @@ def is_tellable(observed: Observed) -> bool:
 def is_silent(observed: Observed) -> bool:
     """It ended well, and there is nothing to be seen of it."""
     return observed.outcome.kind == "value" and not is_tellable(observed)
+
+
+def _is_hidden(observed: Observed) -> bool:
+    """Whether the value has a name that the test itself gives to something else: `as node` hides `shop.node`."""
+    script, value = observed.case.script, observed.outcome.value
+    names = {bound_by(pair) for pair in value.imports} if script is not None and value is not None else set[str]()
+    return any(re.search(rf"\bas {name}\b|(?<![\w.]){name} = ", script.text) for name in names if script is not None)
 
 
 def reached(observed: Observed, wanted: Targets) -> Targets:

@@ -51,11 +51,12 @@ def list_constructors(tree: ast.Module, known: Mapping[str, tuple[Param, ...]] =
 def _taken(
     name: str, classes: Mapping[str, ast.ClassDef], depth: int, known: Mapping[str, tuple[Param, ...]]
 ) -> tuple[tuple[Param, ...], bool]:
-    """(what the class takes, whether an `__init__` says so)."""
+    """(what the class takes, whether an `__init__` says so, or a `__new__` that asks for something)."""
     node = classes.get(name)
     if node is None or depth > _MAX_BASES:
         return known.get(name, ()), False
-    init = next((m for m in node.body if isinstance(m, ast.FunctionDef) and m.name == "__init__"), None)
+    made = {m.name: m for m in node.body if isinstance(m, ast.FunctionDef) and m.name in {"__init__", "__new__"}}
+    init = made.get("__init__") or next((m for m in made.values() if len(params_of(m)) > 1), None)
     bases = (_taken(ast.unparse(base).split("[")[0], classes, depth + 1, known) for base in node.bases)
     inherited, said = next((found for found in bases if found[0] or found[1]), ((), False))
     if init:

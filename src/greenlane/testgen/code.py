@@ -197,7 +197,7 @@ def _describe(
     node: FunctionNode, path: str, module: str, owner: str | None, constants: Mapping[str, tuple[Constant, ...]]
 ) -> Function:
     decorators = [ast.unparse(decorator) for decorator in node.decorator_list]
-    kind = "init" if owner and node.name == "__init__" else _kind(owner, decorators)
+    kind = "init" if owner and node.name in {"__init__", "__new__"} else _kind(owner, decorators)
     params = params_of(node)
     return Function(
         path=path,

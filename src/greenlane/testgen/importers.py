@@ -14,7 +14,8 @@ from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import Function, Param, list_functions
 from greenlane.testgen.inputs import Constructors
 from greenlane.testgen.reading import parse_text, read_inside
-from greenlane.testgen.uses import members_of, with_uses
+from greenlane.testgen.relayed import by_name
+from greenlane.testgen.uses import members_of, with_takers, with_uses
 
 _NONE: Constructors = MappingProxyType({})
 _MAX_AROUND, _MAX_BYTES = 60, 400_000
@@ -26,10 +27,12 @@ def offered_by(
 ) -> dict[str, tuple[Param, ...]]:
     """What the functions and classes of a module take, by name; `known` are classes of other modules, from which its
     own may inherit."""
-    members = members_of(parsed)
+    functions = tuple(functions)
+    members, takers = members_of(parsed), by_name(functions)
     classes = {node.name: node for node in parsed.body if isinstance(node, ast.ClassDef)}
     made = {
-        name: with_uses(params, classes[name], members) for name, params in list_constructors(parsed, known).items()
+        name: with_takers(with_uses(params, classes[name], members), classes[name], takers)
+        for name, params in list_constructors(parsed, known).items()
     }
     return {f.name: f.params for f in functions if not f.name.startswith("__")} | made
 

@@ -24,6 +24,7 @@ from greenlane.suite.lines import nodes_of
 from greenlane.testgen.code import enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.shown import INSIDE
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import as_script
 from greenlane.testgen.targets import Targets, line_of
@@ -77,15 +78,18 @@ def _with_look(one: Observed, told: str, *, unittest: bool) -> Iterator[Case]:
     case, script = one.case, as_script(one.case)
     if case.entry.asynchronous and case.script is None:
         return
-    if re.search(rf"\b(?:{told}|{_STREAMS.get(told, told)}|caplog|capsys|redirect_\w+|patch)\b", script.text):
+    before, done, own = script.setup, script.look, "|patch"
+    if script.look == INSIDE and before[-1].startswith("with patch("):  # that is of something else, put around the call
+        before, done, own = before[:-1], before[-1], ""
+    if re.search(rf"\b(?:{told}|{_STREAMS.get(told, told)}|caplog|capsys|redirect_\w+{own})\b", script.text):
         return  # it looks at it itself
     error = _error_of(one)
     if one.outcome.kind == "raises" and error is None:
         return
     if not unittest:
         fixture = "capsys" if told in _STREAMS else "caplog"
-        done, imports = _in_block([], script.look, error, "pytest.raises", ("pytest", ""))
-        setup = (*(["caplog.set_level('DEBUG')"] if fixture == "caplog" else ()), *script.setup, done)
+        shown, imports = _in_block([], done, error, "pytest.raises", ("pytest", ""))
+        setup = (*(["caplog.set_level('DEBUG')"] if fixture == "caplog" else ()), *before, shown)
         look = f"capsys.readouterr().{told}" if told in _STREAMS else "caplog.messages"
         yield from _made(case, script, setup, look, imports, fixture)
     if told in _STREAMS:
@@ -97,9 +101,9 @@ def _with_look(one: Observed, told: str, *, unittest: bool) -> Iterator[Case]:
             [f"{told}.call_args.args", f"{told}.call_args.args[0]"],
         )
         needs = {("unittest.mock", "patch")}
-    done, imports = _in_block(heads, script.look, error, "suppress", ("contextlib", "suppress"))
+    shown, imports = _in_block(heads, done, error, "suppress", ("contextlib", "suppress"))
     for look in looks:
-        yield from _made(case, script, (*script.setup, done), look, needs | imports)
+        yield from _made(case, script, (*before, shown), look, needs | imports)
 
 
 def _error_of(one: Observed) -> tuple[str, str] | None:

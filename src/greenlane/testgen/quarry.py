@@ -25,6 +25,7 @@ from greenlane.testgen.patterns import is_pattern, pattern_of, samples
 from greenlane.testgen.pythontexts import python_texts
 from greenlane.testgen.source import Source
 from greenlane.testgen.tables import beside as beside_in_tables
+from greenlane.testgen.tables import handed_over
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.trial import encode_mutant
 from greenlane.testgen.turns import in_turn
@@ -95,8 +96,9 @@ def quarry(source: Source, gap: Gap, left: Targets, texts: Sequence[str], beside
 
 
 def words_for(tree: ast.Module, function: Function) -> list[str]:
-    """The words by which a function is found in tables, and texts that a pattern there matches."""
-    parts = beside_in_tables(tree, function)
+    """The words by which a function is found in tables, and texts that a pattern there matches; and those that others
+    hand it."""
+    parts = [*beside_in_tables(tree, function), *handed_over(tree, function)]
     return _texts_of(tree, [n for part in parts for n in ast.walk(part)], parts)[0] if parts else []
 
 

@@ -1,7 +1,9 @@
 """What a dict holds under the keys that code looks up in it, told by what is done with it there. Pure; for `code.py`.
 
 `sizes = options["sizes"]`, then `isinstance(sizes, list)`, and `size not in ("S", "M")` for each of them, ask for
-`{"sizes": ["S"]}`, and, to see what else is done, for `{"sizes": []}`, `{"sizes": ["a"]}` and `{"sizes": 1}`.
+`{"sizes": ["S"]}`, and, to see what else is done, for `{"sizes": []}`, `{"sizes": ["a"]}` and `{"sizes": 1}`. Where
+keys are looked up in what is under a key, that is a dict with those: `float(row["cost"]["total"])` asks for
+`{"cost": {"total": "1.5"}}`.
 """
 
 from __future__ import annotations
@@ -19,7 +21,12 @@ _VALUES = {
     "tuple": ("()", "(1, 2)"), "set": ("set()", "{1}"), "bytes": ("b'a'",),
 }  # fmt: skip
 _OTHER_ITEMS = ("'a'", "1")
-_MAX_VALUES, _MAX_CONSTANTS = 8, 3
+_READ = {"float": ("'1.5'", "1"), "int": ("'1'", "2"), "Decimal": ("'1.5'", "1")}
+"""What a number is read from."""
+_AT_BEGIN, _AT_END = frozenset({"startswith", "removeprefix"}), frozenset({"endswith", "removesuffix"})
+_BETWEEN = frozenset({"split", "rsplit", "partition", "rpartition"})
+_LONGEST, _A_SIGN = 60, 3
+_MAX_VALUES, _MAX_CONSTANTS, _MAX_DICTS = 8, 3, 12
 
 Held = tuple[tuple[str, tuple[str, ...]], ...]
 """By key, expressions for what may stand under it, most telling first."""
@@ -29,11 +36,38 @@ def held_by_keys(function: ast.AST, named: Mapping[str, Sequence[object]]) -> He
     """For the keys of which the code tells something; `named` are the constants of the module and the class by the
     name under which the function finds them."""
     found: dict[str, tuple[str, ...]] = {}
-    for key, texts in _places(function).items():
+    places = _places(function)
+    for key, texts in places.items():
         values = tuple(dict.fromkeys(_values(function, texts, named)))
         if values:
             found[key] = values[:_MAX_VALUES]
+    looked = [(_key(node), ast.unparse(_looked_in(node))) for node in ast.walk(function) if _key(node)]
+    for key, texts in reversed(places.items()):  # what stands inside first
+        inside = list(dict.fromkeys(other for other, text in looked if text in texts and other != key))
+        if inside:
+            found[key] = (*_dicts(inside, found), *found.get(key, ()))[:_MAX_DICTS]
     return tuple(found.items())
+
+
+def _looked_in(node: ast.AST) -> ast.AST:
+    looked = node.func if isinstance(node, ast.Call) else node
+    return looked.value if isinstance(looked, ast.Subscript | ast.Attribute) else looked
+
+
+def _dicts(keys: Sequence[str], known: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """A dict with these keys and what each of them holds mostly, then with something else under one of them, or
+    without it."""
+    plain = {key: next(iter(known.get(key, ())), "1") for key in keys}
+    yield _written(plain)
+    most = max((len(known.get(key, ())) for key in keys), default=0)
+    for number in range(1, most):
+        yield from (_written(plain | {key: known[key][number]}) for key in keys if len(known.get(key, ())) > number)
+        if number == 1:
+            yield from (_written({k: v for k, v in plain.items() if k != key}) for key in keys)
+
+
+def _written(values: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{key!r}: {value}" for key, value in values.items()) + "}"
 
 
 def _places(function: ast.AST) -> dict[str, set[str]]:
@@ -71,11 +105,41 @@ def _values(function: ast.AST, texts: Set[str], named: Mapping[str, Sequence[obj
     items = {n.target.id for n in loops if isinstance(n.target, ast.Name)}
     if loops or "list" in kinds:
         yield from _lists(function, items, named)
+    read = [value for name in _given_to(function, texts) for value in _READ.get(name, ())]
+    yield from read
+    yield from (repr(text) for text in _with_what_is_asked(function, texts))
     for kind in kinds:
         yield from _VALUES.get(kind, ())
     yield from constants
     if kinds or constants or loops:
         yield "1" if not {"int", "float", "bool"} & set(kinds) else "'a'"  # of a kind that is not asked for
+
+
+def _given_to(function: ast.AST, texts: Set[str]) -> Iterator[str]:
+    """The names of what is called with it alone."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Call) and len(node.args) == 1 and _is(node.args[0], texts):
+            yield ast.unparse(node.func).split(".")[-1]
+
+
+def _with_what_is_asked(function: ast.AST, texts: Set[str]) -> Iterator[str]:
+    """Texts that begin with, end with or hold what the code asks of it."""
+    for node in ast.walk(function):
+        called = node.func if isinstance(node, ast.Call) and node.args else None
+        if isinstance(node, ast.Call) and isinstance(called, ast.Attribute) and _is(called.value, texts):
+            given = getattr(node.args[0], "value", None)
+            if isinstance(given, str) and 0 < len(given) <= _LONGEST:
+                yield from _having(given, called.attr)
+
+
+def _having(given: str, method: str) -> Iterator[str]:
+    """A text that has what this method is given: a sign stands between others, longer texts begin it."""
+    if method in _AT_END:
+        yield f"a{given}"
+    elif method in _BETWEEN and len(given) <= _A_SIGN:
+        yield f"a{given}b"
+    elif method in _AT_BEGIN | _BETWEEN:
+        yield f"{given}a"
 
 
 def _lists(function: ast.AST, items: Set[str], named: Mapping[str, Sequence[object]]) -> Iterator[str]:

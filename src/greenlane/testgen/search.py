@@ -13,9 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from greenlane.suite.runner import SuiteRun, SuiteRunner
-from greenlane.testgen.afterwards import afterwards
-from greenlane.testgen.amended import amended
-from greenlane.testgen.answered import answered
 from greenlane.testgen.assigned import as_assignments, is_assigned
 from greenlane.testgen.beginnings import list_beginnings
 from greenlane.testgen.candidates import candidates_of, faulty_lines
@@ -27,50 +24,36 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
-from greenlane.testgen.failing import failing
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
-from greenlane.testgen.handed import handed
 from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, calls_of, pool_of, seed_cases
 from greenlane.testgen.likewise import with_other_methods
-from greenlane.testgen.logged import logged
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
 from greenlane.testgen.makers import given_objects
-from greenlane.testgen.managed import managed
 from greenlane.testgen.namesakes import namesake_calls, namesake_cases
+from greenlane.testgen.nearby import asked_near, gone_on
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
-from greenlane.testgen.onward import onward
-from greenlane.testgen.own_class import own_class
-from greenlane.testgen.passed_on import passed_on
-from greenlane.testgen.pretended import pretended
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, without_row
-from greenlane.testgen.readied import readied
-from greenlane.testgen.recast import recast
-from greenlane.testgen.retyped import retyped
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import read_programs
 from greenlane.testgen.settled import settled_cases
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
-from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.stateful import stateful_cases
 from greenlane.testgen.steadied import steadied
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
-from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.temporary import fitted
-from greenlane.testgen.thrown import thrown
 from greenlane.testgen.together import together
 from greenlane.testgen.trial import Trials
-from greenlane.testgen.turned_on import turned_on
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.vary import vary
 
@@ -274,20 +257,11 @@ class Search:
         return self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
 
     def _gone_on(self, seen: Sequence[Observed], places: Targets) -> tuple[list[Case], list[Case]]:
-        """What ran something open and shows nothing, with a look at something else after it."""
-        known = self._gatherer.known_scripts()
-        return afterwards(seen, self._source, places, known), onward(seen, self._source.path, places, known)
+        return gone_on(seen, self._source, places, self._gatherer.known_scripts())
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
-        finds = (
-            switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped,
-            thrown, own_class,
-        )  # fmt: skip
-        found = [find(seen, self._source, places) for find in finds]
-        found.append(turned_on(seen, self._source, places, self._beside))
-        patching = (logged, pretended, failing, steadied)
-        found += [find(seen, self._source, places, unittest=self._is_unittest) for find in patching]
+        found = asked_near(seen, self._source, places, self._beside, unittest=self._is_unittest)
         return in_turn([*rows, *found, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:

@@ -16,8 +16,8 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function, Param
 from greenlane.testgen.exchanged import Exchanging
-from greenlane.testgen.guesses import guess_values
-from greenlane.testgen.inputs import CarvedCall, Script
+from greenlane.testgen.guesses import guess_values, needs_of
+from greenlane.testgen.inputs import CarvedCall, Script, bound_by
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.views import as_written
@@ -62,7 +62,19 @@ def swap_calls(
                 if isinstance(like.func, ast.Name):
                     imports = imports - {(entry.module, like.func.id)} | {(entry.module, entry.name)}
                 script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(rows[:-1]), look=rows[-1])
-                yield msgspec.structs.replace(found, script=script)
+                yield _with_needs(msgspec.structs.replace(found, script=script), arguments, entry)
+
+
+def _with_needs(found: FoundScript, arguments: Sequence[ast.expr], entry: Function) -> FoundScript:
+    """The script with what the values import that were put into it, and the fixtures that they name."""
+    known = {bound_by(pair) for pair in found.script.imports}
+    needs = [needs_of(ast.unparse(argument), entry) for argument in arguments]
+    more = {pair for imports, _ in needs for pair in imports if bound_by(pair) not in known}
+    fixtures = {name for _, named in needs for name in named}
+    if not more and not fixtures:
+        return found
+    script = msgspec.structs.replace(found.script, imports=found.script.imports | more)
+    return msgspec.structs.replace(found, script=script, fixtures=found.fixtures | fixtures)
 
 
 def _as_call(shown: ast.Attribute) -> ast.Call:
@@ -100,7 +112,7 @@ def chain_calls(found: FoundScript, entry: Function, kin: Sequence[Function]) ->
                 changed = ast.unparse(Exchanging(holder, new).visit(tree))
                 rows = [changed if number == place else other for number, other in enumerate(texts)]
                 script = msgspec.structs.replace(found.script, setup=tuple(rows[:-1]), look=rows[-1])
-                yield msgspec.structs.replace(found, script=script)
+                yield _with_needs(msgspec.structs.replace(found, script=script), new.args, entry)
 
 
 def _holders(tree: ast.Module, names: set[str], *, compares: bool) -> Iterator[ast.expr]:

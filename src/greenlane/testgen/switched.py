@@ -4,6 +4,8 @@ constructor takes. Pure; for `search.py`.
     class Reader:                                reader = Reader()
         def __init__(self):              ->      reader.strict = True
             self.strict = False                  reader.read("a")
+
+What is None at first, but said to be of a class, is set to an object of that: `line.currency = Currency("abc")`.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.code import enclosing
+from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import conditions_near
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.guesses import kinds_of, needs_of
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Constructors, Import, Script
+from greenlane.testgen.madeup import objects_of
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call
@@ -26,6 +30,7 @@ from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
 
 _NEAR, _CALLS, _MOST = 2, 24, 120
+_OBJECTS, _FOR_NONE = 2, ("True", "'abc'")
 
 
 def switched(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
@@ -36,11 +41,13 @@ def switched(observed: Sequence[Observed], source: Source, left: Targets) -> lis
         function = enclosing(source.functions, line)
         family = family_of(source.tree, function.owner) if function is not None and function.owner else ()
         flags = dict(flags_of(source.tree, [*family]))
+        kept = objects_kept(source.tree, [*family], function, source.constructors) if function is not None else {}
         for name, place in _asked(source.tree, line):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
             near.sort(key=lambda case: case.plainness)
-            for value in flags.get(name, ()):
-                made = (other for case in near for other in with_flag(case, name, value, [*family]))
+            for value in (*kept.get(name, ()), *flags.get(name, ())):
+                needed = needs_of(value, function)[0] if function is not None else frozenset[Import]()
+                made = (other for case in near for other in with_flag(case, name, value, [*family], needed))
                 rows.setdefault((name, value), []).extend(itertools.islice(made, _CALLS))
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
@@ -67,26 +74,50 @@ def flags_of(tree: ast.Module, family: Sequence[str]) -> Iterator[tuple[str, tup
                 yield name, others
 
 
+def objects_kept(
+    tree: ast.Module, family: Sequence[str], function: Function, constructors: Constructors
+) -> dict[str, tuple[str, ...]]:
+    """By attribute that is None at first, objects of the class that these classes say it is of, as far as the function
+    that asks for it knows that class."""
+    known = dict(function.classes).keys() & constructors.keys()
+    found: dict[str, tuple[str, ...]] = {}
+    for owner in [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in family]:
+        none = {name for name, values in flags_of(tree, [owner.name]) if values == _FOR_NONE}
+        for node in [n for n in ast.walk(owner) if isinstance(n, ast.AnnAssign)]:
+            name = node.target.attr if isinstance(node.target, ast.Attribute) else getattr(node.target, "id", "")
+            kinds = [kind for kind in kinds_of(_unquoted(node.annotation)) if kind in known]
+            made = [one.text for kind in kinds for one in objects_of(kind, function, constructors)[:_OBJECTS]]
+            found |= {name: tuple(made)} if name in none and made else {}
+    return found
+
+
+def _unquoted(annotation: ast.expr) -> str:
+    """The annotation without quotes inside of it: `Optional["Currency"]`."""
+    return ast.unparse(annotation).replace("'", "").replace('"', "")
+
+
 def _others(value: object) -> tuple[str, ...]:
     if isinstance(value, bool):
         return (str(not value),)
     if isinstance(value, int):
         return str(value + 1), "0"
-    return ("True", "'abc'") if value is None else ()
+    return _FOR_NONE if value is None else ()
 
 
-def with_flag(case: Case, name: str, value: str, family: Sequence[str]) -> Iterator[Case]:
-    """The case with the attribute set on the object it is about, once that is made."""
+def with_flag(
+    case: Case, name: str, value: str, family: Sequence[str], needed: frozenset[Import] = frozenset()
+) -> Iterator[Case]:
+    """The case with the attribute set on the object it is about, once that is made; the value needs these imports."""
     script = case.script
     if script is None:
-        made = _called_on(case, name, value)
+        made = _called_on(case, name, value, needed)
         yield from [made] if made is not None else []
         return
     for place, text in enumerate(script.setup):
         holder = _made(text, family)
         if holder is not None and holder in script.look + "".join(script.setup[place + 1 :]):
             setup = (*script.setup[: place + 1], f"{holder}.{name} = {value}", *script.setup[place + 1 :])
-            other = msgspec.structs.replace(script, setup=setup)
+            other = msgspec.structs.replace(script, setup=setup, imports=script.imports | needed)
             yield msgspec.structs.replace(case, script=other, carved=False, steps=case.steps + 1)
 
 
@@ -102,7 +133,7 @@ def _made(text: str, family: Sequence[str]) -> str | None:
     return node.targets[0].id if called in family else None
 
 
-def _called_on(case: Case, name: str, value: str) -> Case | None:
+def _called_on(case: Case, name: str, value: str, needed: frozenset[Import]) -> Case | None:
     """A call of a method as a script, with its object made before."""
     entry = case.entry
     if not case.receiver or not case.receiver.endswith(")") or not (entry.returns_value or entry.kind == "property"):
@@ -112,4 +143,4 @@ def _called_on(case: Case, name: str, value: str) -> Case | None:
     setup = (f"{holder} = {case.receiver}", f"{holder}.{name} = {value}", *before[1:])
     if any(len(text) > MAX_STATEMENT for text in setup):
         return None
-    return case.with_script(Script(imports=case.imports, setup=setup, look=look))
+    return case.with_script(Script(imports=case.imports | needed, setup=setup, look=look))

@@ -4,18 +4,22 @@
     HANDLERS = [(re.compile("W(\\d+)"), handle_wind), ...]          "W1" leads to `handle_wind`
     COMMANDS = {"stop": Shop.close, ...}                             "stop" leads to `Shop.close`
     @register("image")                                               "image" leads to what is decorated so
+    def p_select(p): refuse(p, "select command")                     "select" leads to `refuse`
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
+from greenlane.suite.lines import nodes_of
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.patterns import pattern_of
 
 _PLAIN = (ast.Constant, ast.Name, ast.Attribute)
 """What a word is written as: a text, or a constant's name."""
+_HANDED = 12
 
 
 def beside(tree: ast.Module, entry: Function) -> list[ast.expr]:
@@ -33,6 +37,16 @@ def beside(tree: ast.Module, entry: Function) -> list[ast.expr]:
             calls = [one for one in node.decorator_list if isinstance(one, ast.Call)]
             found += [one for call in calls for one in (*call.args, *(k.value for k in call.keywords))]
     return [part for one in found for part in _words_in(one)]
+
+
+def handed_over(tree: ast.Module, entry: Function) -> list[ast.expr]:
+    """The words that other functions give it as they are: what it does is mostly about something of that name."""
+    calls = [node for node in nodes_of(tree) if isinstance(node, ast.Call) and _is_named(node.func, entry)]
+    given = [one for call in calls for one in (*call.args, *(keyword.value for keyword in call.keywords))]
+    texts = [one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    short = [text for text in texts if re.fullmatch(r"[\w-]+(?: [\w-]+)?", text)]
+    words = dict.fromkeys(word for text in short for word in text.split())
+    return [ast.Constant(value=word) for word in list(words)[:_HANDED]]
 
 
 def _holds(value: ast.expr, entry: Function) -> bool:

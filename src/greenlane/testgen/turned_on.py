@@ -20,14 +20,15 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import conditions_near
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.guesses import needs_of
+from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call_of
-from greenlane.testgen.switched import flags_of, with_flag
+from greenlane.testgen.switched import flags_of, objects_kept, with_flag
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
 
@@ -40,6 +41,8 @@ class _Flag(msgspec.Struct, frozen=True):
     name: str
     values: tuple[str, ...]
     classes: tuple[str, ...]
+    needed: frozenset[Import] = frozenset()
+    """What the values import."""
 
 
 def turned_on(observed: Sequence[Observed], source: Source, left: Targets, beside: Sequence[Source] = ()) -> list[Case]:
@@ -49,10 +52,11 @@ def turned_on(observed: Sequence[Observed], source: Source, left: Targets, besid
     rows: dict[tuple[str, str], list[Case]] = {}
     trees = [source.tree, *(one.tree for one in beside)]
     for line in sorted({line_of(target) for target in left}):
+        function = enclosing(source.functions, line)
         for way, name, place in _asked(source.tree, line):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
             near.sort(key=lambda case: case.plainness)
-            for flag in (found for tree in trees for found in _flags(tree, name)):
+            for flag in (found for tree in trees for found in _flags(tree, name, function, source)):
                 for value in flag.values:
                     made = (other for case in near for other in _with_flag(case, flag, value, way))
                     row = rows.setdefault((f"{way}.{flag.name}", value), [])
@@ -75,14 +79,18 @@ def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, str, int]]:
                 yield way, part.attr, place
 
 
-def _flags(tree: ast.Module, name: str) -> Iterator[_Flag]:
+def _flags(tree: ast.Module, name: str, function: Function | None, source: Source) -> Iterator[_Flag]:
     """The classes of a file whose objects have such an attribute, under the name by which it is set from outside: its
     own, or that of a property that sets it."""
     for owner in (node for node in tree.body if isinstance(node, ast.ClassDef)):
         values = dict(flags_of(tree, [owner.name])).get(name, ())
         outside = next(_setting(owner, name), "") if name.startswith("_") else name
+        family = family_of(tree, owner.name)
+        if values and outside and function is not None:
+            for value in objects_kept(tree, [owner.name], function, source.constructors).get(name, ()):
+                yield _Flag(outside, (value,), family, needs_of(value, function)[0])
         if values and outside:
-            yield _Flag(outside, values, family_of(tree, owner.name))
+            yield _Flag(outside, values, family)
 
 
 def _setting(owner: ast.ClassDef, name: str) -> Iterator[str]:
@@ -100,7 +108,7 @@ def _setting(owner: ast.ClassDef, name: str) -> Iterator[str]:
 
 def _with_flag(case: Case, flag: _Flag, value: str, way: str) -> Iterator[Case]:
     if case.script is not None:
-        yield from with_flag(case, flag.name, value, flag.classes)
+        yield from with_flag(case, flag.name, value, flag.classes, flag.needed)
         return
     names = way.split(".")
     public = names[0] == "self" and not any(name.startswith("_") for name in names)
@@ -111,4 +119,4 @@ def _with_flag(case: Case, flag: _Flag, value: str, way: str) -> Iterator[Case]:
     before, look = before_and_call_of(holder, case)
     setup = (*before, f"{'.'.join([holder, *names[1:]])}.{flag.name} = {value}")
     if all(len(text) <= MAX_STATEMENT for text in setup):
-        yield case.with_script(Script(imports=case.imports, setup=setup, look=look))
+        yield case.with_script(Script(imports=case.imports | flag.needed, setup=setup, look=look))

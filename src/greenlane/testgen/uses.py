@@ -23,6 +23,7 @@ from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.nested import with_wrappings
 from greenlane.testgen.parsed import texts_read
 from greenlane.testgen.pathkinds import path_kind
+from greenlane.testgen.relayed import by_name, relayed
 from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
 
 _MAX_TOGETHER = 4
@@ -81,8 +82,17 @@ def told_by_uses(functions: Iterable[Function], parsed: ast.Module) -> tuple[Fun
     """The functions with what their code tells of parameters without annotation."""
     members = members_of(parsed)
     nodes = nodes_by_line(parsed)
-    told = (msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions)
-    return tuple(with_wrappings(function, nodes[function.first]) for function in told)
+    told = [msgspec.structs.replace(f, params=with_uses(f.params, nodes[f.first], members)) for f in functions]
+    known = by_name(told)
+    further = (msgspec.structs.replace(f, params=with_takers(f.params, nodes[f.first], known)) for f in told)
+    return tuple(with_wrappings(function, nodes[function.first]) for function in further)
+
+
+def with_takers(
+    params: Sequence[Param], holder: ast.ClassDef | FunctionNode, known: Mapping[str, Function]
+) -> tuple[Param, ...]:
+    """The parameters, those of which nothing is told with what the functions ask that they are handed on to."""
+    return tuple(relayed(param, _names_of(param.name, holder), holder, known) for param in params)
 
 
 def nodes_by_line(tree: ast.Module) -> dict[int, FunctionNode]:
@@ -158,10 +168,11 @@ def _init_of(holder: ast.ClassDef | FunctionNode) -> FunctionNode | None:
 
 
 def _names_of(name: str, holder: ast.ClassDef | FunctionNode) -> set[str]:
-    """What the parameter is called: itself, in a class the attribute that holds it; nothing if it is bound anew."""
+    """What the parameter is called: itself, in a class the attribute that holds it (of the same name in one without an
+    `__init__` of its own, a record of some kind); nothing if it is bound anew."""
     init = _init_of(holder)
     if init is None:
-        return set()
+        return {f"self.{name}"}
     if any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(init)):
         return set()
     if not isinstance(holder, ast.ClassDef):

@@ -107,3 +107,13 @@ def test_paths():
     assert text["text"] == "str(Path(__file__).parents[1] / 'examples/a.conf')"
     assert missing["text"] == repr(f"{tmp_path}/tests/missing.txt")
     assert is_harmless(Description(text["text"], (("pathlib", "Path"),)))
+
+
+def test_what_makes_an_object_is_written_without_its_class(tmp_path: Path) -> None:
+    files = {
+        "shop.py": "class Row:\n    def __new__(_cls, name):\n        return object.__new__(_cls)\n",
+        "tests/test_shop.py": "from shop import Row\n\ndef test_it():\n    Row('a')\n",
+    }
+    (made,) = carved(tmp_path, files, "__new__", 2)
+    assert made["receiver"] is None
+    assert [value["text"] for value in made["positional"]] == ["'a'"]

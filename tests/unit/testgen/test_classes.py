@@ -116,3 +116,19 @@ def test_a_class_that_is_named_as_a_part_of_a_module_is_found_where_that_has_it_
     (function,) = with_classes(list_functions(ast.parse(source), "shop/fees.py", "shop.fees"), known)
     assert function.kinds == ("Row", "Foreign")
     assert function.home_of("Row") == "shop.models"
+
+
+def test_a_new_that_asks_for_something_says_what_is_taken_and_is_run_by_a_call_of_the_class() -> None:
+    source = """
+class Map(namedtuple("Map", ("name", "items"))):
+    def __new__(cls, name, *items): ...
+
+class Plain(namedtuple("Plain", ("name",))):
+    def __new__(cls, *values): ...
+"""
+    made = list_constructors(ast.parse(source))
+    assert {name: [param.name for param in params] for name, params in made.items()} == {
+        "Map": ["name"], "Plain": ["name"],
+    }  # fmt: skip
+    new = list_functions(ast.parse(source), "a.py", "a")[0]
+    assert (new.kind, new.called, [param.name for param in new.params]) == ("init", "Map", ["name"])

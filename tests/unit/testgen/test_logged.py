@@ -103,3 +103,18 @@ def test_what_was_printed_is_told_of_the_call_and_not_of_the_stream() -> None:
 
 def test_what_is_printed_before_a_crash_is_not() -> None:
     assert not left(unittest=False, deliberate=False)
+
+
+def test_what_is_logged_as_something_fails_is_looked_at_outside_of_the_block_in_which_that_fails() -> None:
+    block = "with patch('shop.rate', side_effect=ValueError('abc')):\n    inside = apply('')"
+    script = Script(imports=frozenset({("unittest.mock", "patch")}), setup=("a = 1", block), look="inside")
+    gap = Gap(path="shop.py", lines=frozenset({5}))
+    source = Source(path="shop.py", module="shop", tree=TREE, gap=gap, entries=(), functions=(APPLY,), constructors={})
+    left = frozenset({("shop.py", 5)})
+    first, _ = logged([seen(CALL.with_script(script), 3, 4, 5)], source, left, unittest=True)
+    assert first.script is not None
+    assert first.script.text.splitlines() == [
+        "a = 1", "with patch('logging.Logger.warning') as warning:",
+        "    with patch('shop.rate', side_effect=ValueError('abc')):", "        inside = apply('')",
+        "warning.call_args.args",
+    ]  # fmt: skip

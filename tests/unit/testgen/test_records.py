@@ -88,3 +88,23 @@ def test_a_dict_with_all_the_keys_that_one_would_add_gets_none_of_them() -> None
     given = [other.arguments[0][1] for other in vary(case, 40)]
     assert "{'c': 2, 'd': 3}" in given
     assert not any(text.count("'b'") > 1 for text in given)
+
+
+NESTED = """
+def read(row):
+    cost = row["cost"]
+    unit = cost.get("unit", "1")
+    place = unit.split("http://shop/")
+    parts = cost["parts"].split(",")
+    return place, parts, float(cost["total"]), int(cost["made"]["year"])
+"""
+
+
+def test_a_dict_under_a_key_has_what_is_looked_up_in_it_and_numbers_are_read_from_texts() -> None:
+    (read,) = list_functions(ast.parse(NESTED), "shop.py", "shop")
+    held = dict(read.held)
+    assert held["cost"][0] == "{'unit': 'http://shop/a', 'parts': 'a,b', 'total': '1.5', 'made': {'year': '1'}}"
+    assert "{'unit': 'http://shop/a', 'parts': 'a,b', 'made': {'year': '1'}}" in held["cost"]
+    assert any("'total': 1," in text for text in held["cost"])
+    assert held["made"][0] == "{'year': '1'}"
+    assert len(held["cost"]) <= 12

@@ -26,6 +26,7 @@ class Kept:
 
 def once(func): ...
 def twice(func): ...
+def handle(source: StringIO): ...
 """
     ),
     "shop/query.py",
@@ -88,3 +89,8 @@ def test_the_last_call_is_swapped_first_since_all_that_the_script_makes_is_there
     first = swapped("fragment", "query = Query()", "query.one_of([1])", look="query.one_of([2])")[0]
     assert first.setup == ("query = Query()", "query.one_of([1])")
     assert first.look.startswith("query.fragment(")
+
+
+def test_values_that_are_made_up_bring_what_they_import() -> None:
+    found = [s for s in swapped("handle", look="once(len)") if s.look.startswith("handle(StringIO(")]
+    assert [one.imports for one in found[:1]] == [{("shop.query", "handle"), ("io", "StringIO")}]

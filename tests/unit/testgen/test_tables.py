@@ -101,3 +101,22 @@ def read(config, kind):
 )
 def test_words_that_are_asked_for_in_the_same_way_are_kin(word: str, kin: list[str]) -> None:
     assert kin_of(ast.parse(CONFIG), [word]) == kin
+
+
+def test_words_that_others_hand_to_a_function_lead_to_it() -> None:
+    text = """
+def refuse(p, what):
+    raise NotImplementedError(what)
+
+def p_select(p):
+    refuse(p, "select command")
+
+def p_time(p):
+    refuse(p, what="time")
+
+def p_other(p):
+    refuse(p, "Something else is not done here.")
+    refuse(p, p.kind)
+"""
+    tree = ast.parse(text)
+    assert words_for(tree, list_functions(tree, "shop.py", "shop")[0]) == ["select", "command", "time"]

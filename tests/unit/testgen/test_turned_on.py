@@ -6,6 +6,7 @@ import ast
 
 import msgspec
 
+from greenlane.testgen.classes import list_constructors
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Script
@@ -81,3 +82,32 @@ def test_a_call_is_made_after_it_was_set_by_the_way_to_it() -> None:
 
 def test_what_nothing_sets_from_outside_is_left_alone() -> None:
     assert not [row for row in shown(CALL, 12) if "hidden" in row[1]]
+
+
+KEPT = """
+class Currency:
+    def __init__(self, symbol: str, rate=None): ...
+
+class Line:
+    currency: Optional["Currency"] = None
+
+def write(line):
+    if line.currency is not None:
+        return 1
+    return 0
+"""
+
+
+def test_what_is_none_at_first_is_set_to_an_object_of_the_class_that_it_is_said_to_be_of() -> None:
+    tree = ast.parse(KEPT)
+    file = msgspec.structs.replace(source(KEPT, "shop.py", 10), constructors=list_constructors(tree))
+    (write,) = (f for f in file.functions if f.name == "write")
+    script = Script(
+        imports=frozenset({("shop", "Line"), ("shop", "write")}), setup=("one = Line()",), look="write(one)"
+    )
+    case = msgspec.structs.replace(CALL, entry=write, script=script, receiver=None, arguments=())
+    seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({9, 11})})
+    first = turned_on([seen], file, frozenset({("shop.py", 10)}))[0].script
+    assert first is not None
+    assert first.setup == ("one = Line()", "one.currency = Currency('other')")
+    assert ("shop", "Currency") in first.imports

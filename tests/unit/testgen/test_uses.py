@@ -143,3 +143,27 @@ def store(rows, start_date):
     rows, start = (guess_values(param, store) for param in store.params)
     assert rows[:3] == ["[{}]", "[{'date': 1, 'msg': 1}]", "[{'date': datetime(2020, 1, 31), 'msg': 'abc'}]"]
     assert start[:2] == ["datetime(2020, 1, 31)", "date(2020, 1, 31)"]
+
+
+def test_a_parameter_is_of_the_kind_that_the_function_asks_for_that_it_is_handed_on_to() -> None:
+    source = """
+class Rule:
+    def check(self, value): ...
+
+class Shelf(namedtuple("Shelf", ("name", "test", "schema"))):
+    def check(self, value):
+        self.test(value)
+        return validate(value, schema=self.schema)
+
+def validate(value, schema):
+    schema.check(value)
+    return value
+
+def load(path, schema, value):
+    return validate(value, schema)
+"""
+    tree = parse_source(source)
+    functions = told_by_uses(list_functions(tree, "a.py", "a"), tree)
+    (load,) = (f for f in functions if f.name == "load")
+    assert [param.told for param in load.params] == ["", "Rule | Shelf", ""]
+    assert [param.told for param in offered_by(functions, tree)["Shelf"]] == ["", "Callable", "Rule | Shelf"]

@@ -206,8 +206,9 @@ class Carver:
         if len(calls) >= _MAX_CALLS or self._looks[target] > _MAX_LOOKS:
             return
         values = inspect.getargvalues(frame)
-        bound = bool(values.args) and values.args[0] in {"self", "cls"}
-        positional, keywords = self._arguments(frame, values, skip=1 if bound else 0)
+        makes = frame.f_code.co_name == "__new__"  # called by its class, whatever that is called there
+        bound = bool(values.args) and values.args[0] in {"self", "cls"} and not makes
+        positional, keywords = self._arguments(frame, values, skip=1 if bound or makes else 0)
         holder = values.locals[values.args[0]] if bound else None
         receiver = self._describer().describe(holder) if bound else None
         _, history = self._history.get(id(holder), (None, []))

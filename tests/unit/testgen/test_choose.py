@@ -1,0 +1,25 @@
+"""What a test could be made of."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.testgen.choose import is_tellable
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.inputs import Case, Description, Script
+
+(MAKE,) = list_functions(ast.parse("def make(kind):\n    return kind\n"), "shop.py", "shop")
+
+
+def shown(*setup: str) -> Observed:
+    case = Case(entry=MAKE, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True)
+    value = Description("(node, 1)", imports=(("shop", "node"),))
+    script = Script(imports=frozenset(), setup=setup, look="kept")
+    return Observed(case=case.with_script(script), outcome=Outcome(case=0, kind="value", value=value), lines={})
+
+
+def test_a_value_is_not_told_whose_name_the_test_gives_to_something_else() -> None:
+    assert is_tellable(shown("kept = make(1)", "other.node = 1"))
+    assert not is_tellable(shown("with patch('shop.node') as node:\n    kept = make(1)"))
+    assert not is_tellable(shown("node = 1", "kept = make(node)"))
