@@ -6,7 +6,7 @@ from collections.abc import Sequence, Set
 
 from greenlane.testgen.choose import is_tellable, reached, taste
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.targets import Gap, Lines, Target
+from greenlane.testgen.targets import Gap, Lines, Target, Targets
 
 _MOST, _A_TARGET = 160, (2, 8)
 """So many in all, and for each open line and branch: first so many for every one, then so many for any."""
@@ -43,3 +43,10 @@ def faulty_lines(observed: Observed, gap: Gap) -> Lines:
     """The lines it ran that have a mutant which existing tests do not notice."""
     ran = observed.lines.get(gap.path, frozenset())
     return frozenset((gap.path, mutant.line) for mutant in gap.mutants if mutant.line in ran)
+
+
+def run_in_vain(seen: Sequence[Observed], candidates: Sequence[Observed], gap: Gap) -> Targets:
+    """What was run by calls that show something, but nothing by which a fault near there is noticed: none of them is a
+    candidate any more."""
+    told = frozenset(target for one in seen if is_tellable(one) for target in one.reached)
+    return (told & gap.covering) - frozenset(target for one in candidates for target in one.reached)

@@ -15,7 +15,7 @@ import msgspec
 from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.assigned import as_assignments, is_assigned
 from greenlane.testgen.beginnings import list_beginnings
-from greenlane.testgen.candidates import candidates_of, faulty_lines
+from greenlane.testgen.candidates import candidates_of, faulty_lines, run_in_vain
 from greenlane.testgen.choose import is_tellable, steady, taste
 from greenlane.testgen.circumstances import world_of
 from greenlane.testgen.code import Function, enclosing
@@ -180,7 +180,9 @@ class Search:
 
     def _around(self, candidates: Sequence[Observed]) -> list[Case]:
         """Variations of the calls that run the lines of mutants nobody noticed."""
-        lines = {line_of(target) for target in self._unnoticed(candidates)}
+        lines = {
+            line_of(target) for target in self._unnoticed(candidates) | run_in_vain(self.seen, candidates, self.gap)
+        }
         bases: dict[str, Observed] = {}
         known = with_silent(candidates, self.seen, self.gap.path, lines)
         for line in sorted(lines):

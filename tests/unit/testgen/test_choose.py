@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
+
+from greenlane.testgen.candidates import run_in_vain
 from greenlane.testgen.choose import is_tellable
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.targets import Gap
 
 (MAKE,) = list_functions(ast.parse("def make(kind):\n    return kind\n"), "shop.py", "shop")
 
@@ -23,3 +27,12 @@ def test_a_value_is_not_told_whose_name_the_test_gives_to_something_else() -> No
     assert is_tellable(shown("kept = make(1)", "other.node = 1"))
     assert not is_tellable(shown("with patch('shop.node') as node:\n    kept = make(1)"))
     assert not is_tellable(shown("node = 1", "kept = make(node)"))
+
+
+def test_what_only_calls_ran_that_are_no_candidates_any_more_was_run_in_vain() -> None:
+    gap = Gap(path="shop.py", lines=frozenset({1, 2, 3}))
+    first, second = (("shop.py", 1), ("shop.py", 2))
+    both = msgspec.structs.replace(shown("kept = make(1)"), reached=frozenset({first, second}))
+    held = msgspec.structs.replace(shown("kept = make(2)"), reached=frozenset({first}))
+    assert run_in_vain([both, held], [held], gap) == {second}
+    assert not run_in_vain([both, held], [both], gap)
