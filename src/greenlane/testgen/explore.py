@@ -27,7 +27,7 @@ from greenlane.testgen.trial import AT_ONCE, Trials
 _INSIDE = Path(__file__).with_name("inside")
 _MAX_RECORDS = 20_000
 _MAX_SELECTED = 300
-_FEW = 240
+_FEW = 120
 """More calls than a few take longer than a process needs to start, and are made by two beside each other."""
 _MOST_ENDED = 4
 """Runs of the same calls, each without those that ended the ones before."""
