@@ -250,12 +250,14 @@ PROJECTS = (
         given="src/ofxstatement/tests",
     ),
     Project(repository="Knio/pynmea2", package="pynmea2", tests="test", given="test"),
-    Project(repository="beanbaginc/kgb", package="kgb", tests="kgb/tests", given="kgb/tests"),
     Project(repository="codingjoe/relint", package="relint", given="tests", made=(("relint/_version.py", _VERSION),)),
     Project(repository="DMTF/python-redfish-library", package="src/redfish", given="tests"),
     Project(repository="gabrielfalcao/sure", package="sure", given="tests"),
     Project(repository="guilatrova/tryceratops", package="src/tryceratops", tests="src/tests", given="src/tests"),
     Project(repository="has2k1/mizani", package="mizani", given="tests"),
+    Project(repository="isso-comments/isso", package="isso", tests="isso/tests", given="isso/tests"),
+    Project(repository="jd/daiquiri", package="daiquiri", tests="daiquiri/tests", given="daiquiri/tests"),
+    Project(repository="jfilter/clean-text", package="cleantext", given="tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -279,8 +281,8 @@ PACKAGES = (
     "ssh-audit mockito persiantools osmapi imapclient ncclient pluggy pynmeagps sievelib deepmerge diceware "
     "django-upgrade cfgv atlassian-python-api flake8-functions mr_proper canopen canmatrix puremagic wikidata dlint "
     "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
-    "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 kgb relint redfish sure "
-    "tryceratops mizani setuptools==81.0.0"
+    "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 relint redfish sure couleur "
+    "tryceratops mizani isso daiquiri clean-text setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
