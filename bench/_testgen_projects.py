@@ -282,7 +282,7 @@ PACKAGES = (
     "django-upgrade cfgv atlassian-python-api flake8-functions mr_proper canopen canmatrix puremagic wikidata dlint "
     "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
     "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 relint redfish sure couleur "
-    "tryceratops mizani isso daiquiri clean-text setuptools==81.0.0"
+    "tryceratops mizani isso daiquiri testtools clean-text setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
