@@ -250,6 +250,31 @@ PROJECTS = (
         given="src/ofxstatement/tests",
     ),
     Project(repository="Knio/pynmea2", package="pynmea2", tests="test", given="test"),
+    Project(repository="codingjoe/relint", package="relint", given="tests", made=(("relint/_version.py", _VERSION),)),
+    Project(repository="DMTF/python-redfish-library", package="src/redfish", given="tests"),
+    Project(repository="gabrielfalcao/sure", package="sure", given="tests"),
+    Project(repository="guilatrova/tryceratops", package="src/tryceratops", tests="src/tests", given="src/tests"),
+    Project(repository="has2k1/mizani", package="mizani", given="tests"),
+    Project(repository="isso-comments/isso", package="isso", tests="isso/tests", given="isso/tests"),
+    Project(repository="jd/daiquiri", package="daiquiri", tests="daiquiri/tests", given="daiquiri/tests"),
+    Project(repository="jfilter/clean-text", package="cleantext", given="tests"),
+    Project(repository="joshtemple/lkml", package="lkml", given="tests"),
+    Project(repository="jsvine/markovify", package="markovify", tests="test", given="test"),
+    Project(repository="log2timeline/dfdatetime", package="dfdatetime", given="tests -o python_files=*.py"),
+    Project(repository="lra/mackup", package="src/mackup", given="tests"),
+    Project(repository="magmax/python-inquirer", package="src/inquirer", given="tests/unit tests/integration"),
+    Project(repository="mapbox/mapbox-sdk-py", package="mapbox", given="tests"),
+    Project(repository="matrix-org/matrix-python-sdk", package="matrix_client", tests="test", given="test"),
+    Project(repository="mdomke/schwifty", package="schwifty", given="tests"),
+    Project(repository="mwilliamson/python-mammoth", package="mammoth", given="tests"),
+    Project(
+        repository="netbox-community/pynetbox",
+        package="pynetbox",
+        tests="tests",
+        given="tests --ignore tests/integration",
+    ),
+    Project(repository="networktocode/jdiff", package="jdiff", given="tests"),
+    Project(repository="nylas/nylas-python", package="nylas", given="tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -273,7 +298,9 @@ PACKAGES = (
     "ssh-audit mockito persiantools osmapi imapclient ncclient pluggy pynmeagps sievelib deepmerge diceware "
     "django-upgrade cfgv atlassian-python-api flake8-functions mr_proper canopen canmatrix puremagic wikidata dlint "
     "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
-    "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 setuptools==81.0.0"
+    "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 relint redfish sure couleur "
+    "tryceratops mizani isso daiquiri testtools clean-text lkml markovify dfdatetime mackup inquirer mapbox "
+    "matrix-client schwifty mammoth pynetbox jdiff nylas setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
