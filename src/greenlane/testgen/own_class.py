@@ -13,7 +13,7 @@ import ast
 from collections.abc import Iterator, Sequence
 
 from greenlane.suite.lines import nodes_of
-from greenlane.testgen.choose import is_tellable, taste
+from greenlane.testgen.choose import is_silent, taste
 from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Script
@@ -32,7 +32,7 @@ def own_class(observed: Sequence[Observed], source: Source, left: Targets) -> li
         function = enclosing(source.functions, line)
         names = list(_set_by(function, source, line)) if function is not None else []
         near = [o for o in observed if names and line in o.lines.get(source.path, frozenset())]
-        near = [o for o in near if o.outcome.kind == "value" and not is_tellable(o)]
+        near = [o for o in near if is_silent(o)]
         for one in sorted(near, key=taste, reverse=True)[:_CALLS]:
             made = (_on_own_class(one.case, function, name) for name in names if function is not None)
             found |= {case.key: case for case in made if case is not None}

@@ -18,6 +18,7 @@ from greenlane.testgen.circumstances import StandIn, World, imports_of
 from greenlane.testgen.commandlines import FILE
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.views import operand
 
 _MAX_STAGED = 80
 _MAX_CASES = 16
@@ -151,6 +152,8 @@ def before_and_call(case: Case) -> tuple[list[str], str]:
         before = [f"{holder} = {case.receiver}"]
         before += [f"{holder}.{step.name}({_given(step.arguments)})" for step in case.history]
     target = f"{holder}.{case.entry.called}" if holder else case.entry.called
+    if holder and case.entry.called == "__call__":
+        target = operand(holder)
     return before, target if case.entry.kind == "property" else f"{target}({_given(case.arguments)})"
 
 

@@ -14,7 +14,7 @@ from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
-from greenlane.testgen.staged import staged_cases
+from greenlane.testgen.staged import as_script, staged_cases
 
 SOURCE = """
 import contextlib
@@ -240,3 +240,10 @@ def test_its_own_name_is_set_where_a_function_asks_for_it() -> None:
     run, main = list_functions(tree, "shop/__main__.py", "shop.__main__")
     assert world_of(tree, run).places == (("shop.__main__.__name__", ("'__main__'",)),)
     assert world_of(tree, main).is_empty
+
+
+def test_an_object_that_is_called_is_called_as_such() -> None:
+    tree = ast.parse("class Shown:\n    def __call__(self, name):\n        return name\n")
+    (entry,) = list_functions(tree, "shop/shown.py", "shop.shown")
+    case = msgspec.structs.replace(call("plain", "'c'"), entry=entry, receiver="Shown()")
+    assert as_script(case).look == "Shown()('c')"
