@@ -15,7 +15,7 @@ from greenlane.testgen.literals import MAX_TEXT, literals
 from greenlane.testgen.reading import read_inside
 from greenlane.testgen.turns import in_turn
 
-_MOST_LISTED, _MOST, _BYTES, _TESTS = 600, 24, 60_000, 40
+_MOST_LISTED, _MOST, _BYTES, _TESTS, _SEVERAL = 600, 24, 60_000, 40, 2
 _COMPILED = frozenset({".pyc", ".so"})
 _CODE = _COMPILED | {".py", ".pyi"}
 _OF_TESTS = re.compile(r"(test|conftest|setup|__init__)\w*\.|\w*_test\.")
@@ -30,13 +30,15 @@ def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
     others: dict[str, None] = {}
     listed: dict[Path, list[Path]] = {}
     for path in list(dict.fromkeys(tests))[:_TESTS]:
-        words = _words_of(tree, tree / path)
+        texts = [text for text in _texts_in(tree, tree / path) if "\n" not in text]
+        words = {text.removeprefix("./") for text in texts if "." in text}
         folder = (tree / path).parent
         if folder not in listed:
             listed[folder] = files_around(tree, folder)
         named = [(file, word) for word in sorted(words) for file in listed[folder] if is_named(file, word)]
         found |= {file: None for file, _ in named}
         others |= {text: None for text in _beside(named, listed[folder]) if text not in words}
+        others |= dict.fromkeys(_stems_beside({*texts}, listed[folder], folder))
     rows = sorted((contents_of(tree, file) for file in found), key=lambda row: sum(map(len, row)))
     return list(in_turn([dict.fromkeys(text for row in rows for text in row), others]))[:_MOST]
 
@@ -68,14 +70,24 @@ def _beside(named: Sequence[tuple[Path, str]], files: Iterable[Path]) -> Iterato
     yield from in_turn(rows[key] for key in sorted(rows, key=lambda key: key[1] in known))
 
 
-def _words_of(tree: Path, file: Path) -> set[str]:
-    """Literals of a test file that may name a file."""
+def _stems_beside(words: Set[str], files: Iterable[Path], folder: Path) -> Iterator[str]:
+    """Names without endings of files in folders of which the tests name several so, as `sample("log_error")` does: of
+    those that they do not name."""
+    stems: dict[Path, list[str]] = {}
+    for file in files:
+        if file.parent != folder:
+            stems.setdefault(file.parent, []).append(file.stem)
+    named = (row for row in stems.values() if len(words.intersection(row)) >= _SEVERAL)
+    yield from (stem for row in named for stem in row if stem not in words)
+
+
+def _texts_in(tree: Path, file: Path) -> list[str]:
+    """Literals of a test file that are short enough to name a file."""
     try:
         parsed = parse_source(read_inside(tree, file) or "")
     except UnreadableSourceError:
-        return set()
-    texts = (value for _, value in literals(parsed) if isinstance(value, str))
-    return {text.removeprefix("./") for text in texts if 2 < len(text) <= MAX_TEXT and "." in text and "\n" not in text}
+        return []
+    return [text for _, text in literals(parsed) if isinstance(text, str) and 2 < len(text) <= MAX_TEXT]
 
 
 def _below(folder: Path, without: Set[str]) -> Iterator[Path]:

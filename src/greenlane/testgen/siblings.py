@@ -129,7 +129,7 @@ def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Itera
     if not swapping.swapped:
         return
     imports: frozenset[Import] = frozenset(pair for pair in found.script.imports if pair[1] not in swapping.swapped)
-    imports |= {(entry.module, classes[name]) for name in swapping.swapped & classes.keys()}
+    imports |= {(entry.module, classes[name]) for name in swapping.named}
     script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(changed[:-1]), look=changed[-1])
     yield msgspec.structs.replace(found, script=script)
 
@@ -138,19 +138,23 @@ class _Swapping(ast.NodeTransformer):
     def __init__(self, classes: Mapping[str, str], keys: Mapping[str, str], methods: Mapping[str, str]) -> None:
         self._classes, self._keys, self._methods = classes, keys, methods
         self.swapped: set[str] = set()
+        self.named: set[str] = set()
+        """Classes that a script names by themselves, not as a part of a module: they are to be imported."""
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if node.id not in self._classes or not isinstance(node.ctx, ast.Load):
             return node
         self.swapped.add(node.id)
+        self.named.add(node.id)
         return ast.copy_location(ast.Name(id=self._classes[node.id], ctx=ast.Load()), node)
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         self.generic_visit(node)
-        if node.attr not in self._methods or not isinstance(node.ctx, ast.Load):
+        other = self._methods.get(node.attr) or self._classes.get(node.attr)
+        if other is None or not isinstance(node.ctx, ast.Load):
             return node
         self.swapped.add(node.attr)
-        return ast.copy_location(ast.Attribute(value=node.value, attr=self._methods[node.attr], ctx=node.ctx), node)
+        return ast.copy_location(ast.Attribute(value=node.value, attr=other, ctx=node.ctx), node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """A key of the table, also as a part of a text: `fish_complete`."""

@@ -45,3 +45,14 @@ def test_a_program_below_the_tests_that_one_names_is_data_and_no_other_code_is(t
     names = "NAMES = 'one.py', 'test_two.py', 'three.py'\n"
     (tmp_path / "shop/tests/test_a.py").write_text(names)
     assert texts_of_files(tmp_path, ["shop/tests/test_a.py"]) == ["one = 1\n"]
+
+
+def test_files_that_are_named_without_their_ending_lead_to_those_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "tests/samples").mkdir(parents=True)
+    for name in ("log_error", "log_object", "try_else"):
+        (tmp_path / f"tests/samples/{name}.py").write_text("x = 1\n")
+    test = tmp_path / "tests/test_a.py"
+    test.write_text("def test_a():\n    read('log_error')\n    read('log_object')\n")
+    assert texts_of_files(tmp_path, ["tests/test_a.py"]) == ["try_else"]
+    test.write_text("def test_a():\n    read('log_error')\n")
+    assert texts_of_files(tmp_path, ["tests/test_a.py"]) == []

@@ -116,3 +116,14 @@ class Other(Action[str]): ...
     assert counterparts(tree, "LazyBefore") == {"LazyAfter": "LazyBefore", "After": "Before"}
     assert counterparts(tree, "Before").items() >= {"LazyAfter": "LazyBefore", "After": "Before"}.items()
     assert counterparts(tree, None) == {}
+
+
+def test_a_class_that_is_named_as_a_part_of_its_module_is_swapped_there(tmp_path: Path) -> None:
+    tests = "from shop import writers\n\ndef test_row():\n    assert writers.Json(1).row('a') == 'a'\n"
+    (tmp_path / "test_it.py").write_text(tests)
+    tree = parse_source(SOURCE)
+    entry = next(f for f in list_functions(tree, "shop/writers.py", "shop.writers") if f.owner == "Yaml")
+    (found,) = read_scripts(tmp_path, ["test_it.py::test_row"])
+    (swapped,) = swap_classes(found, entry, tree)
+    assert swapped.script.look == "writers.Yaml(1).row('a')"
+    assert swapped.script.imports == {("shop", "writers")}
