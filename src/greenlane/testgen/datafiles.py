@@ -77,7 +77,7 @@ def _stems_beside(words: Set[str], files: Iterable[Path], folder: Path) -> Itera
     for file in files:
         if file.parent != folder:
             stems.setdefault(file.parent, []).append(file.stem)
-    named = (row for row in stems.values() if len(words.intersection(row)) >= _SEVERAL)
+    named = (row for row in stems.values() if len(words & {*row}) >= _SEVERAL)
     yield from (stem for row in named for stem in row if stem not in words)
 
 

@@ -25,6 +25,7 @@ from greenlane.testgen.retyped import retyped
 from greenlane.testgen.source import Source
 from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.steadied import steadied
+from greenlane.testgen.surrounded import surrounded
 from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.thrown import thrown
@@ -34,7 +35,7 @@ _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
     own_class,
 )  # fmt: skip
-_PATCHING = (logged, pretended, failing, steadied)
+_PATCHING = (logged, pretended, failing, steadied, surrounded)
 
 
 def asked_near(

@@ -16,6 +16,8 @@ from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import
 from greenlane.testgen.shown import INSIDE
 from greenlane.testgen.staged import as_script
 
+ENVIRONMENT = "os.environ"
+
 
 class Placed(msgspec.Struct, frozen=True, kw_only=True):
     """A value (an expression) in a dotted place; `created`: it may not be there otherwise. Where the place is a dict,
@@ -32,6 +34,8 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def by_fixture(self) -> str:
+        if self.place == ENVIRONMENT:
+            return f"monkeypatch.setenv({self.key!r}, {self.value})"
         if self.key is not None:
             return f"monkeypatch.setitem({self.place}, {self.key!r}, {self.value})"
         value = f"MagicMock(side_effect={self.value})" if self.fails else self.value
@@ -64,7 +68,8 @@ def under(case: Case, placed: Placed, *, unittest: bool, after: int = 0) -> Case
         imports |= {("unittest.mock", "patch")}
     else:
         setup, fixtures = [*before, placed.by_fixture, *inside], fixtures | {"monkeypatch"}
-        imports |= {(placed.place.partition(".")[0], "")} if placed.key is not None else set()
+        named = placed.key is not None and placed.place != ENVIRONMENT
+        imports |= {(placed.place.partition(".")[0], "")} if named else set()
         imports |= {("unittest.mock", "MagicMock")} if placed.fails else set()
     if any(len(text) > MAX_STATEMENT for text in setup):
         return None
