@@ -71,7 +71,8 @@ def _looks(node: FunctionNode, line: int) -> list[str]:
         given = "kwargs" if call.keywords and not call.args else "args"
         if not name.startswith("_"):
             found[f".{name}.{'await_args' if id(call) in awaited else 'call_args'}.{given}"] = None
-    return [*list(found)[:_MEMBERS], *dict.fromkeys(f"{look.rsplit('.', 2)[0]}.called" for look in list(found)[:1])]
+    there = [call.func.attr for call in calls if isinstance(call.func, ast.Attribute) and call.lineno == line]
+    return [*list(found)[:_MEMBERS], *(f".{name}.called" for name in there[:1] if not name.startswith("_"))]
 
 
 def _with_functions(observed: Sequence[Observed], path: str, line: int) -> list[Case]:
