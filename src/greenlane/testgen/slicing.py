@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.patched import altered, is_patch, root_of
@@ -21,7 +21,8 @@ _ASKED_OF_STAND_INS = frozenset(
 def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:
     """The statements before a look that it depends on: those that bind a name it needs, and those that use an object
     it needs and may change it."""
-    needed = set(loaded_in(look))
+    methods = dict(_methods_named(setup))
+    needed = {*loaded_in(look), *_owners_called(look, methods)}
     kept: list[ast.stmt] = []
     restored, told = set_back(setup), asks_stand_in(look)
     inside = {name: roots for node in setup for name, roots in _touched_by_made(node)}
@@ -36,6 +37,7 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
             holders |= set(given_to(called))
         if inside and touches and any(isinstance(n, ast.Call) for n in ast.walk(node)):
             holders |= {root for name in loaded_in(node) for root in inside.get(name, ())}
+        holders |= _owners_called(node, methods) if touches else set()
         patches = is_patch(node) or restored & set(altered_in(node))
         calls = told and isinstance(node, ast.Expr | ast.Assign) and isinstance(unawaited(node.value), ast.Call)
         if bound & needed or (holders - imported) & needed or patches or calls:
@@ -43,8 +45,22 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
             told = told or asks_stand_in(node)
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
                 needed -= bound  # what the name stood for before is of no use
-            needed |= set(loaded_in(node))
+            needed |= {*loaded_in(node), *_owners_called(node, methods)}
     return kept
+
+
+def _methods_named(setup: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
+    """Names for parts of an object, methods perhaps, and the object: a call of `post` after `post = client.post` may
+    change the client."""
+    for node in setup:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute):
+            yield from ((t.id, root_of(node.value)) for t in node.targets if isinstance(t, ast.Name))
+
+
+def _owners_called(node: ast.AST, methods: Mapping[str, str]) -> set[str]:
+    """The objects whose methods are called by a name of their own."""
+    called = {n.func.id for n in ast.walk(node) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    return {methods[name] for name in called & methods.keys()}
 
 
 def _touched_by_made(node: ast.stmt) -> Iterator[tuple[str, set[str]]]:

@@ -1,0 +1,24 @@
+"""Which statements of a test a look at something needs."""
+
+from __future__ import annotations
+
+import ast
+
+from greenlane.suite.lines import parse_expression
+from greenlane.testgen.slicing import needed_by
+
+
+def kept(body: str, look: str) -> list[str]:
+    return [ast.unparse(node) for node in needed_by(ast.parse(body).body, parse_expression(look).body, {"Client"})]
+
+
+def test_a_call_of_a_method_by_a_name_of_its_own_may_change_the_object_that_another_one_asks() -> None:
+    body = "client = Client()\nget = client.get\npost = client.post\nshown('a')\npost('/new')"
+    assert kept(body, "get('/id/1')") == ["client = Client()", "get = client.get", "post = client.post", "post('/new')"]
+    assert kept(body, "client.get('/id/1')") == ["client = Client()", "post = client.post", "post('/new')"]
+
+
+def test_what_touches_something_else_is_not_needed() -> None:
+    assert kept("client = Client()\nother = Client()\npost = other.post\npost(1)", "client.get(1)") == [
+        "client = Client()"
+    ]
