@@ -95,7 +95,9 @@ def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule)
     homes: dict[str, str] = {}
     tags = tags_of(tree)
     own = frozenset(node.name for node in tree.body if isinstance(node, ast.ClassDef))
-    asked = [(source, name) for name, source in _imported(tree, _package(module, path)).items() if name not in own]
+    asked = [
+        (source, name) for name, source in imported_from(tree, package_of(module, path)).items() if name not in own
+    ]
     for source, name in asked:  # which grows by what they need
         found = _find(source, name, read, 0) if name not in homes and len(homes) < _MAX_CLASSES else None
         if found is None:
@@ -106,7 +108,7 @@ def imported_classes(tree: ast.Module, path: str, module: str, read: ReadModule)
             choices[name] = members
             continue
         constructors[name] = list_constructors(parsed).get(name, ())
-        near = _imported(parsed, _package(homes[name], where))
+        near = imported_from(parsed, package_of(homes[name], where))
         words = {word for param in constructors[name] for word in re.findall(r"\b[A-Z]\w*", param.annotation)}
         asked += [(near.get(word, homes[name]), word) for word in sorted(words - own)]
     return KnownClasses(constructors=constructors, choices=choices, homes=tuple(homes.items()), tags=tags)
@@ -134,11 +136,12 @@ def with_classes(functions: Iterable[Function], known: KnownClasses) -> tuple[Fu
     )
 
 
-def _package(module: str, path: str) -> str:
+def package_of(module: str, path: str) -> str:
+    """The package that a file's relative imports start from."""
     return module if path.endswith("__init__.py") else module.rpartition(".")[0]
 
 
-def _imported(tree: ast.Module, package: str) -> dict[str, str]:
+def imported_from(tree: ast.Module, package: str) -> dict[str, str]:
     """By the name of what looks like a class, the module that it is imported from, or named as a part of: `val.Any`
     after `from shop import validators as val`."""
     found: dict[str, str] = {}
@@ -175,8 +178,8 @@ def _find(source: str, name: str, read: ReadModule, hops: int) -> tuple[str, str
     path, tree = found
     if any(isinstance(node, ast.ClassDef) and node.name == name for node in tree.body):
         return source, path, tree
-    package = _package(source, path)
-    passed_on = _imported(tree, package).get(name)
+    package = package_of(source, path)
+    passed_on = imported_from(tree, package).get(name)
     if passed_on:
         return _find(passed_on, name, read, hops + 1)
     starred = [n for n in tree.body if isinstance(n, ast.ImportFrom) and n.names[0].name == "*"]

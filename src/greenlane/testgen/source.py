@@ -13,6 +13,7 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
+from greenlane.testgen.aliases import with_aliases
 from greenlane.testgen.borrowed import borrowed_constants
 from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import imported_classes, with_classes
@@ -80,6 +81,7 @@ def read_file(
     borrowed = borrowed_constants(parsed, path, module, lambda name: _module_at(tree, roots, name))
     plain = [node for node in borrowed if not isinstance(node.value, ast.Call)]  # a pattern is no value to try
     listed = with_company(list_functions(parsed, path, module, plain), parsed)
+    listed = with_aliases(listed, parsed, path, module, lambda name: _module_at(tree, roots, name))
     functions = with_flags(with_classes(told_by_uses(listed, parsed), known_classes), parsed, changed)
     return Source(
         path=path,
