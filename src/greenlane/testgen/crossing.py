@@ -30,6 +30,7 @@ from greenlane.testgen.options import options
 from greenlane.testgen.quarry import functions_around, functions_at, watched
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.shown import GOING_ON
+from greenlane.testgen.slicing import loaded_in, without_unused
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap, Target, Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -134,7 +135,11 @@ def _made(
         imports = script.imports.union(*(fragment.imports for fragment in used))
         imports = imports.union(*(needs.get(edit.kind, {}).get(edit.number, ()) for edit in edits))
         imports |= imports_for("\n".join(texts), script.text)  # an option's value
-        made = msgspec.structs.replace(script, imports=imports, setup=tuple(texts[:-1]), look=texts[-1])
+        setup = tuple(without_unused(texts[:-1], texts[-1]))
+        left = {name for text in (*setup, texts[-1]) for name in loaded_in(parse_source(text))}
+        gone = {name for text in texts for name in loaded_in(parse_source(text))} - left
+        imports = frozenset(pair for pair in imports if bound_by(pair) not in gone)
+        made = msgspec.structs.replace(script, imports=imports, setup=setup, look=texts[-1])
         cases.append(msgspec.structs.replace(case, script=made, carved=False, steps=case.steps + len(edits)))
     return cases
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping, Sequence, Set
 
+from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.patched import altered, is_patch, root_of
 from greenlane.testgen.written import given_to
@@ -70,6 +71,31 @@ def _touched_by_made(node: ast.stmt) -> Iterator[tuple[str, set[str]]]:
         own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
         own |= {n.arg for n in ast.walk(node) if isinstance(n, ast.arg)}
         yield node.name, {root_of(n) for n in ast.walk(node) if isinstance(n, ast.Attribute | ast.Subscript)} - own
+
+
+def without_unused(setup: Sequence[str], look: str) -> list[str]:
+    """The statements without those that give a name to a literal or a plain stand-in, where nothing uses the name."""
+    trees = [parse_source(text) for text in (*setup, look)]
+    used: set[str] = set()
+    kept: list[str] = []
+    for place in reversed(range(len(trees))):
+        body = trees[place].body
+        node = body[0] if len(body) == 1 else None
+        if place < len(setup) and isinstance(node, ast.Assign) and not used & {*bound_in(node)} and _does_nothing(node):
+            continue
+        used |= {
+            n.id for n in ast.walk(trees[place]) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load | ast.Del)
+        }
+        kept += [setup[place]] if place < len(setup) else []
+    return kept[::-1]
+
+
+def _does_nothing(node: ast.Assign) -> bool:
+    value = node.value
+    plain = isinstance(value, ast.Call) and not value.args and not value.keywords
+    made = isinstance(value, ast.Call) and ast.unparse(value.func) in {"MagicMock", "AsyncMock", "object"}
+    literal = not any(isinstance(n, ast.Call | ast.Name | ast.Attribute | ast.Subscript) for n in ast.walk(value))
+    return all(isinstance(target, ast.Name) for target in node.targets) and (literal or (plain and made))
 
 
 def asks_stand_in(node: ast.AST) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from greenlane.suite.lines import parse_expression
-from greenlane.testgen.slicing import needed_by
+from greenlane.testgen.slicing import needed_by, without_unused
 
 
 def kept(body: str, look: str) -> list[str]:
@@ -22,3 +22,9 @@ def test_what_touches_something_else_is_not_needed() -> None:
     assert kept("client = Client()\nother = Client()\npost = other.post\npost(1)", "client.get(1)") == [
         "client = Client()"
     ]
+
+
+def test_a_name_that_nothing_uses_goes_where_giving_it_does_nothing() -> None:
+    setup = ["a = MagicMock()", "b = (1, 'x')", "c = made()", "d = 2", "e = d"]
+    assert without_unused(setup, "shown(b)") == ["b = (1, 'x')", "c = made()", "d = 2", "e = d"]
+    assert without_unused(["a = 1", "a = 2"], "a") == ["a = 1", "a = 2"]
