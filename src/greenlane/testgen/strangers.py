@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.suite.report import TestOutcome
+from greenlane.testgen.code import Function
 from greenlane.testgen.reading import parse_inside
 from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.source import Source
@@ -67,15 +68,20 @@ def _common(name: str, module: str) -> int:
 
 def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
     """The script with each name of a module beside this file made the one of this file that is called the same, or ends
-    in the same word; what is patched there by a text is patched here."""
+    in the same word, or is the only class here, with a method that the script calls; what is patched there by a text is
+    patched here."""
     own = [node.name for node in source.tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     own = [name for name in own if not name.startswith("_")]
+    methods = _methods_of_only_class(source)
+    called = _called_in(found) & methods.keys()
     beside = source.module.rpartition(".")[0]
     swaps: dict[str, str] = {}
     kept = set()
     moved: dict[str, str] = {}
     for module, name in found.script.imports:
         alike = [name] if name in own else [other for other in own if _last_word(other) == _last_word(name)]
+        if not alike and called and name[:1].isupper():
+            alike = [next(iter(methods.values())).owner or ""]
         near = beside and module != source.module and (module == beside or module.rpartition(".")[0] == beside)
         if near and name.isidentifier() and len(alike) == 1:
             moved[module] = source.module
@@ -86,7 +92,9 @@ def swap_modules(found: FoundScript, source: Source) -> Iterator[FoundScript]:
     if not swaps:
         return
     try:
-        texts = [_renamed(text, swaps, moved) for text in (*found.script.setup, found.script.look)]
+        texts = [
+            _renamed(text, swaps, moved, methods if called else {}) for text in (*found.script.setup, found.script.look)
+        ]
     except UnreadableSourceError:
         return
     script = msgspec.structs.replace(found.script, imports=frozenset(kept), setup=tuple(texts[:-1]), look=texts[-1])
@@ -98,9 +106,34 @@ def _last_word(name: str) -> str:
     return f"{name[:1].isupper()}{words[-1].lower()}" if words else name
 
 
-def _renamed(text: str, swaps: dict[str, str], moved: dict[str, str]) -> str:
+def _methods_of_only_class(source: Source) -> dict[str, Function]:
+    """By name the public methods of the file's class; none where it has several."""
+    classes = [node.name for node in source.tree.body if isinstance(node, ast.ClassDef)]
+    own = [f for f in source.functions if len(classes) == 1 and f.owner == classes[0] and f.kind == "method"]
+    return {f.name: f for f in own if not f.name.startswith("_")}
+
+
+def _called_in(found: FoundScript) -> set[str]:
+    trees = [parse_source(text) for text in (*found.script.setup, found.script.look)]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return {call.func.attr for call in calls if isinstance(call.func, ast.Attribute)}
+
+
+def _fit(call: ast.Call, function: Function) -> None:
+    """What is given by names that the function has not is given by those of what it needs besides."""
+    known = {param.name for param in function.params}
+    given = {keyword.arg for keyword in call.keywords} | {param.name for param in function.places[: len(call.args)]}
+    needed = [p.name for p in function.params if p.default is None and p.name not in given]
+    strange = [keyword for keyword in call.keywords if keyword.arg is not None and keyword.arg not in known]
+    for keyword, name in zip(strange, needed, strict=False):
+        keyword.arg = name
+
+
+def _renamed(text: str, swaps: dict[str, str], moved: dict[str, str], methods: Mapping[str, Function]) -> str:
     tree = parse_source(text)
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods:
+            _fit(node, methods[node.func.attr])
         if isinstance(node, ast.Name) and node.id in swaps:
             node.id = swaps[node.id]
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):

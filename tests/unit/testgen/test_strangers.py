@@ -83,3 +83,15 @@ def test_tests_that_are_named_like_the_function_come_first() -> None:
     tests = ["test_a.py::TestA::test_render_text", "test_b.py::test_render_code", "test_b.py::test_renderBlockCode"]
     assert named_alike(tests, "render_block_code") == tests[::-1]
     assert named_alike(tests, "__init__") == tests
+
+
+def test_the_only_class_here_is_used_as_one_beside_it_whose_method_has_the_same_name() -> None:
+    text = "class Sends(Resource):\n    def send(self, domain, body, over=None):\n        return self.http\n"
+    new = source_of(text, "shop.resources.sends")
+    one = script("shop.resources.messages", "Messages", "Messages(http).send(identifier='abc', body={'a': 1})")
+    (swapped,) = swap_modules(one, new)
+    assert swapped.script.look == "Sends(http).send(domain='abc', body={'a': 1})"
+    assert ("shop.resources.sends", "Sends") in swapped.script.imports
+    assert not list(swap_modules(script("shop.resources.messages", "Messages", "Messages(http).find('abc')"), new))
+    several = source_of(f"{text}class Other:\n    pass\n", "shop.resources.sends")
+    assert not list(swap_modules(one, several))
