@@ -40,7 +40,7 @@ async def test_faults_are_tried_beside_each_other_and_noticed_by_a_failing_subte
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("greenlane.testgen.trial._FEW", 0)
-    monkeypatch.setattr("greenlane.testgen.trial._AT_ONCE", 2)
+    monkeypatch.setattr("greenlane.testgen.trial.AT_ONCE", 2)
     tree = write_tree(tmp_path / "tree", {"shop/__init__.py": "", "shop/sums.py": SOURCE, "tests/test_sums.py": TESTS})
     service = Service(name="shop")
     scene = scene_at(tree)
