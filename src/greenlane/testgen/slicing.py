@@ -14,6 +14,8 @@ _TOUCHING = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.If, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
 )  # fmt: skip
 """Statements that may change an object that they use."""
+_LISTENING = frozenset({"capsys", "capfd", "caplog", "capsysbinary", "capfdbinary"})
+"""Fixtures that hold what any call before wrote."""
 _ASKED_OF_STAND_INS = frozenset(
     {"call_args", "call_args_list", "call_count", "called", "method_calls", "mock_calls", "await_args", "await_count"}
 )
@@ -40,7 +42,7 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
             holders |= {root for name in loaded_in(node) for root in inside.get(name, ())}
         holders |= _owners_called(node, methods) if touches else set()
         patches = is_patch(node) or restored & set(altered_in(node))
-        calls = told and isinstance(node, ast.Expr | ast.Assign) and isinstance(unawaited(node.value), ast.Call)
+        calls = told and _makes_call(node)
         if bound & needed or (holders - imported) & needed or patches or calls:
             kept.insert(0, node)
             told = told or asks_stand_in(node)
@@ -48,6 +50,13 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> 
                 needed -= bound  # what the name stood for before is of no use
             needed |= {*loaded_in(node), *_owners_called(node, methods)}
     return kept
+
+
+def _makes_call(node: ast.stmt) -> bool:
+    """Whether it is a call, or a block with one."""
+    if isinstance(node, ast.Expr | ast.Assign):
+        return isinstance(unawaited(node.value), ast.Call)
+    return isinstance(node, ast.With | ast.AsyncWith) and any(map(_makes_call, node.body))
 
 
 def _methods_named(setup: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
@@ -99,8 +108,9 @@ def _does_nothing(node: ast.Assign) -> bool:
 
 
 def asks_stand_in(node: ast.AST) -> bool:
-    """Whether it looks at how a stand-in was called: any call before it may have done that."""
-    return any(isinstance(n, ast.Attribute) and n.attr in _ASKED_OF_STAND_INS for n in ast.walk(node))
+    """Whether it looks at how a stand-in was called, or at what was written: any call before it may have done that."""
+    asked = any(isinstance(n, ast.Attribute) and n.attr in _ASKED_OF_STAND_INS for n in ast.walk(node))
+    return asked or any(isinstance(n, ast.Name) and n.id in _LISTENING for n in ast.walk(node))
 
 
 def unawaited(value: ast.expr) -> ast.expr:

@@ -24,12 +24,14 @@ _CALLS, _MOST = 3, 60
 
 def surrounded(observed: Sequence[Observed], source: Source, left: Targets, *, unittest: bool) -> list[Case]:
     """Scripts that came into the function of something open, under each of the circumstances that it asks for and they
-    do not set themselves; the plainest first. (Made-up calls are staged so from the beginning: `staged.py`.)"""
+    do not set themselves; those first that came nearest to it, then the plainest. (Made-up calls are staged so from the
+    beginning: `staged.py`.)"""
     rows: dict[tuple[Function, Placed], list[Case]] = {}
-    for _, function, node in open_functions(source, left):
-        inside = range(node.body[0].lineno, function.last + 1)
-        ran = [o.case for o in observed if not o.lines.get(source.path, frozenset()).isdisjoint(inside)]
-        near = sorted((case for case in ran if case.script is not None and case.carved), key=lambda c: c.plainness)
+    for line, function, node in open_functions(source, left):
+        before = frozenset(range(node.body[0].lineno, line))
+        came = [(max(o.lines.get(source.path, frozenset()) & before, default=0), o.case) for o in observed]
+        ran = [(at, case) for at, case in came if at and case.script is not None and case.carved]
+        near = [case for _, case in sorted(ran, key=lambda pair: (-pair[0], pair[1].plainness))]
         for placed in _asked(world_of(source.tree, function)) if near else ():
             named = placed.key or placed.place
             free = [case for case in near if case.script is not None and repr(named) not in case.script.text]
