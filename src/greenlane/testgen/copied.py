@@ -47,13 +47,13 @@ class Copier:
                 continue
             if any(isinstance(node, FunctionNode | ast.ClassDef) for node in tree.body):
                 continue
-            for named in _names_in(tree):
-                file = self._file_of(found.test, named.value)
+            for named in names_in(tree):
+                file = self.file_of(found.test, named.value)
                 if file is not None:
                     yield from self._with_file(found, place, tree, _whole_path(tree, named, helpers), file)
                     return
 
-    def _file_of(self, test: str, word: object) -> Path | None:
+    def file_of(self, test: str, word: object) -> Path | None:
         if not isinstance(word, str):
             return None
         folder = (self._tree / test.partition("::")[0]).parent
@@ -104,7 +104,7 @@ def _helpers_of(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _names_in(tree: ast.Module) -> Iterator[ast.Constant]:
+def names_in(tree: ast.Module) -> Iterator[ast.Constant]:
     for node in ast.walk(tree):
         named = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         if isinstance(node, ast.Constant) and "." in named.strip(".") and _NAME.fullmatch(named):

@@ -44,11 +44,20 @@ def texts_of_files(tree: Path, tests: Iterable[str]) -> list[str]:
 
 
 def files_around(tree: Path, folder: Path) -> list[Path]:
-    """The data files below a folder of tests, then those below the one around it, if that is not the whole tree. Below
-    the tests programs may be data as well: those that are no tests themselves."""
+    """The data files below a folder of tests, then those below the one around it, if that is not the whole tree, and
+    those below the folders of the tree that hold no code. Below the tests programs may be data as well: those that are
+    no tests themselves."""
     around = [] if tree in {folder, folder.parent} else [folder.parent]
+    around += [one for one in _top_folders(tree) if one not in {folder, *folder.parents}]
     own = (file for file in _below(folder, _COMPILED) if file.suffix not in _CODE or not _OF_TESTS.match(file.name))
     return list(dict.fromkeys([*own, *(file for one in around for file in _below(one, _CODE))]))
+
+
+def _top_folders(tree: Path) -> list[Path]:
+    """Folders of the tree like `examples` and `data`: no packages, and none that hold one."""
+    places = [one for one in sorted(tree.iterdir()) if one.is_dir() and not one.is_symlink()]
+    shown = (one for one in places if not one.name.startswith(".") and one.name not in _NEVER)
+    return [one for one in shown if not any(one.glob("__init__.py")) and not any(one.glob("*/__init__.py"))]
 
 
 def contents_of(tree: Path, file: Path) -> list[str]:

@@ -20,6 +20,7 @@ from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, Case, Script
 from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.otherfiles import Swapper, words_asked
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
@@ -31,7 +32,7 @@ from greenlane.testgen.targets import Gap, Targets, line_of
 from greenlane.testgen.turns import in_turn
 
 _MAX_SWAPPED = 120
-_MAX_FLUENT, _MAX_COPIED = 2, 24
+_MAX_FLUENT, _MAX_COPIED, _MAX_OTHER_FILES = 2, 24, 40
 _TESTS_TO_HUNT = 60
 
 
@@ -45,6 +46,7 @@ class Gatherer:
         self._scene, self._source, self._style, self._baseline = scene, source, style, baseline
         self._beside = beside
         self._copier = Copier(scene.tree)
+        self._swapper = Swapper(scene.tree, self._copier)
         self._copies: dict[tuple[str, ...], list[FoundScript]] = {}
         """By tests near a line, what was made of those that read a file."""
         self._read_scripts: dict[str, list[FoundScript]] = {}
@@ -160,6 +162,22 @@ class Gatherer:
                     scripts[one.script.text] = script_case(function, one)
         examples = {case.script.text: case for case in self.examples if case.script is not None}
         return list((examples | scripts).values())
+
+    async def with_other_files(self, left: Targets) -> list[Case]:
+        """The scripts that came near what is left and read a data file, with others of its folder."""
+        return await asyncio.to_thread(self._with_other_files, left)
+
+    def _with_other_files(self, left: Targets) -> list[Case]:
+        source, rows = self._source, list[list[Case]]()
+        functions = {enclosing(source.functions, line_of(target)) for target in left}
+        for function in sorted((one for one in functions if one is not None), key=lambda one: one.first):
+            asked = words_asked([function], source.whole)
+            lines = sorted(line for line in map(line_of, left) if function.first <= line <= function.last)
+            near = dict.fromkeys(test for line in lines for test in self._tests_near(line, function, _TESTS_TO_HUNT))
+            scripts = [one for one in self._read([*near]) if not self._is_unfit(one)]
+            made = islice(in_turn([self._swapper.swapped(one, asked) for one in scripts]), _MAX_OTHER_FILES)
+            rows.append([script_case(function, one) for one in made])
+        return list(islice(in_turn(rows), _MAX_OTHER_FILES))
 
 
 def _is_named_by_none(function: Function, scripts: Sequence[FoundScript]) -> bool:

@@ -248,6 +248,7 @@ class Search:
             asked = [directed(observed, source, left, near), together(near, (f for _, f in source.entries))]
             if number == 0:
                 asked.append(lowered(observed, source, left, unittest=self._is_unittest))
+                asked.append(await self._gatherer.with_other_files(left))
             cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)
             most = len(cases) + _CASES_A_ROUND
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
