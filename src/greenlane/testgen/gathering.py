@@ -175,7 +175,8 @@ class Gatherer:
             lines = sorted(line for line in map(line_of, left) if function.first <= line <= function.last)
             near = dict.fromkeys(test for line in lines for test in self._tests_near(line, function, _TESTS_TO_HUNT))
             scripts = [one for one in self._read([*near]) if not self._is_unfit(one)]
-            made = islice(in_turn([self._swapper.swapped(one, asked) for one in scripts]), _MAX_OTHER_FILES)
+            scripts.sort(key=lambda one: function.name not in one.script.text)
+            made = islice((new for one in scripts for new in self._swapper.swapped(one, asked)), _MAX_OTHER_FILES)
             rows.append([script_case(function, one) for one in made])
         return list(islice(in_turn(rows), _MAX_OTHER_FILES))
 
