@@ -34,7 +34,7 @@ from greenlane.testgen.neighbours import Style, free_path, read_style
 from greenlane.testgen.render import WrittenCase, render_file
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.search import Search
-from greenlane.testgen.source import Source, collected_files, read_file, scene_of
+from greenlane.testgen.source import Source, collected_files, read_file, scene_of, users_first
 from greenlane.testgen.targets import Gap, Targets, is_fault, line_of
 from greenlane.testgen.whole import GeneratedFile, TriedSuite, WholeSuite, borne_of
 from greenlane.testgen.words import words_of
@@ -275,7 +275,7 @@ def _only(draft: Draft, names: Collection[str]) -> Draft:
 def _worth_a_look(sources: Sequence[Source]) -> list[Source]:
     """Files with something open, then a few whose changed lines all were run, but perhaps not held to anything; none
     where nothing is open."""
-    opened = [source for source in sources if source.entries]
+    opened = users_first([source for source in sources if source.entries])
     covered = [source for source in sources if not source.entries and source.gap.mutants]
     covered.sort(key=lambda source: (-len(source.gap.mutants), source.path))
     return [*opened, *covered[:_MAX_COVERED]] if opened else []

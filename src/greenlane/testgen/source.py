@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 
@@ -11,12 +11,12 @@ import msgspec
 
 from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
-from greenlane.suite.lines import UnreadableSourceError, branches_of, parse_source
+from greenlane.suite.lines import UnreadableSourceError, branches_of, nodes_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
 from greenlane.testgen.aliases import with_aliases
 from greenlane.testgen.borrowed import borrowed_constants
 from greenlane.testgen.callers import entries_of
-from greenlane.testgen.classes import imported_classes, with_classes
+from greenlane.testgen.classes import absolute_module, imported_classes, package_of, with_classes
 from greenlane.testgen.code import (
     Function,
     FunctionNode,
@@ -109,6 +109,33 @@ def _module_at(tree: Path, roots: tuple[str, ...], name: str) -> tuple[str, ast.
                 parsed = parse_inside(tree, path)
                 return (path.as_posix(), parsed) if parsed is not None else None
     return None
+
+
+def users_first(sources: Sequence[Source]) -> list[Source]:
+    """Files that import others of them come before those, unless they import each other; else they stay in their order.
+    What was seen to lead from a user into what it uses is a way in that no test of the latter may know."""
+    named = {source.path: _names_imported(source) for source in sources}
+
+    def is_used(one: Source, other: Source) -> bool:
+        return one.module in named[other.path] and other.module not in named[one.path]
+
+    found, rest = list[Source](), list(sources)
+    while rest:
+        free = (one for one in rest if not any(is_used(one, other) for other in rest))
+        found.append(next(free, rest[0]))
+        rest.remove(found[-1])
+    return found
+
+
+def _names_imported(source: Source) -> set[str]:
+    """What a file may import as modules."""
+    package, found = package_of(source.module, source.path), set[str]()
+    for node in nodes_of(source.tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and (module := absolute_module(node, package)):
+            found |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+    return found
 
 
 def open_functions(source: Source, left: Targets) -> Iterator[tuple[int, Function, FunctionNode]]:
