@@ -25,6 +25,7 @@ from greenlane.testgen.parsed import texts_read
 from greenlane.testgen.pathkinds import path_kind
 from greenlane.testgen.relayed import by_name, relayed
 from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
+from greenlane.testgen.unpacked import unpacked
 
 _MAX_TOGETHER = 4
 _PATHS = re.compile(r"\b(str|Path|PathLike|PurePath|AnyStr|StrPath|StrOrBytesPath)\b")
@@ -124,7 +125,7 @@ def _with_use(
         kinds += known or [AWAITED if waits else STAND_IN]
     kinds += kinds_by_shape(names, holder)
     told = " | ".join(dict.fromkeys(kinds))
-    found = dict.fromkeys((*compared(names, holder), *objects, *samples(names, holder)))
+    found = dict.fromkeys((*compared(names, holder), *objects, *samples(names, holder), *unpacked(names, holder)))
     return msgspec.structs.replace(param, told=told, samples=tuple(found)) if kinds or found else param
 
 
