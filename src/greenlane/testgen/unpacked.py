@@ -10,8 +10,13 @@ dict(pair.split("=") for pair in given)            ['a=1']
 from __future__ import annotations
 
 import ast
+import datetime
+import io
+import pathlib
+import re
 from collections.abc import Iterator, Set
 
+from greenlane.testgen.belongings import plain_objects
 from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.shapes import is_one, text_for
 
@@ -20,12 +25,18 @@ _FEWEST, _MOST = 2, len(_LETTERS)
 _PASSING = frozenset({"list", "sorted", "tuple", "reversed", "iter"})
 """Calls that give what they are given, item by item."""
 _CUTTING = frozenset({"split", "rsplit", "partition", "rpartition"})
-_TEXTUAL = frozenset(name for name in dir(str) if not name.startswith("_")) - set(dir(list)) - set(dir(dict))
 _COUNTED = (ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Pow)
 _OF_KIND = {
     "int": "1", "float": "0.5", "bool": "True", "dict": "{'a': 1}", "list": "['a']", "tuple": "('a', 'b')",
     "bytes": "b'a'", "set": "{'a'}",
 }  # fmt: skip
+
+
+_HAVING: tuple[tuple[str, type], ...] = (
+    ("{'a': 1}", dict), ("['a', 'b']", list), ("re.search('b', 'abc')", re.Match), ("{1, 2}", set), ("b'abc'", bytes),
+    ("datetime(2020, 1, 31)", datetime.datetime), ("Path('a')", pathlib.Path), ("StringIO('abc')", io.StringIO),
+)  # fmt: skip
+_STAND_IN = "MagicMock"
 
 
 def unpacked(names: Set[str], holder: ast.AST) -> tuple[str, ...]:
@@ -93,8 +104,22 @@ def _value(target: ast.expr, holder: ast.AST, letters: Iterator[str], other: str
     return _told(name, holder, letter) or other or repr(letter)
 
 
+def _with_attributes(name: str, holder: ast.AST, letter: str) -> str:
+    """What has all the attributes that are read of a name; empty where none is."""
+    read = {n.attr for n in ast.walk(holder) if isinstance(n, ast.Attribute) and _is(n.value, name)}
+    if not read:
+        return ""
+    if all(hasattr(str, attribute) for attribute in read):
+        return repr(text_for({name}, holder, letter))
+    fitting = [text for text, kind in _HAVING if all(hasattr(kind, attribute) for attribute in read)]
+    objects = plain_objects({name}, holder, _STAND_IN) if not fitting else ()
+    return next(iter((*fitting, *objects)), f"{_STAND_IN}()")
+
+
 def _told(name: str, holder: ast.AST, letter: str) -> str:
     """What the code tells of a name; empty where it tells nothing."""
+    if name and (having := _with_attributes(name, holder, letter)):
+        return having
     for node in ast.walk(holder) if name else ():
         if isinstance(node, ast.Call) and len(node.args) == 2 and ast.unparse(node.func) == "isinstance":
             asked = (
@@ -104,8 +129,6 @@ def _told(name: str, holder: ast.AST, letter: str) -> str:
                 return repr(letter)
             if known := [kind for kind in _OF_KIND if kind in asked]:
                 return _OF_KIND[known[0]]
-        elif isinstance(node, ast.Attribute) and _is(node.value, name) and node.attr in _TEXTUAL:
-            return repr(text_for({name}, holder, letter))
         elif (
             isinstance(node, ast.BinOp)
             and isinstance(node.op, _COUNTED)

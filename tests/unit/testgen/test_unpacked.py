@@ -21,6 +21,11 @@ from greenlane.testgen.uses import told_by_uses
         ("first, *others = given", ("('a', 'b')", "(1, 1)")),
         ("for row in given: left, right = row", ("[('a', 'b')]", "[(1, 1)]")),
         ("return dict(pair.split(sign, 1) for pair in given)", ("['a=1']",)),
+        (
+            "for name, found in given: print(name.error, name.hint, found.start(), found.string)",
+            ("[(SimpleNamespace(error=1, hint=1), re.search('b', 'abc'))]",),
+        ),
+        ("for key, part in given: part.shut(key)", ("[('a', MagicMock())]", "[(1, MagicMock())]")),
         ("for mark, values in given: print(mark == 'x', [v for v in values])", ("[('x', ['a'])]",)),
     ],
 )
