@@ -3,6 +3,7 @@
 Formatter(fmt={"a": 1}).format(record)       ->      Formatter(fmt={"a": 1, "INFO": "abc"}).format(record)
 KeyError: 'INFO'
 
+Where the standard library refused a word (`refused.py`), it gets one that it takes: `set_level("INFO")`.
 Where a plain value was of no use (`unfit.py`), it gives way to one that is: `{"when": 1}` to `{"when": datetime(...)}`.
 """
 
@@ -23,6 +24,7 @@ from greenlane.testgen.explore import Observed
 from greenlane.testgen.fixed import fixed_nodes
 from greenlane.testgen.guesses import imports_for
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.refused import Refused, refused_of, taken_for
 from greenlane.testgen.shapes import NAMESPACE
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
@@ -41,13 +43,14 @@ _PLAIN = {"int": int, "str": str, "float": float, "bool": bool, "NoneType": type
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """What an error names: a `key` of a dict, an `attribute` of a plain object, or the `kind` of what should have been
-    something else; `name` is its text."""
+    """What an error names: a `key` of a dict, an `attribute` of a plain object, the `kind` of what should have been
+    something else, or a `word` that was refused; `name` is its text."""
 
-    what: Literal["key", "attribute", "kind"]
+    what: Literal["key", "attribute", "kind", "word"]
     name: str
     instead: tuple[str, ...] = ()
     """Expressions that would do in the place of what is of that kind."""
+    refused: Refused | None = None
 
 
 def amended(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
@@ -70,7 +73,12 @@ def amended(observed: Sequence[Observed], source: Source, left: Targets) -> list
 def _missing(observed: Observed) -> Missing | None:
     """None where an error names nothing, or was meant."""
     outcome = observed.outcome
-    if outcome.kind != "raises" or outcome.deliberate or outcome.error is None or outcome.error[0] != "builtins":
+    if outcome.kind != "raises" or outcome.deliberate or outcome.error is None:
+        return None
+    refused = refused_of(outcome.message)
+    if refused is not None:
+        return Missing("word", refused.word, refused=refused)
+    if outcome.error[0] != "builtins":
         return None
     unfit = unfit_of(outcome.error[1], outcome.message)
     if unfit is not None:
@@ -115,8 +123,7 @@ def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]
     except (SyntaxError, UnreadableSourceError):
         return
     hidden = fixed_nodes(tree)
-    if missing.instead:
-        yield from _with_fitting(tree, missing, hidden)
+    yield from _with_taken(tree, missing, hidden)
     if missing.what == "kind" and isinstance(tree, ast.Expression) and _is_of_kind(tree.body, missing.name):
         yield f"{STAND_IN}()"
     for node in (n for n in ast.walk(tree) if id(n) not in hidden):
@@ -135,11 +142,16 @@ def _with_part(text: str, missing: Missing, *, statement: bool) -> Iterator[str]
                     yield _replaced(tree, given, parse_expression(f"{STAND_IN}()").body)
 
 
-def _with_fitting(tree: ast.AST, missing: Missing, hidden: Set[int]) -> Iterator[str]:
-    """With what would do in the place of each literal of the kind, what stands deepest first: what was made up last."""
-    places = [n for n in ast.walk(tree) if id(n) not in hidden and is_written(n, missing.name)]
-    rows = [[_replaced(tree, n, parse_expression(text).body) for text in missing.instead] for n in reversed(places)]
-    yield from in_turn(rows)
+def _with_taken(tree: ast.AST, missing: Missing, hidden: Set[int]) -> Iterator[str]:
+    """With what would do in the place of each literal of the kind, or of what was refused, what stands deepest first:
+    what was made up last."""
+    places = [n for n in ast.walk(tree) if id(n) not in hidden]
+    places.reverse()
+    if missing.instead:
+        fitting = [parse_expression(text).body for text in missing.instead]
+        yield from in_turn([_replaced(tree, n, v) for v in fitting] for n in places if is_written(n, missing.name))
+    if missing.refused is not None:
+        yield from in_turn([_replaced(tree, n, v) for v in taken_for(n, missing.refused)] for n in places)
 
 
 def _is_of_kind(node: ast.AST, kind: str) -> bool:

@@ -3,6 +3,8 @@ that it is asked. Pure; for `search.py`.
 
     if not parser.has_option("tree"):         load(MagicMock())
         return []                      ->     load(MagicMock(**{"has_option.return_value": False}))
+
+What the code does with an answer tells what it has to be (`replies.py`).
 """
 
 from __future__ import annotations
@@ -10,12 +12,13 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.handed import STANDS_IN, given_one
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.replies import Reply, name_of_answer, names_of_answers, replies
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
@@ -38,39 +41,36 @@ def answered(observed: Sequence[Observed], source: Source, left: Targets) -> lis
 
 
 def _answers(node: FunctionNode) -> list[str]:
-    """What a stand-in is made with to give other answers than a true one."""
-    params = {one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
+    """What a stand-in is made with to give other answers than a true one, and such that can be used as they are."""
+    known = names_of_answers(node)
     tests = [n.test for n in ast.walk(node) if isinstance(n, ast.If | ast.While | ast.IfExp | ast.Assert)]
-    told = list(dict.fromkeys(pair for test in tests for pair in _asked_in(test, params)))[:_ANSWERS]
+    told = list(dict.fromkeys(pair for test in tests for pair in _asked_in(test, known)))[:_ANSWERS]
     false = [pair for pair in told if pair[1] == "False"]
-    rows = [*([pair] for pair in told), *([false] if len(false) > 1 else [])]
+    used = replies(node)
+    rows = [*used[:1], *([pair] for pair in told), *([false] if len(false) > 1 else []), *used[1:]]
+    rows += [together for pair in told if used and (together := _beside(pair, used[0])) != [pair]]
     return [f"**{{{', '.join(f'{name!r}: {value}' for name, value in row)}}}" for row in rows]
 
 
-def _asked_in(test: ast.expr, params: set[str]) -> Iterator[tuple[str, str]]:
+def _beside(pair: Reply, others: Sequence[Reply]) -> list[Reply]:
+    """An answer with those others that it is no part of."""
+    apart = [one for one in others if not (f"{one[0]}.".startswith(f"{pair[0]}.") or pair[0].startswith(f"{one[0]}."))]
+    return [*apart, pair]
+
+
+def _asked_in(test: ast.expr, known: Mapping[str, str]) -> Iterator[Reply]:
     """What is asked of a parameter, by its name in a stand-in, and the answer that a plain one does not give."""
     if isinstance(test, ast.BoolOp):
         for value in test.values:
-            yield from _asked_in(value, params)
+            yield from _asked_in(value, known)
     elif isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        yield from _asked_in(test.operand, params)
+        yield from _asked_in(test.operand, known)
     elif isinstance(test, ast.Compare) and len(test.ops) == 1:
         for side, other in ((test.left, test.comparators[0]), (test.comparators[0], test.left)):
-            if isinstance(other, ast.Constant) and (name := _named(side, params)):
+            if isinstance(other, ast.Constant) and (name := name_of_answer(side, known)):
                 yield name, repr(other.value)
-    elif name := _named(test, params):
+    elif name := name_of_answer(test, known):
         yield name, "False"
-
-
-def _named(node: ast.expr, params: set[str]) -> str:
-    """`has_option.return_value` for `parser.has_option("a")`, `strict` for `parser.strict`; empty for what is not asked
-    of a parameter."""
-    held = node.func if isinstance(node, ast.Call) else node
-    if not isinstance(held, ast.Attribute) or not isinstance(held.value, ast.Name) or held.attr.startswith("_"):
-        return ""
-    if held.value.id not in params or held.value.id in {"self", "cls"}:
-        return ""
-    return f"{held.attr}.return_value" if isinstance(node, ast.Call) else held.attr
 
 
 def _answering(case: Case, given: str) -> Iterator[Case]:

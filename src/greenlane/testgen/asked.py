@@ -95,7 +95,8 @@ class TestAsker:
         answers: list[WritingAnswer] = []
         collected = collected_files(baseline)
         for path in sorted(gaps, key=lambda path: (-len(gaps[path]), path))[:_MAX_FILES]:
-            gap = await asyncio.to_thread(_read_gap, service, environment, tree, path, gaps, origin, collected)
+            taken = [name for name, *_ in kept]
+            gap = await asyncio.to_thread(_read_gap, service, environment, tree, path, gaps, origin, collected, taken)
             if gap is None:
                 continue
             own, lost, given = await self._one_file(gap)
@@ -163,6 +164,7 @@ def _read_gap(
     gaps: Mapping[str, frozenset[int]],
     origin: Origin,
     collected: frozenset[str] | None,
+    taken: Sequence[str] = (),
 ) -> _Gap | None:
     """What is asked about one file; None if no function of it holds an open line. Reads files."""
     try:
@@ -193,7 +195,7 @@ def _read_gap(
     return _Gap(
         scene=scene,
         style=style,
-        path=free_path(tree, style, module),
+        path=free_path(tree, style, module, taken),
         task=task,
         open_lines=frozenset((path, line) for line in gaps[path]),
     )

@@ -144,7 +144,9 @@ class TestGenerator:
             beside = [other for other in sources if other is not source]
             search = Search(self._runner, scene, source, style, started, beside, tuple(seen))
             written = await contained(
-                self._write_file(scene, source, style, baseline, search), None, f"the search for {path}"
+                self._write_file(scene, source, style, baseline, search, [draft.path for draft in drafts]),
+                None,
+                f"the search for {path}",
             )
             seen += search.seen
             if written is not None:
@@ -155,11 +157,11 @@ class TestGenerator:
     # -------------------------------------------------------------- one file
 
     async def _write_file(
-        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, search: Search
+        self, scene: Scene, source: Source, style: Style, baseline: SuiteRun, search: Search, taken: Sequence[str]
     ) -> tuple[Draft, list[DroppedTest]]:
         observed = await search.run(baseline)
         gap = search.gap
-        path = free_path(scene.tree, style, source.module)
+        path = free_path(scene.tree, style, source.module, taken)
         author = Author(self._gates, scene, source, style, path, observed, gap)
         kept: list[Judged] = []
         for _ in range(self._settings.validation.max_retry_passes + 1):

@@ -89,6 +89,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
     STAND_IN: ("unittest.mock", STAND_IN), AWAITED: ("unittest.mock", AWAITED), NAMESPACE: ("types", NAMESPACE),
     "signature": ("inspect", "signature"), "LogRecord": ("logging", "LogRecord"),
+    "ast": ("ast", ""),
     "namedtuple": ("collections", "namedtuple"), "make_dataclass": ("dataclasses", "make_dataclass"),
     **CALLABLES_NEED,
 }  # fmt: skip

@@ -33,7 +33,8 @@ from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
 _CALLS, _MEMBERS, _MOST = 6, 3, 60
-STANDS_IN = re.compile(r"\b(?:Magic|Async)Mock\((?:\*\*\{[^{}()]*\}|[^{}()*]*)\)")
+_INSIDE = r"(?:[^{}()]|\{[^{}()]*\}|\([^{}()]*\))*"
+STANDS_IN = re.compile(rf"\b(?:Magic|Async)Mock\((?:\*\*\{{{_INSIDE}\}}|[^{{}}()*]*)\)")
 """A plain one, one with answers of its own (`answered.py`), one with something in it (`keys=['a']`)."""
 _MOCK = ("unittest.mock", "MagicMock")
 

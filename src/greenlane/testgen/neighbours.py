@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -96,11 +97,18 @@ def nearest_test(service: Service, tree: Path, path: str, module: str) -> str | 
     return name if score else None
 
 
-def free_path(tree: Path, style: Style, module: str) -> str:
-    """A path for the new test file, of a name that the project's pytest collects: none that exists is touched."""
-    stem = re.sub(r"\W", "_", module.split(".")[-1].strip("_")) or "module"
-    paths = paths_of(style.folder, f"{stem}_generated", file_patterns(tree), style.name_last)
-    return next(p for p in paths if not (tree / p).exists() and not (tree / p).is_symlink())
+def free_path(tree: Path, style: Style, module: str, taken: Iterable[str] = ()) -> str:
+    """A path for the new test file, of a name that the project's pytest collects: none that exists is touched, and
+    none of those `taken` by new files of other modules, nor their names (`shop.views.cart` beside `shop.cart`): without
+    packages around them pytest takes two of one name for the same."""
+    parts = [re.sub(r"\W", "_", part.strip("_")) for part in module.split(".")]
+    given, patterns = set(taken), file_patterns(tree)
+    names = {PurePosixPath(p).name for p in given if "generated" in PurePosixPath(p).name}
+    stems = dict.fromkeys("_".join(filter(None, parts[-count:])) or "module" for count in ((1, 2) if given else (1,)))
+    rows = [paths_of(style.folder, f"{stem}_generated", patterns, style.name_last) for stem in stems]
+    paths = (path for path in itertools.chain((next(row) for row in rows), *rows[:1]) if path not in given)
+    unlike = (path for path in paths if PurePosixPath(path).name not in names)
+    return next(p for p in unlike if not (tree / p).exists() and not (tree / p).is_symlink())
 
 
 def _test_files(tree: Path, folder: str, collected: Container[str] | None = None) -> Iterator[tuple[str, ast.Module]]:

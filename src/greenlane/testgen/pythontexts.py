@@ -42,7 +42,7 @@ _MOST_SHOWN = 10
 _MOST_NAMED = 3
 """A field of so many kinds of nodes at most says something of the kind."""
 
-_PROGRAMS = """
+PROGRAMS = """
 match x:
     case 1 as y:
         print(y)
@@ -195,7 +195,7 @@ def python_texts(texts: Sequence[str], words: Iterable[str], around: Iterable[st
     fields, words = _fields(), list(words)
     kinds = _kinds_named(words)
     kinds |= {kind for word in words if len(fields.get(word, ())) <= _MOST_NAMED for kind in fields.get(word, ())}
-    programs = {f"{one.strip()}\n": _kinds_of(f"{one.strip()}\n") for one in _PROGRAMS.split("---\n")}
+    programs = {f"{one.strip()}\n": _kinds_of(f"{one.strip()}\n") for one in PROGRAMS.split("---\n")}
     counts = Counter(kind for shown in programs.values() for kind in shown)
     telling = {kind for kind in kinds if counts[kind] <= _MOST_SHOWN}
     found = [text for text, shown in programs.items() if telling & shown]

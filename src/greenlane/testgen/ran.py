@@ -47,9 +47,9 @@ def nearest_tests(
     beside: Sequence[Source] = (),
 ) -> list[str]:
     """So many existing tests that came nearest to a line: to the condition before it, else into its function; where
-    hardly one does, into what calls that (here, or in the files `beside`) and into its class. Of each those first that
-    ran fewest lines; of one with parameters the few rows that came nearest, where that is a single
-    one also the test as it stands."""
+    hardly one does, into what calls that (here, or in the files `beside`) and into its class; where none came near a
+    new class, into those of the same base, else into any. Of each those first that ran fewest lines; of one with
+    parameters the few rows that came nearest, where that is a single one also the test as it stands."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
@@ -67,6 +67,9 @@ def nearest_tests(
         alike.sort(key=lambda f: abs(f.first - function.first))  # what stands beside it does most likely the like
         found += _tests_of(baseline, callers)
         found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in alike)
+    if not found and function.owner:  # a new class: what others of its base do under other names, then its file at all
+        others = [f for f in source.functions if f.owner in siblings] or [f for f in source.functions if f.owner]
+        found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in others)
     rows: dict[str, list[str]] = {}
     for test in dict.fromkeys(found):
         rows.setdefault(without_row(test), []).append(test)

@@ -60,7 +60,7 @@ def _dicts(names: Set[str], holder: ast.AST) -> Iterator[str]:
                 keys.setdefault(key, ast.unparse(node))
     if not keys or len(keys) > _MOST_KEYS:
         return
-    asked = {key: repr(_text_for({text}, holder)) for key, text in keys.items()}
+    asked = {key: repr(text_for({text}, holder)) for key, text in keys.items()}
     for values in (asked, dict.fromkeys(keys, "1")):
         yield "{" + ", ".join(f"{key!r}: {values[key]}" for key in keys) + "}"
 
@@ -124,7 +124,7 @@ def _items(names: Set[str], holder: ast.AST) -> Iterator[str]:
     rows: list[dict[str, str]] = []
     for word in ("a", "b"):
         texts = {name: {f"{item}.{name}" for item in items} for name in read}
-        rows.append({name: repr(_text_for(texts[name], holder, word)) for name in read})
+        rows.append({name: repr(text_for(texts[name], holder, word)) for name in read})
     one, other = (f"{NAMESPACE}({', '.join(f'{n}={v}' for n, v in row.items())})" for row in rows)
     yield from (f"[{one}]", f"[{one}, {other}]", "[]")
 
@@ -148,7 +148,7 @@ def _names_of_items(names: Set[str], holder: ast.AST) -> Iterator[str]:
 # -------------------------------------------------------------- texts
 
 
-def _text_for(texts: Set[str], holder: ast.AST, word: str = "a") -> str:
+def text_for(texts: Set[str], holder: ast.AST, word: str = "a") -> str:
     """A text with the sign that it is cut at, or that it begins or ends with; what it is compared with, if it is."""
     for node in ast.walk(holder):
         if isinstance(node, ast.Compare) and ast.unparse(node.left) in texts and word == "a":
@@ -157,10 +157,20 @@ def _text_for(texts: Set[str], holder: ast.AST, word: str = "a") -> str:
             if told is not None:
                 return told
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            sign = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+            sign = _constant(node.args[0], holder)
             if node.func.attr in _SPLITTING and isinstance(sign, str) and ast.unparse(node.func.value) in texts:
                 return _with_sign(node.func.attr, sign, word)
     return word
+
+
+def _constant(node: ast.expr, holder: ast.AST) -> object:
+    """A literal; of a parameter its default, if that is one."""
+    if isinstance(node, ast.Name) and isinstance(holder, ast.FunctionDef | ast.AsyncFunctionDef):
+        given = holder.args
+        optional = [*given.posonlyargs, *given.args][-len(given.defaults) :] if given.defaults else []
+        known = [*zip(optional, given.defaults, strict=True), *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+        return next((d.value for p, d in known if p.arg == node.id and isinstance(d, ast.Constant)), None)
+    return node.value if isinstance(node, ast.Constant) else None
 
 
 def _with_sign(method: str, sign: str, word: str) -> str:

@@ -25,6 +25,8 @@ from greenlane.testgen.parsed import texts_read
 from greenlane.testgen.pathkinds import path_kind
 from greenlane.testgen.relayed import by_name, relayed
 from greenlane.testgen.shapes import is_one, kinds_by_shape, samples
+from greenlane.testgen.syntaxnodes import syntax_nodes
+from greenlane.testgen.unpacked import unpacked
 
 _MAX_TOGETHER = 4
 _PATHS = re.compile(r"\b(str|Path|PathLike|PurePath|AnyStr|StrPath|StrOrBytesPath)\b")
@@ -58,7 +60,14 @@ def with_uses(params: Sequence[Param], holder: ast.ClassDef | FunctionNode, memb
     asked for, or kinds that have all that is asked of them."""
     read = _attributes_read(holder) if any(not param.annotation for param in params) else {}
     told = (param if param.annotation else _with_use(param, holder, read, members) for param in params)
-    return tuple(_with_texts(_with_path(param, holder), holder) for param in told)
+    return tuple(_with_nodes(_with_texts(_with_path(param, holder), holder), holder) for param in told)
+
+
+def _with_nodes(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
+    """The parameter with nodes of a syntax tree, if it is one."""
+    init = _init_of(holder)
+    nodes = syntax_nodes(param.name, param.annotation, init) if init is not None else ()
+    return msgspec.structs.replace(param, samples=(*nodes, *param.samples)) if nodes else param
 
 
 def _with_texts(param: Param, holder: ast.ClassDef | FunctionNode) -> Param:
@@ -124,7 +133,7 @@ def _with_use(
         kinds += known or [AWAITED if waits else STAND_IN]
     kinds += kinds_by_shape(names, holder)
     told = " | ".join(dict.fromkeys(kinds))
-    found = dict.fromkeys((*compared(names, holder), *objects, *samples(names, holder)))
+    found = dict.fromkeys((*compared(names, holder), *objects, *samples(names, holder), *unpacked(names, holder)))
     return msgspec.structs.replace(param, told=told, samples=tuple(found)) if kinds or found else param
 
 

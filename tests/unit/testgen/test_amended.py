@@ -93,3 +93,16 @@ def test_a_plain_value_of_no_use_gives_way_to_one_of_the_kind_that_the_error_nam
         "[[1], 'abc']",
     ]
     assert values("TypeError", "a 'Shop' object is not iterable") == []
+
+
+def test_a_word_that_the_standard_library_refused_gives_way_to_one_that_it_takes() -> None:
+    case = CALL.with_argument(0, "['a=b']")
+    assert "['a=INFO']" in [c.arguments[0][1] for c in found(crashed(case, "ValueError", "Unknown level: 'B'"))]
+    message = "time data 'INFO' does not match format '%Y-%m'"
+    assert [c.arguments[1][1] for c in found(crashed(CALL, "ValueError", message))] == ["'2020-01'"]
+
+
+def test_a_row_that_has_not_as_many_places_as_are_asked_for_gets_them() -> None:
+    case = CALL.with_argument(0, "[('x',)]")
+    message = "not enough values to unpack (expected 2, got 1)"
+    assert "[('x', 'b')]" in [c.arguments[0][1] for c in found(crashed(case, "ValueError", message))]

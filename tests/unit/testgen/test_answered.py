@@ -36,16 +36,16 @@ def _given(*arguments: str) -> list[tuple[str, ...]]:
     return [tuple(text for _, text in one.arguments) for one in found]
 
 
-def test_one_answer_each_then_all_of_them() -> None:
+def test_first_what_is_used_then_one_answer_each_then_all_of_them() -> None:
     section, option, strict = (
         "'has_section.return_value': False",
         "'has_option.return_value': False",
         "'strict': False",
     )
-    assert [first for first, _ in _given("MagicMock()", "'a'")] == [
-        f"MagicMock(**{{{text}}})"
-        for text in (option, "'kind': 3", strict, section, ", ".join((option, strict, section)))
-    ]
+    text, kind = "'get.return_value': 'abc'", "'kind': 3"
+    told = [text, option, kind, strict, section, ", ".join((option, strict, section)), "'get.return_value': b'abc'"]
+    told += [f"{text}, {answer}" for answer in (option, kind, strict, section)]
+    assert [first for first, _ in _given("MagicMock()", "'a'")] == [f"MagicMock(**{{{one}}})" for one in told]
 
 
 def test_what_is_no_plain_stand_in_stays() -> None:

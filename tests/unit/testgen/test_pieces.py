@@ -395,6 +395,14 @@ def test_no_file_of_anybody_is_overwritten(tmp_path: Path) -> None:
     assert free_path(tmp_path, style, "shop.pricing") == "tests/test_pricing_generated_2.py"
 
 
+def test_new_files_of_modules_with_the_same_last_name_do_not_take_each_others_place(tmp_path: Path) -> None:
+    style, taken = Style(folder="tests"), ["tests/db/test_cart_generated.py"]
+    assert free_path(tmp_path, style, "shop.views.cart", taken) == "tests/test_views_cart_generated.py"
+    assert free_path(tmp_path, style, "shop.pricing", taken) == "tests/test_pricing_generated.py"
+    taken += ["tests/test_views_cart_generated.py", "tests/test_cart_generated.py"]
+    assert free_path(tmp_path, style, "other.views.cart", taken) == "tests/test_cart_generated_2.py"
+
+
 @pytest.mark.parametrize(
     ("settings", "path"),
     [

@@ -81,3 +81,22 @@ def test_of_a_test_with_parameters_the_few_nearest_rows_come_before_it() -> None
     rows = frozenset(f"t.py::test_price[{kind}]" for kind in "abcd")
     assert near(text, 3, {2: rows}) == [f"t.py::test_price[{kind}]" for kind in "abc"]
     assert near(text, 3, {2: frozenset({"t.py::test_price[d]"})}) == ["t.py::test_price[d]", "t.py::test_price"]
+
+
+def test_where_none_came_near_a_new_class_tests_of_others_with_its_base_are_asked_then_of_any_in_the_file() -> None:
+    text = """
+class Other:
+    def first(self):
+        return 0
+
+class Old(Base):
+    def second(self):
+        return 1
+
+class New(%s):
+    def third(self):
+        return 2
+"""
+    ran = {4: frozenset({"t.py::test_first"}), 8: frozenset({"t.py::test_second"})}
+    assert near(text % "Base", 12, ran) == ["t.py::test_second"]
+    assert near(text % "object", 12, ran) == ["t.py::test_first", "t.py::test_second"]
