@@ -210,7 +210,7 @@ class Search:
         above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
         functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
-        self._pool = pool_of(functions, self._calls)
+        self._pool, self._gatherer.rows = pool_of(functions, self._calls), self._explorer.rows
         namesakes = await asyncio.to_thread(self._read_namesakes, functions, files_of(baseline, source))
         self._gatherer.namesakes = namesakes
         self._gatherer.examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
