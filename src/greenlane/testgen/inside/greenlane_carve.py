@@ -156,7 +156,7 @@ class Carver:
         self.calling = False
 
     def note_row(self) -> None:
-        """What this test is given by its parameters, if it is asked for or among the first ones, and if all of it can be
+        """What this test is given by its parameters, if it is asked for or among the first, and if all of it can be
         written down."""
         rows = getattr(getattr(self.item, "callspec", None), "params", {})
         test = self.item.nodeid.split("[")[0]
