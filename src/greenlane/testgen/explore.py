@@ -95,6 +95,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The last line of the project on the way to the error."""
     given: tuple[Attribute, ...] = ()
     """What fixtures and names stood for, if it was asked again: `settled.py` writes that in their place."""
+    took: int = 0
+    """Tenths of a second of processor time."""
     stopped: int = -1
     """A script's statement that raised the error; -1: none of the setup."""
 
