@@ -56,6 +56,7 @@ from greenlane.testgen.temporary import fitted
 from greenlane.testgen.together import together
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uncut import uncut
 from greenlane.testgen.vary import vary
 
 _ROUNDS = 5
@@ -268,7 +269,7 @@ class Search:
         return in_turn([*rows, *found, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
-        known = fitted(cases, unittest=self._is_unittest)
+        known = fitted(map(uncut, cases), unittest=self._is_unittest)
         untried = {case.key: case for case in known if case.key not in tried}
         return list(untried.values())[:most]
 
