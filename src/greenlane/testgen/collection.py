@@ -1,4 +1,6 @@
-"""Which files a project's pytest collects: `python_files` of its settings. Reads files, runs nothing."""
+"""Which files and classes a project's pytest collects: `python_files` and `python_classes` of its settings. Reads
+files, runs nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,13 @@ def file_patterns(tree: Path) -> tuple[str, ...]:
     """The patterns of the settings that pytest would read, `test_*.py` and `*_test.py` by default.
 
     The order of the files: https://docs.pytest.org/en/stable/reference/customize.html"""
-    for said in _settings(tree):
-        return said or _USUAL
-    return _USUAL
+    return next(_settings(tree, "python_files"), ()) or _USUAL
+
+
+def takes_classes(tree: Path) -> bool:
+    """Whether classes called `Test...` are collected, those of `unittest` aside: the settings may ask for others."""
+    patterns = next(_settings(tree, "python_classes"), ())
+    return not patterns or any(fnmatch("TestIt", p if set("*?[") & set(p) else f"{p}*") for p in patterns)
 
 
 def paths_of(folder: str, stem: str, patterns: tuple[str, ...], name_last: bool) -> Iterator[str]:
@@ -44,18 +50,18 @@ def _named(usual: str, stem: str, patterns: tuple[str, ...]) -> str:
     return f"{stem}/{exact[0]}" if exact else usual
 
 
-def _settings(tree: Path) -> Iterator[tuple[str, ...]]:
-    """What each file says that holds settings of pytest; empty: nothing about the names of files."""
+def _settings(tree: Path, key: str) -> Iterator[tuple[str, ...]]:
+    """What each file says by this key that holds settings of pytest; empty: nothing."""
     for name, section in (("pytest.ini", "pytest"), (".pytest.ini", "pytest")):
         if (tree / name).is_file():
-            yield _words(read_ini(tree, name).get(section, "python_files", fallback=""))
+            yield _words(read_ini(tree, name).get(section, key, fallback=""))
     options = table_of(table_of(table_of(read_toml(tree, "pyproject.toml"), "tool"), "pytest"), "ini_options")
     if options:
-        yield _words(options.get("python_files", ""))
+        yield _words(options.get(key, ""))
     for name, section in (("tox.ini", "pytest"), ("setup.cfg", "tool:pytest")):
         parser = read_ini(tree, name)
         if parser.has_section(section):
-            yield _words(parser.get(section, "python_files", fallback=""))
+            yield _words(parser.get(section, key, fallback=""))
 
 
 def _words(said: object) -> tuple[str, ...]:

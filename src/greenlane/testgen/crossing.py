@@ -16,9 +16,9 @@ from typing import Any
 
 import msgspec
 
-from greenlane.suite.lines import PARSING, parse_expression, parse_source
+from greenlane.suite.lines import PARSING, nodes_of, parse_expression, parse_source
 from greenlane.suite.runner import SuiteRunner
-from greenlane.testgen.code import Function, Param, lines_inside
+from greenlane.testgen.code import Function, FunctionNode, Param, lines_inside
 from greenlane.testgen.explore import Observed, encode_case
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.guesses import guess_values, imports_for
@@ -37,7 +37,7 @@ from greenlane.testgen.turns import in_turn
 
 _PROGRAMS = 60
 _FRAGMENTS, _OPTIONS, _VALUES = 120, 60, 40
-_OPTIONS_EACH = 6
+_OPTIONS_EACH, _TELLING = 6, 16
 _ENTRIES = 60
 _TRIES, _CALLS, _SECONDS = 8_000, 5_000_000, 6.0
 _USUAL = (0, 1, -1, 2, "", "a", None, True, False, 1.5)
@@ -78,7 +78,7 @@ class Crosser:
         functions = functions_around(source, left)
         changed = functions_at(source, gap.changed)
         near = list({case.key: case for case in (*programs, *scripts)}.values())
-        fragments = list_fragments(near, source, [*functions, *changed])
+        fragments = list_fragments(near, source, [*functions, *changed], texts_near(source, left))
         given = list_named(near)
         options_there = _options(near, source, functions, given)
         entries = given.entries[:_ENTRIES]
@@ -131,7 +131,7 @@ def _made(
             texts = applied([*script.setup, script.look], edits, stock) if script is not None else None
         if script is None or texts is None or any(len(text) > MAX_STATEMENT for text in texts):
             continue
-        used = [fragments[edit.number] for edit in edits if edit.kind in {"put", "wrap", "call"}]
+        used = [fragments[edit.number] for edit in edits if edit.kind in {"put", "item", "wrap", "call"}]
         imports = script.imports.union(*(fragment.imports for fragment in used))
         imports = imports.union(*(needs.get(edit.kind, {}).get(edit.number, ()) for edit in edits))
         imports |= imports_for("\n".join(texts), script.text)  # an option's value
@@ -174,9 +174,21 @@ def _goal(source: Source, target: Target) -> dict[str, Any]:
     return {"goal": line_of(target) if len(target) == 2 else list(target[1:]), "chain": chain}
 
 
-def list_fragments(cases: Iterable[Case], source: Source, functions: Sequence[Function]) -> list[_Fragment]:
+def texts_near(source: Source, left: Targets) -> frozenset[str]:
+    """The texts of the innermost functions around what is open."""
+    functions = [node for node in nodes_of(source.tree) if isinstance(node, FunctionNode)]
+    inner = set[FunctionNode]()
+    for line in {line_of(target) for target in left}:
+        inner |= {*[node for node in functions if node.lineno <= line <= (node.end_lineno or line)][-1:]}
+    values = (n.value for node in inner for n in ast.walk(node) if isinstance(n, ast.Constant))
+    return frozenset(value for value in values if isinstance(value, str) and len(value) > 1)
+
+
+def list_fragments(
+    cases: Iterable[Case], source: Source, functions: Sequence[Function], texts: Set[str] = frozenset()
+) -> list[_Fragment]:
     """Expressions of these scripts that mean the same anywhere, those first that name what the open functions ask for;
-    one of each kind before a second."""
+    after those with these `texts` in them; one of each kind before a second."""
     kept = {name for function in functions for name in function.kinds if not hasattr(builtins, name)}
     asked = {name for function in functions for name in (*function.calls, *function.asks)}
     kinds: dict[str, dict[str, _Fragment]] = {}
@@ -188,9 +200,21 @@ def list_fragments(cases: Iterable[Case], source: Source, functions: Sequence[Fu
         for fragment in _of_kinds(function, source):
             if _kind_of(fragment.text) not in known:
                 kinds.setdefault(_kind_of(fragment.text), {}).setdefault(fragment.text, fragment)
+    told = _telling((f for row in kinds.values() for f in row.values()), texts)
     rows = [sorted(row.values(), key=lambda f: (len(f.text), f.text)) for row in kinds.values()]
     rows.sort(key=lambda row: (_rank(row[0].text, kept, asked), len(row[0].text)))
-    return list(in_turn(rows))[:_FRAGMENTS]
+    return list(dict.fromkeys([*told, *in_turn(rows)]))[:_FRAGMENTS]
+
+
+def _telling(fragments: Iterable[_Fragment], texts: Set[str]) -> list[_Fragment]:
+    """Those that hold some of these texts: of those with the same ones the shortest."""
+    found: dict[frozenset[str], _Fragment] = {}
+    for fragment in sorted(fragments, key=lambda f: (len(f.text), f.text)) if texts else ():
+        values = (n.value for n in ast.walk(parse_expression(fragment.text)) if isinstance(n, ast.Constant))
+        held = texts & {value for value in values if isinstance(value, str)}
+        if held and not isinstance(parse_expression(fragment.text).body, ast.Constant):
+            found.setdefault(frozenset(held), fragment)
+    return list(found.values())[:_TELLING]
 
 
 def _kind_of(text: str) -> str:

@@ -19,7 +19,7 @@ import msgspec
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.code import Function
 from greenlane.testgen.endless import Endless, ended_by
-from greenlane.testgen.inputs import CarvedCall, Case, Description, is_harmless
+from greenlane.testgen.inputs import CarvedCall, CarvedRow, Case, Description, is_harmless
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, Target, Targets, ran_by
 from greenlane.testgen.trial import AT_ONCE, Trials
@@ -95,6 +95,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The last line of the project on the way to the error."""
     given: tuple[Attribute, ...] = ()
     """What fixtures and names stood for, if it was asked again: `settled.py` writes that in their place."""
+    took: int = 0
+    """Tenths of a second of processor time."""
     stopped: int = -1
     """A script's statement that raised the error; -1: none of the setup."""
 
@@ -115,19 +117,25 @@ class Explorer:
         self._runner = runner
         self._trials = Trials(runner)
         self._endless = Endless()
+        self.rows: tuple[CarvedRow, ...] = ()
+        """What the tests that were carved are given by their parameters."""
 
     async def carve(self, scene: Scene, functions: Sequence[Function], tests: Iterable[str]) -> list[CarvedCall]:
         """Calls of these functions by these tests (node ids; none: the whole suite), with the target as `path:line`."""
+        tests = list(tests)
         selected = tuple(sorted({test.split("[")[0] for test in tests}))[:_MAX_SELECTED]
+        asked = sorted(test for test in tests if "[" in test)[:_MAX_SELECTED]
         given = Given(scene)
         targets = [[f"{given.root}/{f.path}", f.name, f.line] for f in functions]
         request = SuiteRequest(
             select=selected or (scene.service.tests_dir,),
             plugins=("greenlane_carve",),
             plugin_folders=(_INSIDE,),
-            plugin_input=given.encode(targets=targets),
+            plugin_input=given.encode(targets=targets, rows=asked),
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
+        rows = decode_lines(run.plugin_output, CarvedRow)
+        self.rows = tuple(row for row in rows if all(_is_sound_value(value, scene) for _, value in row.values))
         return [call for call in decode_lines(run.plugin_output, CarvedCall) if _is_allowed(call, scene)]
 
     async def explore(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 
 _SCENE = frozenset({"monkeypatch", "mocker", "caplog", "capsys", "capfd", "recwarn", "warnings", "pytest", "patch"})
+_ANSWERS = frozenset({"responses", "httpretty", "respx", "requests_mock"})
+"""What tests tell which requests are answered how."""
 _SETTERS = frozenset({"setattr", "setitem", "setenv", "patch", "object", "multiple"})
 _REMOVERS = frozenset({"delattr", "delitem", "delenv", "undo", "syspath_prepend"})
 
@@ -45,7 +47,7 @@ def is_strange(node: ast.AST) -> bool:
 
 def sets_scene(node: ast.stmt) -> bool:
     """Whether a statement is a call that shows nothing of the code: `monkeypatch.setenv(...)`."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _root(node.value) in _SCENE
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and _root(node.value) in _SCENE | _ANSWERS
 
 
 def is_brittle(look: ast.expr) -> bool:

@@ -17,7 +17,7 @@ from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.copied import Copier, is_given_text
 from greenlane.testgen.dispatched import swap_words
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inputs import CarvedCall, Case, Script
+from greenlane.testgen.inputs import CarvedCall, CarvedRow, Case, Script
 from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.otherfiles import Swapper, words_asked
@@ -54,6 +54,8 @@ class Gatherer:
         """Tests of modules beside this one, where none runs it."""
         self.examples: list[Case] = []
         self.namesakes: Mapping[Function, Sequence[CarvedCall]] = {}
+        self.rows: Sequence[CarvedRow] = ()
+        """What tests are given by their parameters, as it was seen."""
 
     async def scripts(self, gap: Gap, lines: Sequence[int], share: int) -> list[Case]:
         """What existing tests do around these lines, a script for each look, so many for each line."""
@@ -90,7 +92,7 @@ class Gatherer:
         """The scripts of these tests, each test read once."""
         unread = [test for test in tests if test not in self._read_scripts]
         self._read_scripts |= {test: [] for test in unread}
-        for one in read_scripts(self._scene.tree, unread, self._scene.folder):
+        for one in read_scripts(self._scene.tree, unread, self._scene.folder, rows=self.rows):
             self._read_scripts[one.test].append(one)
         return list({one.script: one for test in tests for one in self._read_scripts[test]}.values())
 

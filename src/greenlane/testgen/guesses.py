@@ -152,7 +152,10 @@ def guess_values(param: Param, entry: Function) -> list[str]:
     kinds = [*entry.kinds, *kinds_of(param.annotation), *kinds_of(param.told)]
     pools |= {kind: errors_of(kind) for kind in kinds if errors_of(kind)}
     if param.choices:
-        return list(param.choices)
+        others = in_turn(
+            pools[kind] for kind in kinds_of(param.annotation) if kind in pools
+        )  # `str | Literal[Mark.NONE]`
+        return list(dict.fromkeys([*param.choices, *others]))
     if paths := paths_for(param):
         plain = msgspec.structs.replace(param, told=" | ".join(k for k in kinds_of(param.told) if k not in _AT_PATHS))
         return list(dict.fromkeys([*paths, *guess_values(plain, entry)]))

@@ -93,6 +93,13 @@ class CarvedCall(msgspec.Struct, frozen=True):
     history: tuple[CarvedStep, ...] = ()
 
 
+class CarvedRow(msgspec.Struct, frozen=True):
+    """What a test, by its node id, is given by its parameters."""
+
+    test: str
+    values: tuple[tuple[str, Description], ...]
+
+
 class Step(msgspec.Struct, frozen=True):
     """A call that was made on the receiver before: the method and its arguments (name or None, expression)."""
 

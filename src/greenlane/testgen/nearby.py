@@ -13,6 +13,7 @@ from greenlane.testgen.explore import Observed
 from greenlane.testgen.failing import failing
 from greenlane.testgen.handed import handed
 from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.itemwise import itemwise
 from greenlane.testgen.logged import logged
 from greenlane.testgen.managed import managed
 from greenlane.testgen.onward import onward
@@ -33,7 +34,7 @@ from greenlane.testgen.turned_on import turned_on
 
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
-    own_class,
+    own_class, itemwise,
 )  # fmt: skip
 _PATCHING = (logged, pretended, failing, steadied, surrounded)
 

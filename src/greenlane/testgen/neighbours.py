@@ -15,7 +15,7 @@ import msgspec
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.awaited import marks_of, marks_of_file
-from greenlane.testgen.collection import file_patterns, paths_of
+from greenlane.testgen.collection import file_patterns, paths_of, takes_classes
 from greenlane.testgen.layout import Layout, read_layout
 
 MARKER = "Characterisation tests, written by Greenlane"
@@ -57,9 +57,11 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
     by_command: Form | None = "unittest" if "unittest" in service.commands.test else None
     if best is None:
         common: Form = max(votes, key=lambda form: votes[form]) if votes else "function"
+        common = "function" if common == "class" and not takes_classes(tree) else common
         return Style(form=by_command or common, folder=folder, layout=read_layout(tree))
+    form = _form_of(best[2])
     return Style(
-        form=by_command or _form_of(best[2]),
+        form=by_command or ("function" if form == "class" and not takes_classes(tree) else form),
         imports="names" if _is_hidden(tree, path) else _imports_of(best[2], module),
         folder=str(PurePosixPath(best[1]).parent),
         layout=read_layout(tree, (tree / best[1]).read_text(encoding="utf-8-sig")),

@@ -8,7 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
+from greenlane.suite.lines import parse_expression
+from greenlane.testgen.inputs import CarvedRow, Import, bound_by
+
 MAX_ROWS = 3
+Rows: TypeAlias = list[dict[str, ast.expr]]
 
 
 def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], told: str = "") -> list[dict[str, ast.expr]]:
@@ -30,6 +34,24 @@ def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], told:
         first = [row for row, _ in rows[:MAX_ROWS]]
         found = [found[n % len(found)] | first[n % len(first)] for n in range(max(len(found), len(first)))]
     return found
+
+
+def rows_seen(
+    seen: Sequence[CarvedRow], name: str, told: str, known: Mapping[str, Import]
+) -> tuple[Rows, dict[str, Import]]:
+    """The row that pytest calls so, else the first ones, of a test as it was seen, and what its values import; none
+    that takes a name for something else than its file (`known`)."""
+    found: Rows = []
+    imports: dict[str, Import] = {}
+    for row in seen:
+        called = row.test.partition("::")[2]
+        if called == f"{name}[{told}]" or (not told and called.startswith(f"{name}[")):
+            needs = {bound_by(pair): pair for _, value in row.values for pair in value.imports}
+            fits = not any(value.fixtures for _, value in row.values)
+            if fits and all(known.get(one, pair) == pair for one, pair in needs.items()):
+                found.append({key: parse_expression(value.text).body for key, value in row.values})
+                imports |= needs
+    return found[:MAX_ROWS], imports
 
 
 _Row: TypeAlias = tuple[dict[str, ast.expr], str]

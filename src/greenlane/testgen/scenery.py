@@ -19,6 +19,7 @@ from typing import TypeAlias, TypeGuard
 
 from greenlane.testgen.asserted import stand_in_looks
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.enclosed import answering, as_block, given_as
 from greenlane.testgen.opened import is_patch_call, opened
 from greenlane.testgen.patched import altered, keep_unseen, root_of
 from greenlane.testgen.slicing import asks_stand_in, unawaited
@@ -36,7 +37,7 @@ _UNSAID = ("dict", "multiple")
 
 
 Patches: TypeAlias = tuple[tuple[ast.expr, str | None], ...]
-"""Calls of `patch`, the outermost first, each with the parameter for what it puts in place."""
+"""Calls of `patch`, and other blocks, the outermost first, each with the parameter for what it puts in place."""
 
 
 def with_scenery(body: Sequence[ast.stmt], arguments: Set[str]) -> list[ast.stmt]:
@@ -45,7 +46,7 @@ def with_scenery(body: Sequence[ast.stmt], arguments: Set[str]) -> list[ast.stmt
     copied = copy.deepcopy(list(body))
     nodes = [n for node in copied for n in ast.walk(node) if isinstance(n, ast.stmt)]
     live = {name for node in nodes for name in _put_in_place(node)}
-    fixtures = arguments - _ONLY_LOOKED_AT
+    fixtures = arguments - _ONLY_LOOKED_AT | {name for node in nodes for name in answering(node)}
     for node in nodes:
         if _sets_scene(node, live, fixtures):
             keep_unseen(node)
@@ -92,20 +93,23 @@ def _sets_scene(node: ast.stmt, live: Set[str], fixtures: Set[str]) -> bool:
 
 
 def without_patches(test: FunctionNode, around: Sequence[ast.expr]) -> tuple[FunctionNode, Patches]:
-    """A test without its decorators that patch something, and what they give it, and these, with those of its class
-    (`around`). The test as it is where that can't be told."""
-    own = [one for one in test.decorator_list if _is_patch(one)]
-    calls = [*(one for one in around if _is_patch(one)), *own]
+    """A test without its decorators that patch something, or answer in its place, and what they give it, and these,
+    with those of its class (`around`). The test as it is where that can't be told."""
+    own = [one for one in test.decorator_list if _is_patch(one) or as_block(one) is not None]
+    marks = [*(one for one in around if _is_patch(one) or as_block(one) is not None), *own]
+    calls = [one for one in marks if _is_patch(one)]
     params = [one.arg for one in test.args.args if one.arg not in {"self", "cls"}]
     giving = [call for call in reversed(calls) if _gives(call)]  # the innermost gives the first
-    if not calls or len(giving) > len(params) or any(_is_unclear(call) for call in calls):
+    if not marks or len(giving) > len(params) or any(_is_unclear(call) for call in calls):
         return test, ()
-    names = {id(call): name for call, name in zip(giving, params, strict=False)}
+    names: dict[int, str | None] = {id(call): name for call, name in zip(giving, params, strict=False)}
+    left = params[len(giving) :]
+    names |= {id(one): given_as(one, left) for one in marks if not _is_patch(one)}
     bare = copy.copy(test)
     bare.args = copy.copy(test.args)
     bare.args.args = [one for one in test.args.args if one.arg not in {*names.values()}]
     bare.decorator_list = [one for one in test.decorator_list if one not in own]
-    return bare, tuple((call, names.get(id(call))) for call in calls)
+    return bare, tuple((as_block(one) or one, names.get(id(one))) for one in marks)
 
 
 def under_patches(body: Sequence[ast.stmt], patches: Patches) -> list[ast.stmt]:

@@ -27,10 +27,10 @@ from greenlane.testgen.helpers import derived, is_helper, short_helper, words_in
 from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Import, Script
+from greenlane.testgen.inputs import MAX_STATEMENT, CarvedRow, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
-from greenlane.testgen.rows import assignment, filled, filled_expression, rows_of
+from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, rows_of, rows_seen
 from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
 from greenlane.testgen.shown import GOING_ON, expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
@@ -75,14 +75,18 @@ def script_case(function: Function, one: FoundScript) -> Case:
 
 
 def read_scripts(
-    tree: Path, tests: Iterable[str], folder: str | None = None, written_out: Set[str] = frozenset()
+    tree: Path,
+    tests: Iterable[str],
+    folder: str | None = None,
+    written_out: Set[str] = frozenset(),
+    rows: Sequence[CarvedRow] = (),
 ) -> list[FoundScript]:
     """The scripts of these tests (by their node ids; of one with parameters its first rows, unless the id names one),
     in their order, shortest look first in each. Those of tests in the `folder` may name `__file__`: the tests to come
     stand there, too. Of helper classes that are too long to come along, those methods do that name what is to be
-    `written_out`."""
+    `written_out`. `rows` are what tests were seen to be given, where the file does not say it."""
     found: dict[Script, FoundScript] = {}
-    for one in _of_tests(tree, tests, folder, TestFile.scripts, written_out):
+    for one in _of_tests(tree, tests, folder, TestFile.scripts, written_out, rows):
         found.setdefault(one.script, one)
     return list(found.values())
 
@@ -101,12 +105,14 @@ def _of_tests(
     folder: str | None,
     read: Callable[[TestFile, str], Iterator[FoundScript]],
     written_out: Set[str] = frozenset(),
+    rows: Sequence[CarvedRow] = (),
 ) -> Iterator[FoundScript]:
     files: dict[str, TestFile | None] = {}
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            files[path] = read_tests(tree, path, folder, written_out) if len(files) < _MAX_FILES else None
+            file = read_tests(tree, path, folder, written_out) if len(files) < _MAX_FILES else None
+            files[path] = file.seen(rows, path) if file is not None else None
         file = files[path]
         for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
@@ -161,6 +167,7 @@ class TestFile:
         """`module` is what another file may import it as (empty: none may); `beside`: the tests to come stand there."""
         parsed, self._module, self._places = own.parsed, module, {"__file__"} if beside else set()
         self.written_out: Set[str] = frozenset()
+        self._seen: Sequence[CarvedRow] = ()
         bases = outside_bases(own, read)
         self._imports: dict[str, Import] = {GOING_ON[1]: GOING_ON, **bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
@@ -182,6 +189,20 @@ class TestFile:
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._helpers[node.targets[0].id] = node
 
+    def seen(self, rows: Sequence[CarvedRow], path: str) -> TestFile:
+        """The same, which knows what its tests were given."""
+        self._seen = [row for row in rows if row.test.startswith(f"{path}::")]
+        return self
+
+    def _rows_of(self, decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], name: str, told: str) -> Rows:
+        """What a test is given by its parameters: as its file says, else as it was seen."""
+        rows = rows_of(decorators, named, told)
+        if rows:
+            return rows
+        rows, imports = rows_seen(self._seen, name, told, self._imports)
+        self._imports |= imports
+        return rows
+
     def scripts(self, name: str) -> Iterator[FoundScript]:
         name, told = _row_in(name)
         test = self._tests.get(name)
@@ -198,7 +219,7 @@ class TestFile:
         self._imports |= self._checkers.borrowed
         marks = marks_of(test, holder, self._marks)
         raising = frozenset(key for key, value in named.items() if expects_error(value))
-        rows = rows_of([*around, *test.decorator_list], named, told)
+        rows = self._rows_of([*around, *test.decorator_list], named, name, told)
         given = {key for row in rows for key in row}
         inlined = _under(patches, self._givers.inline(test, owner, given))
         found = list(self._scripts_of(test, inlined, rows, raising, marks))

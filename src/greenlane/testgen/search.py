@@ -39,6 +39,7 @@ from greenlane.testgen.namesakes import namesake_calls, namesake_cases
 from greenlane.testgen.nearby import asked_near, gone_on
 from greenlane.testgen.nearest import BASES_A_LINE, BASES_A_ROUND, nearest, with_silent
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.pace import at_this_pace
 from greenlane.testgen.quarry import functions_around
 from greenlane.testgen.ran import files_of, nearest_tests, noticing_tests, running_tests, without_row
 from greenlane.testgen.scene import Scene
@@ -55,6 +56,7 @@ from greenlane.testgen.temporary import fitted
 from greenlane.testgen.together import together
 from greenlane.testgen.trial import Trials
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.uncut import uncut
 from greenlane.testgen.vary import vary
 
 _ROUNDS = 5
@@ -122,7 +124,7 @@ class Search:
                 cases = await self._hunted(baseline, candidates)
             else:
                 cases = [*await self._for_faults(candidates), *self._around(candidates)]
-            cases = self._untried(cases, tried, _CASES_A_ROUND)
+            cases = self._untried(cases, tried, at_this_pace(_CASES_A_ROUND, self.seen))
             tried |= {case.key for case in cases}
             more = await self._explorer.explore(self._scene, cases, self.gap)
             self.seen += more
@@ -210,7 +212,7 @@ class Search:
         above = [base for f in functions for base in overridden(f, source.functions, source.tree)]
         functions += [base for base in dict.fromkeys(above) if base not in functions]
         self._calls = await self._explorer.carve(self._scene, functions, running_tests(functions, baseline))
-        self._pool = pool_of(functions, self._calls)
+        self._pool, self._gatherer.rows = pool_of(functions, self._calls), self._explorer.rows
         namesakes = await asyncio.to_thread(self._read_namesakes, functions, files_of(baseline, source))
         self._gatherer.namesakes = namesakes
         self._gatherer.examples = await asyncio.to_thread(example_cases, self._scene.tree, source, functions)
@@ -242,15 +244,15 @@ class Search:
                 if cases:
                     continue
             bases = nearest(observed, source, left, varied)
-            share = _CASES_A_ROUND // max(len(bases), 1)
+            share = at_this_pace(_CASES_A_ROUND, observed) // max(len(bases), 1)
             varying = min(share, _MOST_VARIATIONS)
             near = await self._gatherer.near(left) if number == 0 else []
             asked = [directed(observed, source, left, near), together(near, (f for _, f in source.entries))]
             if number == 0:
                 asked.append(lowered(observed, source, left, unittest=self._is_unittest))
                 asked.append(await self._gatherer.with_other_files(left))
-            cases = self._untried(self._asked(observed, left, asked), tried, _ASKED_A_ROUND)
-            most = len(cases) + _CASES_A_ROUND
+            cases = self._untried(self._asked(observed, left, asked), tried, at_this_pace(_ASKED_A_ROUND, observed))
+            most = len(cases) + at_this_pace(_CASES_A_ROUND, observed)
             cases += [v for o in bases for v in vary(o.case, varying, source.constructors, self._pool)]
         left = self._left(observed)
         shown = self._untried(in_turn(self._gone_on(observed, left)), tried, _ASKED_AT_LAST)
@@ -268,7 +270,7 @@ class Search:
         return in_turn([*rows, *found, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
-        known = fitted(cases, unittest=self._is_unittest)
+        known = fitted(map(uncut, cases), unittest=self._is_unittest)
         untried = {case.key: case for case in known if case.key not in tried}
         return list(untried.values())[:most]
 

@@ -78,10 +78,26 @@ def bound_at_top(parsed: ast.Module) -> set[str]:
 def as_test_module(parsed: ast.Module, package: str = "", offered: Mapping[str, Import] = _NOTHING) -> TestModule:
     """A parsed file; `package` is what relative imports of it start from, `offered` what it knows besides its own."""
     imports: dict[str, Import] = dict(offered)
+    _Plain().visit(parsed)
     for node in flat(parsed.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             imports |= imported(node, package)
     return TestModule(parsed=parsed, imports=imports)
+
+
+class _Plain(ast.NodeTransformer):
+    """`rows: list[Row] = []` as `rows = []`: a test that is cut down needs no type. In a class it may be a field."""
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        for member in node.body:
+            if not isinstance(member, ast.AnnAssign):
+                self.visit(member)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is None:
+            return node
+        return ast.copy_location(ast.Assign(targets=[node.target], value=node.value), node)
 
 
 def module_of(tree: Path, path: str) -> str:

@@ -141,7 +141,7 @@ class _Values:
         inner = _inner(node) if isinstance(node, ast.Subscript) else []
         name = _name_of(node.value if isinstance(node, ast.Subscript) else node)
         if name == "Literal":
-            return st.sampled_from([ast.literal_eval(part) for part in inner])
+            return st.sampled_from([ast.literal_eval(part) for part in _plain_only(inner)])
         if name in _WRAPPERS and inner:
             return self.strategy(inner[0], depth + 1)
         if name in _TUPLES and inner and not _is_endless(inner):
@@ -158,6 +158,14 @@ class _Values:
             return st.frozensets(item, max_size=_ITEMS)
         lists = st.lists(item, max_size=_ITEMS)
         return lists.map(tuple) if name in _TUPLES else lists
+
+
+def _plain_only(parts: Sequence[ast.expr]) -> list[ast.expr]:
+    """Those that are no members of an enumeration. Raises _UnknownTypeError if there are none."""
+    plain = [part for part in parts if not isinstance(part, ast.Attribute)]
+    if not plain:
+        raise _UnknownTypeError
+    return plain
 
 
 def _is_endless(inner: Sequence[ast.expr]) -> bool:

@@ -54,7 +54,8 @@ def test_read():
 }
 
 
-def carved(tmp_path: Path, files: dict[str, str], name: str, line: int) -> list[dict[str, Any]]:
+def carved(tmp_path: Path, files: dict[str, str], name: str, line: int, *, rows: bool = False) -> list[dict[str, Any]]:
+    """The calls of a function, or the rows of tests with parameters."""
     write_tree(tmp_path, files)
     given = {
         "targets": [[f"{tmp_path}/shop.py", name, line]], "project": str(tmp_path), "tests": f"{tmp_path}/tests",
@@ -70,7 +71,8 @@ def carved(tmp_path: Path, files: dict[str, str], name: str, line: int) -> list[
         capture_output=True,
         timeout=60,
     )
-    return [json.loads(text) for text in (tmp_path / "output").read_text().splitlines()]
+    records = [json.loads(text) for text in (tmp_path / "output").read_text().splitlines()]
+    return [record for record in records if rows == ("test" in record)]
 
 
 def test_a_fixture_is_named_and_a_value_of_a_parametrised_test_is_written_out(tmp_path: Path) -> None:
@@ -117,3 +119,30 @@ def test_what_makes_an_object_is_written_without_its_class(tmp_path: Path) -> No
     (made,) = carved(tmp_path, files, "__new__", 2)
     assert made["receiver"] is None
     assert [value["text"] for value in made["positional"]] == ["'a'"]
+
+
+def test_what_a_test_is_given_by_its_parameters_is_written_down(tmp_path: Path) -> None:
+    test = """
+import pytest
+from pathlib import Path
+
+@pytest.fixture(params=[1])
+def till(request):
+    return request.param
+
+@pytest.mark.parametrize("path", [Path(name) for name in ("a", "b")])
+@pytest.mark.parametrize("kind", [object])
+def test_paths(path, kind):
+    pass
+
+@pytest.mark.parametrize("path", [open(__file__)])
+def test_unknown(path):
+    pass
+
+def test_till(till):
+    pass
+"""
+    files = {"shop.py": "", "tests/test_shop.py": test}
+    first, second = carved(tmp_path, files, "total", 1, rows=True)
+    assert first["test"] == "tests/test_shop.py::test_paths[object-path0]"
+    assert {name: value["text"] for name, value in second["values"]} == {"path": "Path('b')", "kind": "object"}

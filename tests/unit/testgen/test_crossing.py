@@ -48,6 +48,7 @@ PROGRAM = ["rules = [Needed('a')]", "check(rules, {'a': 1})"]
         (Edit(0, 2, "value", 0), "rules = [Needed(7)]"),
         (Edit(0, 1, "call", 0), "rules = [Either('a')]"),
         (Edit(0, 0, "cut", 0), "rules = []"),
+        (Edit(0, 0, "item", 0), "rules = [Needed('a'), Either('b', 'c')]"),
     ],
 )
 def test_an_edit_changes_one_expression(edit: Edit, text: str) -> None:
@@ -66,6 +67,8 @@ def test_an_edit_changes_one_expression(edit: Edit, text: str) -> None:
         Edit(0, 2, "option", 0),
         Edit(0, 2, "other", 0),
         Edit(0, 2, "wrap", 0, 4),
+        Edit(0, 1, "item", 0),
+        Edit(1, 2, "item", 0),
     ],
 )
 def test_an_edit_that_means_nothing_makes_nothing(edit: Edit) -> None:
@@ -143,6 +146,9 @@ def test_fragments_of_tests_that_name_what_is_asked_for_come_first() -> None:
     assert "Either('b', 'c')" in found[:3]
     assert "Needed('a')" in found
     assert not any("local" in text or "suppress" in text for text in found)
+    told = [fragment.text for fragment in list_fragments(cases, source, functions, frozenset({"c", "d"}))]
+    assert told[0] == "Either('b', 'c')"
+    assert sorted(told) == sorted(found)
 
 
 def cross(folder: Path, goal: int, chain: list[int], tries: int = 3000) -> list[list[str]]:

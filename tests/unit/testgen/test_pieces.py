@@ -432,6 +432,18 @@ def test_a_new_file_has_a_name_that_the_projects_pytest_collects(
     assert free_path(write_tree(tmp_path, settings), Style(folder="tests"), "shop.pricing") == path
 
 
+@pytest.mark.parametrize(
+    ("classes", "form"), [("*Tests", "function"), ("test_*", "function"), ("Test", "class"), ("Test* Check*", "class")]
+)
+def test_where_classes_of_our_names_are_not_collected_functions_are_written(
+    tmp_path: Path, classes: str, form: str
+) -> None:
+    tests = "from shop.pricing import price\n\nclass PriceTests:\n    def test_it(self):\n        assert price() == 1\n"
+    files = {"tox.ini": f"[pytest]\npython_classes = {classes}\n", "tests/test_pricing.py": tests}
+    tree = write_tree(tmp_path, files)
+    assert read_style(Service(name="shop"), tree, "shop/pricing.py", "shop.pricing").form == form
+
+
 def test_output_keeps_its_head_and_its_tail() -> None:
     output = BoundedOutput(10)
     for piece in (b"abc", b"defgh", b"x" * 1000, b"end"):

@@ -6,7 +6,8 @@ import ast
 
 import pytest
 
-from greenlane.testgen.rows import rows_of
+from greenlane.testgen.inputs import CarvedRow, Description
+from greenlane.testgen.rows import rows_of, rows_seen
 
 TEST = """
 @pytest.mark.parametrize("kind", [One, shop.Two, lambda: 3, Three()])
@@ -52,3 +53,19 @@ def test_a_row_is_told_by_the_name_that_the_test_gives_to_it() -> None:
     (found,) = rows_of(decorators(NAMED), {}, "second")
     assert ast.unparse(found["text"]) == "'b'"
     assert len(rows_of(decorators(NAMED), {}, "b")) == 2
+
+
+def test_rows_that_the_file_does_not_say_are_those_that_were_seen() -> None:
+    path = Description("Path('a.py')", (("pathlib", "Path"),))
+    seen = [CarvedRow("TestCases::test_it[path0]", (("path", path), ("count", Description("2")))),
+            CarvedRow("TestCases::test_it[path1]", (("path", Description("'b.py'")), ("count", Description("3")))),
+            CarvedRow("TestCases::test_it[path2]", (("path", Description("x", (), ("x",))), ("count", path))),
+            CarvedRow("TestCases::test_other[path0]", (("path", path),))]  # fmt: skip
+    seen = [CarvedRow(f"tests/test_a.py::{row.test}", row.values) for row in seen]
+    rows, imports = rows_seen(seen, "TestCases::test_it", "path0", {})
+    assert [{key: ast.unparse(value) for key, value in row.items()} for row in rows] == [
+        {"path": "Path('a.py')", "count": "2"}
+    ]
+    assert imports == {"Path": ("pathlib", "Path")}
+    assert len(rows_seen(seen, "TestCases::test_it", "", {})[0]) == 2
+    assert rows_seen(seen, "TestCases::test_it", "path0", {"Path": ("shop", "Path")}) == ([], {})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+import pytest
+
 from greenlane.testgen.scripts import read_programs, scripts_of
 from tests.support.projects import write_tree
 
@@ -90,3 +92,63 @@ def test_a_test_that_is_gone_on_from_has_its_scene_set(tmp_path: Path) -> None:
     write_tree(tmp_path, {"tests/test_it.py": test})
     (found,) = read_programs(tmp_path, ["tests/test_it.py::test_it"])
     assert found.script.setup == ("monkeypatch.setenv('A', 'b')", "till = shop.Till()")
+
+
+ANSWERED = """
+import responses, httpretty, requests_mock
+from freezegun import freeze_time
+import shop
+
+@responses.activate
+def test_fetch():
+    responses.add(responses.GET, "http://a", body="{}")
+    assert shop.fetch("http://a") == {}
+
+@freeze_time("2020-01-31")
+@httpretty.activate(allow_net_connect=False)
+def test_late():
+    httpretty.register_uri(httpretty.GET, "http://a")
+    assert shop.is_late()
+
+class TestTill:
+    @requests_mock.Mocker()
+    def test_given(self, answers):
+        answers.get("http://a", text="1")
+        assert shop.fetch("http://a") == 1
+
+def test_by_hand():
+    with responses.RequestsMock() as answers:
+        answers.add("GET", "http://a")
+        assert shop.fetch("http://a") == 2
+"""
+
+
+@pytest.mark.parametrize(
+    ("test", "block"),
+    [
+        (
+            "test_fetch",
+            "with responses.mock:\n    responses.add(responses.GET, 'http://a', body='{}')\n"
+            "    inside = shop.fetch('http://a')",
+        ),
+        (
+            "test_late",
+            "with freeze_time('2020-01-31'):\n    with httpretty.enabled(allow_net_connect=False):\n"
+            "        httpretty.register_uri(httpretty.GET, 'http://a')\n        inside = shop.is_late()",
+        ),
+        (
+            "TestTill::test_given",
+            "with requests_mock.Mocker() as answers:\n    answers.get('http://a', text='1')\n"
+            "    inside = shop.fetch('http://a')",
+        ),
+        (
+            "test_by_hand",
+            "with responses.RequestsMock() as answers:\n    answers.add('GET', 'http://a')\n"
+            "    inside = shop.fetch('http://a')",
+        ),
+    ],
+)
+def test_decorators_that_answer_or_hold_the_clock_are_blocks_around_the_test(test: str, block: str) -> None:
+    assert ((block,), "inside") in [
+        (one.script.setup, one.script.look) for one in scripts_of(ast.parse(ANSWERED), test)
+    ]

@@ -13,7 +13,7 @@ from greenlane.testgen.code import Function, list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.hints import find_hints
 from greenlane.testgen.idle import without_idle
-from greenlane.testgen.inputs import Case, Description, Script
+from greenlane.testgen.inputs import CarvedRow, Case, Description, Script
 from greenlane.testgen.literals import literals
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.render import WrittenCase, render_file
@@ -681,3 +681,30 @@ def test_what_a_base_in_another_file_sets_up_is_written_out_with_what_that_needs
 @pytest.mark.parametrize(("look", "readable"), [("price(1)", True), ("price(", False), ("", True)])
 def test_a_script_that_can_not_be_written_as_a_program_is_told_apart(look: str, readable: bool) -> None:
     assert is_readable(Script(frozenset(), ("a = 1",), look)) is readable
+
+
+def test_rows_that_are_computed_are_read_as_they_were_seen_and_annotations_go(tmp_path: Path) -> None:
+    test = """
+import pytest
+from shop.money import average
+from tests.data import all_rows
+
+KINDS: list[type] = [list]
+
+@pytest.mark.parametrize("amounts", all_rows())
+def test_average(amounts):
+    total: float = average(amounts)
+    assert total == 1
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kind(kind):
+    assert average(kind([1, 2])) == 1
+"""
+    write_tree(tmp_path, {"tests/test_money.py": test})
+    name = "tests/test_money.py::test_average"
+    seen = [CarvedRow(f"{name}[amounts{n}]", (("amounts", Description(f"[{n}]")),)) for n in (1, 2)]
+    assert read_scripts(tmp_path, [name]) == []
+    found = read_scripts(tmp_path, [f"{name}[amounts2]"], rows=seen)
+    assert {one.script.look for one in found} == {"average([2])"}
+    (kind,) = read_scripts(tmp_path, ["tests/test_money.py::test_kind"])
+    assert kind.script.look == "average(list([1, 2]))"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from decimal import Decimal
 
 import pytest
 
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.guesses import guess_options
 from greenlane.testgen.typed import Plain, typed_values
 
 PLAIN: Plain = (("int", (7, 0, 1)), ("str", ("gold", "a")), ("Any", (1,)))
@@ -63,3 +66,14 @@ def test_values_are_the_same_in_another_process_with_another_hash_seed() -> None
         for seed in ("1", "2")
     ]  # fmt: skip
     assert runs[0] == runs[1] != "()\n"
+
+
+def test_what_is_no_member_of_an_enumeration_is_given_as_well() -> None:
+    tree = ast.parse(
+        "class Mark(Enum):\n    NONE = 1\n\n"
+        "def show(loud: Union[bool, Literal[Mark.NONE]] = Mark.NONE, kind: Mark = Mark.NONE):\n    return loud\n"
+    )
+    (entry,) = list_functions(tree, "shop.py", "shop")
+    loud, kind = entry.params
+    assert guess_options(loud, entry) == ["True", "False"]
+    assert guess_options(kind, entry) == []

@@ -1,11 +1,13 @@
 """A pytest plugin that runs inside the sandbox: writes down with which values the existing tests call some functions.
 
 Reads `$GREENLANE_INPUT` (`{"targets": [[absolute path, name, first line], ...], "project": folder, "tests": folder,
-"near": folder of the tests to come}`), writes `$GREENLANE_OUTPUT` (a JSON line a call).
+"near": folder of the tests to come, "rows": ids of tests with parameters}`), writes `$GREENLANE_OUTPUT` (a JSON line a
+call, and one for what a test is given by its parameters).
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import json
@@ -24,6 +26,7 @@ _MAX_LOOKS = 60
 _MAX_OBJECTS = 3000
 _MAX_STEPS = 5
 _MAX_MAKING = 300
+_FIRST_ROWS = 3
 _STEPS = frozenset({"__setitem__", "__delitem__", "__enter__"})
 _OPERATORS = {
     "__eq__": "==", "__ne__": "!=", "__lt__": "<", "__le__": "<=", "__gt__": ">", "__ge__": ">=", "__and__": "&",
@@ -44,6 +47,8 @@ class Carver:
         self._kinds: dict[Any, str] = {}
         self._seen: dict[str, set[str]] = {}
         self._looks: dict[str, int] = {}
+        self._rows: dict[str, int] = {}
+        self._asked = set(given.get("rows", ()))
         self._busy = False
         self.calling = False
         self.item: Any = None
@@ -149,6 +154,26 @@ class Carver:
         self._history.clear()
         self._made.clear()
         self.calling = False
+
+    def note_row(self) -> None:
+        """What this test is given by its parameters, if it is asked for or among the first, and if all of it can be
+        written down."""
+        rows = getattr(getattr(self.item, "callspec", None), "params", {})
+        test = self.item.nodeid.split("[")[0]
+        few = self._rows.get(test, 0) < _FIRST_ROWS or self.item.nodeid in self._asked
+        if not rows or not few or rows.keys() & self._fixtures():
+            return
+        self._rows[test] = self._rows.get(test, 0) + 1
+        values = [[name, self._describer().describe(value)] for name, value in rows.items()]
+        if all(value is not None for _, value in values):
+            self._output.write(json.dumps({"test": self.item.nodeid, "values": values}) + "\n")
+            self._output.flush()
+
+    def _fixtures(self) -> set[str]:
+        """The names of all fixtures, wherever this pytest keeps them."""
+        manager = getattr(self.item.session, "_fixturemanager", None)
+        places = ("_arg2fixturedefs", "_arg2node2fixturedefs", "_arg2nodeid2fixturedefs")
+        return {name for place in places for name in getattr(manager, place, ())}
 
     def _describer(self) -> Describer:
         return Describer(
@@ -284,5 +309,7 @@ def pytest_runtest_protocol(item: Any) -> Iterator[None]:
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_call() -> Iterator[None]:
     _carver.calling = True
+    with contextlib.suppress(Exception):  # nothing that we do may change how a test ends
+        _carver.note_row()
     yield
     _carver.calling = False

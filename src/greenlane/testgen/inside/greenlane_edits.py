@@ -1,4 +1,4 @@
-"""Edits of a small program: one expression exchanged for another, wrapped, cut or called otherwise. Pure.
+"""Edits of a small program: one expression exchanged for another, wrapped, cut, called otherwise, an item more. Pure.
 
 Runs on both sides of the sandbox: inside, where very many are tried, and outside, where what was found is made anew
 from the numbers of its edits, so that no text from inside is ever written down.
@@ -109,11 +109,7 @@ def changed(node: ast.expr, edit: Edit, stock: Stock) -> ast.expr | None:
         outer.args[edit.more] = node
         return outer
     if edit.kind == "option":
-        called, name, value = stock.options[edit.number]
-        if not isinstance(node, ast.Call) or name_of(node) != called or any(k.arg == name for k in node.keywords):
-            return None
-        keyword = ast.keyword(arg=name, value=copy.deepcopy(value))
-        return ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, keyword])
+        return _with_option(node, *stock.options[edit.number])
     if edit.kind == "entry":
         key, value, _ = stock.entries[edit.number]
         if not isinstance(node, ast.Dict) or key in _keys(node):
@@ -128,9 +124,32 @@ def changed(node: ast.expr, edit: Edit, stock: Stock) -> ast.expr | None:
         ):
             return None
         return ast.Call(func=copy.deepcopy(other.func), args=node.args, keywords=node.keywords)
+    if edit.kind == "item":
+        return _with_item(node, stock.fragments[edit.number])
     if edit.kind == "cut":
         return _cut(node, edit.number)
     return None
+
+
+def _with_option(node: ast.expr, called: str, name: str, value: ast.expr) -> ast.expr | None:
+    if not isinstance(node, ast.Call) or name_of(node) != called or any(k.arg == name for k in node.keywords):
+        return None
+    keyword = ast.keyword(arg=name, value=copy.deepcopy(value))
+    return ast.Call(func=node.func, args=node.args, keywords=[*node.keywords, keyword])
+
+
+def _with_item(node: ast.expr, item: ast.expr) -> ast.expr | None:
+    if not _takes(node, item):
+        return None
+    return ast.List(elts=[*getattr(node, "elts", ()), copy.deepcopy(item)], ctx=ast.Load())
+
+
+def _takes(node: ast.expr, item: ast.expr) -> bool:
+    """Whether it is a list of such things, of more than plain values; into an empty one goes what is called."""
+    if not isinstance(node, ast.List):
+        return False
+    kinds = {type(one) for one in node.elts if not isinstance(one, ast.Constant)}
+    return isinstance(item, tuple(kinds)) if node.elts else isinstance(item, ast.Call)
 
 
 def _keys(node: ast.Dict) -> set[str]:
@@ -194,6 +213,7 @@ def edits(statements: list[ast.stmt], stock: Stock) -> Iterator[Iterator[Edit]]:
         if isinstance(node, ast.Dict) and key not in _keys(node) and beside & _keys(node)
     )
     yield (Edit(s, p, "put", n) for n in fragments for s, p, _ in there)
+    yield (Edit(s, p, "item", n) for n in fragments for s, p, node in parts if _takes(node, stock.fragments[n]))
     yield (Edit(s, p, "wrap", n, hole) for n in fragments for hole in range(stock.holes[n]) for s, p, _ in there)
     yield (
         Edit(s, p, "value", n)

@@ -95,15 +95,17 @@ def run(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
     called = f"{case['module']}.{case['function']}"
     _allowed[0] = max(_CALL_S / 2 ** _late.get(called, 0), _LEAST_S)
     _begin(case, fixtures)
+    began = time.process_time()
     with ending(case["id"], _END), _FILES.kept() as changed, _MEMORY.kept():
         seen = _observe(case, fixtures)
+    took = round((time.process_time() - began) * 10)
     if changed:
         seen = {"kind": "unusable", "message": f"changes {changed[0]}"[:200]}
     if seen["kind"] == "timeout" and "mutants" not in _GIVEN:
         _late[called] = _late.get(called, 0) + 1
     if was_asked():
         seen = {"kind": "unusable", "message": "reads the standard input"}
-    _tell(case, seen)
+    _tell(case, seen | {"took": took} if took else seen)
 
 
 def _begin(case: dict[str, Any], fixtures: dict[str, Any]) -> None:
