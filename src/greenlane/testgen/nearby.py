@@ -31,10 +31,11 @@ from greenlane.testgen.switched import switched
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.thrown import thrown
 from greenlane.testgen.turned_on import turned_on
+from greenlane.testgen.unanswered import reanswered
 
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
-    own_class, itemwise,
+    own_class, itemwise, reanswered,
 )  # fmt: skip
 _PATCHING = (logged, pretended, failing, steadied, surrounded)
 

@@ -1,0 +1,157 @@
+"""Requests that a test answers to nobody, since what is called now asks for another address: the answer is moved to
+that one. Pure; for `nearby.py`.
+
+    responses.get(f"{BASE}/pets", json=[])        ->      responses.delete("https://api.example.com/pets/1", json=[])
+    api.remove(1)                                         api.remove(1)
+    ConnectionError: ... - DELETE https://api.example.com/pets/1 ...
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.code import enclosing
+from greenlane.testgen.exchanged import Exchanging
+from greenlane.testgen.explore import Observed
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.turns import in_turn
+
+_ALIKE, _MOST = 3, 60
+_METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
+_REQUEST = re.compile(rf"\b({_METHODS})'?,?\s+'?(https?://[^\s'\"<>)]+)")
+_REFUSED = re.compile(
+    r"(HTTPS?)ConnectionPool\(host='([\w.-]+)', port=(\d+)\): Max retries exceeded with url: (/[^\s'\"<>)]*)"
+)
+_USUAL_PORTS = {"HTTP": "80", "HTTPS": "443"}
+_TELLING = frozenset({"add", "request", "register_uri", "route", "upsert"})
+"""How a library is told an answer, beside calls that are named by the method of the request."""
+_ADDRESS = re.compile(r"https?://|/")
+_ADDRESSES = frozenset({"url", "uri"})
+
+
+class Request(NamedTuple):
+    method: str
+    """Empty where the error does not say it."""
+    url: str
+
+
+def reanswered(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
+    """Scripts whose calls asked for what nothing answered, on the way to something open, with an answer of theirs moved
+    to the address that the error names, or told for it as well: what came furthest first."""
+    functions = {enclosing(source.functions, line_of(target)) for target in left}
+    lines = {line for f in functions if f is not None for line in range(f.first + 1, f.last + 1)}
+    asking = [(o, len(lines & o.lines.get(source.path, frozenset()))) for o in observed if request_of(o) is not None]
+    asking = [(one, near) for one, near in asking if near and one.case.script is not None]
+    asking.sort(key=lambda pair: (-pair[1], pair[0].case.steps, pair[0].case.length, pair[0].case.key))
+    rows: dict[tuple[object, ...], list[Iterator[Case]]] = {}
+    for one, _ in asking:
+        alike = rows.setdefault((one.outcome.at, one.outcome.message), [])
+        alike += [_moved(one)] if len(alike) < _ALIKE else []
+    found = {case.key: case for case in in_turn([in_turn(alike) for alike in rows.values()])}
+    return list(found.values())[:_MOST]
+
+
+def request_of(observed: Observed) -> Request | None:
+    """The request of which an error says that nothing answered it; None for any other outcome."""
+    outcome = observed.outcome
+    if outcome.kind != "raises":
+        return None
+    named = _REQUEST.search(outcome.message)
+    if named is not None:
+        return Request(named[1], _plain(named[2]))
+    refused = _REFUSED.search(outcome.message)
+    if refused is None:
+        return None
+    port = "" if refused[3] == _USUAL_PORTS[refused[1]] else f":{refused[3]}"
+    return Request("", _plain(f"{refused[1].lower()}://{refused[2]}{port}{refused[4]}"))
+
+
+def _plain(url: str) -> str:
+    """An address without its query, which need not be said, and without a mark that ends a sentence."""
+    return url.partition("?")[0].rstrip(".,;:")
+
+
+def _moved(observed: Observed) -> Iterator[Case]:
+    request, case, texts = request_of(observed), observed.case, observed.case.texts
+    for place in reversed(range(len(texts))):
+        for other in _told_in(texts[place], request) if request is not None else ():
+            one = case.with_texts([*texts[:place], *other, *texts[place + 1 :]])
+            if one is not None and one.key != case.key:
+                yield one
+
+
+def _told_in(text: str, request: Request) -> Iterator[Sequence[str]]:
+    """The statements in place of one that tells an answer, or has others in its block that do: with the answer moved to
+    this request, and with it told for both."""
+    try:
+        places = range(len(_statements(parse_source(text))))
+    except UnreadableSourceError:
+        return
+    for place in reversed(places):
+        for both in (False, True):
+            tree = parse_source(text)
+            node = _statements(tree)[place]
+            other = _told(node, request)
+            if other is not None:
+                changed = _Putting(node, [node, other] if both else [other]).visit(tree)
+                yield [ast.unparse(one) for one in changed.body]
+
+
+def _statements(tree: ast.Module) -> list[ast.stmt]:
+    return [node for node in ast.walk(tree) if isinstance(node, ast.Expr | ast.Assign)]
+
+
+class _Putting(ast.NodeTransformer):
+    """Other statements in the place of one."""
+
+    def __init__(self, old: ast.stmt, new: Sequence[ast.stmt]) -> None:
+        self._old, self._new = old, new
+
+    def visit(self, node: ast.AST) -> Any:
+        return list(self._new) if node is self._old else self.generic_visit(node)
+
+
+def _told(node: ast.stmt, request: Request) -> ast.stmt | None:
+    """A statement that tells an answer, with this request in place of its own; None for any other statement."""
+    call = node.value if isinstance(node, ast.Expr | ast.Assign) else None
+    if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+        return None
+    by_name = call.func.attr.upper() in _METHODS.split("|")
+    address = _address_in(call)
+    if address is None or not (by_name or call.func.attr in _TELLING):
+        return None
+    told = Exchanging(address, ast.Constant(value=request.url)).visit(call)
+    if by_name and request.method:
+        told.func = ast.Attribute(value=call.func.value, attr=request.method.lower(), ctx=ast.Load())
+    elif request.method:
+        told.args = [_as_method(argument, request.method) for argument in told.args]
+        told.keywords = [ast.keyword(arg=k.arg, value=_as_method(k.value, request.method)) for k in told.keywords]
+    other: ast.stmt = ast.fix_missing_locations(Exchanging(call, told).visit(node))
+    return other
+
+
+def _address_in(call: ast.Call) -> ast.expr | None:
+    """The argument of a call that is an address: by its name, or as a text that begins like one."""
+    named = [k.value for k in call.keywords if k.arg in _ADDRESSES]
+    return next((one for one in (*named, *call.args[:2]) if one in named or _is_address(one)), None)
+
+
+def _is_address(node: ast.expr) -> bool:
+    if isinstance(node, ast.JoinedStr):
+        return True
+    if isinstance(node, ast.BinOp):
+        return _is_address(node.left) or _is_address(node.right)
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and _ADDRESS.match(node.value) is not None
+
+
+def _as_method(node: ast.expr, method: str) -> ast.expr:
+    if isinstance(node, ast.Attribute) and node.attr in _METHODS.split("|"):
+        return ast.Attribute(value=node.value, attr=method, ctx=ast.Load())
+    is_one = isinstance(node, ast.Constant) and node.value in _METHODS.split("|")
+    return ast.Constant(value=method) if is_one else node
