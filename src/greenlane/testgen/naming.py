@@ -7,7 +7,7 @@ import builtins
 import keyword
 import re
 
-from greenlane.suite.lines import parse_expression
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.conditions import named_arguments
 from greenlane.testgen.explore import Observed
@@ -57,11 +57,24 @@ _VIEWED = {
 }  # fmt: skip
 
 
+def look_told(script: Script) -> str:
+    """What a script looks at; where a block before gives that its name, what it is there: `inside = load(1)`."""
+    if script.look != INSIDE or not script.setup:
+        return script.look
+    try:
+        nodes = [node for node in ast.walk(parse_source(script.setup[-1])) if isinstance(node, ast.Assign)]
+    except UnreadableSourceError:
+        return script.look
+    given = [node.value for node in nodes if [getattr(one, "id", "") for one in node.targets] == [INSIDE]]
+    last = given[-1] if given else None
+    return ast.unparse(last.value if isinstance(last, ast.Await) else last) if last is not None else INSIDE
+
+
 def _look_words(observed: Observed) -> tuple[str, str] | None:
     """Of a script that looks at what a call has left behind, or at a part of what it gave."""
     case = observed.case
     try:
-        look = parse_expression(case.script.look).body if case.script is not None else None
+        look = parse_expression(look_told(case.script)).body if case.script is not None else None
     except SyntaxError:
         return None
     if told := _handed_on(case.script, observed.outcome.value.text if observed.outcome.value else ""):
@@ -118,7 +131,7 @@ def called_instead(observed: Observed) -> str:
         return ""
     words = set(re.findall(r"\w+", case.script.text))
     try:
-        look = parse_expression(case.script.look).body
+        look = parse_expression(look_told(case.script)).body
     except SyntaxError:
         return ""
     called = _shown_callee(look.func) if isinstance(look, ast.Call) else ""
@@ -139,12 +152,12 @@ def seen_after(observed: Observed) -> tuple[str, str, bool] | None:
     """What a script looks at where the call that it is about comes before: (that, the call, whether it is no call)."""
     case = observed.case
     name = case.entry.called
-    if case.script is None or re.search(rf"\b{name}\b", case.script.look) or _handed_on(case.script):
+    if case.script is None or re.search(rf"\b{name}\b", look_told(case.script)) or _handed_on(case.script):
         return None
     if not any(re.search(rf"\.{name}\b", statement) for statement in case.script.setup):
         return None
     try:
-        look = parse_expression(case.script.look).body
+        look = parse_expression(look_told(case.script)).body
     except SyntaxError:
         return None
     seen = look.func if isinstance(look, ast.Call) else look

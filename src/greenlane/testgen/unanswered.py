@@ -9,20 +9,22 @@ that one. Pure; for `nearby.py`.
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.code import enclosing
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.replied import body_of_answer
+from greenlane.testgen.source import Source, open_functions
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
-_ALIKE, _MOST = 3, 60
+_ALIKE, _MOST, _MOST_BODIES = 3, 60, 3
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
 _REQUEST = re.compile(rf"\b({_METHODS})'?,?\s+'?(https?://[^\s'\"<>)]+)")
 _REFUSED = re.compile(
@@ -31,7 +33,11 @@ _REFUSED = re.compile(
 _USUAL_PORTS = {"HTTP": "80", "HTTPS": "443"}
 _TELLING = frozenset({"add", "request", "register_uri", "route", "upsert"})
 """How a library is told an answer, beside calls that are named by the method of the request."""
+_MAY_TELL = re.compile(rf"\.({'|'.join(sorted(_TELLING))}|{_METHODS.lower()})\(")
 _ADDRESS = re.compile(r"https?://|/")
+_AS_VALUE = frozenset({"json", "payload"})
+_BODIES = _AS_VALUE | {"body", "text", "content"}
+"""The arguments that are the body of an answer; the first ones as a value, the others as a text of it."""
 _ADDRESSES = frozenset({"url", "uri"})
 
 
@@ -43,18 +49,35 @@ class Request(NamedTuple):
 
 def reanswered(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """Scripts whose calls asked for what nothing answered, on the way to something open, with an answer of theirs moved
-    to the address that the error names, or told for it as well: what came furthest first."""
-    functions = {enclosing(source.functions, line_of(target)) for target in left}
-    lines = {line for f in functions if f is not None for line in range(f.first + 1, f.last + 1)}
-    asking = [(o, len(lines & o.lines.get(source.path, frozenset()))) for o in observed if request_of(o) is not None]
-    asking = [(one, near) for one, near in asking if near and one.case.script is not None]
-    asking.sort(key=lambda pair: (-pair[1], pair[0].case.steps, pair[0].case.length, pair[0].case.key))
+    to the address that the error names, or told for it as well; and those that crashed over what they were answered,
+    with another body (`replied.py`): what came furthest first."""
+    nodes = {function: node for _, function, node in open_functions(source, left)}
+    lines = {line for f in nodes for line in range(f.first + 1, f.last + 1)}
+    bodies = _bodies([body_of_answer(node) for node in nodes.values()])
+    crashed = [(o, len(lines & o.lines.get(source.path, frozenset()))) for o in observed if _crashed(o)]
+    crashed = [(one, near) for one, near in crashed if near and _may_tell(one.case)]
+    crashed.sort(key=lambda pair: (-pair[1], pair[0].case.steps, pair[0].case.length, pair[0].case.key))
     rows: dict[tuple[object, ...], list[Iterator[Case]]] = {}
-    for one, _ in asking:
+    for one, _ in crashed:
         alike = rows.setdefault((one.outcome.at, one.outcome.message), [])
-        alike += [_moved(one)] if len(alike) < _ALIKE else []
-    found = {case.key: case for case in in_turn([in_turn(alike) for alike in rows.values()])}
-    return list(found.values())[:_MOST]
+        alike += [_moved(one, bodies)] if len(alike) < _ALIKE else []
+    made = islice(in_turn([in_turn(alike) for alike in rows.values()]), _MOST)
+    return list({case.key: case for case in made}.values())
+
+
+def _may_tell(case: Case) -> bool:
+    return case.script is not None and _MAY_TELL.search(case.script.text) is not None
+
+
+def _bodies(told: Sequence[Any]) -> list[Any]:
+    """These, and of one another that is a list of it, or what stands in it."""
+    known = [one for one in told if one is not None]
+    others = [one[0] if isinstance(one, list) else [one] for one in known]
+    return [*known, *others][:_MOST_BODIES]
+
+
+def _crashed(observed: Observed) -> bool:
+    return observed.outcome.kind == "raises" and not observed.outcome.deliberate
 
 
 def request_of(observed: Observed) -> Request | None:
@@ -77,27 +100,29 @@ def _plain(url: str) -> str:
     return url.partition("?")[0].rstrip(".,;:")
 
 
-def _moved(observed: Observed) -> Iterator[Case]:
+def _moved(observed: Observed, bodies: Sequence[Any]) -> Iterator[Case]:
     request, case, texts = request_of(observed), observed.case, observed.case.texts
     for place in reversed(range(len(texts))):
-        for other in _told_in(texts[place], request) if request is not None else ():
+        for other in _told_in(texts[place], request, bodies):
             one = case.with_texts([*texts[:place], *other, *texts[place + 1 :]])
             if one is not None and one.key != case.key:
                 yield one
 
 
-def _told_in(text: str, request: Request) -> Iterator[Sequence[str]]:
+def _told_in(text: str, request: Request | None, bodies: Sequence[Any]) -> Iterator[Sequence[str]]:
     """The statements in place of one that tells an answer, or has others in its block that do: with the answer moved to
-    this request, and with it told for both."""
+    this request, and with it told for both, each with its own body and with others; without a request only with
+    others."""
     try:
         places = range(len(_statements(parse_source(text))))
     except UnreadableSourceError:
         return
+    own: list[tuple[bool, Any]] = [(False, None), (True, None)] if request is not None else []
     for place in reversed(places):
-        for both in (False, True):
+        for both, body in [*own, *((False, body) for body in bodies)]:
             tree = parse_source(text)
             node = _statements(tree)[place]
-            other = _told(node, request)
+            other = _told(node, request, body)
             if other is not None:
                 changed = _Putting(node, [node, other] if both else [other]).visit(tree)
                 yield [ast.unparse(one) for one in changed.body]
@@ -117,23 +142,33 @@ class _Putting(ast.NodeTransformer):
         return list(self._new) if node is self._old else self.generic_visit(node)
 
 
-def _told(node: ast.stmt, request: Request) -> ast.stmt | None:
-    """A statement that tells an answer, with this request in place of its own; None for any other statement."""
+def _told(node: ast.stmt, request: Request | None, body: Any) -> ast.stmt | None:
+    """A statement that tells an answer, with this request, and with this body if it is not None, in place of its own;
+    None for any other statement, and for one that has no body where another is wanted."""
     call = node.value if isinstance(node, ast.Expr | ast.Assign) else None
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
     by_name = call.func.attr.upper() in _METHODS.split("|")
     address = _address_in(call)
-    if address is None or not (by_name or call.func.attr in _TELLING):
+    bodied = [k for k in call.keywords if k.arg in _BODIES]
+    if address is None or not (by_name or call.func.attr in _TELLING) or (body is not None and not bodied):
         return None
-    told = Exchanging(address, ast.Constant(value=request.url)).visit(call)
-    if by_name and request.method:
-        told.func = ast.Attribute(value=call.func.value, attr=request.method.lower(), ctx=ast.Load())
-    elif request.method:
-        told.args = [_as_method(argument, request.method) for argument in told.args]
-        told.keywords = [ast.keyword(arg=k.arg, value=_as_method(k.value, request.method)) for k in told.keywords]
+    told = call if request is None else Exchanging(address, ast.Constant(value=request.url)).visit(call)
+    method = request.method if request is not None else ""
+    if by_name and method:
+        told.func = ast.Attribute(value=call.func.value, attr=method.lower(), ctx=ast.Load())
+    elif method:
+        told.args = [_as_method(argument, method) for argument in told.args]
+        told.keywords = [ast.keyword(arg=k.arg, value=_as_method(k.value, method)) for k in told.keywords]
+    if body is not None:
+        told.keywords = [_with_body(k, body) if k.arg == bodied[0].arg else k for k in told.keywords]
     other: ast.stmt = ast.fix_missing_locations(Exchanging(call, told).visit(node))
     return other
+
+
+def _with_body(given: ast.keyword, body: Any) -> ast.keyword:
+    value = body if given.arg in _AS_VALUE else json.dumps(body)
+    return ast.keyword(arg=given.arg, value=parse_expression(repr(value)).body)
 
 
 def _address_in(call: ast.Call) -> ast.expr | None:
