@@ -20,6 +20,7 @@ from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.replied import body_of_answer
+from greenlane.testgen.slicing import without_unused
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
@@ -104,7 +105,8 @@ def _moved(observed: Observed, bodies: Sequence[Any]) -> Iterator[Case]:
     request, case, texts = request_of(observed), observed.case, observed.case.texts
     for place in reversed(range(len(texts))):
         for other in _told_in(texts[place], request, bodies):
-            one = case.with_texts([*texts[:place], *other, *texts[place + 1 :]])
+            rows = [*texts[:place], *other, *texts[place + 1 :]]
+            one = case.with_texts([*without_unused(rows[:-1], rows[-1]), rows[-1]])
             if one is not None and one.key != case.key:
                 yield one
 
