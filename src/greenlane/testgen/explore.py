@@ -40,9 +40,12 @@ _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "c
 """Modules of the standard library from which a generated test may import values."""
 
 
-View = Annotated[str, msgspec.Meta(pattern=r"^(|list|dict|repr|str|masked|type|len|call|each ([A-Za-z]\w*|\d))$")]
+_KEY = r"\[[A-Za-z_][\w .:/-]{0,39}\]"
+_VIEWS = rf"^(|list|dict|repr|str|masked|type|len|call|each ([A-Za-z]\w*|\d|{_KEY})|part {_KEY})$"
+View = Annotated[str, msgspec.Meta(pattern=_VIEWS)]
 """How something is looked at that can't be written down as it is (`views.py` writes it); `call`: the attribute is a
-method that is called; `each name`: an attribute of each of its items."""
+method that is called; `each name`: an attribute of each of its items, `each [key]`: what stands there under a key, and
+`part [key]`: here."""
 
 
 class Attribute(msgspec.Struct, frozen=True, array_like=True):

@@ -29,6 +29,7 @@ from greenlane.testgen.typed import Written, typed_values
 _RECEIVERS = 3
 _VALUES = 6
 _HOLLOW = frozenset({"''", "' '", "b''", "[]", "{}", "()", "None"})
+_ASKED = 3
 _DEPTH = 2
 """An object may need objects, and these again."""
 _KIN_WORDS = frozenset({"other", "rhs", "right", "that"})
@@ -156,7 +157,9 @@ def _values(
     found = [described(text, entry) for text in guess_values(param, entry)[:_VALUES]]
     words = _words(param.annotation or param.told) if depth <= _DEPTH else set[str]()
     named = [c for c in constructors if c[:1].isupper() and c in words]
-    made = {name: objects_of(name, entry, constructors, depth) for name in named}
+    asked = _asked_beside(named, entry, constructors) if depth == 0 else []
+    beside = [objects_of(name, entry, constructors, depth)[:1] for name in asked]
+    made = {name: [*in_turn([objects_of(name, entry, constructors, depth), *beside])] for name in named}
     held = tuple((name, tuple(Written(one.text) for one in objects)) for name, objects in made.items() if objects)
     nested = typed_values(param.annotation, (*plain_values(entry), *held), even_plain=True) if held else ()
     objects = [described(text, entry) for text in nested] or [one for objects in made.values() for one in objects]
@@ -164,6 +167,13 @@ def _values(
     if named and not own:
         return [*objects, *found][:_VALUES]
     return [*(kin if own else ()), *objects, *found][:_VALUES]
+
+
+def _asked_beside(named: Sequence[str], entry: Function, constructors: Constructors) -> list[str]:
+    """Classes that the function asks for with `isinstance` where it is given one of those `named`: mostly kinds of
+    them."""
+    kinds = (kind for kind in entry.kinds if kind[:1].isupper() and kind in constructors) if named else ()
+    return [kind for kind in dict.fromkeys(kinds) if kind not in named][:_ASKED]
 
 
 def _words(annotation: str) -> set[str]:

@@ -40,7 +40,7 @@ def describe_outcome(observed: Observed) -> tuple[str, str]:
     if told := _look_words(observed):
         return told
     if outcome.view.startswith(EACH):
-        part = outcome.view.removeprefix(EACH)
+        part = outcome.view.removeprefix(EACH).strip("[]")
         return "", "gives items that hold these" if part.isdigit() else f"gives items with these `{part}`"
     if outcome.view:
         return "", _VIEWED.get(outcome.view, "gives an object that holds this")

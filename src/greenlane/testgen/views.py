@@ -24,7 +24,10 @@ OPERATORS = {
     "__mod__": "%", "__pow__": "**", "__xor__": "^", "__lshift__": "<<", "__rshift__": ">>", "__matmul__": "@",
 }  # fmt: skip
 EACH = "each "
-"""A view of a list of objects: what each of them has under the name that follows, of tuples at that place."""
+"""A view of a list of objects: what each of them has under the name that follows, of tuples at that place, of dicts
+under that key."""
+_PART = "part "
+"""A view of a dict: what it has under the key that follows."""
 _SIGNS = {"__neg__": "-", "__pos__": "+", "__invert__": "~"}
 Import = tuple[str, str]
 
@@ -43,10 +46,17 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'
         case view if view.startswith(EACH):
             part = view.removeprefix(EACH)
-            item = f"item[{part}]" if part.isdigit() else f"item.{part}"
+            item = f"item[{part}]" if part.isdigit() else f"item{_key(part) or f'.{part}'}"
             return f"[{item} for item in {unwrapped(look)}]"
+        case view if view.startswith(_PART):
+            return f"{operand(look)}{_key(view.removeprefix(_PART))}"
         case _:
             return look
+
+
+def _key(part: str) -> str:
+    """`['name']` for `[name]`; empty for the name of an attribute."""
+    return f"[{part[1:-1]!r}]" if part.startswith("[") else ""
 
 
 _SIGNED = (ast.BinOp, ast.BoolOp, ast.Compare, ast.UnaryOp, ast.IfExp, ast.Lambda, ast.Await)

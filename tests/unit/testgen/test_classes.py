@@ -132,3 +132,23 @@ class Plain(namedtuple("Plain", ("name",))):
     }  # fmt: skip
     new = list_functions(ast.parse(source), "a.py", "a")[0]
     assert (new.kind, new.called, [param.name for param in new.params]) == ("init", "Map", ["name"])
+
+
+def test_a_class_that_is_asked_for_beside_the_one_that_is_given_stands_in_the_container_too() -> None:
+    text = textwrap.dedent(
+        """
+        class Mark:
+            pass
+
+        class Push(Mark):
+            def __init__(self, name: str): ...
+
+        def count(marks: list[Mark]):
+            return [mark for mark in marks if isinstance(mark, Push)]
+        """
+    )
+    tree = ast.parse(text)
+    function = list_functions(tree, "shop.py", "shop")[-1]
+    given = [case.arguments[0][1] for case in made_up_calls(function, 0, 10, (), list_constructors(tree))]
+    assert any("Push(" in text and "Mark()" in text for text in given)
+    assert "[Mark()]" in given

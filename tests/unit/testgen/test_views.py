@@ -122,8 +122,9 @@ def test_a_script_that_leaves_a_file_where_it_is_run_makes_no_test(tmp_path: Pat
 
 
 EACH = """
+import time
 from greenlane_further import further_looks
-from greenlane_looks import Listed, describe_value
+from greenlane_looks import Listed, describe_value, looks_at_each
 from greenlane_values import Describer
 
 class Token:
@@ -145,6 +146,9 @@ print([
     describe_value([Slotted(None)], Describer())["view"],
     describe_value([Token("word", object()), Slotted("word")], Describer())["view"],
     describe_value([(object(), 1, "a"), (object(), 1, "b")], Describer())["view"],
+    describe_value([{"id": 1, "made": time.time()}, {"id": 2, "made": time.time()}], Describer())["view"],
+    [one[0] for one in looks_at_each({"id": 1, "made": time.time(), "name": "abc", 3: 4}, Describer())],
+    looks_at_each({"id": 1}, Describer()),
 ])
 """
 
@@ -160,6 +164,9 @@ def test_of_a_list_of_objects_or_tuples_the_part_is_seen_in_which_they_differ_mo
         "len",
         "each kind",
         "each 2",
+        "each [id]",
+        ["part [name]", "part [id]"],
+        [],
     ]
 
 
@@ -168,6 +175,8 @@ def test_an_attribute_of_each_item_is_written_as_a_comprehension() -> None:
         "[item.kind for item in lex('a b')]"
     )
     assert viewed(Outcome(case=0, kind="value", view="each 1"), "rows", set()) == "[item[1] for item in rows]"
+    assert viewed(Outcome(case=0, kind="value", view="each [id]"), "rows", set()) == "[item['id'] for item in rows]"
+    assert viewed(Outcome(case=0, kind="value", view="part [id]"), "a or b", set()) == "(a or b)['id']"
 
 
 def test_a_view_that_names_no_attribute_is_refused() -> None:

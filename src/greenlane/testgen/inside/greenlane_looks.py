@@ -30,6 +30,7 @@ _MAX_OF_EACH = 240
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 _STAND_IN = re.compile(r"<\w*Mock\b[^<>]* id='\d+'>")
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_KEY = re.compile(r"[A-Za-z_][\w .:/-]{0,39}", re.ASCII)
 _PLACE = re.compile(r"[^\s'\"`,;:()<>\[\]]*(?:greenlane-job-|/pytest-of-)[^\s'\"`,;:()<>\[\]]*")
 _SOMEWHERE = "\u2026"
 """In what an error says, for a path or an address: any text."""
@@ -70,9 +71,12 @@ def describe_value(outcome: Any, describer: Describer) -> dict[str, Any]:
     if listed and len(value) > MAX_LISTED:
         return {"kind": "opaque", "attributes": []}
     described = _faithful(value, describer)
-    if described is not None:
-        return {"kind": "value", "value": described, "listed": listed, "dated": is_dated(described["text"])}
+    dated = described is not None and is_dated(described["text"])
+    if described is not None and not (dated and isinstance(value, (list, tuple, dict))):
+        return {"kind": "value", "value": described, "listed": listed, "dated": dated}
     each = [] if is_stream(value) else looks_at_each(value, describer)
+    if dated:  # not all that stands in it, perhaps
+        return _seen_as(*each[0]) if each else {"kind": "value", "value": described, "listed": listed, "dated": True}
     if listed:
         return _seen_as(*each[0]) if each else {"kind": "opaque", "attributes": []}
     with quietly():
@@ -92,8 +96,11 @@ def _seen_as(view: str, shown: dict[str, Any]) -> dict[str, Any]:
 
 def looks_at_each(value: Any, describer: Describer) -> list[tuple[str, dict[str, Any]]]:
     """Of something that holds objects, the views `each name` with what they show: an attribute that all of them have
-    and that can be written down; those that differ most come first."""
+    (of dicts a key, `each [key]`) and that can be written down; those that differ most come first. Of a dict that
+    can't be written down as a whole the views `part [key]`, those first that show most."""
     with quietly():
+        if type(value) is dict:
+            return _looks_at_parts(value, describer)
         try:
             items = [] if isinstance(value, Mapping) else _as_list(value) or []
             parts = [dict(_parts_in_row(item)) for item in items if not isinstance(item, _KINDS_OF_CODE)]
@@ -107,6 +114,16 @@ def looks_at_each(value: Any, describer: Describer) -> list[tuple[str, dict[str,
             if shown is not None and len(shown["text"]) <= _MAX_OF_EACH and not is_dated(shown["text"]):
                 found.append((-len({repr(item) for item in column}), len(shown["text"]), f"each {name}", shown))
     return [(view, shown) for _, _, view, shown in sorted(found, key=lambda one: one[:3])]
+
+
+def _looks_at_parts(value: dict[Any, Any], describer: Describer) -> list[tuple[str, dict[str, Any]]]:
+    whole = _faithful(value, describer)
+    if whole is not None and not is_dated(whole["text"]):
+        return []
+    shown = [(f"part {key}", _faithful(part, describer)) for key, part in _parts_in_row(value)]
+    told = [(view, part) for view, part in shown if part is not None and not is_dated(part["text"])]
+    fitting = [(view, part) for view, part in told if len(part["text"]) <= _MAX_OF_EACH]
+    return sorted(fitting, key=lambda pair: (-len(pair[1]["text"]), pair[0]))
 
 
 def _first_view(value: Any, describer: Describer, names: tuple[str, ...]) -> tuple[str, dict[str, Any]] | None:
@@ -191,7 +208,10 @@ def public_parts(value: Any) -> list[tuple[str, Any]]:
 
 def _parts_in_row(item: Any) -> list[tuple[str, Any]]:
     """The attributes of an object that stands among others; of one that is not written in Python, such as an element
-    of a tree, those that its class keeps; the items of a tuple by their place."""
+    of a tree, those that its class keeps; the items of a tuple by their place, those of a dict by their key."""
+    if type(item) is dict:
+        keys = [key for key in item if isinstance(key, str) and _KEY.fullmatch(key)]
+        return [(f"[{key}]", item[key]) for key in keys[:MAX_LISTED]]
     if type(item) is tuple:
         return [(str(place), part) for place, part in enumerate(item[:10])]
     parts = public_parts(item)
