@@ -30,7 +30,7 @@ from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
 from greenlane.testgen.inputs import MAX_STATEMENT, CarvedRow, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
-from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, rows_of, rows_seen
+from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, keeps_name, rows_of, rows_seen
 from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
 from greenlane.testgen.shown import GOING_ON, expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
@@ -111,8 +111,7 @@ def _of_tests(
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            file = read_tests(tree, path, folder, written_out) if len(files) < _MAX_FILES else None
-            files[path] = file.seen(rows, path) if file is not None else None
+            files[path] = read_tests(tree, path, folder, written_out, rows) if len(files) < _MAX_FILES else None
         file = files[path]
         for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
@@ -140,7 +139,11 @@ def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
 
 
 def read_tests(
-    tree: Path, path: str, folder: str | None = None, written_out: Set[str] = frozenset()
+    tree: Path,
+    path: str,
+    folder: str | None = None,
+    written_out: Set[str] = frozenset(),
+    rows: Sequence[CarvedRow] = (),
 ) -> TestFile | None:
     """None if it can't be read."""
     own = read_test_file(tree, path)
@@ -154,7 +157,7 @@ def read_tests(
     beside = str(PurePosixPath(path).parent) == (folder or ".") and folder is not None
     made = TestFile(own, read, module_of(tree, path), beside=beside) if own is not None else None
     if made is not None:
-        made.written_out = written_out
+        made.written_out, made.seen = written_out, [row for row in rows if row.test.startswith(f"{path}::")]
     return made
 
 
@@ -167,7 +170,7 @@ class TestFile:
         """`module` is what another file may import it as (empty: none may); `beside`: the tests to come stand there."""
         parsed, self._module, self._places = own.parsed, module, {"__file__"} if beside else set()
         self.written_out: Set[str] = frozenset()
-        self._seen: Sequence[CarvedRow] = ()
+        self.seen: Sequence[CarvedRow] = ()
         bases = outside_bases(own, read)
         self._imports: dict[str, Import] = {GOING_ON[1]: GOING_ON, **bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
@@ -189,17 +192,12 @@ class TestFile:
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._helpers[node.targets[0].id] = node
 
-    def seen(self, rows: Sequence[CarvedRow], path: str) -> TestFile:
-        """The same, which knows what its tests were given."""
-        self._seen = [row for row in rows if row.test.startswith(f"{path}::")]
-        return self
-
     def _rows_of(self, decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], name: str, told: str) -> Rows:
         """What a test is given by its parameters: as its file says, else as it was seen."""
         rows = rows_of(decorators, named, told)
         if rows:
             return rows
-        rows, imports = rows_seen(self._seen, name, told, self._imports)
+        rows, imports = rows_seen(self.seen, name, told, self._imports)
         self._imports |= imports
         return rows
 
@@ -256,8 +254,9 @@ class TestFile:
         count = len(inlined.setup)
         staged = with_scenery([*inlined.setup, *inlined.body], inlined.arguments)
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
-            bound = [assignment(key, value) for key, value in given.items() if key in stored]  # each needs its name
-            row = {key: value for key, value in given.items() if key not in stored}
+            own = {key for key, value in given.items() if key in stored or keeps_name(value)}  # each needs its name
+            bound = [assignment(key, value) for key, value in given.items() if key in own]
+            row = {key: value for key, value in given.items() if key not in own}
             on_stage = looks_of(staged[count:], [*staged[:count], *bound], raising)
             as_it_is = looks_of(inlined.body, [*inlined.setup, *bound], raising)
             for pair in zip(on_stage, as_it_is, strict=False):
