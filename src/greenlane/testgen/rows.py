@@ -16,6 +16,12 @@ _SEEN = "greenlane_seen"
 Rows: TypeAlias = list[dict[str, ast.expr]]
 
 
+def row_in(name: str) -> tuple[str, str]:
+    """The name of a test, and what pytest calls the row of its parameters; empty for none."""
+    plain, _, told = name.partition("[")
+    return plain, told.removesuffix("]")
+
+
 def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], told: str = "") -> list[dict[str, ast.expr]]:
     """The row that pytest calls so (`told`), else the first rows, of a test that is parametrised by these decorators,
     by name (of several side by side); one empty row for any other test, none if the parameters can't be read. `named`

@@ -22,6 +22,7 @@ from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_toget
 from greenlane.testgen.bases import outside_bases
 from greenlane.testgen.checkers import Checkers, given_directly
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.expanded import expanded_rows, unexpanded
 from greenlane.testgen.fixed import is_brittle
 from greenlane.testgen.helpers import derived, is_helper, short_helper, words_in
 from greenlane.testgen.holding import Held, held, plainly
@@ -30,7 +31,7 @@ from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
 from greenlane.testgen.inputs import MAX_STATEMENT, CarvedRow, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
-from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, keeps_name, rows_of, rows_seen
+from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, keeps_name, row_in, rows_of, rows_seen
 from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
 from greenlane.testgen.shown import GOING_ON, expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
@@ -202,7 +203,8 @@ class TestFile:
         return rows
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
-        name, told = _row_in(name)
+        name, told = row_in(name)
+        name, place = unexpanded(name, self._tests)
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in own_nodes(test)):
             return
@@ -217,7 +219,8 @@ class TestFile:
         self._imports |= self._checkers.borrowed
         marks = marks_of(test, holder, self._marks)
         raising = frozenset(key for key, value in named.items() if expects_error(value))
-        rows = self._rows_of([*around, *test.decorator_list], named, name, told)
+        marks_there = [*around, *test.decorator_list]
+        rows = self._rows_of(marks_there, named, name, told) if place is None else expanded_rows(test, place, named)
         given = {key for row in rows for key in row}
         inlined = _under(patches, self._givers.inline(test, owner, given))
         found = list(self._scripts_of(test, inlined, rows, raising, marks))
@@ -288,7 +291,7 @@ class TestFile:
         """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
         begins anew with an object, what it does before that as well. None that needs something which only this file
         has, or awaits."""
-        name, told = _row_in(name)
+        name, told = row_in(name)
         test = self._tests.get(name)
         rows = rows_of(test.decorator_list, {}, told) if isinstance(test, ast.FunctionDef) else []
         if test is None or not rows:
@@ -383,12 +386,6 @@ class TestFile:
             elif not hasattr(builtins, name) and name not in self._places:
                 return None
         return imports, fixtures, helpers
-
-
-def _row_in(name: str) -> tuple[str, str]:
-    """The name of a test, and what pytest calls the row of its parameters; empty for none."""
-    plain, _, told = name.partition("[")
-    return plain, told.removesuffix("]")
 
 
 def _under(patches: Patches, inlined: Inlined) -> Inlined:
