@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from greenlane.testgen.afterwards import afterwards
 from greenlane.testgen.amended import amended
 from greenlane.testgen.answered import answered
+from greenlane.testgen.entered import entered
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.failing import failing
 from greenlane.testgen.handed import handed
@@ -34,7 +35,7 @@ from greenlane.testgen.turned_on import turned_on
 
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
-    own_class, itemwise,
+    own_class, itemwise, entered,
 )  # fmt: skip
 _PATCHING = (logged, pretended, failing, steadied, surrounded)
 
