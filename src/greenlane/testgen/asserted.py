@@ -97,8 +97,16 @@ def own_look(node: ast.expr | None, expected: Set[str] = frozenset()) -> ast.exp
     name = ast.unparse(node.func).rpartition(".")[2]
     given = node.args[:1] if _is_matching(name) else node.args
     given = [one for one in given if not isinstance(one, ast.Attribute | ast.Subscript) or _is_part(one)]
+    made: list[ast.expr] = [one for one in given[:2] if _is_given_names(one)]
+    given = made if len(made) == 1 else given  # `assert_equal(Text("a"), read(element))`
     look = _looked_at(given, expected) if given and _OWN.search(name) else None
     return look if isinstance(look, ast.Call | ast.Attribute | ast.Subscript) else None
+
+
+def _is_given_names(node: ast.expr) -> bool:
+    """Whether it is a call that is given what the test made: the other side of an assertion is what is expected."""
+    given = (*node.args, *(keyword.value for keyword in node.keywords)) if isinstance(node, ast.Call) else ()
+    return any(isinstance(one, ast.Name) for one in given)
 
 
 def asserts_alone(node: ast.stmt) -> bool:

@@ -138,7 +138,9 @@ class Explorer:
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
         rows = decode_lines(run.plugin_output, CarvedRow)
-        self.rows = tuple(row for row in rows if all(_is_sound_value(value, scene) for _, value in row.values))
+        self.rows = tuple(
+            row for row in rows if all(name.isidentifier() and _is_sound_value(v, scene) for name, v in row.values)
+        )
         return [call for call in decode_lines(run.plugin_output, CarvedCall) if _is_allowed(call, scene)]
 
     async def explore(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from greenlane.testgen.afterwards import afterwards
 from greenlane.testgen.amended import amended
 from greenlane.testgen.answered import answered
+from greenlane.testgen.entered import entered
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.failing import failing
 from greenlane.testgen.handed import handed
@@ -35,7 +36,7 @@ from greenlane.testgen.unanswered import reanswered
 
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
-    own_class, itemwise, reanswered,
+    own_class, itemwise, reanswered, entered,
 )  # fmt: skip
 _PATCHING = (logged, pretended, failing, steadied, surrounded)
 

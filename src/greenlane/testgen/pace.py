@@ -15,8 +15,8 @@ _SLOW, _VERY_SLOW = 1.2, 3.0
 
 
 def at_this_pace(most: int, observed: Sequence[Observed]) -> int:
-    """So many calls of `most`, after what these took: all, half or a quarter."""
+    """So many calls of `most`, after what these took: all, half or a third."""
     if len(observed) < _FEWEST:
         return most
     mean = sum(one.outcome.took for one in observed) / len(observed)
-    return most // (4 if mean > _VERY_SLOW else 2 if mean > _SLOW else 1)
+    return most // (3 if mean > _VERY_SLOW else 2 if mean > _SLOW else 1)

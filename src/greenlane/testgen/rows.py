@@ -12,7 +12,14 @@ from greenlane.suite.lines import parse_expression
 from greenlane.testgen.inputs import CarvedRow, Import, bound_by
 
 MAX_ROWS = 3
+_SEEN = "greenlane_seen"
 Rows: TypeAlias = list[dict[str, ast.expr]]
+
+
+def row_in(name: str) -> tuple[str, str]:
+    """The name of a test, and what pytest calls the row of its parameters; empty for none."""
+    plain, _, told = name.partition("[")
+    return plain, told.removesuffix("]")
 
 
 def rows_of(decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], told: str = "") -> list[dict[str, ast.expr]]:
@@ -49,9 +56,20 @@ def rows_seen(
             needs = {bound_by(pair): pair for _, value in row.values for pair in value.imports}
             fits = not any(value.fixtures for _, value in row.values)
             if fits and all(known.get(one, pair) == pair for one, pair in needs.items()):
-                found.append({key: parse_expression(value.text).body for key, value in row.values})
+                found.append({key: _as_seen(value.text) for key, value in row.values})
                 imports |= needs
     return found[:MAX_ROWS], imports
+
+
+def _as_seen(text: str) -> ast.expr:
+    value = parse_expression(text).body
+    setattr(value, _SEEN, isinstance(value, ast.Call))
+    return value
+
+
+def keeps_name(value: ast.expr) -> bool:
+    """Whether it keeps its name in a script: what is made, and may stand in several places."""
+    return bool(getattr(value, _SEEN, False))
 
 
 _Row: TypeAlias = tuple[dict[str, ast.expr], str]

@@ -30,6 +30,8 @@ _ONLY_LOOKED_AT = frozenset({
     "tmp_path_factory", "tmpdir", "tmpdir_factory",
 })  # fmt: skip
 """Fixtures that change nothing for code that is not given them."""
+_IDLE = "debug"
+"""What a test says to a log for its reader's sake changes nothing."""
 _TOLD = frozenset({"return_value", "side_effect"})
 _TELLING = frozenset({"configure_mock", "attach_mock"})
 _UNSAID = ("dict", "multiple")
@@ -86,7 +88,7 @@ def _sets_scene(node: ast.stmt, live: Set[str], fixtures: Set[str]) -> bool:
     if not isinstance(node, ast.Expr) or not isinstance(called, ast.Attribute):
         return False
     root = root_of(called)
-    return root in fixtures or (root in live and called.attr in _TELLING)
+    return (root in fixtures and called.attr != _IDLE) or (root in live and called.attr in _TELLING)
 
 
 # ------------------------------------------------------------------ decorators

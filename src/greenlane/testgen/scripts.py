@@ -22,6 +22,7 @@ from greenlane.testgen.awaited import awaits, marks_of, marks_of_file, put_toget
 from greenlane.testgen.bases import outside_bases
 from greenlane.testgen.checkers import Checkers, given_directly
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.expanded import expanded_rows, unexpanded
 from greenlane.testgen.fixed import is_brittle
 from greenlane.testgen.helpers import derived, is_helper, short_helper, words_in
 from greenlane.testgen.holding import Held, held, plainly
@@ -30,7 +31,7 @@ from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
 from greenlane.testgen.inputs import MAX_STATEMENT, CarvedRow, Case, Import, Script
 from greenlane.testgen.parametrised import with_params
 from greenlane.testgen.patched import both_ways, root_of
-from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, rows_of, rows_seen
+from greenlane.testgen.rows import Rows, assignment, filled, filled_expression, keeps_name, row_in, rows_of, rows_seen
 from greenlane.testgen.scenery import Patches, makes_stand_in, under_patches, with_scenery, without_patches
 from greenlane.testgen.shown import GOING_ON, expects_error, looks_of
 from greenlane.testgen.slicing import altered_in, bound_in, direct, loaded_in, needed_by, set_back
@@ -111,8 +112,7 @@ def _of_tests(
     for test in tests:
         path, _, name = test.partition("::")
         if path not in files:
-            file = read_tests(tree, path, folder, written_out) if len(files) < _MAX_FILES else None
-            files[path] = file.seen(rows, path) if file is not None else None
+            files[path] = read_tests(tree, path, folder, written_out, rows) if len(files) < _MAX_FILES else None
         file = files[path]
         for one in _writable(read(file, name)) if file is not None else ():
             yield msgspec.structs.replace(one, test=test)
@@ -140,7 +140,11 @@ def scripts_of(parsed: ast.Module, name: str) -> Iterator[FoundScript]:
 
 
 def read_tests(
-    tree: Path, path: str, folder: str | None = None, written_out: Set[str] = frozenset()
+    tree: Path,
+    path: str,
+    folder: str | None = None,
+    written_out: Set[str] = frozenset(),
+    rows: Sequence[CarvedRow] = (),
 ) -> TestFile | None:
     """None if it can't be read."""
     own = read_test_file(tree, path)
@@ -154,7 +158,7 @@ def read_tests(
     beside = str(PurePosixPath(path).parent) == (folder or ".") and folder is not None
     made = TestFile(own, read, module_of(tree, path), beside=beside) if own is not None else None
     if made is not None:
-        made.written_out = written_out
+        made.written_out, made.seen = written_out, [row for row in rows if row.test.startswith(f"{path}::")]
     return made
 
 
@@ -167,7 +171,7 @@ class TestFile:
         """`module` is what another file may import it as (empty: none may); `beside`: the tests to come stand there."""
         parsed, self._module, self._places = own.parsed, module, {"__file__"} if beside else set()
         self.written_out: Set[str] = frozenset()
-        self._seen: Sequence[CarvedRow] = ()
+        self.seen: Sequence[CarvedRow] = ()
         bases = outside_bases(own, read)
         self._imports: dict[str, Import] = {GOING_ON[1]: GOING_ON, **bases.imports, **own.imports}
         self._checkers = Checkers(own, read)
@@ -189,22 +193,18 @@ class TestFile:
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._helpers[node.targets[0].id] = node
 
-    def seen(self, rows: Sequence[CarvedRow], path: str) -> TestFile:
-        """The same, which knows what its tests were given."""
-        self._seen = [row for row in rows if row.test.startswith(f"{path}::")]
-        return self
-
     def _rows_of(self, decorators: Sequence[ast.expr], named: Mapping[str, ast.expr], name: str, told: str) -> Rows:
         """What a test is given by its parameters: as its file says, else as it was seen."""
         rows = rows_of(decorators, named, told)
         if rows:
             return rows
-        rows, imports = rows_seen(self._seen, name, told, self._imports)
+        rows, imports = rows_seen(self.seen, name, told, self._imports)
         self._imports |= imports
         return rows
 
     def scripts(self, name: str) -> Iterator[FoundScript]:
-        name, told = _row_in(name)
+        name, told = row_in(name)
+        name, place = unexpanded(name, self._tests)
         test = self._tests.get(name)
         if test is None or any(isinstance(n, ast.Yield) for n in own_nodes(test)):
             return
@@ -219,7 +219,8 @@ class TestFile:
         self._imports |= self._checkers.borrowed
         marks = marks_of(test, holder, self._marks)
         raising = frozenset(key for key, value in named.items() if expects_error(value))
-        rows = self._rows_of([*around, *test.decorator_list], named, name, told)
+        marks_there = [*around, *test.decorator_list]
+        rows = self._rows_of(marks_there, named, name, told) if place is None else expanded_rows(test, place, named)
         given = {key for row in rows for key in row}
         inlined = _under(patches, self._givers.inline(test, owner, given))
         found = list(self._scripts_of(test, inlined, rows, raising, marks))
@@ -256,8 +257,9 @@ class TestFile:
         count = len(inlined.setup)
         staged = with_scenery([*inlined.setup, *inlined.body], inlined.arguments)
         for given in with_params(rows, inlined.setup, self._givers.parametrised):
-            bound = [assignment(key, value) for key, value in given.items() if key in stored]  # each needs its name
-            row = {key: value for key, value in given.items() if key not in stored}
+            own = {key for key, value in given.items() if key in stored or keeps_name(value)}  # each needs its name
+            bound = [assignment(key, value) for key, value in given.items() if key in own]
+            row = {key: value for key, value in given.items() if key not in own}
             on_stage = looks_of(staged[count:], [*staged[:count], *bound], raising)
             as_it_is = looks_of(inlined.body, [*inlined.setup, *bound], raising)
             for pair in zip(on_stage, as_it_is, strict=False):
@@ -289,7 +291,7 @@ class TestFile:
         """What a test does, without what it asserts: its first statements, and a look at all that they bind; where it
         begins anew with an object, what it does before that as well. None that needs something which only this file
         has, or awaits."""
-        name, told = _row_in(name)
+        name, told = row_in(name)
         test = self._tests.get(name)
         rows = rows_of(test.decorator_list, {}, told) if isinstance(test, ast.FunctionDef) else []
         if test is None or not rows:
@@ -384,12 +386,6 @@ class TestFile:
             elif not hasattr(builtins, name) and name not in self._places:
                 return None
         return imports, fixtures, helpers
-
-
-def _row_in(name: str) -> tuple[str, str]:
-    """The name of a test, and what pytest calls the row of its parameters; empty for none."""
-    plain, _, told = name.partition("[")
-    return plain, told.removesuffix("]")
 
 
 def _under(patches: Patches, inlined: Inlined) -> Inlined:

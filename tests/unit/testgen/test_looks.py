@@ -199,6 +199,7 @@ def test_no_name_of_a_row_hides_the_module_that_the_function_is_reached_through(
         ("assert_that(made('a'), is_(3))", "made('a')"),
         ("check_rows({'a': 1}, made('a'))", "made('a')"),
         ("eq_('a', made('a'))", "made('a')"),
+        ("assert_same(Row(1), made(given))", "made(given)"),
         ("assert_that(reader.rows, is_(empty()))", "reader.rows"),
         ("self.assertThat(reader.rows[0], Equals(made('a')))", "reader.rows[0]"),
         ("assert_that(found, is_(made('a')))", None),

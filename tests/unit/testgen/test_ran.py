@@ -63,6 +63,26 @@ class Answer:
     assert near(text, 12, ran | {10: frozenset({"t.py::1", "t.py::2", "t.py::3"})}) == ["t.py::1", "t.py::2", "t.py::3"]
 
 
+def test_a_function_that_no_test_runs_is_reached_by_the_tests_of_what_it_calls() -> None:
+    text = """
+class Till:
+    def size(self):
+        return 1
+
+    def open(self, name):
+        return 2
+
+    def opened(self, name):
+        yield self.open(name)
+"""
+    ran = {
+        4: frozenset({"t.py::test_a"}),
+        7: frozenset({"t.py::test_open", "t.py::test_z"}),
+        8: frozenset({"t.py::test_z"}),
+    }
+    assert near(text, 10, ran) == [f"t.py::test_{name}" for name in ("open", "z", "a")]
+
+
 def near(text: str, line: int, ran: dict[int, frozenset[str]]) -> list[str]:
     tree = ast.parse(text)
     functions = list_functions(tree, "shop.py", "shop")

@@ -706,5 +706,8 @@ def test_kind(kind):
     assert read_scripts(tmp_path, [name]) == []
     found = read_scripts(tmp_path, [f"{name}[amounts2]"], rows=seen)
     assert {one.script.look for one in found} == {"average([2])"}
+    made = CarvedRow(f"{name}[amounts3]", (("amounts", Description("list('12')")),))
+    (named,) = read_scripts(tmp_path, [f"{name}[amounts3]"], rows=[made])
+    assert (named.script.setup, named.script.look) == (("amounts = list('12')",), "average(amounts)")
     (kind,) = read_scripts(tmp_path, ["tests/test_money.py::test_kind"])
     assert kind.script.look == "average(list([1, 2]))"
