@@ -275,6 +275,12 @@ PROJECTS = (
     ),
     Project(repository="networktocode/jdiff", package="jdiff", given="tests"),
     Project(repository="nylas/nylas-python", package="nylas", given="tests"),
+    Project(repository="adamchainz/blacken-docs", package="src/blacken_docs", given="tests"),
+    Project(repository="chimpler/pyhocon", package="pyhocon", given="tests"),
+    Project(repository="EmbroidePy/pyembroidery", package="pyembroidery", tests="test", given="test"),
+    Project(repository="google/mobly", package="mobly", given="tests"),
+    Project(repository="hetznercloud/hcloud-python", package="hcloud", given="tests"),
+    Project(repository="linode/linode_api4-python", package="linode_api4", tests="test/unit", given="test/unit"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -300,7 +306,8 @@ PACKAGES = (
     "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
     "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 relint redfish sure couleur "
     "tryceratops mizani isso daiquiri testtools clean-text lkml markovify dfdatetime mackup inquirer mapbox "
-    "matrix-client schwifty mammoth pynetbox jdiff nylas setuptools==81.0.0"
+    "matrix-client schwifty mammoth pynetbox jdiff nylas blacken-docs pyhocon pyembroidery mobly hcloud linode_api4 "
+    "httpretty setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
