@@ -298,6 +298,9 @@ PROJECTS = (
     Project(repository="ssato/python-anyconfig", package="src/anyconfig", given="tests"),
     Project(repository="sshuttle/sshuttle", package="sshuttle", given="tests"),
     Project(repository="suds-community/suds", package="suds", given="tests"),
+    Project(repository="vinitkumar/json2xml", package="json2xml", given="tests"),
+    Project(repository="vlasovskikh/funcparserlib", package="funcparserlib", given="tests"),
+    Project(repository="voxpupuli/pypuppetdb", package="pypuppetdb", given="tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -325,7 +328,7 @@ PACKAGES = (
     "tryceratops mizani isso daiquiri testtools clean-text lkml markovify dfdatetime mackup inquirer mapbox "
     "matrix-client schwifty mammoth pynetbox jdiff nylas blacken-docs pyhocon mobly hcloud linode_api4 httpretty "
     "sarif-tools mollie-api-python skosprovider configupdater quantities sanic-routing extruct pyluach anyconfig "
-    "tomli_w sshuttle suds setuptools==81.0.0"
+    "tomli_w sshuttle suds json2xml funcparserlib pypuppetdb setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
