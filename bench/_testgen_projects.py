@@ -275,6 +275,32 @@ PROJECTS = (
     ),
     Project(repository="networktocode/jdiff", package="jdiff", given="tests"),
     Project(repository="nylas/nylas-python", package="nylas", given="tests"),
+    Project(repository="adamchainz/blacken-docs", package="src/blacken_docs", given="tests"),
+    Project(repository="chimpler/pyhocon", package="pyhocon", given="tests"),
+    Project(repository="EmbroidePy/pyembroidery", package="pyembroidery", tests="test", given="test"),
+    Project(repository="google/mobly", package="mobly", given="tests"),
+    Project(repository="hetznercloud/hcloud-python", package="hcloud", given="tests"),
+    Project(repository="linode/linode_api4-python", package="linode_api4", tests="test/unit", given="test/unit"),
+    Project(repository="microsoft/sarif-tools", package="sarif", given="tests"),
+    Project(repository="mollie/mollie-api-python", package="mollie", given="tests"),
+    Project(repository="OnroerendErfgoed/skosprovider", package="skosprovider", given="tests"),
+    Project(repository="pyscaffold/configupdater", package="src/configupdater", given="tests"),
+    Project(
+        repository="python-quantities/python-quantities",
+        package="quantities",
+        tests="quantities/tests",
+        given="quantities/tests",
+        made=(("quantities/_version.py", _VERSION),),
+    ),
+    Project(repository="sanic-org/sanic-routing", package="sanic_routing", given="tests"),
+    Project(repository="scrapinghub/extruct", package="extruct", given="tests"),
+    Project(repository="simlist/pyluach", package="src/pyluach", given="tests"),
+    Project(repository="ssato/python-anyconfig", package="src/anyconfig", given="tests"),
+    Project(repository="sshuttle/sshuttle", package="sshuttle", given="tests"),
+    Project(repository="suds-community/suds", package="suds", given="tests"),
+    Project(repository="vinitkumar/json2xml", package="json2xml", given="tests"),
+    Project(repository="vlasovskikh/funcparserlib", package="funcparserlib", given="tests"),
+    Project(repository="voxpupuli/pypuppetdb", package="pypuppetdb", given="tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -300,7 +326,9 @@ PACKAGES = (
     "docker paramiko ecs-logging elastic-apm structlog lxml_html_clean langcodes language_data flake8-logging-format "
     "pyhamcrest penman icecream unimport bashlex refactor ofxstatement appdirs pynmea2 relint redfish sure couleur "
     "tryceratops mizani isso daiquiri testtools clean-text lkml markovify dfdatetime mackup inquirer mapbox "
-    "matrix-client schwifty mammoth pynetbox jdiff nylas setuptools==81.0.0"
+    "matrix-client schwifty mammoth pynetbox jdiff nylas blacken-docs pyhocon mobly hcloud linode_api4 httpretty "
+    "sarif-tools mollie-api-python skosprovider configupdater quantities sanic-routing extruct pyluach anyconfig "
+    "tomli_w sshuttle suds json2xml funcparserlib pypuppetdb setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
