@@ -47,9 +47,9 @@ def nearest_tests(
     beside: Sequence[Source] = (),
 ) -> list[str]:
     """So many existing tests that came nearest to a line: to the condition before it, else into its function; where
-    hardly one does, into what calls that (here, or in the files `beside`), what it calls, and into its class; where none
-    came near a new class, into those of the same base, else into any. Of each those first that ran fewest lines; of one
-    with parameters the few rows that came nearest, where that is a single one also the test as it stands."""
+    hardly one does, into what calls that (here, or in the files `beside`), what it calls, and into its class; where
+    none came near a new class, into those of the same base, else into any. Of each those first that ran fewest lines;
+    of one with parameters the few rows that came nearest, where that is a single one also the test as it stands."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
