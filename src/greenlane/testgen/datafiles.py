@@ -19,6 +19,8 @@ _MOST_LISTED, _MOST, _BYTES, _TESTS, _SEVERAL = 600, 24, 60_000, 40, 2
 _COMPILED = frozenset({".pyc", ".so"})
 _CODE = _COMPILED | {".py", ".pyi"}
 _OF_TESTS = re.compile(r"(test|conftest|setup|__init__)\w*\.|\w*_test\.")
+_GAP, _SAID, _PARTS = re.compile(r"\{[^{}/]*\}|%0?\d*[sd]"), 4, 3
+"""What a name leaves open, how many signs of it are said at least, and in how many parts at most."""
 _NEVER = frozenset({"__pycache__", ".git", ".hg", "node_modules"})
 
 
@@ -113,7 +115,14 @@ def _below(folder: Path, without: Set[str]) -> Iterator[Path]:
 
 
 def is_named(file: Path, word: str) -> bool:
-    return f"/{file.as_posix()}".endswith(f"/{word}")
+    """Whether a word of a test names the file, or would with something in its gaps: `"sample.{:03d}.html"`."""
+    path = f"/{file.as_posix()}"
+    said = _GAP.split(word)
+    if len(said) == 1:
+        return path.endswith(f"/{word}")
+    if len(said) > _PARTS or sum(map(len, said)) < _SAID:
+        return False
+    return re.search(rf"/{'[^/]*'.join(map(re.escape, said))}$", path) is not None
 
 
 def _beginning(text: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from greenlane.testgen.datafiles import texts_of_files
+import pytest
+
+from greenlane.testgen.datafiles import is_named, texts_of_files
 from greenlane.testgen.literals import MAX_TEXT
 
 
@@ -56,3 +58,14 @@ def test_files_that_are_named_without_their_ending_lead_to_those_beside_them(tmp
     assert texts_of_files(tmp_path, ["tests/test_a.py"]) == ["try_else"]
     test.write_text("def test_a():\n    read('log_error')\n")
     assert texts_of_files(tmp_path, ["tests/test_a.py"]) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "is_one"),
+    [
+        ("a.{:03d}.html", True), ("a.%03d.html", True), ("data/a.{number}.html", True), ("a.{}.json", False),
+        ("{}", False), ("{}.js", False), ("{}.{}.{}.html", False),
+    ],
+)  # fmt: skip
+def test_a_name_with_gaps_names_what_would_be_left_with_something_in_them(word: str, is_one: bool) -> None:
+    assert is_named(Path("/tree/tests/data/a.001.html"), word) == is_one
