@@ -20,6 +20,7 @@ from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, CarvedRow, Case, Script
 from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
+from greenlane.testgen.operations import swap_operators
 from greenlane.testgen.otherfiles import Swapper, words_asked
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
@@ -126,6 +127,7 @@ class Gatherer:
             swap_classes(script, function, self._source.tree),
             swap_calls(script, function, functions, self.namesakes.get(function, ())),
             attach(script, function, kept),
+            swap_operators(script, function),
         )
 
     def _is_unfit(self, script: FoundScript) -> bool:

@@ -1,0 +1,103 @@
+"""Scripts for a new operator of a class: those that use another operator on the like, with this one. Pure; for
+`gathering.py`.
+
+    speed * time                    speed *= time            (for `__imul__`)
+                          ->        speed
+    Version("1") < Version("2")     Version("1") >= Version("2")
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.testgen.code import Function
+from greenlane.testgen.exchanged import Exchanging
+from greenlane.testgen.inputs import Script, imports_named
+from greenlane.testgen.scripts import FoundScript
+
+_BINARY: dict[str, type[ast.operator]] = {
+    "add": ast.Add, "sub": ast.Sub, "mul": ast.Mult, "truediv": ast.Div, "floordiv": ast.FloorDiv, "mod": ast.Mod,
+    "pow": ast.Pow, "matmul": ast.MatMult, "and": ast.BitAnd, "or": ast.BitOr, "xor": ast.BitXor,
+    "lshift": ast.LShift, "rshift": ast.RShift,
+}  # fmt: skip
+_COMPARING: dict[str, type[ast.cmpop]] = {
+    "lt": ast.Lt, "le": ast.LtE, "gt": ast.Gt, "ge": ast.GtE, "eq": ast.Eq, "ne": ast.NotEq,
+}  # fmt: skip
+_UNARY: dict[str, type[ast.unaryop]] = {"neg": ast.USub, "pos": ast.UAdd, "invert": ast.Invert}
+_CHANGED = "changed"
+
+
+def swap_operators(found: FoundScript, entry: Function) -> Iterator[FoundScript]:
+    """The script with each use of an operator made one of `entry`, which is looked at; nothing where that is none."""
+    name = entry.name.removeprefix("__").removesuffix("__")
+    if entry.owner is None or entry.name != f"__{name}__":
+        return
+    texts = [*found.script.setup, found.script.look]
+    for place in reversed(range(len(texts))):
+        try:
+            tree = parse_source(texts[place])
+        except UnreadableSourceError:
+            continue
+        for node in ast.walk(tree):
+            for rows in _rows(node, name):
+                script = _ending(found.script, texts[:place], rows)
+                yield msgspec.structs.replace(found, script=script)
+            other = _other(node, name)
+            if other is not None and place == len(texts) - 1:
+                look = ast.unparse(Exchanging(node, other).visit(tree))
+                yield msgspec.structs.replace(found, script=msgspec.structs.replace(found.script, look=look))
+
+
+def _ending(script: Script, before: Sequence[str], rows: Sequence[str]) -> Script:
+    """The script up to a statement, with these in its place."""
+    texts = [*before, *rows]
+    imports = imports_named(script.imports, texts)
+    return msgspec.structs.replace(script, imports=imports, setup=tuple(texts[:-1]), look=texts[-1])
+
+
+def _rows(node: ast.AST, name: str) -> Iterator[list[str]]:
+    """What sets a value, changes it in place, and looks at it."""
+    operator = _BINARY.get(name.removeprefix("i")) if name.startswith("i") and name not in _BINARY else None
+    if operator is None or not isinstance(node, ast.BinOp) or _is_text(node.left):
+        return
+    held = ast.unparse(node.left)
+    named = node.left.id if isinstance(node.left, ast.Name) else _CHANGED
+    target = ast.Name(id=named, ctx=ast.Store())
+    change = ast.unparse(ast.AugAssign(target=target, op=operator(), value=node.right))
+    yield [*([] if named == held else [f"{named} = {held}"]), change, named]
+
+
+def _is_text(node: ast.expr) -> bool:
+    """What gets its values by `%`."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def _other(node: ast.AST, name: str) -> ast.expr | None:
+    """The expression with this operator in place of its own; None where that is the same, or it has none."""
+    pair = _operands(node)
+    if pair is None or _is_text(pair[0]):
+        return None
+    left, right = pair
+    made: ast.expr | None = None
+    if name in _UNARY:
+        made = ast.UnaryOp(op=_UNARY[name](), operand=left)
+    elif name in _COMPARING:
+        made = ast.Compare(left=left, ops=[_COMPARING[name]()], comparators=[right])
+    elif name in _BINARY:
+        made = ast.BinOp(left=left, op=_BINARY[name](), right=right)
+    elif name.startswith("r") and name.removeprefix("r") in _BINARY:
+        made = ast.BinOp(left=right, op=_BINARY[name.removeprefix("r")](), right=left)
+    same = made is None or ast.dump(made) == ast.dump(node)
+    return None if same else made
+
+
+def _operands(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    if isinstance(node, ast.BinOp):
+        return node.left, node.right
+    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        return node.left, node.comparators[0]
+    return None
