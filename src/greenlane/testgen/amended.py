@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import ast
 import builtins
-import copy
 import re
 from collections.abc import Iterator, Sequence, Set
 from typing import Literal
@@ -19,15 +18,16 @@ from typing import Literal
 import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
-from greenlane.testgen.code import enclosing
+from greenlane.testgen.crashed import after_crashes
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.fixed import fixed_nodes
 from greenlane.testgen.guesses import imports_for
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.refused import Refused, refused_of, taken_for
 from greenlane.testgen.shapes import NAMESPACE
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.source import Source, open_functions
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 from greenlane.testgen.unfit import is_written, unfit_of
 from greenlane.testgen.uses import STAND_IN
@@ -56,18 +56,9 @@ class Missing(msgspec.Struct, frozen=True):
 def amended(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What crashed in a function with something open, or in what that calls, with the key or the attribute that the
     error names: what came furthest first, one crash as well as another."""
-    functions = {enclosing(source.functions, line_of(target)) for target in left}
-    lines = {line for f in functions if f is not None for line in range(f.first + 1, f.last + 1)}
-    crashed = [(o, len(lines & o.lines.get(source.path, frozenset()))) for o in observed if _missing(o) is not None]
-    crashed = [(one, near) for one, near in crashed if near]
-    crashed.sort(key=lambda pair: (-pair[1], pair[0].case.steps, pair[0].case.length, pair[0].case.key))
-    rows: dict[tuple[object, ...], list[Iterator[Case]]] = {}
-    for one, _ in crashed:  # of one crash that many calls end in, a few say it all
-        alike = rows.setdefault((one.outcome.at, one.outcome.message), [])
-        alike += [_amended(one)] if len(alike) < _ALIKE else []
-    made = in_turn([in_turn(alike) for alike in rows.values()])
-    found = {case.key: case for case in made}
-    return list(found.values())[:_MOST]
+    functions = [function for _, function, _ in open_functions(source, left)]
+    crashed = [one for one in observed if _missing(one) is not None]
+    return after_crashes(crashed, source, functions, _amended, alike=_ALIKE, most=_MOST)
 
 
 def _missing(observed: Observed) -> Missing | None:
@@ -166,8 +157,4 @@ def _text(key: ast.expr | None) -> str:
 
 
 def _replaced(tree: ast.AST, old: ast.AST, new: ast.AST) -> str:
-    class Replacing(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return new if node is old else self.generic_visit(node)
-
-    return ast.unparse(ast.fix_missing_locations(Replacing().visit(copy.deepcopy(tree, {id(old): old}))))
+    return ast.unparse(ast.fix_missing_locations(Exchanging(old, new).visit(tree)))

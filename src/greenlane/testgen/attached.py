@@ -8,7 +8,6 @@ the call is put between. Pure, but for `kept_as`.
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.guesses import guess_values, imports_for
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.reading import parse_text, read_inside
@@ -88,7 +88,8 @@ def _with_call(
         if re.search(rf"\b{name}\b", script.text):
             return
         made = f"{name} = {ast.unparse(call)}"
-        before, rest = [*texts[:place], made], [ast.unparse(_replaced(tree, call, name)), *texts[place + 1 :]]
+        changed = ast.unparse(Exchanging(call, parse_expression(name).body).visit(tree))
+        before, rest = [*texts[:place], made], [changed, *texts[place + 1 :]]
     for given in _rows(entry):
         done = f"{name}.{attribute}.{entry.name}({', '.join(given)})"
         imports = script.imports | imports_for(done, script.text)
@@ -103,11 +104,3 @@ def _rows(entry: Function) -> Iterator[Sequence[str]]:
     pools = [guess_values(param, entry)[:_GUESSES] for param in required]
     for row in itertools.islice(itertools.product(*pools), _ROWS):
         yield [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(required, row, strict=True)]
-
-
-def _replaced(tree: ast.Module, call: ast.Call, name: str) -> ast.AST:
-    class Replacing(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return parse_expression(name).body if node is call else self.generic_visit(node)
-
-    return ast.fix_missing_locations(Replacing().visit(copy.deepcopy(tree, {id(call): call})))

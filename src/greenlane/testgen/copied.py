@@ -38,24 +38,25 @@ class Copier:
 
     def copies(self, found: FoundScript) -> Iterator[FoundScript]:
         """The script for each of a few texts, where it names a data file; nothing for any other."""
-        texts = (*found.script.setup, found.script.look)
-        helpers = _helpers_of(texts)
-        for place, text in enumerate(texts):
+        helpers = _helpers_of((*found.script.setup, found.script.look))
+        for place, tree, named, file in self.named(found):
+            if not any(isinstance(node, FunctionNode | ast.ClassDef) for node in tree.body):
+                yield from self._with_file(found, place, tree, _whole_path(tree, named, helpers), file)
+                return
+
+    def named(self, found: FoundScript) -> Iterator[tuple[int, ast.Module, ast.Constant, Path]]:
+        """The data files that a script names: the number of the statement, its tree, the text in that, and the file."""
+        for place, text in enumerate((*found.script.setup, found.script.look)):
             try:
                 tree = parse_source(text)
             except UnreadableSourceError:
                 continue
-            if any(isinstance(node, FunctionNode | ast.ClassDef) for node in tree.body):
-                continue
-            for named in names_in(tree):
-                file = self.file_of(found.test, named.value)
+            for named in _names_in(tree):
+                file = self._file_of(found.test, str(named.value))
                 if file is not None:
-                    yield from self._with_file(found, place, tree, _whole_path(tree, named, helpers), file)
-                    return
+                    yield place, tree, named, file
 
-    def file_of(self, test: str, word: object) -> Path | None:
-        if not isinstance(word, str):
-            return None
+    def _file_of(self, test: str, word: str) -> Path | None:
         folder = (self._tree / test.partition("::")[0]).parent
         if folder not in self._files:
             self._files[folder] = files_around(self._tree, folder)
@@ -104,7 +105,7 @@ def _helpers_of(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def names_in(tree: ast.Module) -> Iterator[ast.Constant]:
+def _names_in(tree: ast.Module) -> Iterator[ast.Constant]:
     for node in ast.walk(tree):
         named = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
         if isinstance(node, ast.Constant) and "." in named.strip(".") and _NAME.fullmatch(named):

@@ -8,11 +8,11 @@ near it, `check({Rule("a"): 1})` becomes `check({Rule("a", error="abc"): 1})`.
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Sequence
 
 from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
 from greenlane.testgen.code import Param
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.guesses import guess_options, imports_for
@@ -93,8 +93,4 @@ def _with_option(tree: ast.Module, call: ast.Call, name: str, value: str) -> str
         func=call.func, args=call.args, keywords=[*call.keywords, ast.keyword(name, parse_expression(value).body)]
     )
 
-    class Replacing(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return made if node is call else self.generic_visit(node)
-
-    return ast.unparse(ast.fix_missing_locations(Replacing().visit(copy.deepcopy(tree, {id(call): call}))))
+    return ast.unparse(Exchanging(call, made).visit(tree))

@@ -15,10 +15,10 @@ from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
 from greenlane.testgen.inside.greenlane_edits import name_of
+from greenlane.testgen.shown import INSIDE
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
 
-_INSIDE = "inside"
 _MOST = 60
 
 
@@ -53,7 +53,7 @@ def _with_block(script: Script, called: str) -> Script | None:
     for place in reversed(range(len(texts))):
         block = next(_as_block(texts[place], called, is_look=place == len(script.setup)), None)
         if block is not None and len(block) <= MAX_STATEMENT:
-            looked = _INSIDE if place == len(script.setup) else script.look
+            looked = INSIDE if place == len(script.setup) else script.look
             setup = (*texts[:place], block, *texts[place + 1 : -1])
             return Script(imports=script.imports, setup=setup, look=looked, marks=script.marks)
     return None
@@ -67,7 +67,7 @@ def _as_block(text: str, called: str, *, is_look: bool) -> Iterator[str]:
     node = body[0] if len(body) == 1 else None
     if not isinstance(node, ast.Expr | ast.Assign) or name_of(node.value) != called:
         return
-    target = node.targets[0] if isinstance(node, ast.Assign) else ast.Name(id=_INSIDE, ctx=ast.Store())
+    target = node.targets[0] if isinstance(node, ast.Assign) else ast.Name(id=INSIDE, ctx=ast.Store())
     held = ast.withitem(
         context_expr=node.value, optional_vars=target if is_look or isinstance(node, ast.Assign) else None
     )

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function
-from greenlane.testgen.copied import Copier, names_in
+from greenlane.testgen.copied import Copier
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.literals import literals
 from greenlane.testgen.reading import read_inside
@@ -37,21 +36,12 @@ class Swapper:
         """The script with each of the few files beside the one it names that hold most of these words, which that one
         lacks; nothing where none does."""
         rows = [*found.script.setup, found.script.look]
-        for place, text in enumerate(rows):
-            try:
-                tree = parse_source(text)
-            except UnreadableSourceError:
-                continue
-            for named in names_in(tree):
-                file = self._copier.file_of(found.test, named.value)
-                if file is None or not isinstance(named.value, str):
-                    continue
-                for other in _fitting(self._beside(file), file, asked):
-                    word = ast.Constant(value=named.value.removesuffix(file.name) + other.name)
-                    changed = ast.unparse(Exchanging(named, word).visit(tree))
-                    texts = [changed if number == place else row for number, row in enumerate(rows)]
-                    script = msgspec.structs.replace(found.script, setup=tuple(texts[:-1]), look=texts[-1])
-                    yield msgspec.structs.replace(found, script=script)
+        for place, tree, named, file in self._copier.named(found):
+            for other in _fitting(self._beside(file), file, asked):
+                word = ast.Constant(value=str(named.value).removesuffix(file.name) + other.name)
+                texts = [*rows[:place], ast.unparse(Exchanging(named, word).visit(tree)), *rows[place + 1 :]]
+                script = msgspec.structs.replace(found.script, setup=tuple(texts[:-1]), look=texts[-1])
+                yield msgspec.structs.replace(found, script=script)
 
     def _beside(self, file: Path) -> Mapping[Path, Set[str]]:
         """The words of files of this one's kind in its folder, itself among them."""

@@ -15,11 +15,11 @@ for key, value in store.read(): ...             "read.return_value": [('a', 'b')
 from __future__ import annotations
 
 import ast
-import copy
 from collections.abc import Iterator, Mapping, Sequence
 
 from greenlane.testgen.belongings import compared
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.parsed import texts_read
 from greenlane.testgen.shapes import kinds_by_shape, samples, text_for
 from greenlane.testgen.unpacked import unpacked
@@ -92,7 +92,8 @@ def _told(node: FunctionNode, known: Mapping[str, str]) -> Iterator[tuple[str, S
         if path not in seen and not _is_of_plain(call, known):
             seen.add(path)
             name = local.get(path, _HELD)
-            values = list(dict.fromkeys(_values(name, node if path in local else _replaced(node, call))))
+            holder = node if path in local else Exchanging(call, ast.Name(id=_HELD, ctx=ast.Load())).visit(node)
+            values = list(dict.fromkeys(_values(name, holder)))
             yield path, (values or [_RETURNED] * (path in returned))[:_MOST_OF_ONE]
 
 
@@ -124,14 +125,3 @@ def _kind(text: str) -> str:
         return type(ast.literal_eval(text)).__name__
     except (ValueError, SyntaxError):
         return ""
-
-
-def _replaced(node: ast.AST, call: ast.AST) -> ast.AST:
-    """The code with a name in the place of this call."""
-    held = ast.Name(id=_HELD, ctx=ast.Load())
-
-    class Replacing(ast.NodeTransformer):
-        def visit(self, node: ast.AST) -> ast.AST:
-            return held if node is call else self.generic_visit(node)
-
-    return ast.fix_missing_locations(Replacing().visit(copy.deepcopy(node, {id(call): call})))

@@ -12,10 +12,10 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any, NamedTuple
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
+from greenlane.testgen.crashed import after_crashes
 from greenlane.testgen.exchanged import Exchanging
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case
@@ -23,7 +23,6 @@ from greenlane.testgen.replied import body_of_answer
 from greenlane.testgen.slicing import without_unused
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
-from greenlane.testgen.turns import in_turn
 
 _ALIKE, _MOST, _MOST_BODIES = 3, 60, 3
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
@@ -53,17 +52,9 @@ def reanswered(observed: Sequence[Observed], source: Source, left: Targets) -> l
     to the address that the error names, or told for it as well; and those that crashed over what they were answered,
     with another body (`replied.py`): what came furthest first."""
     nodes = {function: node for _, function, node in open_functions(source, left)}
-    lines = {line for f in nodes for line in range(f.first + 1, f.last + 1)}
-    bodies = _bodies([body_of_answer(node) for node in nodes.values()])
-    crashed = [(o, len(lines & o.lines.get(source.path, frozenset()))) for o in observed if _crashed(o)]
-    crashed = [(one, near) for one, near in crashed if near and _may_tell(one.case)]
-    crashed.sort(key=lambda pair: (-pair[1], pair[0].case.steps, pair[0].case.length, pair[0].case.key))
-    rows: dict[tuple[object, ...], list[Iterator[Case]]] = {}
-    for one, _ in crashed:
-        alike = rows.setdefault((one.outcome.at, one.outcome.message), [])
-        alike += [_moved(one, bodies)] if len(alike) < _ALIKE else []
-    made = islice(in_turn([in_turn(alike) for alike in rows.values()]), _MOST)
-    return list({case.key: case for case in made}.values())
+    crashed = [one for one in observed if _crashed(one) and _may_tell(one.case)]
+    bodies = _bodies([body_of_answer(node) for node in nodes.values()]) if crashed else []
+    return after_crashes(crashed, source, nodes, lambda one: _moved(one, bodies), alike=_ALIKE, most=_MOST)
 
 
 def _may_tell(case: Case) -> bool:
