@@ -32,9 +32,7 @@ from greenlane.suite.report import NOT_BEGUN, TestOutcome, find_doubts, list_dis
 _SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 _INSIDE = Path(__file__).with_name("inside")
 IGNORED = ("__pycache__", ".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".tox", ".venv", "node_modules")
-_MAX_LINES = 200_000
-_NO_TESTS = 5
-_OUTPUT_TAIL = 4000
+_MAX_LINES, _NO_TESTS, _OUTPUT_TAIL = 200_000, 5, 4000
 _CALLS_PYTEST = re.compile(r"^\S*(\{python\}|python[\d.]*) -m pytest\b|^\S*pytest\b")
 _PLUGIN_OPTIONS = "(('xdist', '-n0'), ('pytest_cov', '--no-cov'), ('pytest_randomly', '-p no:randomly'))"
 """Options that keep a plugin from spreading the suite over processes, or from measuring and shuffling on its own."""
@@ -61,6 +59,8 @@ class SuiteRequest(msgspec.Struct, frozen=True, kw_only=True):
     """Given to the plugins as the file `$GREENLANE_INPUT`, `{tree}` replaced by the folder of the copy; they may write
     `$GREENLANE_OUTPUT`."""
     options: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    """Plugins of the environment, by entry point, that are not loaded (`plugins.py`)."""
     hash_seed: int = 0
     timezone: str = "UTC"
     reverse: bool = False
@@ -231,7 +231,7 @@ def _pytest_options(request: SuiteRequest, tree: Path, *, bare: bool) -> str:
     """Names of tests are relative to the tree, whatever folder the command changes to. A file that can't be imported,
     or a first failure under the project's `-x`, keeps no other test from being run."""
     own = ("greenlane_report", "greenlane_django", "greenlane_select")[: 3 if request.select else 2]
-    plugins = (*own, "no:cacheprovider", *request.plugins)
+    plugins = (*own, "no:cacheprovider", *(f"no:{name}" for name in request.without), *request.plugins)
     options = [f"--rootdir={tree} --continue-on-collection-errors --maxfail=0", *(f"-p {name}" for name in plugins)]
     if bare:
         options += ["-o", "addopts=", "-o", "required_plugins=", "-o", "filterwarnings="]

@@ -6,6 +6,7 @@ goes out of the process, whose arguments are looked at. Pure; what is found stan
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 
 import msgspec
@@ -71,6 +72,7 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.variables or self.places or self.outside or self.streams or self.held)
 
 
+@functools.lru_cache(maxsize=256)
 def world_of(tree: ast.Module, entry: Function) -> World:
     """The circumstances of one function of the module."""
     node = nodes_by_line(tree).get(entry.first)

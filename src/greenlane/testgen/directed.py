@@ -32,11 +32,12 @@ def directed(observed: Sequence[Observed], source: Source, left: Targets, script
     rows: dict[str, list[Case]] = {}
     for line in sorted({line_of(target) for target in left}):
         names, before = read_near(source, line)
+        taking = {called: params for called, params in source.constructors.items() if names & {p.name for p in params}}
         ran = [(len(before & o.lines.get(source.path, frozenset())), o.case) for o in observed] if names else []
         near = [(-count, case) for count, case in ran if count]
         near += [(0, case) for case in scripts if names and case.entry.first <= line <= case.entry.last]
         for _, case in sorted(near, key=lambda pair: (pair[0], pair[1].steps, pair[1].length, pair[1].key)):
-            for called, one in with_options_read(case, names, source.constructors):
+            for called, one in with_options_read(case, names, taking):
                 if len(rows.setdefault(called, [])) < _MOST:
                     rows[called].append(one)
     found = {case.key: case for case in in_turn(rows.values())}
@@ -71,6 +72,8 @@ def with_options_read(case: Case, names: frozenset[str], constructors: Construct
 
 
 def _others(text: str, case: Case, names: frozenset[str], constructors: Constructors) -> Iterator[tuple[str, str]]:
+    if not any(called in text for called in constructors):
+        return
     try:
         tree = parse_source(text)
     except UnreadableSourceError:

@@ -134,6 +134,7 @@ class Explorer:
             select=selected or (scene.service.tests_dir,),
             plugins=("greenlane_carve",),
             plugin_folders=(_INSIDE,),
+            without=scene.idle_plugins,
             plugin_input=given.encode(targets=targets, rows=asked),
         )
         run = await self._runner.run(scene.service, scene.environment, scene.tree, request)
@@ -185,6 +186,7 @@ class Explorer:
             select=(probe.path,),
             extra=((probe.path, probe.text.encode()),),
             plugin_folders=(_INSIDE,),
+            without=scene.idle_plugins,
             plugin_input=Given(scene).encode(groups=probe.groups, again=again),
             hash_seed=4711 if again else 0,
             timezone="Asia/Kathmandu" if again else "UTC",

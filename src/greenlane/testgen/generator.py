@@ -21,6 +21,7 @@ from greenlane.domain.settings import Settings
 from greenlane.policy.testing import assess_test
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
+from greenlane.suite.plugins import idle_plugins
 from greenlane.suite.runner import SuiteRun, SuiteRunner
 from greenlane.testgen.choose import Chosen, choose_tests
 from greenlane.testgen.conditions import list_conditions
@@ -137,10 +138,11 @@ class TestGenerator:
             source = await asyncio.to_thread(read_file, service, tree, path, open_lines, lines, baseline)
             sources += [source] if source is not None else []
         seen: list[Observed] = []
+        idle = await asyncio.to_thread(idle_plugins, tree)
         for source in _worth_a_look(sources):
             path = source.path
             style = read_style(service, tree, path, source.module, collected)
-            scene = scene_of(service, environment, tree, style, touched)
+            scene = scene_of(service, environment, tree, style, touched, idle)
             beside = [other for other in sources if other is not source]
             search = Search(self._runner, scene, source, style, started, beside, tuple(seen))
             written = await contained(

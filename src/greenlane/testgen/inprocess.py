@@ -45,6 +45,7 @@ async def search_inside(
         select=(path,),
         extra=((path, _probe_text(name, [needed for needed, _ in chosen]).encode()),),
         plugin_folders=(_INSIDE,),
+        without=scene.idle_plugins,
         plugin_input=Given(scene).encode(**given),
         timeout_s=asked["seconds"] * _CLOCK + _START_S,
     )

@@ -12,7 +12,7 @@ from greenlane.ports.environments import PythonEnvironment
 
 class Scene(msgspec.Struct, frozen=True, kw_only=True):
     """The service, its environment, its tree, the folder of the tests to come, the modules of the project (top-level
-    names), and the files whose lines are measured."""
+    names), the files whose lines are measured, and the plugins of pytest that the suite has no use for."""
 
     service: Service
     environment: PythonEnvironment
@@ -20,3 +20,4 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     folder: str
     modules: frozenset[str]
     measured: tuple[str, ...]
+    idle_plugins: tuple[str, ...] = ()

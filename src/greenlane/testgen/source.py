@@ -168,7 +168,12 @@ def _with_lengths(entry: Function, led_to: Iterable[Function]) -> Function:
 
 
 def scene_of(
-    service: Service, environment: PythonEnvironment, tree: Path, style: Style, measured: Iterable[str]
+    service: Service,
+    environment: PythonEnvironment,
+    tree: Path,
+    style: Style,
+    measured: Iterable[str],
+    idle: tuple[str, ...] = (),
 ) -> Scene:
     """The scene of tests in the folder of their neighbours. Reads folders."""
     return Scene(
@@ -178,6 +183,7 @@ def scene_of(
         folder="" if style.folder == "." else style.folder,
         modules=project_modules(service, tree),
         measured=tuple(sorted(measured)),
+        idle_plugins=idle,
     )
 
 

@@ -85,6 +85,7 @@ class Trials:
                 extra=extra,
                 plugins=("greenlane_mutants",),
                 plugin_folders=(_INSIDE,),
+                without=scene.idle_plugins,
                 plugin_input=msgspec.json.encode(given),
                 timeout_s=seconds * _CLOCK + _START_S,
             )

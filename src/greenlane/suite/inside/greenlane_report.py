@@ -90,6 +90,10 @@ class _Canary(pytest.Item):
     def reportinfo(self) -> tuple[Any, int, str]:
         return self.path, 0, self.name
 
+    def repr_failure(self, *_: Any) -> str:
+        """Nobody reads it: the way through the code, as pytest would show it, takes longer than the test."""
+        return "as it must"
+
 
 def _release_canaries(items: list[Any]) -> str:
     """What the machinery of this process makes of failing tests, one beside the tests of each folder, since each may
