@@ -211,6 +211,18 @@ async def test_a_gap_is_closed_by_a_test_that_was_run_and_one_commit(
     assert '[(1000, "CH", 1290), (4900, "DE", 0), (4899, "DE", 390)]' in text  # and both sides of a limit
 
 
+async def test_where_the_command_names_its_files_the_new_one_is_run_and_said_to_be_named(
+    repository: Repository, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    head = repository.change(shop__shipping=FIXED)
+    commands = {"test": "{python} -m pytest -q tests/test_shipping.py"}
+    settings = Settings.model_validate({"services": [{"name": "shop", "commands": commands}]})
+    *_, complete = await act(agent_with(settings, repository, sandbox, tmp_path), reviewed(repository, head))
+    assert isinstance(complete, TestsComplete)
+    assert [f.uncovered for f in complete.coverage_after] == [()]
+    assert "for tests/test_shipping_generated.py to be run from now on, name it there" in complete.why.rationale
+
+
 async def test_a_crash_before_the_commit_or_after_it_commits_once(
     repository: Repository, sandbox: Sandbox, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ import msgspec
 import greenlane
 from greenlane.agents.base import Yielded
 from greenlane.agents.testing_bundle import (
+    FILES_NAMED,
     NOT_MEASURED,
     RULE_CRASH,
     RULE_OFF,
@@ -51,6 +52,7 @@ from greenlane.policy.testing import SuiteFacts, SuiteVerdict, assess_suite
 from greenlane.ports.code_host import CodeHost, SourceControl
 from greenlane.ports.environments import Environments, PythonEnvironment
 from greenlane.ports.sandbox import Sandbox
+from greenlane.suite.commands import files_named
 from greenlane.suite.program import AnySuiteRunner
 from greenlane.suite.project import complete_service
 from greenlane.suite.report import last_words, why_cut_short
@@ -176,6 +178,7 @@ class TestAgent:
             elif not run.result.stopped:
                 scene = _Scene(service=service, environment=environment, head=head, statements=statements)
                 generation, asked, runs = await self._close_gaps(change, scene, gaps, run)
+                notes += [FILES_NAMED] if generation.files and files_named(service.commands.test, head) else []
         after = merge_coverage(
             before.files, *(describe_run(Measured(run=run, statements=statements)).files for run in runs)
         )

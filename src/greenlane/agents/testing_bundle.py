@@ -17,6 +17,8 @@ RULE_CRASH = "crash-on-changed-line"
 RULE_OFF = "test-execution-off"
 NOT_MEASURED = "suite-not-measured"
 """Its tests run, but none does while it is measured: nothing can be told of what they cover."""
+FILES_NAMED = "command-names-files"
+"""The command that runs the tests names its files: a new one has to be named there."""
 
 
 class ServiceTests(msgspec.Struct, frozen=True, kw_only=True):

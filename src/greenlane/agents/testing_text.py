@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 
-from greenlane.agents.testing_bundle import NOT_MEASURED, RULE_OFF, ServiceTests
+from greenlane.agents.testing_bundle import FILES_NAMED, NOT_MEASURED, RULE_OFF, ServiceTests
 from greenlane.domain.change import Change
 from greenlane.domain.events import WrittenTest
 
@@ -58,6 +58,9 @@ def _explain_service(service: ServiceTests, commit: str | None, named: bool) -> 
         closed = service.uncovered_before - len(service.open_lines)
         tests = "test covers" if count == 1 else "tests cover"
         said.append(f"{count} generated {tests} {closed} more and went on the branch as {commit[:10]}.")
+    if FILES_NAMED in service.notes and service.files:
+        new = ", ".join(file.path for file in service.files)
+        said.append(f"The command that runs the tests names its files: for {new} to be run from now on, name it there.")
     if service.dropped:
         first = service.dropped[0]
         said.append(f"{len(service.dropped)} were dropped, the first because {first.reason}.")

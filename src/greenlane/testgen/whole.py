@@ -10,6 +10,7 @@ import msgspec
 
 from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
+from greenlane.suite.commands import naming
 from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 
 _MAX_HALVES, _MAX_HALVES_S = 12, 180.0
@@ -47,7 +48,8 @@ class WholeSuite:
     async def run(self, files: Sequence[GeneratedFile]) -> TriedSuite:
         part = (*self._baseline.in_part, *(f.path for f in files)) if self._baseline.in_part else ()
         request = SuiteRequest(measure=self._measured, select=part, extra=tuple((f.path, f.content) for f in files))
-        run = await self._runner.run(self._service, self._environment, self._tree, request)
+        service = naming(self._service, self._tree, [file.path for file in files])
+        run = await self._runner.run(service, self._environment, self._tree, request)
         before = set(self._baseline.failing)
         broken = tuple(test for test in run.failing if test not in before)
         green = run.passed or (not self._baseline.passed and not broken and not run.result.stopped)
