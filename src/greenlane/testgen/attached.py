@@ -1,8 +1,9 @@
-"""Scripts for a method that no test calls, of an object that is a part of another one: tests make the other one, and
-the call is put between. Pure, but for `kept_as`.
+"""Scripts for a method that no test calls, of an object that tests make, or that is a part of one: the call is put
+between, or at the end. Pure, but for `kept_as`.
 
 `self.inline = ParserInline()` in `class Markdown` says that `md.inline.add_sign("w")` can stand after
-`md = Markdown()`.
+`md = Markdown()`. What a test calls like a parameter is given to it: `checker.check(tree)` after `tree = parse("a")`,
+`checker = Checker(tree)`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
 from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
@@ -20,6 +21,7 @@ from greenlane.testgen.guesses import guess_values, imports_for
 from greenlane.testgen.inputs import Script
 from greenlane.testgen.reading import parse_text, read_inside
 from greenlane.testgen.scripts import FoundScript
+from greenlane.testgen.slicing import bound_in
 
 _MAX_AROUND, _MAX_BYTES = 60, 400_000
 _GUESSES, _ROWS = 3, 4
@@ -52,8 +54,8 @@ def _kept(node: ast.ClassDef, owner: str) -> Iterator[str]:
 
 
 def attach(found: FoundScript, entry: Function, kept: dict[str, str]) -> Iterator[FoundScript]:
-    """The script with a call of this method on the part of each object that has one, before it is used further; where
-    it gives something, with a look at that."""
+    """The script with a call of this method on the part of each object that has one, or is one itself (an empty name in
+    `kept`), before it is used further; where it gives something, with a look at that."""
     script = found.script
     for place, text in enumerate((*script.setup, script.look)):
         if not any(f"{name}(" in text for name in kept):
@@ -90,8 +92,11 @@ def _with_call(
         made = f"{name} = {ast.unparse(call)}"
         changed = ast.unparse(Exchanging(call, parse_expression(name).body).visit(tree))
         before, rest = [*texts[:place], made], [changed, *texts[place + 1 :]]
-    for given in _rows(entry):
-        done = f"{name}.{attribute}.{entry.name}({', '.join(given)})"
+    if not attribute and isinstance(named, ast.Name) and entry.returns_value:
+        before = texts[:-1]  # all that the script does with it is done
+    bound = {one for text in before for node in parse_source(text).body for one in bound_in(node)}
+    for given in _rows(entry, bound):
+        done = f"{'.'.join(filter(None, (name, attribute, entry.name)))}({', '.join(given)})"
         imports = script.imports | imports_for(done, script.text)
         if entry.returns_value:
             yield Script(imports=imports, setup=tuple(before), look=done, marks=script.marks)
@@ -99,8 +104,8 @@ def _with_call(
             yield Script(imports=imports, setup=(*before, done, *rest[:-1]), look=rest[-1], marks=script.marks)
 
 
-def _rows(entry: Function) -> Iterator[Sequence[str]]:
+def _rows(entry: Function, bound: Set[str]) -> Iterator[Sequence[str]]:
     required = [param for param in entry.params if param.default is None]
-    pools = [guess_values(param, entry)[:_GUESSES] for param in required]
+    pools = [[p.name] if p.name in bound else guess_values(p, entry)[:_GUESSES] for p in required]
     for row in itertools.islice(itertools.product(*pools), _ROWS):
         yield [f"{p.name}={v}" if p.keyword_only else v for p, v in zip(required, row, strict=True)]

@@ -25,7 +25,7 @@ from greenlane.testgen.otherfiles import Swapper, words_asked
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
-from greenlane.testgen.siblings import counterparts, swap_classes
+from greenlane.testgen.siblings import counterparts, family_of, swap_classes
 from greenlane.testgen.source import Source
 from greenlane.testgen.strangers import list_strangers, named_alike, swap_modules
 from greenlane.testgen.swap import chain_calls, swap_calls
@@ -116,15 +116,19 @@ class Gatherer:
     def _kept(self, function: Function) -> dict[str, str]:
         """Where objects of the function's class are kept."""
         owner = function.owner if function.kind == "method" and not function.name.startswith("__") else None
-        return kept_as(self._scene.tree, self._source.path, owner) if owner else {}
+        if not owner:
+            return {}
+        own = dict.fromkeys(family_of(self._source.tree, owner), "")
+        return own | kept_as(self._scene.tree, self._source.path, owner)
 
     def _swapped(self, script: FoundScript, function: Function, kept: dict[str, str]) -> Iterator[FoundScript]:
         """A script of the function's kin, made one of its own."""
         functions = self._source.functions
+        kin = swap_classes(script, function, self._source.tree)
         return chain(
             swap_modules(script, self._source) if self._strangers else (),
             swap_words(script, function, functions),
-            swap_classes(script, function, self._source.tree),
+            (other for one in kin for other in (one, *attach(one, function, kept))),
             swap_calls(script, function, functions, self.namesakes.get(function, ())),
             attach(script, function, kept),
             swap_operators(script, function),

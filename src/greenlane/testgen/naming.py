@@ -57,6 +57,12 @@ _VIEWED = {
 }  # fmt: skip
 
 
+_WRAPPING = {"len": "so many", "bool": "such"} | dict.fromkeys(
+    ("list", "sorted", "set", "tuple", "dict", "str"), "this"
+)
+"""Builtins that are asked about a part of something, and what is said of that part."""
+
+
 def look_told(script: Script) -> str:
     """What a script looks at; where a block before gives that its name, what it is there: `inside = load(1)`."""
     if script.look != INSIDE or not script.setup:
@@ -84,6 +90,9 @@ def _look_words(observed: Observed) -> tuple[str, str] | None:
         return ("", "gives this inside") if inside else (f"leaves {words_of(look.id)}", f"leaves this in `{look.id}`")
     if isinstance(look, ast.Attribute) and look.attr != case.entry.name:
         return "", f"gives this `{look.attr}`"
+    held = look.args[0] if isinstance(look, ast.Call) and ast.unparse(look.func) in _WRAPPING and look.args else None
+    if isinstance(look, ast.Call) and isinstance(held, ast.Attribute) and held.attr != case.entry.name:
+        return "", f"gives {_WRAPPING[ast.unparse(look.func)]} `{held.attr}`"
     return None
 
 

@@ -79,6 +79,8 @@ def _put_in_place(node: ast.stmt) -> Iterator[str]:
 def _sets_scene(node: ast.stmt, live: Set[str], fixtures: Set[str]) -> bool:
     value = unawaited(node.value) if isinstance(node, ast.Expr | ast.Assign) else None
     called = value.func if isinstance(value, ast.Call) else None
+    if isinstance(called, ast.Name) and called.id in fixtures:
+        return True  # a fixture that gives a function: what it is told to do is done
     if isinstance(node, ast.Assign):
         if root_of(node.value) in _PATCHERS and is_patch_call(node.value):
             return True

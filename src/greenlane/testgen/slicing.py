@@ -16,9 +16,10 @@ _TOUCHING = (
 """Statements that may change an object that they use."""
 _LISTENING = frozenset({"capsys", "capfd", "caplog", "capsysbinary", "capfdbinary"})
 """Fixtures that hold what any call before wrote."""
-_ASKED_OF_STAND_INS = frozenset(
-    {"call_args", "call_args_list", "call_count", "called", "method_calls", "mock_calls", "await_args", "await_count"}
-)
+_ASKED_OF_STAND_INS = frozenset({
+    "call_args", "call_args_list", "call_count", "called", "method_calls", "mock_calls", "await_args", "await_count",
+    "calls", "request_history", "last_request", "latest_requests", "get_request", "get_requests",
+})  # fmt: skip
 
 
 def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str]) -> list[ast.stmt]:

@@ -24,7 +24,7 @@ from greenlane.testgen.slicing import without_unused
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
 
-_ALIKE, _MOST, _MOST_BODIES = 3, 60, 3
+_ALIKE, _MOST, _MOST_BODIES, _SHORTEST = 3, 60, 3, 3
 _METHODS = "GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS"
 _REQUEST = re.compile(rf"\b({_METHODS})'?,?\s+'?(https?://[^\s'\"<>)]+)")
 _REFUSED = re.compile(
@@ -33,7 +33,7 @@ _REFUSED = re.compile(
 _USUAL_PORTS = {"HTTP": "80", "HTTPS": "443"}
 _TELLING = frozenset({"add", "request", "register_uri", "route", "upsert"})
 """How a library is told an answer, beside calls that are named by the method of the request."""
-_MAY_TELL = re.compile(rf"\.({'|'.join(sorted(_TELLING))}|{_METHODS.lower()})\(")
+_MAY_TELL = re.compile(rf"\.({'|'.join(sorted(_TELLING))}|{_METHODS.lower()})\(|['\"]/\w")
 _ADDRESS = re.compile(r"https?://|/")
 _AS_VALUE = frozenset({"json", "payload"})
 _BODIES = _AS_VALUE | {"body", "text", "content"}
@@ -69,7 +69,9 @@ def _bodies(told: Sequence[Any]) -> list[Any]:
 
 
 def _crashed(observed: Observed) -> bool:
-    return observed.outcome.kind == "raises" and not observed.outcome.deliberate
+    """It raised what nobody meant, or the code's own error for a request that nothing answered."""
+    is_error = observed.outcome.kind == "raises"
+    return is_error and (not observed.outcome.deliberate or request_of(observed) is not None)
 
 
 def request_of(observed: Observed) -> Request | None:
@@ -139,6 +141,13 @@ def _told(node: ast.stmt, request: Request | None, body: Any) -> ast.stmt | None
     """A statement that tells an answer, with this request, and with this body if it is not None, in place of its own;
     None for any other statement, and for one that has no body where another is wanted."""
     call = node.value if isinstance(node, ast.Expr | ast.Assign) else None
+    if isinstance(call, ast.Call) and request is not None and body is None:
+        for path in call.args:  # of a helper of the project's own
+            if isinstance(path, ast.Constant) and (moved := _further(path.value, request.url)):
+                helped = Exchanging(path, ast.Constant(value=moved)).visit(call)
+                helped.args = [_as_method(argument, request.method) for argument in helped.args]
+                put: ast.stmt = ast.fix_missing_locations(Exchanging(call, helped).visit(node))
+                return put
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return None
     by_name = call.func.attr.upper() in _METHODS.split("|")
@@ -157,6 +166,16 @@ def _told(node: ast.stmt, request: Request | None, body: Any) -> ast.stmt | None
         told.keywords = [_with_body(k, body) if k.arg == bodied[0].arg else k for k in told.keywords]
     other: ast.stmt = ast.fix_missing_locations(Exchanging(call, told).visit(node))
     return other
+
+
+def _further(path: object, url: str) -> str:
+    """What comes of a path that a helper is told where this address was asked: `/pets/1` of `/pets`. Empty for what is
+    no part of the address, or leads there as it is."""
+    if not isinstance(path, str) or not path.startswith("/") or len(path) < _SHORTEST:
+        return ""
+    asked = re.sub(r"^https?://[^/]*", "", url)
+    at = asked.find(path)
+    return asked[at:] if at >= 0 and asked[at:] != path else ""
 
 
 def _with_body(given: ast.keyword, body: Any) -> ast.keyword:
@@ -179,7 +198,9 @@ def _is_address(node: ast.expr) -> bool:
 
 
 def _as_method(node: ast.expr, method: str) -> ast.expr:
+    if not method:
+        return node
     if isinstance(node, ast.Attribute) and node.attr in _METHODS.split("|"):
         return ast.Attribute(value=node.value, attr=method, ctx=ast.Load())
-    is_one = isinstance(node, ast.Constant) and node.value in _METHODS.split("|")
-    return ast.Constant(value=method) if is_one else node
+    is_one = (node.value if isinstance(node, ast.Constant) else getattr(node, "id", "")) in _METHODS.split("|")
+    return ast.Constant(value=method) if is_one and getattr(node, "id", "") != method else node

@@ -21,6 +21,11 @@ class Signs:
     def count(self):
         return len(self._signs)
 """
+CHECKER = """
+class Checker:
+    def check(self, tree):
+        return not tree.errors
+"""
 READER = "from .signs import Signs\n\n\nclass Reader:\n    def __init__(self):\n        self.signs: Signs = Signs()\n"
 ADD, COUNT = list_functions(ast.parse(SIGNS), "shop/signs.py", "shop.signs")
 
@@ -44,6 +49,13 @@ def test_the_call_stands_after_the_object_that_has_the_part(kept: dict[str, str]
 def test_an_object_without_a_name_gets_one(kept: dict[str, str]) -> None:
     first = next(attach(script(look="Reader().read('a')"), ADD, kept))
     assert first.script.text == "reader = Reader()\nreader.signs.add('other')\nreader.read('a')"
+
+
+def test_an_object_of_its_own_class_is_called_at_the_end_with_what_has_the_name_of_a_parameter() -> None:
+    check = next(iter(list_functions(ast.parse(CHECKER), "shop/checks.py", "shop.checks")))
+    one = script("tree = parse('a')", "made = Checker(tree)", "made.strict = True", look="made.errors")
+    found = next(attach(one, check, {"Checker": ""}))
+    assert found.script.text == "tree = parse('a')\nmade = Checker(tree)\nmade.strict = True\nmade.check(tree)"
 
 
 def test_what_a_method_gives_is_looked_at(kept: dict[str, str]) -> None:

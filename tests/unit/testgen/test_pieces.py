@@ -284,6 +284,8 @@ def test_what_a_script_gives_to_the_function_is_its_condition() -> None:
         ("result.output", "", "gives this `output`"),
         ("discount(7)", "is 5", "returns `5`"),
         ("inside", "", "gives this inside"),
+        ("len(result.rows)", "", "gives so many `rows`"),
+        ("list(result.rows)", "", "gives this `rows`"),
     ],
 )
 def test_what_is_left_behind_is_not_called_a_result(look: str, words: str, sentence: str) -> None:

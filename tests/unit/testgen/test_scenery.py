@@ -44,6 +44,11 @@ class TestTill:
         assert shop.price(1) == 1
         assert tax.call_count == 1
 
+def test_told(told):
+    answers = told("/prices", "7")
+    assert shop.price(7) == 7
+    assert answers.calls[0].path == "/prices"
+
 def test_long(monkeypatch):
     monkeypatch.setattr(shop, "client", lambda: unknown)
     assert shop.price(2) == 4
@@ -65,6 +70,12 @@ def test_a_fixture_that_patches_stays_and_what_a_stand_in_was_called_with_is_loo
     assert (first, "shop.price(1)") in found
     assert ((*first, "shop.price(1)"), "rate.call_args.args") in found
     assert ((*first, "shop.price(1)"), "rate.call_args.kwargs") in found
+
+
+def test_what_a_fixture_that_is_a_function_was_told_stays_and_what_was_asked_for_is_looked_at_after_the_call() -> None:
+    found = _scripts("test_told")
+    assert (("answers = told('/prices', '7')",), "shop.price(7)") in found
+    assert (("answers = told('/prices', '7')", "shop.price(7)"), "answers.calls[0].path") in found
 
 
 def test_what_is_patched_by_hand_stays_with_what_it_needs_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
 import pytest
 
 from greenlane.testgen.code import list_functions
@@ -82,3 +83,24 @@ def test_an_answer_in_a_block_is_moved_there() -> None:
 @pytest.mark.parametrize("told", ["pets.append('/a')", "print(f'{BASE}')", "session.get(number)", "x = 1"])
 def test_other_statements_stay(told: str) -> None:
     assert scripts(ASKED, told) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "moved"),
+    [
+        ("answer(GET, '/pets')", "answer('DELETE', '/pets/1')"),
+        ("seen = answer('/pets', {'a': 1})", "seen = answer('/pets/1', {'a': 1})"),
+        ("answer(DELETE, '/pets/1')", None),
+        ("answer(GET, '/owners')", None),
+    ],
+)
+def test_a_helper_is_told_the_path_that_was_asked_for(told: str, moved: str | None) -> None:
+    assert ((moved,) in scripts(ASKED, told)) == (moved is not None)
+
+
+def test_an_error_of_the_code_itself_may_name_the_request() -> None:
+    one = observed(f"Request failed: {ASKED}", "answer(GET, '/pets')")
+    own = msgspec.structs.replace(one, outcome=msgspec.structs.replace(one.outcome, deliberate=True))
+    gap = Gap(path="shop.py", lines=frozenset({4}))
+    source = Source(path="shop.py", module="shop", tree=TREE, gap=gap, entries=(), functions=FUNCTIONS, constructors={})
+    assert reanswered([own], source, frozenset({("shop.py", 4)}))
