@@ -14,7 +14,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -27,6 +27,7 @@ from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.reading import parse_text
+from greenlane.testgen.replies import name_of_answer, names_of_answers
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import before_and_call
 from greenlane.testgen.targets import Targets
@@ -62,18 +63,29 @@ def given_one(observed: Sequence[Observed], path: str, lines: Set[int], written:
 
 
 def _looks(node: FunctionNode, line: int) -> list[str]:
-    """Looks at what public methods of anything were given, those that are called nearest to the line first."""
+    """Looks at what public methods of anything were given, those that are called nearest to the line first; of a
+    parameter's parts with its name before: `ctx.client.post.call_args.args`."""
+    known = {name: path for name, path in names_of_answers(node).items() if not path}
     awaited = {id(part.value) for part in ast.walk(node) if isinstance(part, ast.Await)}
     calls = [part for part in ast.walk(node) if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute)]
     calls.sort(key=lambda call: (abs(call.lineno - line), call.lineno, call.col_offset))
     found: dict[str, None] = {}
     for call in calls:
-        name = call.func.attr if isinstance(call.func, ast.Attribute) else "_"
         given = "kwargs" if call.keywords and not call.args else "args"
-        if not name.startswith("_"):
-            found[f".{name}.{'await_args' if id(call) in awaited else 'call_args'}.{given}"] = None
-    there = [call.func.attr for call in calls if isinstance(call.func, ast.Attribute) and call.lineno == line]
-    return [*list(found)[:_MEMBERS], *(f".{name}.called" for name in there[:1] if not name.startswith("_"))]
+        if member := _member(call, known):
+            found[f"{member}.{'await_args' if id(call) in awaited else 'call_args'}.{given}"] = None
+    there = [member for call in calls if call.lineno == line and (member := _member(call, known))]
+    return [*list(found)[:_MEMBERS], *(f"{member}.called" for member in there[:1])]
+
+
+def _member(call: ast.Call, known: Mapping[str, str]) -> str:
+    """`.post` for a method of anything, `ctx.client.post` for one of a parameter's parts; empty for a private one."""
+    path = name_of_answer(call.func, known)
+    root = next((n.id for n in ast.walk(call.func) if isinstance(n, ast.Name)), "")
+    if "." in path and "return_value" not in path:
+        return f"{root}.{path}"
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else "_"
+    return "" if name.startswith("_") else f".{name}"
 
 
 def _with_functions(observed: Sequence[Observed], path: str, line: int) -> list[Case]:
@@ -113,11 +125,14 @@ def _with_look(case: Case, look: str) -> Iterator[Case]:
     if place is None or made is None:
         return
     name = _name_of(texts[place], made.start(), case)
+    root, _, path = look.partition(".")
+    if root and name not in {root, "given"}:
+        return
     if re.search(rf"\b{name}\b\s*[.(]", " ".join(texts)):
         name = f"fake_{name}"
     texts[place] = f"{texts[place][: made.start()]}{name}{texts[place][made.end() :]}"
     setup = [f"{name} = {made[0]}", *texts]
-    shown, imports = f"{name}{look}", {*case.imports}
+    shown, imports = f"{name}.{path}", {*case.imports}
     if case.receiver is None:
         imports.add((case.entry.module, case.entry.called))
     if case.entry.asynchronous:

@@ -39,6 +39,10 @@ def each(items, told):
 def warned(self, keys):
     if set(keys) - set(self.keys):
         self.callback(keys)
+
+
+def install(args, ctx):
+    ctx.mackup.check_env()
 """
 TREE = ast.parse(TEXT)
 FUNCTIONS = told_by_uses(list_functions(TREE, "shop.py", "shop"), TREE)
@@ -100,3 +104,12 @@ def test_a_function_of_the_tests_own_tells_what_it_was_given_where_nothing_else_
 
 def test_a_call_without_one_has_nothing_to_look_at() -> None:
     assert not shown(4, "send", None, "1", "'a'")
+
+
+def test_a_method_of_a_part_is_looked_at_there_and_on_no_other_stand_in() -> None:
+    made = ["ctx = MagicMock()", "install([], ctx)"]
+    line = next(n for n, text in enumerate(TEXT.splitlines(), 1) if "check_env" in text)
+    assert shown(line, "install", None, "[]", "MagicMock()") == [
+        [*made, "ctx.mackup.check_env.call_args.args"], [*made, "ctx.mackup.check_env.called"],
+    ]  # fmt: skip
+    assert shown(line, "install", None, "MagicMock()", "None") == []
