@@ -1,0 +1,124 @@
+"""Dicts in which the code looks several things up, given all of it at once."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.entries import entries_asked, function_at
+from greenlane.testgen.explore import Observed, Outcome
+from greenlane.testgen.fixtures import GivenData, data_given
+from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.keyed import keyed
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
+from tests.support.projects import write_tree
+
+TEXT = """
+class Mesh:
+    def __init__(self, data):
+        def peers_of(rows):
+            return [peer_of(row) for row in rows]
+
+        def peer_of(row):
+            if row["type"] == "node":
+                return row["node"]["id"]
+            elif row["type"] == "tag":
+                made = [row["tag"]["name"], float(row["weight"])]
+                if (inner := row.get("peers")) is not None:
+                    made += peers_of(inner)
+                return made
+            return None
+
+        self.peers = peers_of(data.get("peers"))
+
+
+def level(entry):
+    kind = entry.get("kind")
+    if kind == "a" or not entry["on"]:
+        return 1
+    if isinstance(entry["size"], int) and entry["name"].startswith("x-"):
+        return 2
+    for part in entry["parts"]:
+        return part["at"]
+"""
+TAG = {"type": "'tag'", "tag": "{'name': 'a'}", "weight": "1.5"}
+
+
+def asked(line: int) -> list[dict[str, str]]:
+    tree = ast.parse(TEXT)
+    node = function_at(tree, line)
+    assert node is not None
+    return [{k: ast.unparse(v) for k, (_, v) in one.asked.items()} for one in entries_asked(tree, node, line)]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (9, {"type": "'node'", "node": "{'id': 'a'}"}),
+        (11, TAG),
+        (13, {**TAG, "peers": "[{'type': 'a'}]"}),
+        (25, {"kind": "('a',)", "on": "'a'", "size": "1", "name": "'x-a'"}),
+    ],
+)
+def test_the_conditions_and_what_is_looked_up_on_the_way_say_what_a_dict_holds(
+    line: int, expected: dict[str, str]
+) -> None:
+    assert asked(line) == [expected]
+
+
+def made(line: int, ran: int, look: str, given: dict[str, GivenData] | None = None) -> list[str]:
+    tree = ast.parse(TEXT)
+    functions = list_functions(tree, "shop.py", "shop")
+    entry = next(one for one in functions if one.first <= line <= one.last)
+    source = Source(
+        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({line})),
+        entries=((0, entry),), functions=functions, constructors={},
+    )  # fmt: skip
+    case = Case(
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(given or ()), carved=True,
+        script=Script(imports=frozenset(), setup=(), look=look),
+    )  # fmt: skip
+    seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({ran})})
+    found = keyed([seen], source, frozenset({("shop.py", line)}), given or {})
+    return [one.script.text for one in found if one.script is not None]
+
+
+def test_the_dict_that_is_most_like_it_gets_all_entries_at_once() -> None:
+    found = made(13, 8, "Mesh({'name': 'a', 'peers': [{'type': 'x', 'tag': None}]})")
+    assert found[0] == (
+        "Mesh({'name': 'a', 'peers': [{'type': 'tag', 'tag': {'name': 'a'}, 'weight': 1.5, 'peers': [{'type': 'a'}]}]})"
+    )
+
+
+def test_what_a_fixture_gives_is_changed_in_one_place() -> None:
+    value = ast.parse("{'mesh': {'peers': [{'type': 'node', 'node': {'id': 7}, 'weight': 2.5}]}}", mode="eval").body
+    look = "Mesh(reply['mesh']).peers"
+    changed = "reply['mesh']['peers'][0].update({'type': 'tag', 'tag': {'name': 'a'}})"
+    assert made(11, 8, look, {"reply": GivenData(value, anew=True)}) == [f"{changed}\n{look}"]
+    shared = made(11, 8, look, {"reply": GivenData(value, anew=False)})
+    assert shared == [f"reply = deepcopy(reply)\n{changed}\n{look}"]
+
+
+def test_what_holds_all_that_is_asked_for_stays_as_it_is() -> None:
+    assert made(11, 8, "Mesh({'peers': [{'type': 'tag', 'tag': {'name': 'b'}, 'weight': 2}]})") == []
+    assert made(25, 21, "level({'kind': 'b', 'on': True})") == [
+        "level({'kind': 'b', 'on': True, 'size': 1, 'name': 'x-a'})"
+    ]
+
+
+def test_plain_data_of_fixtures_is_read_where_a_test_may_use_them(tmp_path: Path) -> None:
+    files = {
+        "tests/conftest.py": (
+            "import pytest\n\n@pytest.fixture\ndef reply():\n    '''What is answered.'''\n    return {'a': [1]}\n\n"
+            "@pytest.fixture(scope='session', name='rows')\ndef _rows():\n    found = [{'a': 1}]\n    yield found\n\n"
+            "@pytest.fixture\ndef client(reply):\n    return Client(reply)\n"
+        ),
+        "tests/other/conftest.py": "import pytest\n\n@pytest.fixture\ndef other():\n    return {'b': 1}\n",
+    }
+    found = data_given(write_tree(tmp_path, files), "tests/unit")
+    told = {name: (ast.unparse(one.value), one.anew) for name, one in found.items()}
+    assert told == {"reply": ("{'a': [1]}", True), "rows": ("[{'a': 1}]", False)}
