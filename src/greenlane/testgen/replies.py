@@ -83,6 +83,14 @@ def replies(node: FunctionNode) -> list[list[Reply]]:
     return [first, *others] if first else []
 
 
+def answers_to(node: FunctionNode, call: ast.Call) -> list[str]:
+    """Expressions for what this call gives, as the function goes on with it; most telling first."""
+    named = (n for n in ast.walk(node) if isinstance(n, ast.Assign) and call in (n.value, getattr(n.value, "value", 0)))
+    target = next((t for n in named for t in n.targets if isinstance(t, ast.Name)), None)
+    told = _values(target.id, node) if target is not None else _values(_HELD, _replaced(node, call))
+    return list(dict.fromkeys(told)) or [_RETURNED]
+
+
 def _told(node: FunctionNode, known: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
     local = {path: name for name, path in known.items() if path}
     returned = {name_of_answer(n.value, known) for n in ast.walk(node) if isinstance(n, ast.Return) and n.value}
