@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
+from greenlane.suite.lines import UnreadableSourceError, parse_expression, parse_source
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script, bound_by
@@ -31,9 +31,11 @@ from greenlane.testgen.staged import as_script, before_and_call_of
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
-_CALLS, _ASKED, _ANSWERS, _MOST = 3, 3, 3, 60
+_CALLS, _ASKED, _ANSWERS, _MOST, _TEXTS, _SHORT = 6, 3, 3, 60, 3, 4
 _HOME = "unittest.mock"
 _NOTHING = re.compile(r"'?NoneType'?")
+_TOLD_FIRST = ".call_args_list[0].args"
+_GIVEN = re.compile(r"(?<=\(return_value=)(b?)'abc'(?=\))")
 _NAMED = re.compile(r"'NoneType' object has no attribute '(\w+)'")
 
 
@@ -50,9 +52,9 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def unsaid(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
-    """What crashed so in a function with something open, with the answers that the code asks for; scripts and what is
-    plainest first."""
-    rows: dict[tuple[object, ...], list[Case]] = {}
+    """What crashed so in a function with something open, with the answers that the code asks for, and then with what
+    the stand-in was told itself: who asks for what there is has mostly made it. Scripts and what is plainest first."""
+    rows: dict[tuple[object, ...], list[Case]] = {("told",): [case for o in observed for case in _told_again(o)]}
     crashed = [o for o in observed if _got_nothing(o) and o.outcome.at is not None and o.outcome.at[0] == source.path]
     known = {function: node for _, function, node in open_functions(source, left)} if crashed else {}
     for function, node in known.items():
@@ -130,10 +132,27 @@ def _answering(case: Case, function: Function, answer: _Answer) -> Iterator[Case
         if all(len(one) <= MAX_STATEMENT for one in texts) and answer.kind not in _bound(script):
             made = msgspec.structs.replace(script, imports=imports, setup=tuple(texts[:-1]), look=texts[-1])
             yield case.with_script(made)
-            given = f"{holder}.{answer.way}.{'await_args' if answer.kind == 'AsyncMock' else 'call_args'}.args"
             last = () if texts[-1] == INSIDE else (texts[-1],)
-            yield case.with_script(msgspec.structs.replace(made, setup=(*made.setup, *last), look=given))
+            named = "await_args" if answer.kind == "AsyncMock" else "call_args"
+            for look in (f".{named}.args", *([_TOLD_FIRST] if _GIVEN.search(answer.made) else [])):
+                asked = msgspec.structs.replace(made, setup=(*made.setup, *last), look=f"{holder}.{answer.way}{look}")
+                yield case.with_script(asked)
         return
+
+
+def _told_again(observed: Observed) -> Iterator[Case]:
+    """Where a stand-in for such a method was looked at, the call with what it was told first as its answer."""
+    script, value = observed.case.script, observed.outcome.value
+    if script is None or value is None or not script.look.endswith(_TOLD_FIRST) or observed.outcome.kind != "value":
+        return
+    texts = [n.value for n in ast.walk(parse_expression(value.text)) if isinstance(n, ast.Constant)]
+    told = [text for text in texts if isinstance(text, str) and len(text) > _SHORT and text.isascii()]
+    done, setup = (
+        (INSIDE, script.setup) if f"{INSIDE} = " in script.setup[-1] else (script.setup[-1], script.setup[:-1])
+    )
+    for text in sorted(dict.fromkeys(told), key=lambda one: -len(one))[:_TEXTS]:
+        given = [_GIVEN.sub(rf"\g<1>{_escaped(repr(text))}", one, count=1) for one in setup]
+        yield observed.case.with_script(msgspec.structs.replace(script, setup=tuple(given), look=done))
 
 
 def _bound(script: Script) -> set[str]:
@@ -184,3 +203,7 @@ def _made(node: ast.stmt, function: Function) -> str:
     if isinstance(target, ast.Name) and isinstance(value, ast.Call):
         return target.id if ast.unparse(value.func).split(".")[-1] == function.owner else ""
     return ""
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\")

@@ -6,7 +6,7 @@ import ast
 
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
 from greenlane.testgen.unsaid import unsaid
@@ -31,7 +31,9 @@ class Phone:
 """
 
 
-def made(line: int, message: str, script: Script, error: str = "AttributeError") -> list[str]:
+def made(
+    line: int, message: str, script: Script, error: str = "AttributeError", outcome: Outcome | None = None
+) -> list[str]:
     tree = ast.parse(TEXT)
     functions = list_functions(tree, "shop.py", "shop")
     entry = next(one for one in functions if one.first <= line <= one.last)
@@ -42,7 +44,9 @@ def made(line: int, message: str, script: Script, error: str = "AttributeError")
     case = Case(
         entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
     )
-    outcome = Outcome(case=0, kind="raises", error=("builtins", error), message=message, at=("shop.py", line))
+    outcome = outcome or Outcome(
+        case=0, kind="raises", error=("builtins", error), message=message, at=("shop.py", line)
+    )
     seen = Observed(case=case, outcome=outcome, lines={"shop.py": frozenset({line})})
     found = unsaid([seen], source, frozenset({("shop.py", line)}))
     return [one.script.text for one in found if one.script is not None]
@@ -52,7 +56,16 @@ def test_a_method_that_gave_nothing_gives_what_the_code_does_with_it() -> None:
     script = Script(imports=frozenset(), setup=("phone = Phone(Fake())",), look="phone.pictures(True)")
     found = made(9, "'NoneType' object has no attribute 'decode'", script)
     before = "phone = Phone(Fake())\nphone.shell.run = MagicMock(return_value=b'abc')\nphone.pictures(True)"
-    assert found == [before, f"{before}\nphone.shell.run.call_args.args"]
+    looks = ("phone.shell.run.call_args.args", "phone.shell.run.call_args_list[0].args")
+    assert found == [before, *(f"{before}\n{look}" for look in looks)]
+
+
+def test_what_a_stand_in_was_told_first_is_its_answer_then() -> None:
+    setup = ("phone = Phone(Fake())", "phone.shell.run = MagicMock(return_value=b'abc')", "phone.pictures(True)")
+    script = Script(imports=frozenset(), setup=setup, look="phone.shell.run.call_args_list[0].args")
+    value = Description("(['shoot', '-p', '/sd/one.png'],)")
+    found = made(9, "", script, outcome=Outcome(case=0, kind="value", value=value))
+    assert found[0] == "\n".join((setup[0], "phone.shell.run = MagicMock(return_value=b'/sd/one.png')", setup[2]))
 
 
 def test_the_stand_in_is_put_in_place_inside_of_a_block() -> None:
