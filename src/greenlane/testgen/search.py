@@ -33,6 +33,7 @@ from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, calls_of, pool_of, seed_cases
 from greenlane.testgen.keyed import keyed
+from greenlane.testgen.lastnames import by_last_names
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
@@ -377,7 +378,8 @@ class Search:
         kept = {o.case.key for o in found}
         unsteady = [o for o in candidates if o.case.key not in kept]
         held = steadied(unsteady, self._source, self.gap.everything, unittest=self._is_unittest)
-        others = [*held, *list_beginnings(unsteady, again), *settled_cases(unsteady, again)]
+        others = [*held, *by_last_names(unsteady, again), *list_beginnings(unsteady, again)]
+        others += settled_cases(unsteady, again)
         if others:
             seen = await self._explorer.explore(self._scene, others, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, others, again=True))
