@@ -42,8 +42,9 @@ def _last(path: str) -> str:
 def _paths(observed: Observed) -> list[str]:
     """The path that a call gave, or all of those in its list; none where it gave anything else."""
     value = _value(observed)
-    found = value if isinstance(value, list) else [value]
-    return found if all(isinstance(one, str) and one.startswith("/") for one in found) else []
+    found: list[object] = value if isinstance(value, list) else [value]
+    paths = [one for one in found if isinstance(one, str) and one.startswith("/")]
+    return paths if len(paths) == len(found) else []
 
 
 def _value(observed: Observed) -> object:
