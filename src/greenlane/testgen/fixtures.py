@@ -6,7 +6,7 @@ Reads files, runs nothing; that a fixture exists is proved by pytest itself, lat
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 import msgspec
@@ -14,6 +14,7 @@ import msgspec
 from greenlane.ports.test_writer import FixtureOffer
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.reading import parse_inside
 
 _MAX_BYTES = 1 << 20
 _MAX_RETURNS = 160
@@ -30,6 +31,30 @@ class GivenData(msgspec.Struct, frozen=True):
 
     value: ast.expr
     anew: bool
+
+
+class DataOfTests:
+    """Plain data that tests share: what fixtures give, by their names, and constants of modules of theirs."""
+
+    def __init__(self, tree: Path, folder: str) -> None:
+        self._tree, self._folder = tree, folder
+        self._modules: dict[str, dict[str, ast.expr]] = {}
+        self.fixtures: Mapping[str, GivenData] = data_given(tree, folder)
+
+    def constant(self, module: str, name: str) -> ast.expr | None:
+        """The dict or list that a module beside the tests, or on top of the tree, gives a name to."""
+        if module not in self._modules:
+            path = f"{module.replace('.', '/')}.py"
+            files = (parse_inside(self._tree, self._tree / folder / path) for folder in (".", self._folder))
+            parsed = next((one for one in files if one is not None), None)
+            self._modules[module] = dict(_constants(parsed.body if parsed is not None else ()))
+        return self._modules[module].get(name)
+
+
+def _constants(body: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:
+    for node in body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict | ast.List):
+            yield from ((target.id, node.value) for target in node.targets if isinstance(target, ast.Name))
 
 
 def offer_fixtures(tree: Path, folder: str) -> tuple[FixtureOffer, ...]:

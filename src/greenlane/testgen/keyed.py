@@ -18,9 +18,9 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.entries import Entries, entries_asked, function_at
-from greenlane.testgen.exchanged import Exchanging
+from greenlane.testgen.exchanged import Exchanging, renamed
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.fixtures import GivenData
+from greenlane.testgen.fixtures import DataOfTests, GivenData
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.targets import Targets
@@ -37,18 +37,22 @@ class _Place(msgspec.Struct, frozen=True):
     node: ast.Dict
 
 
-def keyed(observed: Sequence[Observed], source: Source, left: Targets, given: Mapping[str, GivenData]) -> list[Case]:
+def keyed(observed: Sequence[Observed], source: Source, left: Targets, data: DataOfTests) -> list[Case]:
     """What came to a function with something open, with such a dict; what came furthest in it, scripts and what is
-    plainest first. `given` is what fixtures give, by their names."""
+    plainest first."""
     rows: dict[tuple[object, ...], list[Case]] = {}
     for line, function, _ in open_functions(source, left):
         node = function_at(source.tree, line)
         entries = list(entries_asked(source.tree, node, line)) if node is not None else []
         near = _near(observed, source.path, node, function) if node is not None and entries else []
         for number, one in enumerate(entries):
-            by_fixture = (other for case in near for other in _with_given(case, one, given))
+            shared = (
+                other
+                for case in near
+                for other in (*_with_given(case, one, data.fixtures), *_with_constant(case, one, data))
+            )
             itself = (other for case in near for other in _with_own(case, one))
-            rows[line, number, "given"] = list(itertools.islice(by_fixture, _CALLS))
+            rows[line, number, "given"] = list(itertools.islice(shared, _CALLS))
             rows[line, number, "own"] = list(itertools.islice(itself, _CALLS))
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
@@ -103,6 +107,25 @@ def _with_given(case: Case, entries: Entries, given: Mapping[str, GivenData]) ->
                 continue
             copied = () if data.anew else (f"{name} = deepcopy({name})",)
             made = case.with_texts([*copied, texts, *case.texts], () if data.anew else [_COPYING])
+            if made is not None:
+                yield made
+
+
+def _with_constant(case: Case, entries: Entries, data: DataOfTests) -> Iterator[Case]:
+    """The script with the entries in a copy of a constant that it imports from another file of the tests."""
+    script = case.script
+    if script is None:
+        return
+    for module, name in sorted(script.imports):
+        value = data.constant(module, name) if name.isidentifier() else None
+        own = f"own_{name.lower()}"
+        for place in _fitting(_places(value), entries) if value is not None else ():
+            changes = entries.changes_of(place.node)
+            text = _changing(f"{own}{place.way}", changes) if changes else ""
+            if not changes or len(text) > _LONGEST or f"deepcopy({name})" in script.text:
+                continue
+            texts = [renamed(one, {name: own}) for one in case.texts]
+            made = case.with_texts([f"{own} = deepcopy({name})", text, *texts], [_COPYING])
             if made is not None:
                 yield made
 

@@ -24,7 +24,7 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
-from greenlane.testgen.fixtures import data_given
+from greenlane.testgen.fixtures import DataOfTests
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
@@ -104,7 +104,7 @@ class Search:
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
-        self._given = data_given(scene.tree, scene.folder)
+        self._data = DataOfTests(scene.tree, scene.folder)
         self._gatherer: Gatherer
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
@@ -271,7 +271,7 @@ class Search:
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         found = asked_near(seen, self._source, places, self._beside, unittest=self._is_unittest)
-        dicts = keyed(seen, self._source, places, self._given)
+        dicts = keyed(seen, self._source, places, self._data)
         return in_turn([*rows, *found, dicts, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:

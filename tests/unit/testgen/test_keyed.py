@@ -10,7 +10,7 @@ import pytest
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.entries import entries_asked, function_at
 from greenlane.testgen.explore import Observed, Outcome
-from greenlane.testgen.fixtures import GivenData, data_given
+from greenlane.testgen.fixtures import DataOfTests
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.keyed import keyed
 from greenlane.testgen.source import Source
@@ -70,7 +70,7 @@ def test_the_conditions_and_what_is_looked_up_on_the_way_say_what_a_dict_holds(
     assert asked(line) == [expected]
 
 
-def made(line: int, ran: int, look: str, given: dict[str, GivenData] | None = None) -> list[str]:
+def made(line: int, ran: int, look: str, data: DataOfTests, imports: tuple[tuple[str, str], ...] = ()) -> list[str]:
     tree = ast.parse(TEXT)
     functions = list_functions(tree, "shop.py", "shop")
     entry = next(one for one in functions if one.first <= line <= one.last)
@@ -79,33 +79,48 @@ def made(line: int, ran: int, look: str, given: dict[str, GivenData] | None = No
         entries=((0, entry),), functions=functions, constructors={},
     )  # fmt: skip
     case = Case(
-        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(given or ()), carved=True,
-        script=Script(imports=frozenset(), setup=(), look=look),
+        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(data.fixtures), carved=True,
+        script=Script(imports=frozenset(imports), setup=(), look=look),
     )  # fmt: skip
     seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({ran})})
-    found = keyed([seen], source, frozenset({("shop.py", line)}), given or {})
+    found = keyed([seen], source, frozenset({("shop.py", line)}), data)
     return [one.script.text for one in found if one.script is not None]
 
 
-def test_the_dict_that_is_most_like_it_gets_all_entries_at_once() -> None:
-    found = made(13, 8, "Mesh({'name': 'a', 'peers': [{'type': 'x', 'tag': None}]})")
+def test_the_dict_that_is_most_like_it_gets_all_entries_at_once(tmp_path: Path) -> None:
+    data = DataOfTests(tmp_path, ".")
+    found = made(13, 8, "Mesh({'name': 'a', 'peers': [{'type': 'x', 'tag': None}]})", data)
     assert found[0] == (
         "Mesh({'name': 'a', 'peers': [{'type': 'tag', 'tag': {'name': 'a'}, 'weight': 1.5, 'peers': [{'type': 'a'}]}]})"
     )
 
 
-def test_what_a_fixture_gives_is_changed_in_one_place() -> None:
-    value = ast.parse("{'mesh': {'peers': [{'type': 'node', 'node': {'id': 7}, 'weight': 2.5}]}}", mode="eval").body
+def test_what_a_fixture_gives_is_changed_in_one_place(tmp_path: Path) -> None:
+    fixture = (
+        "import pytest\n\n@pytest.fixture()\ndef reply():\n"
+        "    return {'mesh': {'peers': [{'type': 'node', 'node': {'id': 7}, 'weight': 2.5}]}}\n"
+    )
     look = "Mesh(reply['mesh']).peers"
     changed = "reply['mesh']['peers'][0].update({'type': 'tag', 'tag': {'name': 'a'}})"
-    assert made(11, 8, look, {"reply": GivenData(value, anew=True)}) == [f"{changed}\n{look}"]
-    shared = made(11, 8, look, {"reply": GivenData(value, anew=False)})
-    assert shared == [f"reply = deepcopy(reply)\n{changed}\n{look}"]
+    own = DataOfTests(write_tree(tmp_path, {"conftest.py": fixture}), ".")
+    assert made(11, 8, look, own) == [f"{changed}\n{look}"]
+    shared = DataOfTests(write_tree(tmp_path, {"conftest.py": fixture.replace("()", "(scope='module')", 1)}), ".")
+    assert made(11, 8, look, shared) == [f"reply = deepcopy(reply)\n{changed}\n{look}"]
 
 
-def test_what_holds_all_that_is_asked_for_stays_as_it_is() -> None:
-    assert made(11, 8, "Mesh({'peers': [{'type': 'tag', 'tag': {'name': 'b'}, 'weight': 2}]})") == []
-    assert made(25, 21, "level({'kind': 'b', 'on': True})") == [
+def test_of_a_constant_of_another_file_of_the_tests_a_copy_is_changed(tmp_path: Path) -> None:
+    files = {"tests/answers.py": "PEERS = [{'type': 'node', 'node': {'id': 7}, 'weight': 2.5}]\n"}
+    data, imports = DataOfTests(write_tree(tmp_path, files), "tests/unit"), (("tests.answers", "PEERS"),)
+    assert made(11, 8, "Mesh({'peers': PEERS}).peers", data, imports)[0] == (
+        "own_peers = deepcopy(PEERS)\nown_peers[0].update({'type': 'tag', 'tag': {'name': 'a'}})\n"
+        "Mesh({'peers': own_peers}).peers"
+    )
+
+
+def test_what_holds_all_that_is_asked_for_stays_as_it_is(tmp_path: Path) -> None:
+    data = DataOfTests(tmp_path, ".")
+    assert made(11, 8, "Mesh({'peers': [{'type': 'tag', 'tag': {'name': 'b'}, 'weight': 2}]})", data) == []
+    assert made(25, 21, "level({'kind': 'b', 'on': True})", data) == [
         "level({'kind': 'b', 'on': True, 'size': 1, 'name': 'x-a'})"
     ]
 
@@ -119,6 +134,6 @@ def test_plain_data_of_fixtures_is_read_where_a_test_may_use_them(tmp_path: Path
         ),
         "tests/other/conftest.py": "import pytest\n\n@pytest.fixture\ndef other():\n    return {'b': 1}\n",
     }
-    found = data_given(write_tree(tmp_path, files), "tests/unit")
+    found = DataOfTests(write_tree(tmp_path, files), "tests/unit").fixtures
     told = {name: (ast.unparse(one.value), one.anew) for name, one in found.items()}
     assert told == {"reply": ("{'a': [1]}", True), "rows": ("[{'a': 1}]", False)}
