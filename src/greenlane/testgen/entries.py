@@ -108,15 +108,35 @@ def _is_inside(node: FunctionNode, line: int) -> bool:
 def entries_asked(tree: ast.Module, node: FunctionNode, line: int) -> Iterator[Entries]:
     """For each dict that the function knows by a name and looks something up in on the way to this line."""
     reading = _Reading(tree, node, _guards(tree, line))
-    by_name: dict[str, dict[str, list[ast.expr]]] = {}
-    for part in sorted((n for n in own_nodes(node) if isinstance(n, ast.expr)), key=_position):
-        name, key = _looked_up(part)
-        if name:
-            by_name.setdefault(name, {}).setdefault(key, []).append(part)
+    by_name = _looked_up_in(node)
     for keys in list(by_name.values())[:_NAMES]:
         asked = {key: wanted for key, parts in keys.items() if (wanted := reading.wanted(parts)) is not None}
         if asked and len(asked) <= _MOST_KEYS:
             yield Entries(asked, frozenset(keys))
+
+
+def entries_named(tree: ast.Module, node: FunctionNode, line: int, trees: Sequence[ast.Module]) -> Iterator[Entries]:
+    """For attributes that the conditions before this line ask to be there: the dicts in which the files of the change
+    look up keys of their names, which is mostly where they come from."""
+    reading = _Reading(tree, node, _guards(tree, line))
+    wanted = reading.attributes()
+    seen: set[frozenset[str]] = set()
+    for holder in (n for one in trees if wanted for n in nodes_of(one) if isinstance(n, FunctionNode)):
+        for keys in _looked_up_in(holder).values():
+            asked: dict[str, tuple[Way, ast.expr]] = {k: ("true", v) for k, v in wanted.items() if k in keys}
+            if asked and frozenset(keys) not in seen:
+                seen.add(frozenset(keys))
+                yield Entries(asked, frozenset(keys))
+
+
+def _looked_up_in(node: FunctionNode) -> dict[str, dict[str, list[ast.expr]]]:
+    """By the name of a dict, and by key, the places of this function that look it up."""
+    found: dict[str, dict[str, list[ast.expr]]] = {}
+    for part in sorted((n for n in own_nodes(node) if isinstance(n, ast.expr)), key=_position):
+        name, key = _looked_up(part)
+        if name:
+            found.setdefault(name, {}).setdefault(key, []).append(part)
+    return found
 
 
 def _looked_up(node: ast.AST) -> tuple[str, str]:
@@ -163,6 +183,17 @@ class _Reading:
         if any(_guards(self._tree, part.lineno) <= self._way for part in read):
             return "there", self.sample(names)
         return None
+
+    def attributes(self) -> dict[str, ast.expr]:
+        """The attributes that have to be there, and true, with what the code does all with them."""
+        found: dict[str, ast.expr] = {}
+        for test, met in self._tests:
+            sized = isinstance(test, ast.Call) and name_of(test) == "len" and len(test.args) == 1
+            asked = test.args[0] if isinstance(test, ast.Call) and sized else test
+            if met and isinstance(asked, ast.Attribute) and not asked.attr.startswith("_"):
+                value = self.sample({ast.unparse(asked)})
+                found[asked.attr] = ast.List(elts=[value], ctx=ast.Load()) if sized and _is_text(value) else value
+        return found
 
     def _names(self, texts: set[str]) -> set[str]:
         """With the local names that what is called so is given."""
@@ -223,6 +254,10 @@ class _Reading:
             if called:
                 return _Reading(self._tree, taking, frozenset(), self._depth + 1).sample({called[0]})
         return None
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _position(node: ast.AST) -> tuple[int, int]:

@@ -17,7 +17,7 @@ import msgspec
 
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function, FunctionNode
-from greenlane.testgen.entries import Entries, entries_asked, function_at
+from greenlane.testgen.entries import Entries, entries_asked, entries_named, function_at
 from greenlane.testgen.exchanged import Exchanging, renamed
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.fixtures import DataOfTests, GivenData
@@ -37,13 +37,17 @@ class _Place(msgspec.Struct, frozen=True):
     node: ast.Dict
 
 
-def keyed(observed: Sequence[Observed], source: Source, left: Targets, data: DataOfTests) -> list[Case]:
+def keyed(
+    observed: Sequence[Observed], source: Source, left: Targets, data: DataOfTests, beside: Sequence[Source] = ()
+) -> list[Case]:
     """What came to a function with something open, with such a dict; what came furthest in it, scripts and what is
-    plainest first."""
+    plainest first. `beside` are the other files of the change."""
+    trees = [source.tree, *(one.tree for one in beside)]
     rows: dict[tuple[object, ...], list[Case]] = {}
     for line, function, _ in open_functions(source, left):
         node = function_at(source.tree, line)
         entries = list(entries_asked(source.tree, node, line)) if node is not None else []
+        entries += entries_named(source.tree, node, line, trees) if node is not None else ()
         near = _near(observed, source.path, node, function) if node is not None and entries else []
         for number, one in enumerate(entries):
             shared = (

@@ -271,7 +271,7 @@ class Search:
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         found = asked_near(seen, self._source, places, self._beside, unittest=self._is_unittest)
-        dicts = keyed(seen, self._source, places, self._data)
+        dicts = keyed(seen, self._source, places, self._data, self._beside)
         return in_turn([*rows, *found, dicts, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from greenlane.testgen.code import list_functions
-from greenlane.testgen.entries import entries_asked, function_at
+from greenlane.testgen.entries import entries_asked, entries_named, function_at
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.fixtures import DataOfTests
 from greenlane.testgen.inputs import Case, Script
@@ -85,6 +85,33 @@ def made(line: int, ran: int, look: str, data: DataOfTests, imports: tuple[tuple
     seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({ran})})
     found = keyed([seen], source, frozenset({("shop.py", line)}), data)
     return [one.script.text for one in found if one.script is not None]
+
+
+def test_an_attribute_that_has_to_be_there_is_asked_of_the_dicts_that_have_a_key_of_its_name() -> None:
+    text = """
+def dumped(label):
+    found = {"text": label.text}
+    if label.kinds and len(label.marks):
+        found["marks"] = label.marks
+    return found
+
+
+def read(row):
+    return Label(row["text"], row.get("marks", []), row.get("kinds"))
+
+
+def other(row):
+    return row["text"]
+"""
+    tree = ast.parse(text)
+    node = function_at(tree, 5)
+    assert node is not None
+    (found,) = entries_named(tree, node, 5, [tree])
+    assert {key: (way, ast.unparse(value)) for key, (way, value) in found.asked.items()} == {
+        "kinds": ("true", "'a'"),
+        "marks": ("true", "['a']"),
+    }
+    assert found.known == {"text", "marks", "kinds"}
 
 
 def test_the_dict_that_is_most_like_it_gets_all_entries_at_once(tmp_path: Path) -> None:
