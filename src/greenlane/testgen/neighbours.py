@@ -162,8 +162,9 @@ def _loop_of(parsed: ast.Module) -> tuple[str, ...] | None:
 
 
 def _nearness(name: str, parsed: ast.Module, path: str, module: str, folder: str) -> tuple[int, int]:
-    """How much speaks for a test file, and in how many folders of one name both lie below the `folder` of the tests: of several `test_client.py` that
-    of `shop/carts/client.py` is `tests/carts/test_client.py`, which alone is given what a `conftest.py` there gives."""
+    """How much speaks for a test file, and in how many folders of one name both lie, below the `folder` of the tests:
+    of several `test_client.py` that of `shop/carts/client.py` is `tests/carts/test_client.py`, which alone is given
+    what a `conftest.py` there gives."""
     base = PurePosixPath(path).stem.strip("_")
     stem = PurePosixPath(name).stem
     score = 2 if stem in {f"test_{base}", f"{base}_test", f"tests_{base}"} else 0
