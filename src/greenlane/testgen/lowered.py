@@ -30,7 +30,7 @@ _VALUES = ("0", "1", "2")
 def lowered(observed: Sequence[Observed], source: Source, left: Targets, *, unittest: bool) -> list[Case]:
     """What ran a comparison with a limit right before something open, or on it, with that limit set low; of each line
     the plainest few calls. `unittest`: without fixtures."""
-    limits = dict(_limits(source.tree, source.module))
+    limits = dict(_imported(source.tree, source.module)) | dict(_limits(source.tree, source.module))
     found: dict[str, Case] = {}
     for line in sorted({line_of(target) for target in left}) if limits else ():
         for place, compared in _held_against(source, line, limits):
@@ -58,6 +58,18 @@ def _limits(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
                     names = [target.id for target in targets if isinstance(target, ast.Name)]
                     known.update(names)
                     yield from ((name, f"{place}.{name}") for name in names)
+
+
+def _imported(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    """Names of constants that the module has from others of the project, each with its dotted place here."""
+    for node in tree.body:
+        own = isinstance(node, ast.ImportFrom) and (
+            node.level or (node.module or "").split(".")[0] == module.split(".")[0]
+        )
+        for alias in node.names if isinstance(node, ast.ImportFrom) and own else ():
+            name = alias.asname or alias.name
+            if name.isupper():
+                yield name, f"{module}.{name}"
 
 
 def _is_number(value: ast.expr) -> bool:

@@ -33,12 +33,14 @@ from greenlane.testgen.targets import Targets
 from greenlane.testgen.thrown import thrown
 from greenlane.testgen.turned_on import turned_on
 from greenlane.testgen.unanswered import reanswered
+from greenlane.testgen.unsaid import unsaid
+from greenlane.testgen.withheld import withheld
 
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
-    own_class, itemwise, reanswered, entered,
+    own_class, itemwise, reanswered, entered, unsaid,
 )  # fmt: skip
-_PATCHING = (logged, pretended, failing, steadied, surrounded)
+_PATCHING = (logged, pretended, failing, steadied, surrounded, withheld)
 
 
 def asked_near(

@@ -46,13 +46,13 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
     the suite `collected` count, where that is known: beside another one (cases for a type checker, say) no test would
     ever run."""
     folder = service.tests_dir.strip("/") or "."
-    best: tuple[int, str, ast.Module] | None = None
+    best: tuple[tuple[int, int], str, ast.Module] | None = None
     votes: dict[Form, int] = {}
     for name, parsed in _test_files(tree, folder, collected):
         form = _form_of(parsed)
         votes[form] = votes.get(form, 0) + 1
-        score = _nearness(name, parsed, path, module)
-        if score and (best is None or score > best[0]):
+        score = _nearness(name, parsed, path, module, folder)
+        if score > (0, 0) and (best is None or score > best[0]):
             best = (score, name, parsed)
     by_command: Form | None = "unittest" if "unittest" in service.commands.test else None
     if best is None:
@@ -93,10 +93,11 @@ def _is_hidden(tree: Path, path: str) -> bool:
 
 def nearest_test(service: Service, tree: Path, path: str, module: str) -> str | None:
     """The test file nearest to a source file, relative to the tree; None if no file imports it or is named after it."""
-    files = _test_files(tree, service.tests_dir.strip("/") or ".")
-    scores = [(_nearness(name, parsed, path, module), name) for name, parsed in files]
-    score, name = max(scores, key=lambda pair: pair[0], default=(0, ""))
-    return name if score else None
+    folder = service.tests_dir.strip("/") or "."
+    files = _test_files(tree, folder)
+    scores = [(_nearness(name, parsed, path, module, folder), name) for name, parsed in files]
+    score, name = max(scores, key=lambda pair: pair[0], default=((0, 0), ""))
+    return name if score[0] else None
 
 
 def free_path(tree: Path, style: Style, module: str, taken: Iterable[str] = ()) -> str:
@@ -160,11 +161,17 @@ def _loop_of(parsed: ast.Module) -> tuple[str, ...] | None:
     return None
 
 
-def _nearness(name: str, parsed: ast.Module, path: str, module: str) -> int:
+def _nearness(name: str, parsed: ast.Module, path: str, module: str, folder: str) -> tuple[int, int]:
+    """How much speaks for a test file, and in how many folders of one name both lie, below the `folder` of the tests:
+    of several `test_client.py` that of `shop/carts/client.py` is `tests/carts/test_client.py`, which alone is given
+    what a `conftest.py` there gives."""
     base = PurePosixPath(path).stem.strip("_")
     stem = PurePosixPath(name).stem
     score = 2 if stem in {f"test_{base}", f"{base}_test", f"tests_{base}"} else 0
-    return score + (3 if _imports_module(parsed, module) else 0)
+    above = {*PurePosixPath(folder).parts, module.partition(".")[0]}
+    folders = {part.strip("_").removeprefix("test_") for part in PurePosixPath(name).parent.parts if part not in above}
+    shared = sum(part.strip("_") in folders for part in PurePosixPath(path).parent.parts)
+    return score + (3 if _imports_module(parsed, module) else 0), shared
 
 
 def _imports_module(parsed: ast.Module, module: str) -> bool:

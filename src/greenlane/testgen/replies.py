@@ -83,6 +83,14 @@ def replies(node: FunctionNode) -> list[list[Reply]]:
     return [first, *others] if first else []
 
 
+def answers_to(node: FunctionNode, call: ast.Call) -> list[str]:
+    """Expressions for what this call gives, as the function goes on with it; most telling first."""
+    named = (n for n in ast.walk(node) if isinstance(n, ast.Assign) and call in (n.value, getattr(n.value, "value", 0)))
+    target = next((t for n in named for t in n.targets if isinstance(t, ast.Name)), None)
+    told = _values(target.id, node) if target is not None else _values(_HELD, _with_name_for(call, node))
+    return list(dict.fromkeys(told)) or [_RETURNED]
+
+
 def _told(node: FunctionNode, known: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
     local = {path: name for name, path in known.items() if path}
     returned = {name_of_answer(n.value, known) for n in ast.walk(node) if isinstance(n, ast.Return) and n.value}
@@ -92,9 +100,15 @@ def _told(node: FunctionNode, known: Mapping[str, str]) -> Iterator[tuple[str, S
         if path not in seen and not _is_of_plain(call, known):
             seen.add(path)
             name = local.get(path, _HELD)
-            holder = node if path in local else Exchanging(call, ast.Name(id=_HELD, ctx=ast.Load())).visit(node)
+            holder = node if path in local else _with_name_for(call, node)
             values = list(dict.fromkeys(_values(name, holder)))
             yield path, (values or [_RETURNED] * (path in returned))[:_MOST_OF_ONE]
+
+
+def _with_name_for(call: ast.Call, node: FunctionNode) -> ast.AST:
+    """The function with a name in the place of this call."""
+    made: ast.AST = Exchanging(call, ast.Name(id=_HELD, ctx=ast.Load())).visit(node)
+    return made
 
 
 def _is_of_plain(call: ast.Call, known: Mapping[str, str]) -> bool:

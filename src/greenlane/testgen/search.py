@@ -24,6 +24,7 @@ from greenlane.testgen.crossing import Crosser
 from greenlane.testgen.directed import directed
 from greenlane.testgen.examples import example_cases
 from greenlane.testgen.explore import Explorer, Observed
+from greenlane.testgen.fixtures import DataOfTests
 from greenlane.testgen.folders import with_files
 from greenlane.testgen.gathering import Gatherer
 from greenlane.testgen.growing import Grower
@@ -31,6 +32,8 @@ from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, calls_of, pool_of, seed_cases
+from greenlane.testgen.keyed import keyed
+from greenlane.testgen.lastnames import by_last_names
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
@@ -101,6 +104,7 @@ class Search:
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
         self._calls: list[CarvedCall] = []
+        self._data = DataOfTests(scene.tree, scene.folder)
         self._gatherer: Gatherer
         self.hints: tuple[Hint, ...] = ()
         self.seen: list[Observed] = []
@@ -267,7 +271,8 @@ class Search:
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
         """What was seen near what is open, with what the code asks for there, one kind in turn with the other."""
         found = asked_near(seen, self._source, places, self._beside, unittest=self._is_unittest)
-        return in_turn([*rows, *found, *self._gone_on(seen, places)])
+        dicts = keyed(seen, self._source, places, self._data, self._beside)
+        return in_turn([*rows, *found, dicts, *self._gone_on(seen, places)])
 
     def _untried(self, cases: Iterable[Case], tried: set[str], most: int) -> list[Case]:
         known = fitted(map(uncut, cases), unittest=self._is_unittest)
@@ -373,7 +378,8 @@ class Search:
         kept = {o.case.key for o in found}
         unsteady = [o for o in candidates if o.case.key not in kept]
         held = steadied(unsteady, self._source, self.gap.everything, unittest=self._is_unittest)
-        others = [*held, *list_beginnings(unsteady, again), *settled_cases(unsteady, again)]
+        others = [*held, *by_last_names(unsteady, again), *list_beginnings(unsteady, again)]
+        others += settled_cases(unsteady, again)
         if others:
             seen = await self._explorer.explore(self._scene, others, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, others, again=True))

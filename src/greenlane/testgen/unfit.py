@@ -2,6 +2,7 @@
 for `amended.py`.
 
 'int' object has no attribute 'tzinfo'       an `int`; a date
+'str' object has no attribute 'payments'     a `str`; an object with that
 'NoneType' object is not iterable            a `NoneType`; a list
 can only concatenate str (not "int") to str  an `int`; a text
 """
@@ -15,6 +16,8 @@ import pathlib
 import re
 
 import msgspec
+
+from greenlane.testgen.shapes import NAMESPACE
 
 _NO_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '([A-Za-z]\w*)'")
 _TEXT, _LIST, _DICT = "'abc'", "['a', 'b']", "{'a': 1}"
@@ -57,7 +60,8 @@ def unfit_of(error: str, message: str) -> Unfit | None:
     if error == "AttributeError":
         named = _NO_ATTRIBUTE.match(message)
         values = [text for text, kind in _HAVING if hasattr(kind, named[2])] if named else []
-        return _unfit(named[1], tuple(values[:_MOST])) if named else None
+        plain = [f"{NAMESPACE}({named[2]}='abc')"] if named else []  # an object of nobody's
+        return _unfit(named[1], tuple(values[:_MOST] or plain)) if named else None
     for pattern, fitting in _ASKED if error == "TypeError" else ():
         if (named := pattern.match(message)) is not None:
             return _unfit(named[1], fitting)

@@ -44,6 +44,7 @@ import version
 Log = collections.namedtuple("Log", "rows position")
 held = version.Version(Log(collections.deque([object()]), 3), {"a": object()})
 held.other = version.Version(1, object())
+held.rows = version.Version(1, [version.Version(2, object()), version.Version(3, object())])
 print(json.dumps(own_attributes("result", held, Describer(forbidden=(), allowed=None), os.getcwd())))
 """
 
@@ -61,6 +62,9 @@ def test_of_a_part_that_cannot_be_written_down_its_own_parts_are_looked_at(tmp_p
         ("major.rows", "1", "len"),
         ("major.position", "3", ""),
         ("other.major", "1", ""),
+        ("rows.build", "[2, 3]", "each major"),
+        ("rows.build", "2", "len"),
+        ("rows.major", "1", ""),
     ]
 
 

@@ -61,6 +61,19 @@ def test_a_limit_right_before_an_open_line_is_lowered_for_what_came_to_it(line: 
     assert all(case.fixtures == {"monkeypatch"} for case in found)
 
 
+def test_a_limit_of_another_module_of_the_project_is_lowered_where_it_is_used() -> None:
+    text = "from shop.sizes import LARGEST\n\n\ndef send(text):\n    if len(text) >= LARGEST:\n        return None\n"
+    tree = ast.parse(text)
+    functions = list_functions(tree, "shop.py", "shop.send")
+    source = Source(
+        path="shop.py", module="shop.send", tree=tree, gap=Gap(path="shop.py", lines=frozenset({6})), entries=(),
+        functions=functions, constructors={},
+    )  # fmt: skip
+    found = lowered([seen("send('a')", 5)], source, frozenset({("shop.py", 6)}), unittest=False)
+    setups = [case.script.setup for case in found if case.script]
+    assert setups[0] == ("monkeypatch.setattr('shop.send.LARGEST', 0)",)
+
+
 def test_without_fixtures_the_limit_is_patched_around_the_call() -> None:
     found = lowered([seen("Parser().parse('a', 1)", 12)], SOURCE, frozenset({("shop.py", 13)}), unittest=True)
     (script, *_) = [case.script for case in found if case.script]

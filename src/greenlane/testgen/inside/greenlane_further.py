@@ -26,7 +26,7 @@ from greenlane_looks import (  # type: ignore[import-not-found]  # it lies besid
 )
 from greenlane_values import Describer  # type: ignore[import-not-found]  # as above
 
-_MAX_LOOKS = 12
+_MAX_LOOKS, _MAX_INSIDE, _MAX_EACH = 12, 12, 3
 _CONTAINERS = (str, bytes, list, tuple, dict, set, frozenset, collections.deque)
 _UNSEEN = ("entered", "decorated")
 
@@ -45,12 +45,12 @@ def further_looks(record: dict[str, Any], outcome: Any, describer: Describer, pr
     held = outcome.items if isinstance(outcome, Listed) else outcome
     each = [] if is_stream(held) else looks_at_each(held, describer)
     looks += [["result", "", seen, view] for view, seen in each if view != record.get("view")]
-    return looks[:_MAX_LOOKS]
+    return looks[: _MAX_LOOKS + _MAX_INSIDE]
 
 
 def own_attributes(where: str, value: Any, describer: Describer, project: str) -> list[Any]:
     """Public attributes and properties of an object whose class is the project's; then what is inside of those that
-    can't be written down."""
+    can't be written down, as far as that shows most."""
     kind = type(value)
     if not _is_of_project(kind, project):
         return []
@@ -67,7 +67,8 @@ def own_attributes(where: str, value: Any, describer: Describer, project: str) -
                     found += [[where, name, seen, view] for view, seen in looks_at_each(item, describer)[:1]]
                 if shown is None:
                     inside += _inside(where, name, item, describer, project)
-    return [*found, *inside][:_MAX_LOOKS]
+    telling = sorted(range(len(inside)), key=lambda number: -len(inside[number][2]["text"]))[:_MAX_INSIDE]
+    return [*found[:_MAX_LOOKS], *(inside[number] for number in sorted(telling))]
 
 
 def _is_of_project(kind: type, project: str) -> bool:
@@ -76,13 +77,16 @@ def _is_of_project(kind: type, project: str) -> bool:
 
 
 def _inside(where: str, name: str, item: Any, describer: Describer, project: str) -> list[Any]:
-    """Of a part: its own parts, if it is a named tuple or an object of the project; how much each container holds."""
+    """Of a part: its own parts, if it is a named tuple or an object of the project; of each list what its items have,
+    of any container how much it holds."""
     fields = getattr(item, "_fields", ()) if isinstance(item, tuple) else ()
     parts = [(field, getattr(item, field)) for field in fields if not field.startswith("_")]
     parts = parts or (public_parts(item) if _is_of_project(type(item), project) else [])
     found = []
     for path, held in [(f"{name}.{part}", held) for part, held in parts] or [(name, item)]:
         shown, view = described_attribute(held, describer), ""
+        if shown is None and isinstance(held, (list, tuple)) and path != name:
+            found += [[where, path, seen, view] for view, seen in looks_at_each(held, describer)[:_MAX_EACH]]
         if shown is None and isinstance(held, _CONTAINERS):
             shown, view = describer.describe(len(held)), "len"
         found += [[where, path, shown, view]] if shown is not None else []
