@@ -31,6 +31,7 @@ from greenlane.testgen.hints import Hint, find_hints
 from greenlane.testgen.holes import constructed, without_holes
 from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, calls_of, pool_of, seed_cases
+from greenlane.testgen.lending import Lender
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
@@ -96,7 +97,7 @@ class Search:
         earlier: Sequence[Observed] = (),
     ) -> None:
         self._explorer, self._trials, self._hunter = Explorer(runner), Trials(runner), Hunter(runner)
-        self._crosser, self._grower = Crosser(runner), Grower(runner)
+        self._crosser, self._grower, self._lender = Crosser(runner), Grower(runner), Lender(runner)
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
@@ -229,7 +230,7 @@ class Search:
         for number in range(_ROUNDS):
             fresh = self._untried(cases, tried, most)
             tried |= {case.key for case in fresh}
-            observed += await self._explorer.explore(self._scene, fresh, self.gap)
+            observed += await (self._explored_first(fresh) if number == 0 else self._seen(fresh))
             left = self._left(observed)
             if not left or self._is_late():
                 break
@@ -257,6 +258,16 @@ class Search:
         left = self._left(observed)
         shown = self._untried(in_turn(self._gone_on(observed, left)), tried, _ASKED_AT_LAST)
         return [*observed, *(await self._explorer.explore(self._scene, shown, self.gap) if shown else ())]
+
+    async def _seen(self, cases: Sequence[Case]) -> list[Observed]:
+        return await self._explorer.explore(self._scene, cases, self.gap)
+
+    async def _explored_first(self, cases: list[Case]) -> list[Observed]:
+        """What is seen of the first calls, and of those that become what the code asks of them, made meanwhile."""
+        lending = self._lender.lend(self._scene, self._source, cases, self.gap.covering)
+        seen, lent = await asyncio.gather(self._seen(cases), contained(lending, [], f"lending to {self._source.path}"))
+        fresh = self._untried(lent, {case.key for case in cases}, _CASES_A_ROUND)
+        return [*seen, *(await self._seen(fresh) if fresh else ())]
 
     def _left(self, observed: Sequence[Observed]) -> Targets:
         return self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)

@@ -1,0 +1,127 @@
+"""Values that become what is asked of them: which calls get them, and what is found with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from greenlane.suite.lines import parse_source
+from greenlane.testgen.code import list_functions
+from greenlane.testgen.inputs import Case
+from greenlane.testgen.lending import list_templates
+from greenlane.testgen.source import Source
+from greenlane.testgen.targets import Gap
+from tests.support.insides import search
+
+RULES = """\
+def rule_of(result, run):
+    index = result.get("index")
+    rules = run.get("tool", {}).get("rules", [])
+    if index is not None and 0 <= index < len(rules):
+        return rules[index]
+    for rule in rules:
+        if rule["id"] == result["id"]:
+            return rule
+    return None
+
+
+def level_of(result, run, levels={}):
+    rule = rule_of(result, run)
+    if rule and rule.get("level", "note") not in ("note", "none"):
+        return levels[rule["level"]].name.upper()
+    if "name" in result and result["name"].startswith("x-"):
+        return result["name"].split(":")[1]
+    return "plain"
+
+
+def outlined(shape: "Shape", size: int, session, plain):
+    session.post(shape.name)
+    return size + plain
+
+
+def forward(result: dict, run):
+    return level_of(result, run=run)
+"""
+
+
+def lent(folder: Path, function: str, slots: int, goals: list[int], tries: int = 1_500) -> list[list[Any]]:
+    """What was found for a function, values of its parameters."""
+    module = folder / "rules.py"
+    module.write_text(RULES)
+    given = {
+        "path": str(module), "goals": goals, "first": {}, "near": goals, "words": ["note", "none"],
+        "tries": tries, "calls": 10**7, "seconds": 20,
+    }  # fmt: skip
+    template = {
+        "id": 0, "module": "rules", "function": function, "receiver": None, "attribute": False, "void": False,
+        "observers": [], "arguments": [[None, f"greenlane_slot_{n}"] for n in range(slots)], "imports": [],
+        "asynchronous": False, "history": [], "script": None, "slots": slots,
+    }  # fmt: skip
+    return [row["texts"] for row in search(folder, "lend", {"lend": given, "groups": [[template]]})]
+
+
+@pytest.mark.parametrize(
+    ("function", "goal", "texts"),
+    [
+        ("rule_of", 5, ["{'index': 0}", "{'tool': {'rules': ['a']}}"]),
+        ("rule_of", 8, ["{'id': 'a'}", "{'tool': {'rules': [{'id': 'a'}]}}"]),
+        ("level_of", 17, ["{'name': 'x-a:1'}", "{}", "{}"]),
+    ],
+)
+def test_what_is_asked_of_a_value_becomes_true_of_a_small_one(
+    tmp_path: Path, function: str, goal: int, texts: list[str]
+) -> None:
+    found = lent(tmp_path, function, len(texts), [goal])
+    assert texts in found
+
+
+def test_what_a_dict_holds_is_asked_in_the_functions_that_get_it_and_attributes_of_plain_objects(
+    tmp_path: Path,
+) -> None:
+    texts = lent(tmp_path, "level_of", 3, [15])[0]
+    assert "SimpleNamespace(name='" in texts[2]
+    assert eval(texts[1])["tool"]["rules"][0]["level"] in texts[2]
+
+
+def test_the_same_is_found_each_time(tmp_path: Path) -> None:
+    rows = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        rows.append(lent(tmp_path / name, "level_of", 3, [15, 17]))
+    assert rows[0] == rows[1]
+
+
+def case_of(name: str, *arguments: tuple[str | None, str]) -> Case:
+    entry = next(f for f in list_functions(parse_source(RULES), "rules.py", "rules") if f.name == name)
+    return Case(entry=entry, receiver=None, arguments=arguments, imports=frozenset(), fixtures=frozenset(), carved=True)
+
+
+@pytest.mark.parametrize(
+    ("case", "places", "arguments"),
+    [
+        (
+            case_of("level_of", (None, "{}"), ("run", "{'a': 1}")),
+            (0, 1, 2),
+            ((None, "greenlane_slot_0"), ("run", "greenlane_slot_1"), ("levels", "greenlane_slot_2")),
+        ),
+        (
+            case_of("forward", (None, "{}"), (None, "1")),
+            (0, 1),
+            ((None, "greenlane_slot_0"), (None, "greenlane_slot_1")),
+        ),
+        (case_of("outlined", (None, "1"), (None, "2"), (None, "3"), (None, "4")), None, ()),
+    ],
+)
+def test_what_the_code_looks_into_is_lent(
+    case: Case, places: tuple[int, ...] | None, arguments: tuple[tuple[str | None, str], ...]
+) -> None:
+    tree = parse_source(RULES)
+    functions = list_functions(tree, "rules.py", "rules")
+    gap = Gap(path="rules.py", lines=frozenset({5}))
+    source = Source(
+        path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
+    )
+    found = [(one.places, one.case.arguments) for one in list_templates([case], source)]
+    assert found == ([(places, arguments)] if places is not None else [])
