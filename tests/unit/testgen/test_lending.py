@@ -41,6 +41,12 @@ def outlined(shape: "Shape", size: int, session, plain):
     return size + plain
 
 
+def value_of(node):
+    if node.get("name") is None or node.tag != "input":
+        return None
+    return "needed" in node.attrib
+
+
 def forward(result: dict, run):
     return level_of(result, run=run)
 """
@@ -83,6 +89,11 @@ def test_what_a_dict_holds_is_asked_in_the_functions_that_get_it_and_attributes_
     texts = lent(tmp_path, "level_of", 3, [15])[0]
     assert "SimpleNamespace(name='" in texts[2]
     assert eval(texts[1])["tool"]["rules"][0]["level"] in texts[2]
+
+
+def test_what_has_attributes_beside_the_methods_of_a_dict_is_an_object_with_these(tmp_path: Path) -> None:
+    texts = lent(tmp_path, "value_of", 1, [28])
+    assert any(text.startswith("SimpleNamespace(tag='input', attrib={'needed': ") for (text,) in texts)
 
 
 def test_the_same_is_found_each_time(tmp_path: Path) -> None:

@@ -22,9 +22,16 @@ import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import greenlane_lent  # type: ignore[import-not-found]  # noqa: F401 - says what is lent
+from greenlane_answers import (  # type: ignore[import-not-found]
+    Answers,
+    TooManyQuestionsError,
+    real,
+    untouched,
+    written,
+)
 from greenlane_explore import CallTimeout, _describe_error  # type: ignore[import-not-found]  # they lie beside this file
 from greenlane_given import Fixtures, take_back  # type: ignore[import-not-found]
-from greenlane_lent import Answers, TooManyQuestionsError, real, untouched, written  # type: ignore[import-not-found]
 from greenlane_templates import MAX_TIMEOUTS, Goals, Template, Watch, goal_key  # type: ignore[import-not-found]
 from greenlane_waits import short_waits  # type: ignore[import-not-found]
 
@@ -222,3 +229,5 @@ def smaller(value: Any) -> Iterator[Any]:
             yield from (value | {key: other} for other in smaller(one))
     elif isinstance(value, types.SimpleNamespace):
         yield from (types.SimpleNamespace(**other) for other in smaller(vars(value)))
+    elif isinstance(value, types.BuiltinMethodType) and isinstance(value.__self__, dict):
+        yield from (getattr(other, value.__name__) for other in smaller(value.__self__))
