@@ -272,7 +272,7 @@ class Search:
     def _left(self, observed: Sequence[Observed]) -> Targets:
         return self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
 
-    def _gone_on(self, seen: Sequence[Observed], places: Targets) -> tuple[list[Case], list[Case]]:
+    def _gone_on(self, seen: Sequence[Observed], places: Targets) -> tuple[list[Case], ...]:
         return gone_on(seen, self._source, places, self._gatherer.known_scripts())
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
