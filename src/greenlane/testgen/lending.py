@@ -25,16 +25,19 @@ from greenlane.testgen.code import Function, FunctionNode, Param
 from greenlane.testgen.explore import encode_case
 from greenlane.testgen.guesses import described
 from greenlane.testgen.inprocess import search_inside
-from greenlane.testgen.inputs import Case, is_harmless
+from greenlane.testgen.inputs import Case, Script, is_harmless
 from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.quarry import conditions_before, functions_around, watched
 from greenlane.testgen.scene import Scene
+from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
+from greenlane.testgen.staged import before_and_call_of
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.uses import nodes_by_line
+from greenlane.testgen.views import as_written
 
 _SLOT = "greenlane_slot_"
-_TEMPLATES, _EACH, _MOST = 10, 2, 60
+_TEMPLATES, _EACH, _MOST, _ATTRIBUTES = 10, 2, 60, 3
 _TRIES, _CALLS, _SECONDS = 1_600, 2_000_000, 3.0
 """It ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
 _WORDS, _LONGEST_WORD = 12, 40
@@ -43,7 +46,6 @@ _LOOSE = frozenset(
      "Union", "None", "str", "int", "float", "bool", "typing", "t", "collections", "abc"}
 )  # fmt: skip
 _HOLDING = _LOOSE - {"Optional", "Union", "None", "str", "int", "float", "bool", "typing", "t", "collections", "abc"}
-_KNOWN_METHODS = frozenset(name for kind in (dict, list, str) for name in dir(kind) if not name.startswith("_"))
 
 
 class _Found(msgspec.Struct, frozen=True):
@@ -52,10 +54,15 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 class _Template(msgspec.Struct, frozen=True, kw_only=True):
-    """A case with names in place of the arguments at these places."""
+    """A case with names in place of the arguments at these places, or of what `attributes` of its object are set to."""
 
     case: Case
-    places: tuple[int, ...]
+    places: tuple[int, ...] = ()
+    attributes: tuple[str, ...] = ()
+
+    @property
+    def slots(self) -> int:
+        return len(self.places) + len(self.attributes)
 
 
 class Lender:
@@ -84,7 +91,7 @@ class Lender:
         found = await search_inside(
             self._runner, scene, "lend", asked, fixtures, lambda number: _encoded(number, templates[number]), _Found
         )
-        made = (_filled(templates[one.template], one.texts) for one in found if 0 <= one.template < len(templates))
+        made = (filled(templates[one.template], one.texts) for one in found if 0 <= one.template < len(templates))
         return list({case.key: case for case in made if case is not None}.values())[:_MOST]
 
 
@@ -98,16 +105,17 @@ def list_templates(cases: Iterable[Case], source: Source) -> list[_Template]:
         node = nodes.get(case.entry.first)
         if node is None or case.entry.asynchronous or case.entry.runs_at:
             continue
-        template = _slotted(case, looked_into(case.entry, node, known))
         row = found.setdefault(case.entry, {})
-        if template.places and len(row) < _EACH:
-            row.setdefault(template.case.key, template)
+        own = attributes_looked_into(case.entry, node, known, source)
+        for template in (_slotted(case, looked_into(case.entry, node, known)), _with_attributes(case, own)):
+            if template is not None and template.slots and len(row) < _EACH:
+                row.setdefault(template.case.key, template)
     return [template for row in found.values() for template in row.values()][:_TEMPLATES]
 
 
 def looked_into(function: Function, node: FunctionNode, known: dict[str, Function]) -> list[Param]:
-    """The parameters that keys, items or attributes are asked of, here or in a function of the module that gets them,
-    and nothing that no plain value has."""
+    """The parameters that keys, items or attributes are asked of, here or in a function of the module that gets
+    them."""
     return [param for param in function.params if _is_loose(param) and _is_looked_into(param.name, node, known)]
 
 
@@ -117,30 +125,64 @@ def _is_loose(param: Param) -> bool:
     return not words or (words <= _LOOSE and bool(words & _HOLDING))
 
 
-def _is_looked_into(name: str, node: FunctionNode, known: dict[str, Function]) -> bool:
-    methods = {
-        n.func.attr
-        for n in ast.walk(node)
-        if isinstance(n, ast.Call) and isinstance(n.func, ast.Attribute) and _is_name(n.func.value, name)
+def attributes_looked_into(
+    function: Function, node: FunctionNode, known: dict[str, Function], source: Source
+) -> list[str]:
+    """The public attributes of its object that are looked into so, and that the class itself sets."""
+    if function.kind not in {"method", "property"} or function.owner is None:
+        return []
+    family = family_of(source.tree, function.owner)
+    set_there = {
+        part.attr
+        for owner in source.tree.body
+        if isinstance(owner, ast.ClassDef) and owner.name in family
+        for part in ast.walk(owner)
+        if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store) and ast.unparse(part.value) == "self"
     }
-    return methods <= _KNOWN_METHODS and any(_looks(part, name, known) for part in ast.walk(node))
+    public = sorted(name for name in set_there if not name.startswith("_"))
+    return [name for name in public if _is_looked_into(f"self.{name}", node, known)][:_ATTRIBUTES]
 
 
-def _looks(part: ast.AST, name: str, known: dict[str, Function]) -> bool:
+def _is_looked_into(text: str, node: FunctionNode, known: dict[str, Function]) -> bool:
+    parts = list(ast.walk(node))
+    calls = [one for one in parts if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute)]
+    idle = {id(one.value) for one in parts if isinstance(one, ast.Expr)}
+    if any(isinstance(one.func, ast.Attribute) and _is(one.func.value, text) and id(one) not in idle for one in calls):
+        return True
+    called = {id(one.func) for one in calls}
+    return any(_looks(part, text, known) for part in parts if id(part) not in called)
+
+
+def _looks(part: ast.AST, text: str, known: dict[str, Function]) -> bool:
     match part:
-        case ast.Subscript(value=held) | ast.Attribute(value=held):
-            return _is_name(held, name)
+        case ast.Subscript(value=held, ctx=ast.Load()):
+            return _is(held, text)
         case ast.For(iter=held) | ast.comprehension(iter=held):
-            return _is_name(held, name)
+            return _is(held, text) or (isinstance(held, ast.Call) and any(_is(one, text) for one in held.args))
         case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[held]):
-            return _is_name(held, name)
+            return _is(held, text)
+        case ast.Attribute(value=held, attr=name):
+            return _is(held, text) and not hasattr(list, name) and not hasattr(dict, name)
         case ast.Call() if name_of(part) in known:
-            return any(_is_name(given, name) for given in (*part.args, *(one.value for one in part.keywords)))
+            return any(_is(given, text) for given in (*part.args, *(one.value for one in part.keywords)))
     return False
 
 
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
+def _is(node: ast.AST, text: str) -> bool:
+    return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) == text
+
+
+def _with_attributes(case: Case, names: Sequence[str]) -> _Template | None:
+    """The call as a script that sets these attributes of its object to names."""
+    entry = case.entry
+    if not names or not case.receiver or not (entry.returns_value or entry.kind == "property"):
+        return None
+    (made, *steps), called = before_and_call_of(entry.holder, case)
+    given = [f"{name}={text}" if name else text for name, text in case.arguments]
+    look = as_written(entry, entry.holder, given) or called
+    setting = [f"{entry.holder}.{name} = {_SLOT}{number}" for number, name in enumerate(names)]
+    script = Script(imports=case.imports, setup=(made, *setting, *steps), look=look)
+    return _Template(case=case.with_script(script), attributes=tuple(names))
 
 
 def _slotted(case: Case, params: Sequence[Param]) -> _Template:
@@ -162,17 +204,25 @@ def _slotted(case: Case, params: Sequence[Param]) -> _Template:
 
 
 def _encoded(number: int, template: _Template) -> dict[str, Any]:
-    return encode_case(number, template.case) | {"slots": len(template.places)}
+    return encode_case(number, template.case) | {"slots": template.slots}
 
 
-def _filled(template: _Template, texts: Sequence[str]) -> Case | None:
+def filled(template: _Template, texts: Sequence[str]) -> Case | None:
     """The case with these expressions in its slots; None if they are no plain ones."""
-    if len(texts) != len(template.places):
+    given = [described(text, template.case.entry) for text in texts]
+    if len(texts) != template.slots or not all(map(is_harmless, given)):
         return None
-    case = template.case
-    for place, text in zip(template.places, texts, strict=True):
-        given = described(text, case.entry)
-        if not is_harmless(given):
-            return None
-        case = msgspec.structs.replace(case.with_argument(place, text, given.imports), steps=template.case.steps + 1)
-    return case
+    case, script = template.case, template.case.script
+    if script is not None:
+        setup = tuple(_with_value(text, texts) for text in script.setup)
+        imports = script.imports | {pair for one in given for pair in one.imports}
+        return msgspec.structs.replace(case, script=msgspec.structs.replace(script, setup=setup, imports=imports))
+    for place, one in zip(template.places, given, strict=True):
+        case = case.with_argument(place, one.text, one.imports)
+    return msgspec.structs.replace(case, steps=template.case.steps + 1)
+
+
+def _with_value(statement: str, texts: Sequence[str]) -> str:
+    """The statement with what stands for its slot, if it sets one."""
+    target, sign, slot = statement.rpartition(f" = {_SLOT}")
+    return f"{target} = {texts[int(slot)]}" if sign and slot.isdecimal() and int(slot) < len(texts) else statement

@@ -10,7 +10,7 @@ import pytest
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.inputs import Case
-from greenlane.testgen.lending import list_templates
+from greenlane.testgen.lending import filled, list_templates
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
 from tests.support.insides import search
@@ -45,6 +45,27 @@ def value_of(node):
     if node.get("name") is None or node.tag != "input":
         return None
     return "needed" in node.attrib
+
+
+def kind_of(rows):
+    for row in rows:
+        if row[1] & 0x0F == 9 and (row[0] - 2) * 3 == 12:
+            return "nine"
+
+
+class Table:
+    def __init__(self, rows):
+        self.rows, self._rows, self.size = [], rows, 0
+
+    def summed(self, start=0):
+        for place, row in enumerate(self.rows):
+            if row["count"] + start == 7:
+                yield place, self.size
+
+
+def read_from(store):
+    row = store.load("a")
+    return row["b"]["c"] if row["b"] else None
 
 
 def forward(result: dict, run):
@@ -96,6 +117,15 @@ def test_what_has_attributes_beside_the_methods_of_a_dict_is_an_object_with_thes
     assert any(text.startswith("SimpleNamespace(tag='input', attrib={'needed': ") for (text,) in texts)
 
 
+def test_what_comes_of_a_number_tells_what_it_was(tmp_path: Path) -> None:
+    assert ["[[6, 9]]"] in lent(tmp_path, "kind_of", 1, [35])
+
+
+def test_what_a_method_of_it_gives_is_lent_too(tmp_path: Path) -> None:
+    texts = [text for (text,) in lent(tmp_path, "read_from", 1, [50])]
+    assert any(text.startswith("SimpleNamespace(load=MagicMock(return_value={'b': {'c': ") for text in texts)
+
+
 def test_the_same_is_found_each_time(tmp_path: Path) -> None:
     rows = []
     for name in ("one", "two"):
@@ -122,7 +152,11 @@ def case_of(name: str, *arguments: tuple[str | None, str]) -> Case:
             (0, 1),
             ((None, "greenlane_slot_0"), (None, "greenlane_slot_1")),
         ),
-        (case_of("outlined", (None, "1"), (None, "2"), (None, "3"), (None, "4")), None, ()),
+        (
+            case_of("outlined", (None, "1"), (None, "2"), (None, "3"), (None, "4")),
+            None,
+            (),
+        ),
     ],
 )
 def test_what_the_code_looks_into_is_lent(
@@ -136,3 +170,26 @@ def test_what_the_code_looks_into_is_lent(
     )
     found = [(one.places, one.case.arguments) for one in list_templates([case], source)]
     assert found == ([(places, arguments)] if places is not None else [])
+
+
+def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> None:
+    tree = parse_source(RULES)
+    functions = list_functions(tree, "rules.py", "rules")
+    source = Source(
+        path="rules.py", module="rules", tree=tree, gap=Gap(path="rules.py", lines=frozenset({5})), entries=(),
+        functions=functions, constructors={},
+    )  # fmt: skip
+    entry = next(f for f in functions if f.name == "summed")
+    case = Case(
+        entry=entry, receiver="Table([1])", arguments=(), imports=frozenset({("rules", "Table")}),
+        fixtures=frozenset(), carved=True,
+    )  # fmt: skip
+    (template,) = list_templates([case], source)
+    script = template.case.script
+    assert script is not None
+    assert (script.setup, script.look) == (("table = Table([1])", "table.rows = greenlane_slot_0"), "table.summed()")
+    made = filled(template, ["[{'count': 7}]"])
+    assert made is not None
+    assert made.script is not None
+    assert made.script.setup[1] == "table.rows = [{'count': 7}]"
+    assert filled(template, ["__import__('os')"]) is None

@@ -83,6 +83,12 @@ class State:
         dict that they are of."""
         self.entries: Base | None = None
         self.same: State | None = None
+        self.returned: Any = None
+        """What it gives, where it is called."""
+        self.origin: tuple[Any, Any, Any] | None = None
+        """The lent number that it comes of, how, and what that is where this is known."""
+        self.filling: Any = 1
+        """What it is, where it is true and nothing else is known."""
 
 
 class Base:
@@ -93,6 +99,16 @@ class Base:
     def __init__(self, answers: Answers) -> None:
         self._greenlane_answers = answers
         self._greenlane_state = State()
+
+
+class Giving:
+    """Gives the same however it is called: a stand-in, as `unittest.mock` has them."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __call__(self, *_given: Any, **_named: Any) -> Any:
+        return self.value
 
 
 def is_lent(value: Any) -> bool:
@@ -115,6 +131,8 @@ def real(value: Any, deep: int = 0) -> Any:
         case "object":
             of_dict = {name: getattr(real(state.entries, deep + 1), name) for name in state.asked if state.entries}
             return types.SimpleNamespace(**held, **of_dict)
+        case "called":
+            return Giving(real(state.returned, deep + 1))
         case "plain":
             return state.value
     return sample(value)
@@ -136,6 +154,8 @@ def written(value: Any) -> str:
         if not all(name.isidentifier() for name in vars(value)):
             raise ValueError("no attribute has such a name")
         return f"SimpleNamespace({', '.join(f'{name}={written(one)}' for name, one in vars(value).items())})"
+    if isinstance(value, Giving):
+        return f"MagicMock(return_value={written(value.value)})"
     if isinstance(value, types.BuiltinMethodType) and isinstance(value.__self__, dict):
         return f"{written(value.__self__)}.{value.__name__}"
     if value is None or type(value) in {str, int, float, bool, bytes}:
@@ -155,6 +175,8 @@ def state_of(lent: Base) -> State:
     state = lent._greenlane_state
     while state.same is not None:
         state = state.same
+    if state.origin is not None and not state.kind and state_of(state.origin[0]).kind == "plain":
+        state.kind, state.value = "plain", state.origin[1](state_of(state.origin[0]).value)
     return state
 
 
@@ -165,6 +187,8 @@ def ask(lent: Base, count: int) -> int:
 def settle(lent: Base, value: Any) -> Any:
     state = state_of(lent)
     state.kind, state.value = "plain", value
+    if state.origin is not None and not state_of(state.origin[0]).kind:
+        settle(state.origin[0], state.origin[2](value))
     return value
 
 
@@ -208,7 +232,7 @@ def class_of(lent: Base) -> Any:
 
 def truth(lent: Base) -> bool:
     state = state_of(lent)
-    if state.now is not None or state.kind in {"object", "plain"}:
+    if state.now is not None or state.kind in {"object", "plain", "called"}:
         return bool(state.now if state.now is not None else state.value if state.kind == "plain" else True)
     if state.items or state.filled or state.begin or state.middle or state.end:
         return True
@@ -216,6 +240,8 @@ def truth(lent: Base) -> bool:
         return False
     if ask(lent, 2) == 0:
         state.filled = True
+        if state.origin is not None:
+            settle(lent, state.filling)
         return True
     if state.kind:
         state.closed = True

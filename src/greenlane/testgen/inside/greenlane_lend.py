@@ -25,6 +25,7 @@ from typing import Any
 import greenlane_lent  # type: ignore[import-not-found]  # noqa: F401 - says what is lent
 from greenlane_answers import (  # type: ignore[import-not-found]
     Answers,
+    Giving,
     TooManyQuestionsError,
     real,
     untouched,
@@ -178,6 +179,8 @@ class Lending:
         if entry is None:
             return
         met = self._goals.met(entry.arcs)
+        if not entry.failed:  # as it is, too: what a line doesn't need may be what shows a fault of it
+            self._others.append(entry)
         if met & self._left:
             entry = self._smallest(entry, met & self._left)
         for goal in met:
@@ -188,8 +191,6 @@ class Lending:
         if met & self._left and not entry.failed:
             self._left -= met
             self._since = 0
-        if not entry.failed:
-            self._others.append(entry)
 
     def _smallest(self, entry: Entry, goals: set[Any]) -> Entry:
         """Without what is not needed for it."""
@@ -229,5 +230,7 @@ def smaller(value: Any) -> Iterator[Any]:
             yield from (value | {key: other} for other in smaller(one))
     elif isinstance(value, types.SimpleNamespace):
         yield from (types.SimpleNamespace(**other) for other in smaller(vars(value)))
+    elif isinstance(value, Giving):
+        yield from (Giving(other) for other in smaller(value.value))
     elif isinstance(value, types.BuiltinMethodType) and isinstance(value.__self__, dict):
         yield from (getattr(other, value.__name__) for other in smaller(value.__self__))

@@ -18,15 +18,14 @@ from greenlane_answers import (  # type: ignore[import-not-found]  # it lies bes
     as_text,
     ask,
     class_of,
-    is_lent,
     plain,
     real,
     sample,
-    settle,
     state_of,
     truth,
     word_of_code,
 )
+from greenlane_reckoned import as_number, equal, ordered, reckoned  # type: ignore[import-not-found]  # as above
 
 _OF_DICTS = frozenset({"get", "items", "keys", "values", "setdefault", "update", "popitem"})
 _OF_LISTS = frozenset({"append", "extend", "insert", "sort", "reverse", "remove", "index", "count"})
@@ -79,16 +78,19 @@ class Lent(Base):  # type: ignore[misc]  # of a file inside
         del _changed(self, place)[place]
 
     def __eq__(self, other: object) -> bool:
-        return _equal(self, other)
+        return bool(equal(self, other))
 
     def __ne__(self, other: object) -> bool:
-        return not _equal(self, other)
+        return not equal(self, other)
 
     def __hash__(self) -> int:
         state = state_of(self)
         if state.kind in {"dict", "list"}:
             raise TypeError("unhashable")
         return id(state) if state.kind == "object" else hash(word_of_code(self))
+
+    def __call__(self, *_given: Any, **_named: Any) -> Any:
+        return _given_back(self)
 
     def __str__(self) -> str:
         return str(as_text(self))
@@ -255,6 +257,16 @@ def _become_object(lent: Lent) -> None:
     state.kind, state.items, state.missing, state.closed = "object", {}, set(), False
 
 
+def _given_back(lent: Lent) -> Any:
+    """What it gives where it is called: the same each time."""
+    state = state_of(lent)
+    if state.kind not in {"", "called"} or state.like is not None:
+        raise TypeError("not callable")
+    if not state.kind:
+        state.kind, state.returned = "called", lent._greenlane_answers.lend()
+    return state.returned
+
+
 def _of_text(lent: Lent, name: str, *given: Any) -> Any:
     """A method of a text; what it begins with, ends with or is cut at may still be chosen."""
     state = state_of(lent)
@@ -296,76 +308,13 @@ _METHODS: Mapping[str, Callable[..., Any]] = {
     "items": lambda lent: [(key, _item(lent, key)) for key in _held(lent)],
 }
 
-# ------------------------------------------------------------------ what it is held against
-
-
-def _equal(lent: Lent, other: Any) -> bool:
-    mine = state_of(lent)
-    if is_lent(other):
-        yours = state_of(other)
-        if mine is yours:
-            return True
-        if mine.kind and yours.kind:
-            return bool(real(lent) == real(other))
-        if not mine.kind and not yours.kind:
-            if ask(lent, 2) == 1:
-                return False
-            yours.like = mine.like or yours.like
-            mine.same = yours
-            return True
-        return _equal(other, real(lent)) if mine.kind else _equal(lent, real(other))
-    if mine.kind:
-        return bool(real(lent) == other)
-    fits = mine.like is None or isinstance(other, mine.like) or {mine.like, type(other)} <= {int, float, bool}
-    if not fits or type(other) not in {str, int, float, bool} or other in mine.unequal:
-        return False
-    if isinstance(other, str) and not (
-        other.startswith(mine.begin) and mine.middle in other and other.endswith(mine.end)
-    ):
-        return False
-    if ask(lent, 2) == 0:
-        settle(lent, other)
-        return True
-    mine.unequal.append(other)
-    mine.like = mine.like or type(other)
-    return False
-
-
-def _known(value: Any, beside: Any) -> Any:
-    """What is reckoned with: beside a number a number, at the other's boundary first; beside a text one."""
-    if not is_lent(value) or state_of(value).kind:
-        return plain(value)
-    if isinstance(beside, int | float) or is_lent(beside):
-        near = beside if isinstance(beside, int | float) else 1
-        options = (near, near + 1, near - 1)
-        return settle(value, options[ask(value, len(options))])
-    if isinstance(beside, list):
-        return _held(value)
-    return plain(value)
-
-
-def _ordered(operate: Callable[[Any, Any], Any]) -> Callable[[Lent, Any], Any]:
-    def compare(lent: Lent, other: Any) -> Any:
-        mine = _known(lent, other)
-        return operate(mine, _known(other, mine))
-
-    return compare
-
-
-def _swapped(operate: Callable[[Any, Any], Any]) -> Callable[[Lent, Any], Any]:
-    return lambda lent, other: operate(_known(other, lent), _known(lent, other))
-
-
-def _as_number(convert: Callable[[Any], Any]) -> Callable[[Lent], Any]:
-    return lambda lent: convert(_known(lent, 1))
-
 
 for _name in ("lt", "le", "gt", "ge"):
-    setattr(Lent, f"__{_name}__", _ordered(getattr(operator, _name)))
+    setattr(Lent, f"__{_name}__", ordered(getattr(operator, _name)))
 for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "and", "or", "xor", "lshift", "rshift"):
-    _operate = getattr(operator, f"{_name}_" if _name in {"and", "or"} else _name)
-    setattr(Lent, f"__{_name}__", _ordered(_operate))
-    setattr(Lent, f"__r{_name}__", _swapped(_operate))
+    _before, _after = reckoned(_name)
+    setattr(Lent, f"__{_name}__", _before)
+    setattr(Lent, f"__r{_name}__", _after)
 for _name, _convert in (("index", operator.index), ("int", int), ("float", float), ("neg", operator.neg), ("abs", abs)):
-    setattr(Lent, f"__{_name}__", _as_number(_convert))
+    setattr(Lent, f"__{_name}__", as_number(_convert))
 Answers.kind = Lent
