@@ -50,6 +50,7 @@ from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.stateful import stateful_cases
+from greenlane.testgen.stayed import list_stayed
 from greenlane.testgen.steadied import steadied
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.targets import Gap, Targets, line_of
@@ -384,7 +385,8 @@ class Search:
         kept = {o.case.key for o in found}
         unsteady = [o for o in candidates if o.case.key not in kept]
         held = steadied(unsteady, self._source, self.gap.everything, unittest=self._is_unittest)
-        others = [*held, *list_beginnings(unsteady, again), *settled_cases(unsteady, again)]
+        beginnings, stayed = list_beginnings(unsteady, again), list_stayed(unsteady, again)
+        others = [*held, *beginnings, *settled_cases(unsteady, again), *stayed]
         if others:
             seen = await self._explorer.explore(self._scene, others, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, others, again=True))
