@@ -20,8 +20,10 @@ from typing import Any
 
 import msgspec
 
+from greenlane.suite.lines import parse_expression, parse_source
 from greenlane.suite.runner import SuiteRunner
 from greenlane.testgen.code import Function, FunctionNode, Param
+from greenlane.testgen.exchanged import Exchanging, Filling
 from greenlane.testgen.explore import encode_case
 from greenlane.testgen.guesses import described
 from greenlane.testgen.inprocess import search_inside
@@ -37,7 +39,7 @@ from greenlane.testgen.uses import nodes_by_line
 from greenlane.testgen.views import as_written
 
 _SLOT = "greenlane_slot_"
-_TEMPLATES, _EACH, _MOST, _ATTRIBUTES = 10, 2, 60, 3
+_TEMPLATES, _EACH, _MOST, _ATTRIBUTES, _PARTS = 10, 2, 60, 3, 2
 _TRIES, _CALLS, _SECONDS = 1_600, 2_000_000, 3.0
 """It ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
 _WORDS, _LONGEST_WORD = 12, 40
@@ -54,15 +56,11 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 class _Template(msgspec.Struct, frozen=True, kw_only=True):
-    """A case with names in place of the arguments at these places, or of what `attributes` of its object are set to."""
+    """A case with so many names in place of what is lent: of arguments, of parts that its object is made of, or of
+    what attributes of that are set to."""
 
     case: Case
-    places: tuple[int, ...] = ()
-    attributes: tuple[str, ...] = ()
-
-    @property
-    def slots(self) -> int:
-        return len(self.places) + len(self.attributes)
+    slots: int
 
 
 class Lender:
@@ -100,17 +98,23 @@ def list_templates(cases: Iterable[Case], source: Source) -> list[_Template]:
     otherwise."""
     nodes = nodes_by_line(source.tree)
     known = {function.name: function for function in source.functions}
-    found: dict[Function, dict[str, _Template]] = {}
-    for case in sorted((case for case in cases if case.script is None), key=lambda case: case.plainness):
-        node = nodes.get(case.entry.first)
-        if node is None or case.entry.asynchronous or case.entry.runs_at:
-            continue
-        row = found.setdefault(case.entry, {})
-        own = attributes_looked_into(case.entry, node, known, source)
-        for template in (_slotted(case, looked_into(case.entry, node, known)), _with_attributes(case, own)):
-            if template is not None and template.slots and len(row) < _EACH:
-                row.setdefault(template.case.key, template)
-    return [template for row in found.values() for template in row.values()][:_TEMPLATES]
+    by_entry: dict[Function, list[Case]] = {}
+    for case in cases:
+        if case.script is None and not case.entry.asynchronous and not case.entry.runs_at:
+            by_entry.setdefault(case.entry, []).append(case)
+    found: list[_Template] = []
+    for entry, own in by_entry.items():
+        node = nodes.get(entry.first)
+        params = looked_into(entry, node, known) if node is not None else []
+        attributes = attributes_looked_into(entry, node, known, source) if node is not None else []
+        row: dict[str, _Template] = {}
+        public = [name for name in attributes if not name.startswith("_")][:_ATTRIBUTES]
+        for case in sorted(own, key=lambda case: case.plainness) if params or attributes else ():
+            for template in (_slotted(case, params), _with_attributes(case, public)):
+                if template is not None and template.slots and len(row) < _EACH:
+                    row.setdefault(template.case.key, template)
+        found += row.values()
+    return found[:_TEMPLATES]
 
 
 def looked_into(function: Function, node: FunctionNode, known: dict[str, Function]) -> list[Param]:
@@ -128,7 +132,7 @@ def _is_loose(param: Param) -> bool:
 def attributes_looked_into(
     function: Function, node: FunctionNode, known: dict[str, Function], source: Source
 ) -> list[str]:
-    """The public attributes of its object that are looked into so, and that the class itself sets."""
+    """The attributes of its object that are looked into so, and that the class itself sets."""
     if function.kind not in {"method", "property"} or function.owner is None:
         return []
     family = family_of(source.tree, function.owner)
@@ -139,8 +143,7 @@ def attributes_looked_into(
         for part in ast.walk(owner)
         if isinstance(part, ast.Attribute) and isinstance(part.ctx, ast.Store) and ast.unparse(part.value) == "self"
     }
-    public = sorted(name for name in set_there if not name.startswith("_"))
-    return [name for name in public if _is_looked_into(f"self.{name}", node, known)][:_ATTRIBUTES]
+    return [name for name in sorted(set_there) if _is_looked_into(f"self.{name}", node, known)]
 
 
 def _is_looked_into(text: str, node: FunctionNode, known: dict[str, Function]) -> bool:
@@ -182,7 +185,7 @@ def _with_attributes(case: Case, names: Sequence[str]) -> _Template | None:
     look = as_written(entry, entry.holder, given) or called
     setting = [f"{entry.holder}.{name} = {_SLOT}{number}" for number, name in enumerate(names)]
     script = Script(imports=case.imports, setup=(made, *setting, *steps), look=look)
-    return _Template(case=case.with_script(script), attributes=tuple(names))
+    return _Template(case=case.with_script(script), slots=len(names))
 
 
 def _slotted(case: Case, params: Sequence[Param]) -> _Template:
@@ -190,17 +193,32 @@ def _slotted(case: Case, params: Sequence[Param]) -> _Template:
     names = {param.name for param in params}
     places = [param.name for param in case.entry.places]
     given = [name or (places[n] if n < len(places) else "") for n, (name, _) in enumerate(case.arguments)]
-    arguments, slots = list(case.arguments), list[int]()
+    receiver, slots = _receiver_slotted(case)
+    arguments = list(case.arguments)
     for number, name in enumerate(given):
         if name in names:
-            arguments[number] = (arguments[number][0], f"{_SLOT}{len(slots)}")
-            slots.append(number)
+            arguments[number] = (arguments[number][0], f"{_SLOT}{slots}")
+            slots += 1
     for param in params:
         if param.name not in given and param.default is not None:
-            arguments.append((param.name, f"{_SLOT}{len(slots)}"))
-            slots.append(len(arguments) - 1)
-    slotted = msgspec.structs.replace(case, arguments=tuple(arguments), carved=False, steps=case.steps + 1)
-    return _Template(case=slotted, places=tuple(slots))
+            arguments.append((param.name, f"{_SLOT}{slots}"))
+            slots += 1
+    slotted = msgspec.structs.replace(
+        case, receiver=receiver, arguments=tuple(arguments), carved=False, steps=case.steps + 1
+    )
+    return _Template(case=slotted, slots=slots)
+
+
+def _receiver_slotted(case: Case) -> tuple[str | None, int]:
+    """How the object of a method is made, with names in place of dicts and lists that it is made of, and how many."""
+    if not case.receiver or case.entry.kind not in {"method", "property"}:
+        return case.receiver, 0
+    made, slots = parse_expression(case.receiver).body, 0
+    parts = [*made.args, *(keyword.value for keyword in made.keywords)] if isinstance(made, ast.Call) else []
+    for part in [part for part in parts if isinstance(part, ast.Dict | ast.List)][:_PARTS]:
+        made = Exchanging(part, ast.Name(id=f"{_SLOT}{slots}", ctx=ast.Load())).visit(made)
+        slots += 1
+    return (ast.unparse(made), slots) if slots else (case.receiver, 0)
 
 
 def _encoded(number: int, template: _Template) -> dict[str, Any]:
@@ -208,21 +226,16 @@ def _encoded(number: int, template: _Template) -> dict[str, Any]:
 
 
 def filled(template: _Template, texts: Sequence[str]) -> Case | None:
-    """The case with these expressions in its slots; None if they are no plain ones."""
+    """The case with these expressions in its slots; None if they are no plain ones, or too long."""
     given = [described(text, template.case.entry) for text in texts]
     if len(texts) != template.slots or not all(map(is_harmless, given)):
         return None
-    case, script = template.case, template.case.script
-    if script is not None:
-        setup = tuple(_with_value(text, texts) for text in script.setup)
-        imports = script.imports | {pair for one in given for pair in one.imports}
-        return msgspec.structs.replace(case, script=msgspec.structs.replace(script, setup=setup, imports=imports))
-    for place, one in zip(template.places, given, strict=True):
-        case = case.with_argument(place, one.text, one.imports)
-    return msgspec.structs.replace(case, steps=template.case.steps + 1)
+    case = template.case
+    values = {f"{_SLOT}{number}": parse_expression(one.text).body for number, one in enumerate(given)}
+    imports = frozenset(pair for one in given for pair in one.imports)
+    made = case.with_texts([_filled_text(text, values) for text in case.texts], imports)
+    return msgspec.structs.replace(made, imports=made.imports | imports) if made and made.script is None else made
 
 
-def _with_value(statement: str, texts: Sequence[str]) -> str:
-    """The statement with what stands for its slot, if it sets one."""
-    target, sign, slot = statement.rpartition(f" = {_SLOT}")
-    return f"{target} = {texts[int(slot)]}" if sign and slot.isdecimal() and int(slot) < len(texts) else statement
+def _filled_text(text: str, values: dict[str, ast.expr]) -> str:
+    return ast.unparse(Filling(values, {}).visit(parse_source(text))) if _SLOT in text else text

@@ -140,16 +140,16 @@ def case_of(name: str, *arguments: tuple[str | None, str]) -> Case:
 
 
 @pytest.mark.parametrize(
-    ("case", "places", "arguments"),
+    ("case", "slots", "arguments"),
     [
         (
             case_of("level_of", (None, "{}"), ("run", "{'a': 1}")),
-            (0, 1, 2),
+            3,
             ((None, "greenlane_slot_0"), ("run", "greenlane_slot_1"), ("levels", "greenlane_slot_2")),
         ),
         (
             case_of("forward", (None, "{}"), (None, "1")),
-            (0, 1),
+            2,
             ((None, "greenlane_slot_0"), (None, "greenlane_slot_1")),
         ),
         (
@@ -160,7 +160,7 @@ def case_of(name: str, *arguments: tuple[str | None, str]) -> Case:
     ],
 )
 def test_what_the_code_looks_into_is_lent(
-    case: Case, places: tuple[int, ...] | None, arguments: tuple[tuple[str | None, str], ...]
+    case: Case, slots: int | None, arguments: tuple[tuple[str | None, str], ...]
 ) -> None:
     tree = parse_source(RULES)
     functions = list_functions(tree, "rules.py", "rules")
@@ -168,8 +168,8 @@ def test_what_the_code_looks_into_is_lent(
     source = Source(
         path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
     )
-    found = [(one.places, one.case.arguments) for one in list_templates([case], source)]
-    assert found == ([(places, arguments)] if places is not None else [])
+    found = [(one.slots, one.case.arguments) for one in list_templates([case], source)]
+    assert found == ([(slots, arguments)] if slots is not None else [])
 
 
 def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> None:
@@ -184,7 +184,8 @@ def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> N
         entry=entry, receiver="Table([1])", arguments=(), imports=frozenset({("rules", "Table")}),
         fixtures=frozenset(), carved=True,
     )  # fmt: skip
-    (template,) = list_templates([case], source)
+    lent_part, template = list_templates([case], source)
+    assert (lent_part.case.receiver, lent_part.slots) == ("Table(greenlane_slot_0)", 1)
     script = template.case.script
     assert script is not None
     assert (script.setup, script.look) == (("table = Table([1])", "table.rows = greenlane_slot_0"), "table.summed()")
