@@ -14,6 +14,7 @@ also in the functions that it calls. What comes back is made anew like any other
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -60,7 +61,12 @@ class _Template(msgspec.Struct, frozen=True, kw_only=True):
     what attributes of that are set to."""
 
     case: Case
-    slots: int
+    given: tuple[str, ...]
+    """What stood there."""
+
+    @property
+    def slots(self) -> int:
+        return len(self.given)
 
 
 class Lender:
@@ -109,12 +115,25 @@ def list_templates(cases: Iterable[Case], source: Source) -> list[_Template]:
         attributes = attributes_looked_into(entry, node, known, source) if node is not None else []
         row: dict[str, _Template] = {}
         public = [name for name in attributes if not name.startswith("_")][:_ATTRIBUTES]
-        for case in sorted(own, key=lambda case: case.plainness) if params or attributes else ():
+        for case in sorted(own, key=_order) if params or attributes else ():
             for template in (_slotted(case, params), _with_attributes(case, public)):
                 if template is not None and template.slots and len(row) < _EACH:
                     row.setdefault(template.case.key, template)
         found += row.values()
     return found[:_TEMPLATES]
+
+
+def _order(case: Case) -> tuple[object, ...]:
+    """Those before others that have an object where one is said to be of a class."""
+    places = [param.annotation for param in case.entry.places]
+    given = [places[n] for n, (name, _) in enumerate(case.arguments) if name is None and n < len(places)]
+    pairs = zip(case.arguments, given, strict=False)
+    return sum("(" not in text for (_, text), said in pairs if _is_class(said)), case.plainness
+
+
+def _is_class(annotation: str) -> bool:
+    words = set(re.findall(r"\w+", annotation))
+    return bool(words) and not words & _LOOSE
 
 
 def looked_into(function: Function, node: FunctionNode, known: dict[str, Function]) -> list[Param]:
@@ -185,7 +204,7 @@ def _with_attributes(case: Case, names: Sequence[str]) -> _Template | None:
     look = as_written(entry, entry.holder, given) or called
     setting = [f"{entry.holder}.{name} = {_SLOT}{number}" for number, name in enumerate(names)]
     script = Script(imports=case.imports, setup=(made, *setting, *steps), look=look)
-    return _Template(case=case.with_script(script), slots=len(names))
+    return _Template(case=case.with_script(script), given=("",) * len(names))
 
 
 def _slotted(case: Case, params: Sequence[Param]) -> _Template:
@@ -193,36 +212,46 @@ def _slotted(case: Case, params: Sequence[Param]) -> _Template:
     names = {param.name for param in params}
     places = [param.name for param in case.entry.places]
     given = [name or (places[n] if n < len(places) else "") for n, (name, _) in enumerate(case.arguments)]
-    receiver, slots = _receiver_slotted(case)
+    receiver, held = _receiver_slotted(case)
     arguments = list(case.arguments)
     for number, name in enumerate(given):
         if name in names:
-            arguments[number] = (arguments[number][0], f"{_SLOT}{slots}")
-            slots += 1
+            held.append(arguments[number][1])
+            arguments[number] = (arguments[number][0], f"{_SLOT}{len(held) - 1}")
     for param in params:
         if param.name not in given and param.default is not None:
-            arguments.append((param.name, f"{_SLOT}{slots}"))
-            slots += 1
+            held.append("")
+            arguments.append((param.name, f"{_SLOT}{len(held) - 1}"))
     slotted = msgspec.structs.replace(
         case, receiver=receiver, arguments=tuple(arguments), carved=False, steps=case.steps + 1
     )
-    return _Template(case=slotted, slots=slots)
+    return _Template(case=slotted, given=tuple(held))
 
 
-def _receiver_slotted(case: Case) -> tuple[str | None, int]:
-    """How the object of a method is made, with names in place of dicts and lists that it is made of, and how many."""
+def _receiver_slotted(case: Case) -> tuple[str | None, list[str]]:
+    """How the object of a method is made, with names in place of dicts and lists that it is made of, and these."""
+    held: list[str] = []
     if not case.receiver or case.entry.kind not in {"method", "property"}:
-        return case.receiver, 0
-    made, slots = parse_expression(case.receiver).body, 0
+        return case.receiver, held
+    made = parse_expression(case.receiver).body
     parts = [*made.args, *(keyword.value for keyword in made.keywords)] if isinstance(made, ast.Call) else []
     for part in [part for part in parts if isinstance(part, ast.Dict | ast.List)][:_PARTS]:
-        made = Exchanging(part, ast.Name(id=f"{_SLOT}{slots}", ctx=ast.Load())).visit(made)
-        slots += 1
-    return (ast.unparse(made), slots) if slots else (case.receiver, 0)
+        made = Exchanging(part, ast.Name(id=f"{_SLOT}{len(held)}", ctx=ast.Load())).visit(made)
+        held.append(ast.unparse(part))
+    return (ast.unparse(made) if held else case.receiver), held
 
 
 def _encoded(number: int, template: _Template) -> dict[str, Any]:
-    return encode_case(number, template.case) | {"slots": template.slots}
+    return encode_case(number, template.case) | {"slots": [_plain_dict(text) for text in template.given]}
+
+
+def _plain_dict(text: str) -> object:
+    """What a text says, if that is a dict, or a list of something, that JSON can hold; None for anything else."""
+    try:
+        value = ast.literal_eval(text)
+        return value if isinstance(value, dict | list) and json.loads(json.dumps(value)) == value else None
+    except (ValueError, TypeError, SyntaxError, RecursionError):
+        return None
 
 
 def filled(template: _Template, texts: Sequence[str]) -> Case | None:

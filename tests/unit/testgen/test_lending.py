@@ -68,25 +68,34 @@ def read_from(store):
     return row["b"]["c"] if row["b"] else None
 
 
+def checked(row):
+    known = {name: value for name, value in row.items() if name in ("size", "name")}
+    return made(**known) if row.get("ready") else None
+
+
+def made(size, name):
+    return f"{name} {size}"
+
+
 def forward(result: dict, run):
     return level_of(result, run=run)
 """
 
 
-def lent(folder: Path, function: str, slots: int, goals: list[int], tries: int = 1_500) -> list[list[Any]]:
+def lent(folder: Path, function: str, slots: int, goals: list[int], given: tuple[Any, ...] = ()) -> list[list[Any]]:
     """What was found for a function, values of its parameters."""
     module = folder / "rules.py"
     module.write_text(RULES)
-    given = {
+    asked = {
         "path": str(module), "goals": goals, "first": {}, "near": goals, "words": ["note", "none"],
-        "tries": tries, "calls": 10**7, "seconds": 20,
+        "tries": 1_500, "calls": 10**7, "seconds": 20,
     }  # fmt: skip
     template = {
         "id": 0, "module": "rules", "function": function, "receiver": None, "attribute": False, "void": False,
         "observers": [], "arguments": [[None, f"greenlane_slot_{n}"] for n in range(slots)], "imports": [],
-        "asynchronous": False, "history": [], "script": None, "slots": slots,
+        "asynchronous": False, "history": [], "script": None, "slots": [*given, *[None] * (slots - len(given))],
     }  # fmt: skip
-    return [row["texts"] for row in search(folder, "lend", {"lend": given, "groups": [[template]]})]
+    return [row["texts"] for row in search(folder, "lend", {"lend": asked, "groups": [[template]]})]
 
 
 @pytest.mark.parametrize(
@@ -124,6 +133,13 @@ def test_what_comes_of_a_number_tells_what_it_was(tmp_path: Path) -> None:
 def test_what_a_method_of_it_gives_is_lent_too(tmp_path: Path) -> None:
     texts = [text for (text,) in lent(tmp_path, "read_from", 1, [50])]
     assert any(text.startswith("SimpleNamespace(load=MagicMock(return_value={'b': {'c': ") for text in texts)
+
+
+def test_a_dict_holds_what_an_error_names_where_it_is_gone_through_or_what_a_test_gives(tmp_path: Path) -> None:
+    texts = [text for (text,) in lent(tmp_path, "checked", 1, [59])]
+    assert any(eval(text).keys() >= {"size", "name", "ready"} for text in texts)
+    texts = [text for (text,) in lent(tmp_path, "checked", 1, [59], ({"size": 3, "name": "b"},))]
+    assert any(eval(text).items() > {"size": 3, "name": "b"}.items() and "ready" in text for text in texts)
 
 
 def test_the_same_is_found_each_time(tmp_path: Path) -> None:

@@ -24,14 +24,23 @@ class TooManyQuestionsError(BaseException):
 
 class Answers:
     """Answers in the order of the questions: those that were chosen, then the first of each. `words` are texts of the
-    code; `born` are plain values that lent ones are from the beginning, by their number."""
+    code; `born` are plain values that lent ones are from the beginning, by their number; `keys` are held by every dict
+    that is gone through."""
 
-    def __init__(self, chosen: Sequence[int], words: Sequence[str] = (), born: Mapping[int, Any] | None = None) -> None:
-        self.words = list(words)
+    def __init__(
+        self,
+        chosen: Sequence[int],
+        words: Sequence[str] = (),
+        born: Mapping[int, Any] | None = None,
+        keys: Sequence[str] = (),
+    ) -> None:
+        self.words, self.keys = list(words), keys
         self.given: list[tuple[int, int]] = []
         """Each answer with how many there were."""
         self.at: set[tuple[str, int, int, int]] = set()
         """Where which answer was given: file, line, how many there were, answer."""
+        self.wanted: dict[str, None] = {}
+        """Keys that were looked up after a dict had been gone through without them."""
         self.made = 0
         self._chosen, self._born, self._fresh = chosen, born or {}, 0
 

@@ -6,8 +6,8 @@ something open are made smaller.
 
 Reads `$GREENLANE_INPUT`: `{"lend": {"path", "goals": [line or [from, to], ...], "first", "near": lines of conditions,
 "words", "tries", "calls", "seconds"}, "groups": [[template, ...], ...]}`; a template is a case of `greenlane_explore`
-with the names `greenlane_slot_0`, ... in it, and `"slots"`, how many. Writes `$GREENLANE_OUTPUT`, a JSON line for each
-found call: `{"template", "texts": expressions for the slots}`.
+with the names `greenlane_slot_0`, ... in it, and `"slots"`, for each what a test gives there, or null. Writes
+`$GREENLANE_OUTPUT`, a JSON line for each found call: `{"template", "texts": expressions for the slots}`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import copy
 import heapq
 import json
 import os
+import re
 import sys
 import time
 import types
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import greenlane_lent  # type: ignore[import-not-found]  # noqa: F401 - says what is lent
 from greenlane_answers import (  # type: ignore[import-not-found]
     Answers,
     Giving,
@@ -33,13 +33,17 @@ from greenlane_answers import (  # type: ignore[import-not-found]
 )
 from greenlane_explore import CallTimeout, _describe_error  # type: ignore[import-not-found]  # they lie beside this file
 from greenlane_given import Fixtures, take_back  # type: ignore[import-not-found]
+from greenlane_lent import begin  # type: ignore[import-not-found]
 from greenlane_templates import MAX_TIMEOUTS, Goals, Template, Watch, goal_key  # type: ignore[import-not-found]
 from greenlane_waits import short_waits  # type: ignore[import-not-found]
 
 _HITS, _MAX_SHOWN, _SMALLER = 3, 80, 60
 _FURTHER = 150
 """Tries after the last thing that was open was reached: other ways may notice other faults."""
+_IN_VAIN = 250
+"""Tries after the last thing that was new."""
 _LAST_BORN = 3
+_NAMED, _KEYS = re.compile(r"'([A-Za-z_]\w{0,39})'"), 8
 _PLAIN: tuple[Any, ...] = ("a", 1, "1")
 
 with open(os.environ["GREENLANE_INPUT"], encoding="utf-8") as _file:  # noqa: PTH123 - plain and early
@@ -51,7 +55,7 @@ def run(group: int, fixtures: dict[str, Any]) -> None:
     kept = Fixtures(fixtures)
     templates = [(given["slots"], Template(given | {"rows": [[]]}, kept)) for given in _GIVEN["groups"][group]]
     lending = Lending(_GIVEN["lend"], len(_GIVEN["groups"]))
-    usable = [(count, template) for count, template in templates if template.usable]
+    usable = [(slots, template) for slots, template in templates if template.usable]
     found = lending.run(usable) if usable else []
     take_back()
     with open(os.environ["GREENLANE_OUTPUT"], "a", encoding="utf-8") as file:  # noqa: PTH123 - appends
@@ -70,23 +74,37 @@ class Entry:
         return sum(map(len, self.texts))
 
 
+class Way:
+    """One way to try: the answers that are chosen, what is plain from the beginning, keys that dicts hold, and whether
+    it begins with what a test gives."""
+
+    def __init__(self, chosen: tuple[int, ...], born: dict[int, Any], keys: tuple[str, ...], given: bool) -> None:
+        self.chosen, self.born, self.keys, self.given = chosen, born, keys, given
+
+    def but(
+        self, chosen: tuple[int, ...], born: dict[int, Any] | None = None, keys: tuple[str, ...] | None = None
+    ) -> Way:
+        return Way(chosen, born or self.born, self.keys if keys is None else keys, self.given)
+
+
 class Queue:
     """The ways to try with one call: what led to something new first, then what came near, then the plainest."""
 
-    def __init__(self, template: Template, slots: int) -> None:
+    def __init__(self, template: Template, slots: list[Any]) -> None:
         self.template, self.slots = template, slots
-        self._rows: list[tuple[Any, int, tuple[int, ...], dict[int, Any]]] = [((), 0, (), {})]
+        self._rows: list[tuple[Any, int, Way]] = []
         self._count = 0
+        for given in (False, True) if any(slots) else (False,):
+            self.put((), Way((), {}, (), given))
 
-    def take(self) -> tuple[tuple[int, ...], dict[int, Any]] | None:
+    def take(self) -> Way | None:
         if not self._rows or self.template.timeouts >= MAX_TIMEOUTS:
             return None
-        _, _, chosen, born = heapq.heappop(self._rows)
-        return chosen, born
+        return heapq.heappop(self._rows)[2]
 
-    def put(self, rank: tuple[int, ...], chosen: tuple[int, ...], born: dict[int, Any]) -> None:
+    def put(self, rank: tuple[int, ...], way: Way) -> None:
         self._count += 1
-        heapq.heappush(self._rows, ((*rank, sum(answer > 0 for answer in chosen)), self._count, chosen, born))
+        heapq.heappush(self._rows, ((*rank, sum(answer > 0 for answer in way.chosen)), self._count, way))
 
 
 class Lending:
@@ -102,9 +120,9 @@ class Lending:
         self._features: set[Any] = set()
         self._hits: dict[Any, list[Entry]] = {}
         self._others: list[Entry] = []
-        self._since = 0
+        self._since = self._in_vain = 0
 
-    def run(self, templates: list[tuple[int, Template]]) -> list[dict[str, Any]]:
+    def run(self, templates: list[tuple[list[Any], Template]]) -> list[dict[str, Any]]:
         queues = [Queue(template, slots) for slots, template in templates]
         while queues and not self._is_over():
             for queue in queues:
@@ -112,38 +130,58 @@ class Lending:
                 if taken is None:
                     queues = [one for one in queues if one is not queue]
                 elif not self._is_over():
-                    self._try(queue, *taken)
+                    self._try(queue, taken)
         return self._rows()
 
     def _is_over(self) -> bool:
-        done = not self._left and self._since > _FURTHER
+        done = self._in_vain > _IN_VAIN or (not self._left and self._since > _FURTHER)
         late = self._watch.calls > self._calls or time.process_time() > self._end
         return done or late or self._tries <= 0
 
-    def _try(self, queue: Queue, chosen: tuple[int, ...], born: dict[int, Any]) -> None:
+    def _try(self, queue: Queue, way: Way) -> None:
         self._tries -= 1
         self._since += 1
-        answers = Answers(chosen, self._words, born)
-        lent = tuple(answers.lend() for _ in range(queue.slots))
+        self._in_vain += 1
+        answers = Answers(way.chosen, self._words, way.born, way.keys)
+        lent = tuple(answers.lend() for _ in queue.slots)
+        for one, given in zip(lent, queue.slots, strict=True):
+            if way.given and given:
+                begin(one, given)
         try:
             arcs, error = self._ran(queue.template, lent)
             values = tuple({} if untouched(one) else real(one) for one in lent)
         except RecursionError:
             return
         told = {(line, count, answer) for path, line, count, answer in answers.at if path == self._path}
-        new = (arcs | told) - self._features
+        new = {(one, error is None) for one in arcs | told} - self._features  # what ends well is worth more
         self._features |= new
-        rank = (0 if new else 1, -len({line for _, line in arcs} & self._near))
-        given = [answer for answer, _ in answers.given]
-        for place in range(len(chosen), len(given)):
-            for other in range(1, answers.given[place][1]):
-                queue.put(rank, (*given[:place], other), born)
-        if new and isinstance(error, TypeError | AttributeError | ValueError):  # it may have to be a plain value
-            for number in range(max(answers.made - _LAST_BORN, 0), answers.made):
-                for value in _PLAIN if number not in born else ():
-                    queue.put(rank, tuple(given), born | {number: value})
+        self._in_vain = 0 if new else self._in_vain
+        rank = (0 if new else 1, int(error is not None), -len({line for _, line in arcs} & self._near))
+        self._go_on(queue, way, answers, rank)
+        if new and answers.wanted:
+            queue.put(rank, way.but(way.chosen, keys=tuple(dict.fromkeys([*way.keys, *answers.wanted]))[:_KEYS]))
+        if new and isinstance(error, TypeError | AttributeError | ValueError | KeyError):
+            self._mend(queue, way, answers, error, rank)
         if new:
             self._keep(queue.template, values)
+
+    def _go_on(self, queue: Queue, way: Way, answers: Answers, rank: tuple[int, ...]) -> None:
+        """Each of the other answers to each further question."""
+        given = [answer for answer, _ in answers.given]
+        for place in range(len(way.chosen), len(given)):
+            for other in range(answers.given[place][1]):
+                if other != given[place]:
+                    queue.put(rank, way.but((*given[:place], other)))
+
+    def _mend(self, queue: Queue, way: Way, answers: Answers, error: BaseException, rank: tuple[int, ...]) -> None:
+        """What was made last may have to be a plain value, or a dict may have to hold what the error names."""
+        given = tuple(answer for answer, _ in answers.given)
+        named = tuple(dict.fromkeys([*way.keys, *_NAMED.findall(str(error))]))[:_KEYS]
+        if len(named) > len(way.keys):
+            queue.put(rank, way.but(way.chosen, keys=named))
+        for number in range(max(answers.made - _LAST_BORN, 0), answers.made):
+            for value in _PLAIN if number not in way.born else ():
+                queue.put(rank, way.but(given, way.born | {number: value}))
 
     def _ran(self, template: Template, values: tuple[Any, ...]) -> tuple[set[tuple[int, int]], BaseException | None]:
         """The ways through the file, and the error that ended them."""

@@ -21,6 +21,7 @@ from greenlane_answers import (  # type: ignore[import-not-found]  # it lies bes
     plain,
     real,
     sample,
+    settle,
     state_of,
     truth,
     word_of_code,
@@ -119,6 +120,12 @@ def _held(lent: Lent) -> Any:
     if state.kind == "object":
         raise TypeError("not iterable")
     state.kind = state.kind or "list"
+    if state.kind == "dict" and not state.closed:
+        for key in lent._greenlane_answers.keys:
+            if key not in state.items and key not in state.missing:
+                state.items[key] = lent._greenlane_answers.lend()
+                if isinstance(state.now, dict):
+                    state.now.setdefault(key, state.items[key])
     if state.now is not None:
         return state.now
     if not state.closed:
@@ -129,6 +136,18 @@ def _held(lent: Lent) -> Any:
             state.items[key] = lent._greenlane_answers.lend()
         state.closed = True
     return list(state.items) if state.kind == "dict" else list(state.items.values())
+
+
+def begin(lent: Lent, value: Any) -> None:
+    """It is this at first: a dict that may hold more, a list of such, a plain value."""
+    state = state_of(lent)
+    if not isinstance(value, dict | list):
+        settle(lent, value)
+        return
+    state.kind, state.closed = type(value).__name__, isinstance(value, list)
+    for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+        state.items[key] = lent._greenlane_answers.lend()
+        begin(state.items[key], one)
 
 
 def _changed(lent: Lent, key: Any = 0) -> Any:
@@ -163,14 +182,17 @@ def _item(lent: Lent, key: Any) -> Any:
 
 
 def _under(lent: Lent, key: Any, default: Any) -> Any:
-    """What a dict holds under a key; whether it holds anything there is asked once."""
-    state = state_of(lent)
+    """What a dict holds under a key; whether it holds anything there is asked once. Where the code is made to go
+    without it, it is missing first: so what is found holds little else than what is needed."""
+    state, goes_without = state_of(lent), default is not _GONE
     if isinstance(state.now, dict) and key in state.now:
         return state.now[key]
     if key in state.items and state.now is None:
         return state.items[key]
+    if state.closed and isinstance(key, str) and key not in state.items:
+        lent._greenlane_answers.wanted[key] = None
     known = state.closed or key in state.missing or (state.now is not None and key in state.items)
-    if known or not isinstance(key, str | int | float | bool | None) or ask(lent, 2) == 1:
+    if known or not isinstance(key, str | int | float | bool | None) or ask(lent, 2) == (0 if goes_without else 1):
         state.missing.add(key)
         return default
     child = lent._greenlane_answers.lend()
