@@ -267,4 +267,10 @@ def filled(template: _Template, texts: Sequence[str]) -> Case | None:
 
 
 def _filled_text(text: str, values: dict[str, ast.expr]) -> str:
-    return ast.unparse(Filling(values, {}).visit(parse_source(text))) if _SLOT in text else text
+    if _SLOT not in text:
+        return text
+    try:
+        tree: ast.AST = parse_expression(text)  # a text that stands alone would be written as a docstring
+    except SyntaxError:
+        tree = parse_source(text)
+    return ast.unparse(Filling(values, {}).visit(tree))

@@ -77,6 +77,12 @@ def made(size, name):
     return f"{name} {size}"
 
 
+def sorted_out(row):
+    if row["kind"] in ("audio", "embed", "iframe", "img", "source", "track", "video"):
+        return 1
+    return row["kind"]
+
+
 def forward(result: dict, run):
     return level_of(result, run=run)
 """
@@ -140,6 +146,10 @@ def test_a_dict_holds_what_an_error_names_where_it_is_gone_through_or_what_a_tes
     assert any(eval(text).keys() >= {"size", "name", "ready"} for text in texts)
     texts = [text for (text,) in lent(tmp_path, "checked", 1, [59], ({"size": 3, "name": "b"},))]
     assert any(eval(text).items() > {"size": 3, "name": "b"}.items() and "ready" in text for text in texts)
+
+
+def test_each_of_many_words_that_one_condition_asks_for_is_turned_down(tmp_path: Path) -> None:
+    assert any(eval(text) in ({"kind": "a"}, {"kind": "b"}) for (text,) in lent(tmp_path, "sorted_out", 1, [65]))
 
 
 def test_the_same_is_found_each_time(tmp_path: Path) -> None:
@@ -210,3 +220,18 @@ def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> N
     assert made.script is not None
     assert made.script.setup[1] == "table.rows = [{'count': 7}]"
     assert filled(template, ["__import__('os')"]) is None
+    assert (text := filled(lent_part, ["'a'"])) is not None
+    assert text.receiver == "Table('a')"
+
+
+def test_a_text_alone_is_written_as_one() -> None:
+    tree = parse_source(RULES)
+    functions = list_functions(tree, "rules.py", "rules")
+    gap = Gap(path="rules.py", lines=frozenset({29}))
+    source = Source(
+        path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
+    )
+    (template,) = list_templates([case_of("value_of", (None, "1"))], source)
+    made = filled(template, ["'a'"])
+    assert made is not None
+    assert made.arguments == ((None, "'a'"),)

@@ -11,7 +11,7 @@ import types
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-_MOST_ASKED, _MOST_DEEP = 80, 40
+_MOST_ASKED, _MOST_DEEP, _MOST_A_LINE = 80, 40, 12
 _KINDS: tuple[type, ...] = (str, dict, list, int, bool, float, type(None))
 _EMPTY: Mapping[Any, Any] = {None: None, str: "", int: 0, float: 0.0, bool: False}
 _HERE = __file__.rpartition("/")[0]
@@ -38,7 +38,8 @@ class Answers:
         self.given: list[tuple[int, int]] = []
         """Each answer with how many there were."""
         self.at: set[tuple[str, int, int, int]] = set()
-        """Where which answer was given: file, line, how many there were, answer."""
+        """Where which answer was given: file, line, how many questions this line had asked before, answer."""
+        self._asked: dict[tuple[str, int], int] = {}
         self.wanted: dict[str, None] = {}
         """Keys that were looked up after a dict had been gone through without them."""
         self.made = 0
@@ -54,7 +55,10 @@ class Answers:
         while frame is not None and frame.f_code.co_filename.startswith(_HERE):
             frame = frame.f_back  # type: ignore[assignment]  # None at last
         if frame is not None:
-            self.at.add((frame.f_code.co_filename, frame.f_lineno, count, answer))
+            line = (frame.f_code.co_filename, frame.f_lineno)
+            before = self._asked.get(line, 0)
+            self._asked[line] = before + 1
+            self.at.add((*line, min(before, _MOST_A_LINE), answer))
         return answer
 
     kind: type[Base]

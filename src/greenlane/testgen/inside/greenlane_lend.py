@@ -40,7 +40,7 @@ from greenlane_waits import short_waits  # type: ignore[import-not-found]
 _HITS, _MAX_SHOWN, _SMALLER = 3, 80, 60
 _FURTHER = 150
 """Tries after the last thing that was open was reached: other ways may notice other faults."""
-_IN_VAIN = 250
+_IN_VAIN = 400
 """Tries after the last thing that was new."""
 _LAST_BORN = 3
 _NAMED, _KEYS = re.compile(r"'([A-Za-z_]\w{0,39})'"), 8
@@ -152,8 +152,8 @@ class Lending:
             values = tuple({} if untouched(one) else real(one) for one in lent)
         except RecursionError:
             return
-        told = {(line, count, answer) for path, line, count, answer in answers.at if path == self._path}
-        new = {(one, error is None) for one in arcs | told} - self._features  # what ends well is worth more
+        told = {(line, number, answer) for path, line, number, answer in answers.at if path == self._path}
+        new = {(one, error is None, way.given) for one in arcs | told} - self._features  # what ends well is worth more
         self._features |= new
         self._in_vain = 0 if new else self._in_vain
         rank = (0 if new else 1, int(error is not None), -len({line for _, line in arcs} & self._near))
