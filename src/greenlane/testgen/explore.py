@@ -41,7 +41,7 @@ _STANDARD = frozenset({"datetime", "decimal", "fractions", "pathlib", "uuid", "c
 
 
 _KEY = r"\[[A-Za-z_][\w .:/-]{0,39}\]"
-_VIEWS = rf"^(|list|dict|repr|str|masked|type|len|call|each ([A-Za-z]\w*|\d|{_KEY})|part {_KEY})$"
+_VIEWS = rf"^(|list|dict|repr|str|masked|type|len|tolist|call|each ([A-Za-z]\w*|\d|{_KEY})|part {_KEY})$"
 View = Annotated[str, msgspec.Meta(pattern=_VIEWS)]
 """How something is looked at that can't be written down as it is (`views.py` writes it); `call`: the attribute is a
 method that is called; `each name`: an attribute of each of its items, `each [key]`: what stands there under a key, and

@@ -9,13 +9,15 @@ from collections.abc import Iterable
 import msgspec
 
 from greenlane.testgen.code import Function, Param
-from greenlane.testgen.guesses import described, guess_values
+from greenlane.testgen.guesses import described, guess_values, is_called, kinds_of, values_of
 from greenlane.testgen.inputs import CarvedCall, Description, Receiver, seed_cases
+from greenlane.testgen.uses import STAND_IN
 
 _MAX_HOLES = 2
 _ENOUGH = 3
 """Calls that are known as they were: with so many of them, none is guessed."""
 _OBJECTS, _GUESSES = 3, 4
+_PLAIN_KINDS = frozenset({"TextIO", "BinaryIO", "Pattern", "LogRecord", "type"})
 
 
 def without_holes(
@@ -55,7 +57,9 @@ def _filled(call: CarvedCall, function: Function, entry: Function, number: int) 
     def whole(name: str, value: Description | None) -> Description:
         if value is not None:
             return value
-        guesses = guess_values(params.get(name) or Param(name=name), entry)
+        param = params.get(name) or Param(name=name)
+        stand_ins = [f"{STAND_IN}()"] if _is_object(param) else []
+        guesses = [*stand_ins, *guess_values(param, entry)]
         return described(guesses[min(number, len(guesses) - 1)], entry)
 
     return msgspec.structs.replace(
@@ -63,3 +67,10 @@ def _filled(call: CarvedCall, function: Function, entry: Function, number: int) 
         positional=tuple(whole(name, value) for name, value in zip(names, call.positional, strict=True)),
         keywords=tuple((name, whole(name, value)) for name, value in call.keywords),
     )
+
+
+def _is_object(param: Param) -> bool:
+    """Whether it is said to be of a class that is none of the language's: what a test gave was mostly a stand-in."""
+    kinds = [kind for kind in kinds_of(param.annotation) if kind not in {"None", "object", "Callable"}]
+    plain = any(values_of(kind) or kind in _PLAIN_KINDS for kind in kinds)
+    return bool(kinds) and bool(param.annotation) and not plain and not is_called(param)

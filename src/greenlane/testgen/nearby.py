@@ -23,6 +23,7 @@ from greenlane.testgen.passed_on import passed_on
 from greenlane.testgen.pretended import pretended
 from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
+from greenlane.testgen.repeated import repeated
 from greenlane.testgen.retyped import retyped
 from greenlane.testgen.source import Source
 from greenlane.testgen.standins import with_stand_ins
@@ -54,6 +55,8 @@ def asked_near(
 
 def gone_on(
     seen: Sequence[Observed], source: Source, places: Targets, known: Sequence[Script]
-) -> tuple[list[Case], list[Case]]:
-    """What ran something open and shows nothing, with a look at something else after it."""
-    return afterwards(seen, source, places, known), onward(seen, source.path, places, known)
+) -> tuple[list[Case], ...]:
+    """What ran something open and shows nothing, with a look at something else after it; and with a call made twice,
+    as these `known` scripts make it."""
+    twice = repeated(seen, source, places, known)
+    return afterwards(seen, source, places, known), onward(seen, source.path, places, known), twice

@@ -3,6 +3,7 @@
 
     speed * time                    speed *= time            (for `__imul__`)
                           ->        speed
+    time += 2; time                 time *= 2; time
     Version("1") < Version("2")     Version("1") >= Version("2")
 """
 
@@ -42,6 +43,11 @@ def swap_operators(found: FoundScript, entry: Function) -> Iterator[FoundScript]
             tree = parse_source(texts[place])
         except UnreadableSourceError:
             continue
+        changed = _changed_in_place(tree, name)
+        if changed is not None:
+            rows = [*texts[:place], changed, *texts[place + 1 :]]
+            script = msgspec.structs.replace(found.script, setup=tuple(rows[:-1]), look=rows[-1])
+            yield msgspec.structs.replace(found, script=script)
         for node in ast.walk(tree):
             for rows in _rows(node, name):
                 script = _ending(found.script, texts[:place], rows)
@@ -50,6 +56,39 @@ def swap_operators(found: FoundScript, entry: Function) -> Iterator[FoundScript]
             if other is not None and place == len(texts) - 1:
                 look = ast.unparse(Exchanging(node, other).visit(tree))
                 yield msgspec.structs.replace(found, script=msgspec.structs.replace(found.script, look=look))
+
+
+def kin_operators(function: Function, functions: Sequence[Function]) -> list[Function]:
+    """The other operators of the class: first what does the same in another way (`__mul__` for `__imul__`), then those
+    that are written like it (`__iadd__`); none of what is no operator."""
+    own = _parts_of(function.name)
+    if own is None or function.owner is None:
+        return []
+    others = [(one, _parts_of(one.name)) for one in functions if one.owner == function.owner and one != function]
+    known = [(one, parts) for one, parts in others if parts is not None]
+    return [one for one, _ in sorted(known, key=lambda pair: (pair[1][1] != own[1], pair[1][0] != own[0]))]
+
+
+def _parts_of(name: str) -> tuple[str, str] | None:
+    """How a binary operator is written (`i` in place, `r` from the right, plainly), and which it is; None for what is
+    none."""
+    plain = name.removeprefix("__").removesuffix("__")
+    if name != f"__{plain}__":
+        return None
+    if plain in _BINARY:
+        return "", plain
+    return (plain[:1], plain[1:]) if plain[:1] in {"i", "r"} and plain[1:] in _BINARY else None
+
+
+def _changed_in_place(tree: ast.Module, name: str) -> str | None:
+    """A statement that changes something in place by another operator, by this one; None for any other."""
+    parts = _parts_of(f"__{name}__")
+    node = tree.body[0] if len(tree.body) == 1 else None
+    if parts is None or parts[0] != "i" or not isinstance(node, ast.AugAssign):
+        return None
+    if isinstance(node.op, _BINARY[parts[1]]) or _is_text(node.value):
+        return None
+    return ast.unparse(ast.AugAssign(target=node.target, op=_BINARY[parts[1]](), value=node.value))
 
 
 def _ending(script: Script, before: Sequence[str], rows: Sequence[str]) -> Script:

@@ -8,6 +8,7 @@ from greenlane.suite.runner import SuiteRun
 from greenlane.testgen.callers import callers_of
 from greenlane.testgen.code import Function, lines_inside
 from greenlane.testgen.guards import guards_of
+from greenlane.testgen.operations import kin_operators
 from greenlane.testgen.rows import MAX_ROWS
 from greenlane.testgen.siblings import siblings_of
 from greenlane.testgen.source import Source
@@ -47,9 +48,10 @@ def nearest_tests(
     beside: Sequence[Source] = (),
 ) -> list[str]:
     """So many existing tests that came nearest to a line: to the condition before it, else into its function; where
-    hardly one does, into what calls that (here, or in the files `beside`), what it calls, and into its class; where
-    none came near a new class, into those of the same base, else into any. Of each those first that ran fewest lines;
-    of one with parameters the few rows that came nearest, where that is a single one also the test as it stands."""
+    hardly one does, into other operators, if it is one, into what calls that (here, or in the files `beside`), what it
+    calls, and into its class; where none came near a new class, into those of the same base, else into any. Of each
+    those first that ran fewest lines; of one with parameters the few rows that came nearest, where that is a single one
+    also the test as it stands."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
@@ -62,6 +64,8 @@ def nearest_tests(
     count = len({test for n in own for test in ran.get(n, frozenset())} - {""})
     callers = [(one.path, lines_inside(callers_of(function, one.functions))) for one in (source, *beside)]
     if not count:
+        kin = kin_operators(function, source.functions)
+        found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in kin)
         found += _tests_of(baseline, callers)
         called = [f for f in alike if f.name in function.calls and f.name != function.name]
         found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in called)

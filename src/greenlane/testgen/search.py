@@ -34,6 +34,7 @@ from greenlane.testgen.hunt import Hunter
 from greenlane.testgen.inputs import CarvedCall, Case, Description, Pool, Receiver, calls_of, pool_of, seed_cases
 from greenlane.testgen.keyed import keyed
 from greenlane.testgen.lastnames import by_last_names
+from greenlane.testgen.lending import Lender
 from greenlane.testgen.likewise import with_other_methods
 from greenlane.testgen.lowered import lowered
 from greenlane.testgen.madeup import made_receivers, made_up_calls
@@ -52,6 +53,7 @@ from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source, entries_at
 from greenlane.testgen.staged import staged_cases
 from greenlane.testgen.stateful import stateful_cases
+from greenlane.testgen.stayed import list_stayed
 from greenlane.testgen.steadied import steadied
 from greenlane.testgen.subclassed import as_if_on, overridden, subclassed_cases
 from greenlane.testgen.targets import Gap, Targets, line_of
@@ -99,7 +101,7 @@ class Search:
         earlier: Sequence[Observed] = (),
     ) -> None:
         self._explorer, self._trials, self._hunter = Explorer(runner), Trials(runner), Hunter(runner)
-        self._crosser, self._grower = Crosser(runner), Grower(runner)
+        self._crosser, self._grower, self._lender = Crosser(runner), Grower(runner), Lender(runner)
         self._scene, self._source, self._style, self._started = scene, source, style, started
         self._beside, self._earlier = beside, earlier
         self._pool: Pool = {}
@@ -233,7 +235,7 @@ class Search:
         for number in range(_ROUNDS):
             fresh = self._untried(cases, tried, most)
             tried |= {case.key for case in fresh}
-            observed += await self._explorer.explore(self._scene, fresh, self.gap)
+            observed += await (self._explored_first(fresh) if number == 0 else self._seen(fresh))
             left = self._left(observed)
             if not left or self._is_late():
                 break
@@ -262,10 +264,20 @@ class Search:
         shown = self._untried(in_turn(self._gone_on(observed, left)), tried, _ASKED_AT_LAST)
         return [*observed, *(await self._explorer.explore(self._scene, shown, self.gap) if shown else ())]
 
+    async def _seen(self, cases: Sequence[Case]) -> list[Observed]:
+        return await self._explorer.explore(self._scene, cases, self.gap)
+
+    async def _explored_first(self, cases: list[Case]) -> list[Observed]:
+        """What is seen of the first calls, and of those that become what the code asks of them, made meanwhile."""
+        lending = self._lender.lend(self._scene, self._source, cases, self.gap.covering)
+        seen, lent = await asyncio.gather(self._seen(cases), contained(lending, [], f"lending to {self._source.path}"))
+        fresh = self._untried(lent, {case.key for case in cases}, _CASES_A_ROUND)
+        return [*seen, *(await self._seen(fresh) if fresh else ())]
+
     def _left(self, observed: Sequence[Observed]) -> Targets:
         return self.gap.covering - frozenset(t for o in observed if is_tellable(o) for t in o.reached)
 
-    def _gone_on(self, seen: Sequence[Observed], places: Targets) -> tuple[list[Case], list[Case]]:
+    def _gone_on(self, seen: Sequence[Observed], places: Targets) -> tuple[list[Case], ...]:
         return gone_on(seen, self._source, places, self._gatherer.known_scripts())
 
     def _asked(self, seen: Sequence[Observed], places: Targets, rows: list[list[Case]]) -> Iterator[Case]:
@@ -379,7 +391,7 @@ class Search:
         unsteady = [o for o in candidates if o.case.key not in kept]
         held = steadied(unsteady, self._source, self.gap.everything, unittest=self._is_unittest)
         others = [*held, *by_last_names(unsteady, again), *list_beginnings(unsteady, again)]
-        others += settled_cases(unsteady, again)
+        others += [*settled_cases(unsteady, again), *list_stayed(unsteady, again)]
         if others:
             seen = await self._explorer.explore(self._scene, others, self.gap)
             found += steady(seen, await self._explorer.explore(self._scene, others, again=True))

@@ -41,6 +41,8 @@ def viewed(outcome: Outcome | Effect, look: str, imports: set[Import]) -> str:
             return f"type({unwrapped(look)}).__name__"
         case "call":
             return f"{look}()"
+        case "tolist":
+            return f"{operand(look)}.tolist()"
         case "masked":
             imports.add(("re", ""))
             return f're.sub(r" at 0x[0-9a-fA-F]+", " at ...", {look})'

@@ -108,3 +108,14 @@ def test_plain():
     assert [text.split("\n")[0] for text in script.setup] == [
         "def twice(func):", "queue = []", "fill(queue)", "task = Task(queue, twice(len))",
     ]  # fmt: skip
+
+
+def test_what_is_of_a_class_gets_a_stand_in_before_plain_values() -> None:
+    source = "class Model:\n    def __init__(self, client: 'Client', size: int, name):\n        self.client = client\n"
+    (init,) = list_functions(ast.parse(source), "shop.py", "shop")
+    filled = without_holes([call(None, Description("1"))], init)
+    assert filled[0].positional == (
+        Description("MagicMock()", (("unittest.mock", "MagicMock"),)), Description("1"),
+    )  # fmt: skip
+    assert all("MagicMock" not in one.positional[1].text for one in without_holes([call(QUEUE, None)], init)
+               if one.positional[1])  # fmt: skip

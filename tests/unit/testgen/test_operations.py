@@ -8,7 +8,7 @@ import pytest
 
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.inputs import Script
-from greenlane.testgen.operations import swap_operators
+from greenlane.testgen.operations import kin_operators, swap_operators
 from greenlane.testgen.scripts import FoundScript
 
 
@@ -38,6 +38,21 @@ def test_what_is_used_before_the_look_is_changed_in_place_there() -> None:
     assert swapped("__iadd__", "a = Money(1)", "total = a * 2", look="total.amount") == [
         ("a = Money(1)", "a += 2", "a")
     ]
+
+
+def test_what_is_changed_in_place_is_changed_by_the_new_operator_and_looked_at_as_before() -> None:
+    rows = swapped("__imul__", "a = Money(1)", "a += Money(2)", look="a.amount")
+    assert rows == [("a = Money(1)", "a *= Money(2)", "a.amount")]
+    assert swapped("__mul__", "a = Money(1)", "a += Money(2)", look="a.amount") == []
+
+
+def test_the_same_operator_written_otherwise_comes_before_others_written_like_it() -> None:
+    names = ("__add__", "__iadd__", "__mul__", "pay", "__rmul__", "__imul__")
+    body = "\n".join(f"    def {name}(self, other): return self" for name in names)
+    functions = list_functions(ast.parse(f"class Money:\n{body}"), "shop.py", "shop")
+    kin = [one.name for one in kin_operators(functions[-1], functions)]
+    assert kin == ["__mul__", "__rmul__", "__iadd__", "__add__"]
+    assert kin_operators(functions[3], functions) == []
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,15 @@ def _as_list(value: Any) -> Any:
     return list(itertools.islice(value, MAX_LISTED + 1))
 
 
+def _to_list(value: Any) -> Any:
+    """Of an array its numbers, as those of `array`, of NumPy and of pandas give them."""
+    if not hasattr(type(value), "tolist"):
+        return None
+    size = getattr(value, "size", None)
+    count = size if isinstance(size, int) else len(value)
+    return value.tolist() if count <= MAX_LISTED else None
+
+
 def _has_own(value: Any, name: str) -> bool:
     return getattr(type(value), name) is not getattr(object, name)
 
@@ -178,12 +187,12 @@ def _kind(value: Any) -> Any:
 
 _VIEWS: dict[str, Callable[[Any], Any]] = {
     "dict": _as_dict, "list": _as_list, "len": len, "repr": _as_repr, "str": _as_text, "masked": _masked,
-    "type": _kind,
+    "type": _kind, "tolist": _to_list,
 }  # fmt: skip
-_HOLDING = ("masked", "dict", "list")
+_HOLDING = ("masked", "dict", "tolist", "list")
 _SHOWING = ("repr", "str", "len", "type")
 """`list` of a mapping that can't be written down are its keys."""
-_CHANGING = ("dict", "list", "repr", "str", "len")
+_CHANGING = ("dict", "tolist", "list", "repr", "str", "len")
 
 
 def _attributes(value: Any, describer: Describer) -> list[Any]:

@@ -219,12 +219,12 @@ def goal_key(goal: Any) -> Any:
 
 
 class Watch:
-    """Traces lines of one file and of those beside it, and what is compared in them."""
+    """Traces lines of one file and of those beside it, and, if it `compares`, what is compared in them."""
 
-    def __init__(self, path: str, beside: Sequence[str] = ()) -> None:
+    def __init__(self, path: str, beside: Sequence[str] = (), *, compares: bool = True) -> None:
         self._path = path
         self._known: dict[Any, bool] = {}
-        self._compared = {one: _by_line(one) for one in (path, *beside)}
+        self._compared = {one: _by_line(one) if compares else {} for one in (path, *beside)}
         self.calls = 0
         self.seen = Seen()
 
