@@ -6,6 +6,7 @@ constructor takes. Pure; for `search.py`.
             self.strict = False                  reader.read("a")
 
 What is None at first, but said to be of a class, is set to an object of that: `line.currency = Currency("abc")`.
+What is empty at first, and gone over where something is open, gets something in it: `reader.columns = {"a": 1}`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from greenlane.suite.lines import UnreadableSourceError, parse_source
-from greenlane.testgen.code import Function, enclosing
+from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_source
+from greenlane.testgen.code import Function, FunctionNode, enclosing
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.guards import conditions_near
 from greenlane.testgen.guesses import kinds_of, needs_of
@@ -28,9 +29,11 @@ from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
+from greenlane.testgen.unpacked import unpacked
 
 _NEAR, _CALLS, _MOST = 2, 24, 120
 _OBJECTS, _FOR_NONE = 2, ("True", "'abc'")
+_EMPTY = frozenset({"{}", "[]", "()", "set()", "dict()", "list()"})
 
 
 def switched(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
@@ -42,10 +45,12 @@ def switched(observed: Sequence[Observed], source: Source, left: Targets) -> lis
         family = family_of(source.tree, function.owner) if function is not None and function.owner else ()
         flags = dict(flags_of(source.tree, [*family]))
         kept = objects_kept(source.tree, [*family], function, source.constructors) if function is not None else {}
-        for name, place in _asked(source.tree, line):
+        values = {name: (*kept.get(name, ()), *flags.get(name, ())) for name, _ in _asked(source.tree, line)}
+        asked = [(name, place, values[name]) for name, place in _asked(source.tree, line)]
+        for name, place, others in (*asked, *_gone_over(source.tree, line, family)):
             near = [o.case for o in observed if place in o.lines.get(source.path, frozenset())]
             near.sort(key=lambda case: case.plainness)
-            for value in (*kept.get(name, ()), *flags.get(name, ())):
+            for value in others:
                 needed = needs_of(value, function)[0] if function is not None else frozenset[Import]()
                 made = (other for case in near for other in with_flag(case, name, value, [*family], needed))
                 rows.setdefault((name, value), []).extend(itertools.islice(made, _CALLS))
@@ -62,16 +67,34 @@ def _asked(tree: ast.Module, line: int) -> Iterator[tuple[str, int]]:
                 yield part.attr, place
 
 
+def _gone_over(tree: ast.Module, line: int, family: Sequence[str]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """The public attributes, empty at first, that a loop around a line goes over, with the place of that and values."""
+    classes = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in family]
+    bound = [n for owner in classes for n in ast.walk(owner) if isinstance(n, ast.Assign | ast.AnnAssign)]
+    empty = {_name_of(n) for n in bound if n.value is not None and ast.unparse(n.value) in _EMPTY}
+    for node in nodes_of(tree) if empty else ():
+        if isinstance(node, FunctionNode) and node.lineno < line <= (node.end_lineno or line):
+            loops = [n for n in ast.walk(node) if isinstance(n, ast.For) and n.lineno < line <= (n.end_lineno or line)]
+            parts = ((part, loop) for loop in loops for part in ast.walk(loop.iter) if isinstance(part, ast.Attribute))
+            for part, loop in parts:
+                if ast.unparse(part.value) == "self" and part.attr in empty and not part.attr.startswith("_"):
+                    yield part.attr, loop.lineno, unpacked({f"self.{part.attr}"}, node) or ("['a']",)
+
+
+def _name_of(node: ast.Assign | ast.AnnAssign) -> str:
+    """Of an attribute or a name that is bound by itself; empty for any other target."""
+    target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+    return target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+
+
 def flags_of(tree: ast.Module, family: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What these classes give an attribute at first that nobody hands them, with other values for it."""
     for owner in [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in family]:
         inits = [n for n in owner.body if isinstance(n, ast.FunctionDef) and n.name == "__init__"]
         for node in [*owner.body, *(part for one in inits for part in one.body)]:
-            target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
             value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
-            name = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-            if isinstance(value, ast.Constant) and (others := _others(value.value)):
-                yield name, others
+            if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(value, ast.Constant):
+                yield from [(_name_of(node), others)] if (others := _others(value.value)) else ()
 
 
 def objects_kept(
@@ -84,7 +107,7 @@ def objects_kept(
     for owner in [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name in family]:
         none = {name for name, values in flags_of(tree, [owner.name]) if values == _FOR_NONE}
         for node in [n for n in ast.walk(owner) if isinstance(n, ast.AnnAssign)]:
-            name = node.target.attr if isinstance(node.target, ast.Attribute) else getattr(node.target, "id", "")
+            name = _name_of(node)
             kinds = [kind for kind in kinds_of(_unquoted(node.annotation)) if kind in known]
             made = [one.text for kind in kinds for one in objects_of(kind, function, constructors)[:_OBJECTS]]
             found |= {name: tuple(made)} if name in none and made else {}

@@ -28,6 +28,15 @@ class Reader:
         if self.name:
             return self.name
         return text
+
+    columns = {}
+    _rows = []
+
+    def cells(self, line):
+        for name, place in self.columns.items():
+            yield name, line[place - 1]
+        for row in self._rows:
+            yield row
 """
 TREE = ast.parse(TEXT)
 FUNCTIONS = list_functions(TREE, "shop.py", "shop")
@@ -41,7 +50,7 @@ CALL = Case(
 def shown(case: Case, line: int) -> list[list[str]]:
     gap = Gap(path="shop.py", lines=frozenset({line}))
     source = Source(path="shop.py", module="shop", tree=TREE, gap=gap, entries=(), functions=FUNCTIONS, constructors={})
-    seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({11, 13})})
+    seen = Observed(case=case, outcome=Outcome(case=0, kind="value"), lines={"shop.py": frozenset({11, 13, 21, 23})})
     found = switched([seen], source, frozenset({("shop.py", line)}))
     return [[*one.script.setup, one.script.look] for one in found if one.script]
 
@@ -66,3 +75,9 @@ def test_what_is_handed_to_the_object_is_left_to_its_constructor() -> None:
     assert shown(CALL, 14) == [["reader = Reader('a')", "reader.strict = True", "reader.read('b')"]] or not [
         row for row in shown(CALL, 14) if ".name" in row[1]
     ]
+
+
+def test_what_is_empty_and_gone_over_gets_something_in_it() -> None:
+    case = msgspec.structs.replace(CALL, entry=next(f for f in FUNCTIONS if f.name == "cells"))
+    assert ["reader = Reader('a')", "reader.columns = {'a': 1}", "reader.cells('b')"] in shown(case, 22)
+    assert not shown(case, 24)  # nobody sets what is private
