@@ -12,6 +12,7 @@ def peer(row):
 from __future__ import annotations
 
 import ast
+import copy
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
@@ -20,10 +21,12 @@ import msgspec
 
 from greenlane.suite.lines import nodes_of, parse_expression
 from greenlane.testgen.code import FunctionNode
-from greenlane.testgen.guards import guards_of
+from greenlane.testgen.exchanged import merged
+from greenlane.testgen.guards import guards_of, what_holds
 from greenlane.testgen.inlined import own_nodes
 from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.parsed import texts_read
+from greenlane.testgen.records import asked_for
 from greenlane.testgen.shapes import text_for
 
 _DEEPEST, _NAMES, _MOST_KEYS = 4, 4, 12
@@ -78,9 +81,7 @@ def _changed(held: ast.expr | None, way: Way, value: ast.expr) -> ast.expr | Non
         asked = {k.value: ("there", v) for k, v in zip(value.keys, value.values, strict=True)
                  if isinstance(k, ast.Constant)}  # fmt: skip
         changes = Entries(asked, frozenset()).changes_of(held)  # type: ignore[arg-type]
-        kept = [(k, v) for k, v in zip(held.keys, held.values, strict=True) if getattr(k, "value", None) not in changes]
-        pairs = [*kept, *((ast.Constant(key), other) for key, other in changes.items())]
-        return ast.Dict(keys=[k for k, _ in pairs], values=[v for _, v in pairs]) if changes else None
+        return merged(held, changes) if changes else None
     literal = isinstance(held, ast.Constant)
     of_no_use = literal and (isinstance(value, ast.Dict | ast.List) or getattr(held, "value", 1) is None)
     is_false = (literal and not getattr(held, "value", 1)) or ast.unparse(held) in {"[]", "{}"}
@@ -141,18 +142,12 @@ def _looked_up_in(node: FunctionNode) -> dict[str, dict[str, list[ast.expr]]]:
 
 def _looked_up(node: ast.AST) -> tuple[str, str]:
     """The name of a dict and the key in `row["key"]`, `row.get("key")` and `"key" in row`; empty for anything else."""
-    held: ast.expr | None = None
-    key: ast.expr | None = None
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        held, key = node.value, node.slice
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"get", "pop"}:
-        held, key = node.func.value, node.args[0] if node.args else None
-    elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-        held, key = node.comparators[0], node.left
-    named = isinstance(held, ast.Name) or (isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name))
-    if held is None or not named or not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+    pair = asked_for(node)
+    if pair is None:
         return "", ""
-    return ast.unparse(held), key.value
+    held, key = pair
+    named = isinstance(held, ast.Name) or (isinstance(held, ast.Attribute) and isinstance(held.value, ast.Name))
+    return (ast.unparse(held), key) if named else ("", "")
 
 
 @functools.lru_cache(maxsize=512)
@@ -167,7 +162,7 @@ class _Reading:
         self._tree, self._node, self._way, self._depth = tree, node, way, depth
         self._parts = sorted(ast.walk(node), key=_position)
         self._bound = list(_bound(self._parts))
-        self._tests = [pair for test, met in sorted(way) for pair in _parts(parse_expression(test).body, met)]
+        self._tests = [pair for test, met in sorted(way) for pair in what_holds(parse_expression(test).body, met)]
 
     def wanted(self, parts: Sequence[ast.expr]) -> tuple[Way, ast.expr] | None:
         """What has to be under a key that is looked up in these places; None where the way asks for nothing there."""
@@ -194,6 +189,12 @@ class _Reading:
                 value = self.sample({ast.unparse(asked)})
                 found[asked.attr] = ast.List(elts=[value], ctx=ast.Load()) if sized and _is_text(value) else value
         return found
+
+    def _below(self) -> _Reading:
+        """The same of what is inside."""
+        below = copy.copy(self)
+        below._depth += 1
+        return below
 
     def _names(self, texts: set[str]) -> set[str]:
         """With the local names that what is called so is given."""
@@ -225,7 +226,7 @@ class _Reading:
                 keys.setdefault(key.value, set()).add(ast.unparse(part))
         if not keys or len(keys) > _MOST_KEYS:
             return None
-        below = _Reading(self._tree, self._node, self._way, self._depth + 1)
+        below = self._below()
         return ast.Dict(keys=[ast.Constant(key) for key in keys], values=[below.sample(t) for t in keys.values()])
 
     def _items(self, names: set[str]) -> ast.expr | None:
@@ -235,8 +236,7 @@ class _Reading:
         item = next((target.id for target in targets if isinstance(target, ast.Name)), None)
         if item is None or self._depth == _DEEPEST:
             return None
-        below = _Reading(self._tree, self._node, self._way, self._depth + 1)
-        return ast.List(elts=[below.sample({item})], ctx=ast.Load())
+        return ast.List(elts=[self._below().sample({item})], ctx=ast.Load())
 
     def _handed_on(self, names: set[str]) -> ast.expr | None:
         """As a function of this file asks for it that is given it."""
@@ -288,18 +288,6 @@ def _gone_over(node: ast.expr) -> str:
     while isinstance(node, ast.Call) and name_of(node) in _ITEMS and node.args:
         node = node.args[0]
     return ast.unparse(node.values[0] if isinstance(node, ast.BoolOp) else node)
-
-
-def _parts(test: ast.expr, met: bool) -> Iterator[tuple[ast.expr, bool]]:
-    """What has to hold, or must not, for a condition to be as it is: of what is one of several the first."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        yield from _parts(test.operand, not met)
-    elif isinstance(test, ast.BoolOp):
-        every = isinstance(test.op, ast.And) == met
-        for value in test.values if every else test.values[:1]:
-            yield from _parts(value, met)
-    else:
-        yield test, met
 
 
 def _told(test: ast.expr, met: bool, names: set[str], looks: set[str]) -> tuple[Way, ast.expr | None] | None:

@@ -48,6 +48,13 @@ class Exchanging:
         return made
 
 
+def merged(node: ast.Dict, changes: Mapping[str, ast.expr]) -> ast.Dict:
+    """A dict with these entries in it, behind those that stay."""
+    kept = [(k, v) for k, v in zip(node.keys, node.values, strict=True) if getattr(k, "value", None) not in changes]
+    pairs = [*kept, *((ast.Constant(key), value) for key, value in changes.items())]
+    return ast.Dict(keys=[key for key, _ in pairs], values=[value for _, value in pairs])
+
+
 class Renaming(ast.NodeTransformer):
     def __init__(self, names: Mapping[str, str]) -> None:
         self._names = names

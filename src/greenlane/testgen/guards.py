@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 import msgspec
 
@@ -44,6 +45,18 @@ def conditions_near(tree: ast.Module, line: int, most: int, *, met: bool = False
     tests: list[tuple[ast.AST, int]] = [(parse_expression(guard.test), guard.line) for guard in guards]
     asked = (n for n in nodes_of(tree) if isinstance(n, ast.If | ast.While | ast.IfExp))
     return [*tests, *((n.test, line) for n in asked if n.test.lineno == line)]
+
+
+def what_holds(test: ast.expr, met: bool) -> Iterator[tuple[ast.expr, bool]]:
+    """What has to hold, or must not, for a condition to be as it is: of what is one of several the first."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        yield from what_holds(test.operand, not met)
+    elif isinstance(test, ast.BoolOp):
+        every = isinstance(test.op, ast.And) == met
+        for value in test.values if every else test.values[:1]:
+            yield from what_holds(value, met)
+    else:
+        yield test, met
 
 
 def _first(node: ast.stmt) -> int:

@@ -19,11 +19,12 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, nodes_of, parse_expression, parse_source
 from greenlane.testgen.code import FunctionNode, enclosing
 from greenlane.testgen.constants import class_constants, module_constants
-from greenlane.testgen.exchanged import Exchanging
+from greenlane.testgen.exchanged import Exchanging, merged
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.guards import guards_of
+from greenlane.testgen.guards import guards_of, what_holds
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.inside.greenlane_edits import name_of
+from greenlane.testgen.records import looked_up
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -98,7 +99,8 @@ def _entries(
 ) -> Iterator[dict[str, str]]:
     names = _names(loop)
     guards = [guard for guard in guards_of(tree, line) if guard.met and guard.line > loop.lineno]
-    tests = [one for guard in guards if not guard.test.startswith("except ") for one in _parts(guard.test)]
+    asked = [parse_expression(guard.test).body for guard in guards if not guard.test.startswith("except ")]
+    tests = [one for test in asked for one, met in what_holds(test, True) if met]
     if names is None or not tests:
         return
     key, value, held = names
@@ -109,16 +111,6 @@ def _entries(
             if beside is not None and beside != name:
                 found[beside] = _sample(ast.unparse(node), tests, named)
         yield found
-
-
-def _parts(test: str) -> Iterator[ast.expr]:
-    """What has to hold for a condition to hold: of what is one of several the first."""
-    left = [parse_expression(test).body]
-    for node in left:  # it grows
-        if isinstance(node, ast.BoolOp):
-            left += node.values if isinstance(node.op, ast.And) else node.values[:1]
-        else:
-            yield node
 
 
 def _keys(key: str, tests: Sequence[ast.expr], named: Mapping[str, Sequence[object]]) -> Iterator[str]:
@@ -140,15 +132,8 @@ def _constants(node: ast.expr, named: Mapping[str, Sequence[object]]) -> list[ob
 
 def _beside(node: ast.AST, held: str, key: str, name: str) -> str | None:
     """The other key that is looked up here in what the loop goes over, where the loop's own key is `name`."""
-    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == held:
-        looked: ast.expr = node.slice
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-        if ast.unparse(node.func.value) != held or node.func.attr not in {"get", "pop"}:
-            return None
-        looked = node.args[0]
-    else:
-        return None
-    found = _text(looked, key, name)
+    pair = looked_up(node)
+    found = _text(pair[1], key, name) if pair is not None and ast.unparse(pair[0]) == held else None
     return found if found else None
 
 
@@ -251,6 +236,4 @@ def _with_more(node: ast.Dict | ast.Call, entries: Entries) -> ast.expr:
         kept = [keyword for keyword in node.keywords if keyword.arg not in values]
         more = [ast.keyword(arg=name, value=value) for name, value in values.items() if name.isidentifier()]
         return ast.Call(func=node.func, args=node.args, keywords=[*kept, *more])
-    pairs = [(k, v) for k, v in zip(node.keys, node.values, strict=True) if getattr(k, "value", None) not in values]
-    pairs += [(ast.Constant(name), value) for name, value in values.items()]
-    return ast.Dict(keys=[key for key, _ in pairs], values=[value for _, value in pairs])
+    return merged(node, values)

@@ -18,7 +18,7 @@ import msgspec
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.entries import Entries, entries_asked, entries_named, function_at
-from greenlane.testgen.exchanged import Exchanging, renamed
+from greenlane.testgen.exchanged import Exchanging, merged, renamed
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.fixtures import DataOfTests, GivenData
 from greenlane.testgen.inputs import Case
@@ -84,16 +84,10 @@ def _with_own(case: Case, entries: Entries) -> Iterator[Case]:
             continue
         for place in _fitting(_places(tree), entries) if "{" in text else ():
             changes = entries.changes_of(place.node)
-            other = ast.unparse(Exchanging(place.node, _merged(place.node, changes)).visit(tree))
+            other = ast.unparse(Exchanging(place.node, merged(place.node, changes)).visit(tree))
             made = case.with_texts([*case.texts[:number], other, *case.texts[number + 1 :]]) if changes else None
             if made is not None:
                 yield made
-
-
-def _merged(node: ast.Dict, changes: Mapping[str, ast.expr]) -> ast.Dict:
-    kept = [(k, v) for k, v in zip(node.keys, node.values, strict=True) if getattr(k, "value", None) not in changes]
-    pairs = [*kept, *((ast.Constant(key), value) for key, value in changes.items())]
-    return ast.Dict(keys=[key for key, _ in pairs], values=[value for _, value in pairs])
 
 
 # -------------------------------------------------------------- what a fixture gives
@@ -139,7 +133,7 @@ def _changing(way: str, changes: Mapping[str, ast.expr]) -> str:
     if len(changes) == 1:
         ((key, value),) = changes.items()
         return f"{way}[{key!r}] = {ast.unparse(value)}"
-    return f"{way}.update({ast.unparse(_merged(ast.Dict(keys=[], values=[]), changes))})"
+    return f"{way}.update({ast.unparse(merged(ast.Dict(keys=[], values=[]), changes))})"
 
 
 # -------------------------------------------------------------- dicts

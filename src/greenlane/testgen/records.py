@@ -41,7 +41,8 @@ def held_by_keys(function: ast.AST, named: Mapping[str, Sequence[object]]) -> He
         values = tuple(dict.fromkeys(_values(function, texts, named)))
         if values:
             found[key] = values[:_MAX_VALUES]
-    looked = [(_key(node), ast.unparse(_looked_in(node))) for node in ast.walk(function) if _key(node)]
+    asked = [(_key(node), looked_up(node)) for node in ast.walk(function) if _key(node)]
+    looked = [(key, ast.unparse(pair[0])) for key, pair in asked if pair is not None]
     for key, texts in reversed(places.items()):  # what stands inside first
         inside = list(dict.fromkeys(other for other, text in looked if text in texts and other != key))
         if inside:
@@ -49,9 +50,23 @@ def held_by_keys(function: ast.AST, named: Mapping[str, Sequence[object]]) -> He
     return tuple(found.items())
 
 
-def _looked_in(node: ast.AST) -> ast.AST:
-    looked = node.func if isinstance(node, ast.Call) else node
-    return looked.value if isinstance(looked, ast.Subscript | ast.Attribute) else looked
+def looked_up(node: ast.AST) -> tuple[ast.expr, ast.expr] | None:
+    """What something is looked up in here, and by which key: `row["key"]`, `row.get("key", ...)`; else None."""
+    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
+        return node.value, node.slice
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKED_UP:
+        return (node.func.value, node.args[0]) if node.args else None
+    return None
+
+
+def asked_for(node: ast.AST) -> tuple[ast.expr, str] | None:
+    """The same, or `"key" in row`, where the key is a text."""
+    pair = looked_up(node)
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+        pair = node.comparators[0], node.left
+    if pair is None or not isinstance(pair[1], ast.Constant) or not isinstance(pair[1].value, str):
+        return None
+    return pair[0], pair[1].value
 
 
 def _dicts(keys: Sequence[str], known: Mapping[str, Sequence[str]]) -> Iterator[str]:
@@ -88,13 +103,9 @@ def _places(function: ast.AST) -> dict[str, set[str]]:
 
 
 def _key(node: ast.AST) -> str:
-    """The text that is looked up here, in whatever: `x["key"]`, `x.get("key", ...)`; empty for anything else."""
-    if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-        given: ast.expr | None = node.slice
-    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKED_UP:
-        given = node.args[0] if node.args else None
-    else:
-        return ""
+    """The text that is looked up here, in whatever; empty for anything else."""
+    pair = looked_up(node)
+    given = pair[1] if pair is not None else None
     return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else ""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Set
 from typing import Any
 
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.records import asked_for
 
 _ASKING = re.compile(r"(.*_)?(get|post|put|patch|delete|request|fetch|send|query|call|api)(_.*)?")
 _ITERATING = frozenset({"list", "sorted", "set", "tuple", "enumerate", "iter", "reversed", "map", "filter"})
@@ -70,19 +71,11 @@ def _leaf(key: str) -> str | int:
 def _keys(texts: Set[str], function: ast.AST) -> Iterator[tuple[str, str]]:
     """(key, how it is looked up) of what these say."""
     for node in ast.walk(function):
-        held: ast.expr | None = None
-        named: ast.expr | None = None
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            held, named = node.value, node.slice
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"get", "pop"}:
-            held, named = node.func.value, node.args[0] if node.args else None
-        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
-            held, named = node.comparators[0], node.left
-        if held is None or not isinstance(named, ast.Constant) or not isinstance(named.value, str):
-            continue
-        if ast.unparse(held) in texts:
-            yield named.value, f"{ast.unparse(held)}[{named.value!r}]"
-            yield named.value, ast.unparse(node)
+        pair = asked_for(node)
+        held = ast.unparse(pair[0]) if pair is not None else ""
+        if pair is not None and held in texts:
+            yield pair[1], f"{held}[{pair[1]!r}]"
+            yield pair[1], ast.unparse(node)
 
 
 def _items(texts: Set[str], function: ast.AST) -> Iterator[str]:

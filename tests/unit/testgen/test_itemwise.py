@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
-from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.itemwise import itemwise
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Gap
+from tests.support.sources import source_at
 
 TEXT = """
 LISTS = ("peers", "ends")
@@ -34,13 +30,8 @@ def load(**options):
 
 
 def found(line: int, ran: int, script: Script | None = None, *arguments: tuple[str | None, str]) -> list[Case]:
-    tree = ast.parse(TEXT)
-    functions = list_functions(tree, "shop.py", "shop")
-    entry = next(one for one in functions if one.first <= line <= one.last)
-    source = Source(
-        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({line})),
-        entries=((0, entry),), functions=functions, constructors={},
-    )  # fmt: skip
+    source = source_at(TEXT, line)
+    ((_, entry),) = source.entries
     case = Case(
         entry=entry, receiver=None, arguments=arguments, imports=frozenset(), fixtures=frozenset(), carved=True,
         script=script,

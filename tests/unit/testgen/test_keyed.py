@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from greenlane.testgen.code import list_functions
 from greenlane.testgen.entries import entries_asked, entries_named, function_at
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.fixtures import DataOfTests
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.keyed import keyed
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Gap
 from tests.support.projects import write_tree
+from tests.support.sources import source_at
 
 TEXT = """
 class Mesh:
@@ -71,13 +69,8 @@ def test_the_conditions_and_what_is_looked_up_on_the_way_say_what_a_dict_holds(
 
 
 def made(line: int, ran: int, look: str, data: DataOfTests, imports: tuple[tuple[str, str], ...] = ()) -> list[str]:
-    tree = ast.parse(TEXT)
-    functions = list_functions(tree, "shop.py", "shop")
-    entry = next(one for one in functions if one.first <= line <= one.last)
-    source = Source(
-        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({line})),
-        entries=((0, entry),), functions=functions, constructors={},
-    )  # fmt: skip
+    source = source_at(TEXT, line)
+    ((_, entry),) = source.entries
     case = Case(
         entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(data.fixtures), carved=True,
         script=Script(imports=frozenset(imports), setup=(), look=look),

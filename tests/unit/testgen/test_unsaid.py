@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
-from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description, Script
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Gap
 from greenlane.testgen.unsaid import unsaid
+from tests.support.sources import source_at
 
 TEXT = """
 class Phone:
@@ -34,15 +30,16 @@ class Phone:
 def made(
     line: int, message: str, script: Script, error: str = "AttributeError", outcome: Outcome | None = None
 ) -> list[str]:
-    tree = ast.parse(TEXT)
-    functions = list_functions(tree, "shop.py", "shop")
-    entry = next(one for one in functions if one.first <= line <= one.last)
-    source = Source(
-        path="shop.py", module="shop", tree=tree, gap=Gap(path="shop.py", lines=frozenset({line})),
-        entries=((0, entry),), functions=functions, constructors={},
-    )  # fmt: skip
+    source = source_at(TEXT, line)
+    ((_, entry),) = source.entries
     case = Case(
-        entry=entry, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True, script=script
+        entry=entry,
+        receiver=None,
+        arguments=(),
+        imports=frozenset(),
+        fixtures=frozenset(),
+        carved=True,
+        script=script,
     )
     outcome = outcome or Outcome(
         case=0, kind="raises", error=("builtins", error), message=message, at=("shop.py", line)

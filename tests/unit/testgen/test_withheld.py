@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-
-from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Script
-from greenlane.testgen.source import Source
-from greenlane.testgen.targets import Gap
 from greenlane.testgen.withheld import withheld
+from tests.support.sources import source_at
 
 TEXT = """
 import requests
@@ -37,13 +33,8 @@ class Client:
 
 
 def made(line: int, script: Script | None, *, unittest: bool = False) -> list[str]:
-    tree = ast.parse(TEXT)
-    functions = list_functions(tree, "web.py", "web")
-    entry = next(one for one in functions if one.first <= line <= one.last)
-    source = Source(
-        path="web.py", module="web", tree=tree, gap=Gap(path="web.py", lines=frozenset({line})),
-        entries=((0, entry),), functions=functions, constructors={},
-    )  # fmt: skip
+    source = source_at(TEXT, line, "web.py")
+    ((_, entry),) = source.entries
     case = Case(
         entry=entry, receiver="Client('a')", arguments=(), imports=frozenset(), fixtures=frozenset(), carved=True,
         script=script,
