@@ -13,6 +13,7 @@ import msgspec
 
 from greenlane.testgen.classes import ReadModule, imported_from, package_of
 from greenlane.testgen.code import Function, Param
+from greenlane.testgen.inputs import Constructors
 
 _DEEPEST, _LONGEST = 3, 300
 _WORD = re.compile(r"(?<![\w.'\"])[A-Z]\w*")
@@ -23,33 +24,42 @@ def with_aliases(
     functions: Iterable[Function], tree: ast.Module, path: str, module: str, read: ReadModule
 ) -> tuple[Function, ...]:
     """The functions with what such names stand for in the annotations of their parameters."""
-    known = _aliases_for(list(functions := tuple(functions)), tree, path, module, read)
-    if not known:
-        return functions
-
-    def whole(params: Sequence[Param]) -> tuple[Param, ...]:
-        return tuple(msgspec.structs.replace(p, annotation=_written_out(p.annotation, known)) for p in params)
-
-    return tuple(msgspec.structs.replace(f, params=whole(f.params)) for f in functions)
+    functions = tuple(functions)
+    known = _aliases_for([p for f in functions for p in f.params], tree, path, module, read)
+    return tuple(msgspec.structs.replace(f, params=_whole(f.params, known)) for f in functions) if known else functions
 
 
-def _aliases_for(
-    functions: Sequence[Function], tree: ast.Module, path: str, module: str, read: ReadModule
-) -> dict[str, str]:
+def constructors_with_aliases(
+    constructors: Constructors, tree: ast.Module, path: str, module: str, read: ReadModule
+) -> Constructors:
+    """The same of what classes take."""
+    known = _aliases_for([p for params in constructors.values() for p in params], tree, path, module, read)
+    return {name: _whole(params, known) for name, params in constructors.items()} if known else constructors
+
+
+def _whole(params: Sequence[Param], known: Mapping[str, str]) -> tuple[Param, ...]:
+    return tuple(msgspec.structs.replace(p, annotation=_written_out(p.annotation, known)) for p in params)
+
+
+def _aliases_for(params: Sequence[Param], tree: ast.Module, path: str, module: str, read: ReadModule) -> dict[str, str]:
     """By name what it stands for, of the names in these annotations and in those that they stand for."""
     found: dict[str, str] = {}
-    asked = [word for f in functions for p in f.params for word in _WORD.findall(p.annotation)]
+    asked = [word for p in params for word in _WORD.findall(p.annotation)]
     places = dict.fromkeys(asked, (tree, module, path))
     for _ in range(_DEEPEST):
         new: dict[str, tuple[ast.Module, str, str]] = {}
         for name, (parsed, home, file) in places.items():
             known = _aliases_in(parsed)
-            if name not in known:
+            for _ in range(_DEEPEST if name not in known else 0):  # a package hands on what its modules bind
                 source = imported_from(parsed, package_of(home, file)).get(name)
                 there = read(source) if source else None
-                if source is None or there is None or name not in (known := _aliases_in(there[1])):
-                    continue
+                if source is None or there is None:
+                    break
                 file, parsed, home = there[0], there[1], source
+                if name in (known := _aliases_in(parsed)):
+                    break
+            if name not in known:
+                continue
             found[name] = known[name]
             new |= {word: (parsed, home, file) for word in _WORD.findall(known[name]) if word not in found}
         places = new

@@ -4,6 +4,7 @@ files, runs nothing.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from fnmatch import fnmatch
@@ -19,6 +20,12 @@ def file_patterns(tree: Path) -> tuple[str, ...]:
 
     The order of the files: https://docs.pytest.org/en/stable/reference/customize.html"""
     return next(_settings(tree, "python_files"), ()) or _USUAL
+
+
+def patterns_told(command: str) -> tuple[str, ...]:
+    """Those of `-o python_files=check_*.py` in a command, which go before the settings; none where it says nothing."""
+    told = re.findall(r"(?:-o|--override-ini)[ =]python_files=(\"[^\"]*\"|'[^']*'|\S+)", command)
+    return _words(told[-1].strip("\"'")) if told else ()
 
 
 def takes_classes(tree: Path) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
@@ -42,7 +42,8 @@ class _Offer(msgspec.Struct, frozen=True):
 
     name: str
     values: tuple[str, ...]
-    line: int
+    first: int
+    last: int
     needed: bool
     ends: bool = False
     """Nothing else is done where it is given: it prints a version."""
@@ -50,6 +51,9 @@ class _Offer(msgspec.Struct, frozen=True):
     @property
     def is_option(self) -> bool:
         return self.name.startswith("-")
+
+    def is_of(self, lines: Set[int]) -> bool:
+        return not lines.isdisjoint(range(self.first, self.last + 1))
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -74,6 +78,13 @@ def with_flags(functions: Iterable[Function], tree: ast.Module, changed: Iterabl
         return bool(called & _TAKING)
 
     return tuple(msgspec.structs.replace(f, flags=told, needed=needed) if takes(f) else f for f in functions)
+
+
+def options_of(tree: ast.Module, changed: Set[int]) -> list[tuple[int, int, tuple[str, ...]]]:
+    """The options that changed lines offer: from where to where, and what is typed for them."""
+    rows = [offer for row in _offers(tree, frozenset(changed)).values() for offer in row]
+    mine = [offer for offer in rows if offer.is_option and offer.is_of(changed)]
+    return [(offer.first, offer.last, tuple(map(_plain, offer.words))) for offer in mine][:_MAX_FLAGS]
 
 
 def command_lines(items: Sequence[ast.expr], entry: Function) -> Iterator[list[ast.expr]]:
@@ -152,7 +163,7 @@ def _offers(tree: ast.Module, changed: frozenset[int]) -> dict[str, list[_Offer]
         if offer is not None:
             found[command].append(offer)
     for row in found.values():
-        row.sort(key=lambda offer: offer.is_option and offer.line not in changed)
+        row.sort(key=lambda offer: offer.is_option and not offer.is_of(changed))
     return found
 
 
@@ -191,7 +202,8 @@ def _offer_of(call: ast.Call) -> _Offer | None:
         return _Offer(
             name=max(flags, key=len),
             values=() if bare else (_value_of(call, ""),),
-            line=call.end_lineno or call.lineno,
+            first=call.lineno,
+            last=call.end_lineno or call.lineno,
             needed=isinstance(required, ast.Constant) and required.value is True,
             ends=_action(call) in {"version", "help"},
         )
@@ -200,7 +212,8 @@ def _offer_of(call: ast.Call) -> _Offer | None:
     several = count.value if isinstance(count, ast.Constant) and isinstance(count.value, int) else 1
     value = _value_of(call, names[0])
     needed = not optional or value == FILE
-    return _Offer(name=names[0], values=(value,) * min(several, _MAX_VALUES), line=call.lineno, needed=needed)
+    values = (value,) * min(several, _MAX_VALUES)
+    return _Offer(name=names[0], values=values, first=call.lineno, last=call.end_lineno or call.lineno, needed=needed)
 
 
 def _plain(expression: str) -> str:

@@ -66,7 +66,7 @@ def _scripts(body: Body, names: Mapping[str, ast.stmt]) -> Iterator[FoundScript]
 
 
 def _of_docstrings(source: Source) -> Iterator[tuple[Body, Mapping[str, ast.stmt]]]:
-    names = _names_of(source.tree, source.module)
+    names = _of_package(source) | _names_of(source.tree, source.module)
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             text = ast.get_docstring(node)
@@ -77,7 +77,7 @@ def _of_docstrings(source: Source) -> Iterator[tuple[Body, Mapping[str, ast.stmt
 def _names_of(tree: ast.Module, module: str) -> dict[str, ast.stmt]:
     """What the names of a module stand for: how one would import each."""
     found: dict[str, ast.stmt] = {}
-    for node in tree.body:
+    for node in _on_top(tree.body):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name.split(".")[0]] = ast.Import(names=[alias])
@@ -90,6 +90,21 @@ def _names_of(tree: ast.Module, module: str) -> dict[str, ast.stmt]:
         for name in _defined(node):
             found[name] = _from(module, name)
     return found
+
+
+def _on_top(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module, those that it tries or does on a condition among them."""
+    for node in body:
+        yield node
+        for inner in (
+            (getattr(node, "body", []), getattr(node, "orelse", [])) if isinstance(node, ast.Try | ast.If) else ()
+        ):
+            yield from _on_top(inner)
+
+
+def _of_package(source: Source) -> dict[str, ast.stmt]:
+    package = source.module.split(".")[0]
+    return {package: ast.Import(names=[ast.alias(name=package)])}
 
 
 def _from(module: str, name: str) -> ast.ImportFrom:
@@ -112,7 +127,7 @@ def _of_pages(
     package = source.module.split(".")[0]
     names: dict[str, ast.stmt] = _names_of(source.tree, source.module)
     names |= {name: _from(package, name) for name in _offered(tree, source)}
-    names[package] = ast.Import(names=[ast.alias(name=package)])
+    names |= _of_package(source)
     texts = (read_inside(tree, page, _MAX_BYTES) or "" for page in _pages(tree))
     for text in itertools.islice((t for t in texts if any(p.search(t) for p in asked)), _MAX_ASKED):
         yield _of_page(text)[:_MAX_STATEMENTS], names

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 from greenlane.suite.lines import parse_expression
 from greenlane.testgen.code import FunctionNode
+from greenlane.testgen.slicing import loaded_in
 
 _MAX_LINES = 15
 
@@ -36,6 +37,13 @@ def is_helper(node: ast.stmt) -> bool:
     """Whether it is neither a test nor a fixture: another file may name it without being given tests by that."""
     decorators = [ast.unparse(d) for d in getattr(node, "decorator_list", [])]
     return not any("fixture" in d for d in decorators) and not getattr(node, "name", "").lower().startswith("test")
+
+
+def stands_here(name: str, helpers: Mapping[str, ast.stmt], seen: Set[str] = frozenset()) -> bool:
+    """Whether a constant, or one that it is made of, tells of where its file stands: elsewhere it is another one."""
+    node = helpers.get(name)
+    named = set(loaded_in(node.value)) - seen if isinstance(node, ast.Assign) else set()
+    return "__file__" in named or any(stands_here(one, helpers, seen | named) for one in named)
 
 
 def derived(node: ast.stmt, module: str, names: Set[str]) -> ast.ClassDef | None:

@@ -17,6 +17,7 @@ from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.itemwise import itemwise
 from greenlane.testgen.logged import logged
 from greenlane.testgen.managed import managed
+from greenlane.testgen.offered import offered
 from greenlane.testgen.onward import onward
 from greenlane.testgen.own_class import own_class
 from greenlane.testgen.passed_on import passed_on
@@ -49,7 +50,7 @@ def asked_near(
 ) -> list[list[Case]]:
     """The rows; `beside` are the other files of the change, `unittest`: without fixtures."""
     found = [find(seen, source, places) for find in _PLAIN]
-    found.append(turned_on(seen, source, places, beside))
+    found += [turned_on(seen, source, places, beside), offered(seen, source, places, beside)]
     return [*found, *(find(seen, source, places, unittest=unittest) for find in _PATCHING)]
 
 

@@ -15,7 +15,7 @@ import msgspec
 from greenlane.domain.service_settings import Service
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.awaited import marks_of, marks_of_file
-from greenlane.testgen.collection import file_patterns, paths_of, takes_classes
+from greenlane.testgen.collection import file_patterns, paths_of, patterns_told, takes_classes
 from greenlane.testgen.layout import Layout, read_layout
 
 MARKER = "Characterisation tests, written by Greenlane"
@@ -37,6 +37,8 @@ class Style(msgspec.Struct, frozen=True, kw_only=True):
     layout: Layout = Layout()
     name_last: bool = False
     """Files are called `pricing_test.py` rather than `test_pricing.py`."""
+    patterns: tuple[str, ...] = ()
+    """What the command of the suite says the names of test files are like."""
     loop: tuple[str, ...] | None = None
     """Where a plugin runs tests that await: the marks that they carry. None where none awaits."""
 
@@ -55,10 +57,11 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
         if score > (0, 0) and (best is None or score > best[0]):
             best = (score, name, parsed)
     by_command: Form | None = "unittest" if "unittest" in service.commands.test else None
+    patterns = patterns_told(service.commands.test)
     if best is None:
         common: Form = max(votes, key=lambda form: votes[form]) if votes else "function"
         common = "function" if common == "class" and not takes_classes(tree) else common
-        return Style(form=by_command or common, folder=folder, layout=read_layout(tree))
+        return Style(form=by_command or common, folder=folder, layout=read_layout(tree), patterns=patterns)
     form = _form_of(best[2])
     return Style(
         form=by_command or ("function" if form == "class" and not takes_classes(tree) else form),
@@ -66,6 +69,7 @@ def read_style(service: Service, tree: Path, path: str, module: str, collected: 
         folder=str(PurePosixPath(best[1]).parent),
         layout=read_layout(tree, (tree / best[1]).read_text(encoding="utf-8-sig")),
         name_last=best[1].endswith("_test.py") and not PurePosixPath(best[1]).name.startswith("test_"),
+        patterns=patterns,
         loop=_loop_of(best[2]),
     )
 
@@ -105,7 +109,7 @@ def free_path(tree: Path, style: Style, module: str, taken: Iterable[str] = ()) 
     none of those `taken` by new files of other modules, nor their names (`shop.views.cart` beside `shop.cart`): without
     packages around them pytest takes two of one name for the same."""
     parts = [re.sub(r"\W", "_", part.strip("_")) for part in module.split(".")]
-    given, patterns = set(taken), file_patterns(tree)
+    given, patterns = set(taken), style.patterns or file_patterns(tree)
     names = {PurePosixPath(p).name for p in given if "generated" in PurePosixPath(p).name}
     stems = dict.fromkeys("_".join(filter(None, parts[-count:])) or "module" for count in ((1, 2) if given else (1,)))
     rows = [paths_of(style.folder, f"{stem}_generated", patterns, style.name_last) for stem in stems]

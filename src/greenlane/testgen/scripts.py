@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import builtins
 import contextlib
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from pathlib import Path, PurePosixPath
 
@@ -24,7 +25,8 @@ from greenlane.testgen.checkers import Checkers, given_directly
 from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.expanded import expanded_rows, unexpanded
 from greenlane.testgen.fixed import is_brittle
-from greenlane.testgen.helpers import derived, is_helper, short_helper, words_in
+from greenlane.testgen.folding import fold
+from greenlane.testgen.helpers import derived, is_helper, short_helper, stands_here, words_in
 from greenlane.testgen.holding import Held, held, plainly
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inlined import Givers, Inlined, lineage, own_nodes
@@ -119,15 +121,13 @@ def _of_tests(
 
 
 def _writable(found: Iterator[FoundScript]) -> Iterator[FoundScript]:
-    """Those that can be written as a program, up to the first one that `ast` can't write down again, as an f-string
-    with a backslash inside."""
+    """Up to the first one that `ast` can't write down again, as an f-string with a backslash inside."""
     with contextlib.suppress(ValueError):
         yield from (one for one in found if is_readable(one.script))
 
 
 def is_readable(script: Script) -> bool:
-    """Whether every statement can be read again: what is put together from a test, its helpers and its fixtures may be
-    something that can't be written as a program."""
+    """Whether every statement, put together from a test, its helpers and its fixtures, can be read again."""
     try:
         return all(parse_source(text) for text in (*script.setup, script.look))
     except UnreadableSourceError:
@@ -284,7 +284,8 @@ class TestFile:
         for done_before, given_to_it in both_ways(before, inlined.arguments, self._imports.keys()):
             taken = msgspec.structs.replace(inlined, arguments=frozenset(given_to_it))
             done = [plainly(node, named) for node in done_before]
-            found.append(self._cut(done, plainly(look, named), taken, row, marks))
+            cut = functools.partial(self._cut, done, plainly(look, named), taken, row, marks)
+            found.append(cut() or cut(on_disk=False))
         return [script for script in found if script is not None]
 
     def programs(self, name: str) -> Iterator[FoundScript]:
@@ -317,10 +318,12 @@ class TestFile:
         given: Inlined,
         row: Mapping[str, ast.expr],
         marks: tuple[str, ...] | None,
+        *,
+        on_disk: bool = True,
     ) -> FoundScript | None:
-        """The statements that a look needs; None if it needs something that only this file has."""
-        kept, look = direct(*given_directly(needed_by(setup, look, self._imports.keys()), look))
-        kept, look = filled(kept, row), filled_expression(look, row)
+        """The statements that a look needs (`on_disk`: and what is done to files); None where only this file has it."""
+        kept, look = direct(*given_directly(needed_by(setup, look, self._imports.keys(), on_disk=on_disk), look))
+        kept, look = fold(filled(kept, row)) if row else kept, filled_expression(look, row)
         needs = self._needs_of(kept, look, given.arguments)
         if needs is None:
             return None
@@ -368,6 +371,8 @@ class TestFile:
                 fixtures.add(name)
             elif name in self._imports:
                 imports.add(self._imports[name])
+            elif self._module and not self._places and stands_here(name, self._helpers):
+                imports.add((self._module, name))
             elif name in self._helpers:
                 helper = short_helper(self._helpers[name], used) if len(helpers) < _MAX_HELPERS else None
                 if helper is not None and len(ast.unparse(helper)) <= MAX_STATEMENT:

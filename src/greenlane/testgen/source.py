@@ -13,7 +13,7 @@ from greenlane.domain.service_settings import Service
 from greenlane.ports.environments import PythonEnvironment
 from greenlane.suite.lines import UnreadableSourceError, branches_of, nodes_of, parse_source
 from greenlane.suite.runner import SuiteRun, import_roots
-from greenlane.testgen.aliases import with_aliases
+from greenlane.testgen.aliases import constructors_with_aliases, with_aliases
 from greenlane.testgen.borrowed import borrowed_constants
 from greenlane.testgen.callers import entries_of
 from greenlane.testgen.classes import absolute_module, imported_classes, package_of, with_classes
@@ -77,12 +77,17 @@ def read_file(
         known=known,
         changed=changed | lines,
     )
-    known_classes = imported_classes(parsed, path, module, lambda name: _module_at(tree, roots, name))
-    borrowed = borrowed_constants(parsed, path, module, lambda name: _module_at(tree, roots, name))
+
+    def read(name: str) -> tuple[str, ast.Module] | None:
+        return _module_at(tree, roots, name)
+
+    known_classes = imported_classes(parsed, path, module, read)
+    borrowed = borrowed_constants(parsed, path, module, read)
     plain = [node for node in borrowed if not isinstance(node.value, ast.Call)]  # a pattern is no value to try
     listed = with_company(list_functions(parsed, path, module, plain), parsed)
-    listed = with_aliases(listed, parsed, path, module, lambda name: _module_at(tree, roots, name))
+    listed = with_aliases(listed, parsed, path, module, read)
     functions = with_flags(with_classes(told_by_uses(listed, parsed), known_classes), parsed, changed)
+    own = offered_by(functions, parsed, known_classes.constructors)
     return Source(
         path=path,
         module=module,
@@ -94,7 +99,7 @@ def read_file(
         constructors={
             **offered_around(tree, path),
             **known_classes.constructors,
-            **offered_by(functions, parsed, known_classes.constructors),
+            **constructors_with_aliases(own, parsed, path, module, read),
         },
         tags=known_classes.tags,
     )

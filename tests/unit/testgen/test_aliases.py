@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from greenlane.testgen.aliases import with_aliases
-from greenlane.testgen.code import list_functions
+from greenlane.testgen.aliases import constructors_with_aliases, with_aliases
+from greenlane.testgen.code import Param, list_functions
 
 KINDS = """
 if TYPE_CHECKING:
@@ -46,3 +46,18 @@ def test_an_alias_of_itself_ends(text: str) -> None:
     tree = ast.parse(f"{text}def f(a: Loop): ...\n")
     (told,) = with_aliases(list_functions(tree, "a.py", "a"), tree, "a.py", "a", lambda _: None)
     assert len(told.params[0].annotation) <= 300
+
+
+def test_a_package_hands_on_what_its_modules_bind_also_to_classes() -> None:
+    modules = {
+        "shop.kinds": ("shop/kinds/__init__.py", "from shop.kinds.amount import Amount\n"),
+        "shop.kinds.amount": ("shop/kinds/amount.py", "Amount = Union[Coin, str]\n"),
+    }
+
+    def read(name: str) -> tuple[str, ast.Module] | None:
+        return (modules[name][0], ast.parse(modules[name][1])) if name in modules else None
+
+    tree = ast.parse("from shop.kinds import Amount, Other\n")
+    params = (Param(name="a", annotation="Optional[Amount]"), Param(name="b", annotation="Other"))
+    found = constructors_with_aliases({"Order": params}, tree, "shop/a.py", "shop.a", read)
+    assert [one.annotation for one in found["Order"]] == ["Optional[Union[Coin, str]]", "Other"]

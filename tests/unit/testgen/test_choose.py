@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 
 import msgspec
+import pytest
 
 from greenlane.testgen.candidates import run_in_vain
-from greenlane.testgen.choose import is_tellable
+from greenlane.testgen.choose import choose_tests, is_tellable
 from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Observed, Outcome
 from greenlane.testgen.inputs import Case, Description, Script
@@ -36,3 +37,18 @@ def test_what_only_calls_ran_that_are_no_candidates_any_more_was_run_in_vain() -
     held = msgspec.structs.replace(shown("kept = make(2)"), reached=frozenset({first}))
     assert run_in_vain([both, held], [held], gap) == {second}
     assert not run_in_vain([both, held], [both], gap)
+
+
+@pytest.mark.parametrize(("text", "tests"), [("'{}/a'", 1), ("f'{{tmp_path}}/{}'", 2)])
+def test_what_is_told_with_a_fixture_is_no_row(text: str, tests: int) -> None:
+    def told(word: str, line: int) -> Observed:
+        script = Script(imports=frozenset(), setup=(), look=f"make({word!r})")
+        case = Case(
+            entry=MAKE, receiver=None, arguments=(), imports=frozenset(), fixtures=frozenset({"tmp_path"}), carved=True,
+            script=script,
+        )  # fmt: skip
+        outcome = Outcome(case=0, kind="value", value=Description(text.format(word)))
+        return Observed(case=case, outcome=outcome, lines={}, reached=frozenset({("shop.py", line)}))
+
+    wanted = frozenset({("shop.py", 1), ("shop.py", 2)})
+    assert len(choose_tests([told("b", 1), told("c", 2)], wanted)) == tests

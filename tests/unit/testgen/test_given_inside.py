@@ -59,3 +59,24 @@ def test_an_object_of_the_project_is_for_each_try_as_its_fixture_gave_it(tmp_pat
         [sys.executable, "-c", "import till"], env={"PYTHONPATH": path}, capture_output=True, text=True, check=True
     )
     assert run.stdout == "{'a': 1} None False 2\n"
+
+
+MOVED = """
+import os
+import greenlane_given
+
+home = os.getcwd()
+kept = greenlane_given.Fixtures({})
+os.chdir("/")
+kept.fresh()
+print(os.getcwd() == home)
+"""
+
+
+def test_each_try_begins_where_the_first_one_did(tmp_path: Path) -> None:
+    (tmp_path / "moved.py").write_text(MOVED)
+    run = subprocess.run(
+        [sys.executable, "-c", "import moved"],
+        env={"PYTHONPATH": f"{INSIDE}{os.pathsep}{tmp_path}"}, capture_output=True, text=True, check=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert run.stdout == "True\n"

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from greenlane.adapters.sandbox.process import BoundedOutput
-from greenlane.domain.service_settings import Service
+from greenlane.domain.service_settings import Commands, Service
 from greenlane.suite.lines import changed_statements, executable_lines
 from greenlane.testgen.callers import entries_of
 from greenlane.testgen.choose import choose_tests, is_tellable, steady
@@ -432,6 +432,13 @@ def test_a_new_file_has_a_name_that_the_projects_pytest_collects(
     tmp_path: Path, settings: dict[str, str], path: str
 ) -> None:
     assert free_path(write_tree(tmp_path, settings), Style(folder="tests"), "shop.pricing") == path
+
+
+def test_what_the_command_says_of_test_files_goes_before_the_settings(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path, {"setup.cfg": "[tool:pytest]\npython_files = check_*.py\n"})
+    command = "python -m pytest -q -o python_files='*_checks.py' tests"
+    style = read_style(Service(name="shop", commands=Commands(test=command)), tree, "shop/pricing.py", "shop.pricing")
+    assert free_path(tree, style, "shop.pricing") == "tests/pricing_generated_checks.py"
 
 
 @pytest.mark.parametrize(

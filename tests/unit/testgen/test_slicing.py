@@ -35,3 +35,8 @@ def test_what_was_written_may_come_from_any_call_before() -> None:
     assert kept(body, "'a' in out") == [
         "with suppress(SystemExit):\n    main(['a'])", "out, _ = capsys.readouterr()",
     ]  # fmt: skip
+
+
+def test_a_function_that_a_decorator_hands_to_an_object_belongs_to_it() -> None:
+    body = "app = Client()\n@app.route('/')\ndef start():\n    return 1\ndef other():\n    return 2"
+    assert kept(body, "app.get('/')") == ["app = Client()", "@app.route('/')\ndef start():\n    return 1"]

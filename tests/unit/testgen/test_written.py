@@ -48,3 +48,81 @@ def test_an_asserted_call_that_is_given_no_file_is_left_out(tmp_path: Path) -> N
 
 def test_what_a_test_prints_is_looked_at(tmp_path: Path) -> None:
     assert ([], "shape.width()") in scripts(tmp_path, "test_prints")
+
+
+ON_DISK = """
+import os
+from zipfile import ZipFile
+from shop import main, run
+
+HERE = os.path.dirname(__file__)
+DATA = os.path.join(HERE, "data", "a.txt")
+
+
+def test_packs(tmp_path_factory, tmp_path):
+    folder = tmp_path_factory.mktemp("in")
+    with ZipFile(DATA) as file:
+        file.extractall(folder)
+    unused = sorted([3])
+    args = ["-o", tmp_path, folder]
+    run("pack", *args)
+    assert (tmp_path / "a.zip").is_file()
+
+
+def test_moves(tmpdir):
+    made = os.path.join(str(tmpdir), "a.txt")
+    before = os.getcwd()
+    os.chdir(str(tmpdir))
+    try:
+        main(["a.txt"])
+    finally:
+        os.chdir(before)
+    with open(made) as file:
+        found = file.read()
+    assert found == "a"
+    assert len(found) == 1
+
+
+def test_needs_what_no_other_file_has(tmp_path):
+    folder = tmp_path / "a"
+    filled_by_nobody(folder)
+    assert (tmp_path / "b").exists()
+"""
+
+
+def on_disk(folder: Path, name: str) -> dict[str, list[str]]:
+    write_tree(folder, {"tests/sub/test_disk.py": ON_DISK, "tests/sub/__init__.py": "", "tests/__init__.py": ""})
+    found = read_scripts(folder, [f"tests/sub/test_disk.py::{name}"], "tests")
+    return {one.script.look: [*one.script.setup] for one in found}
+
+
+def test_a_look_at_the_disk_comes_after_all_that_was_done_there(tmp_path: Path) -> None:
+    found = on_disk(tmp_path, "test_packs")
+    assert found["(tmp_path / 'a.zip').is_file()"] == [
+        "folder = tmp_path_factory.mktemp('in')",
+        "with ZipFile(DATA) as file:\n    file.extractall(folder)",
+        "args = ['-o', tmp_path, folder]",
+        "run('pack', *args)",
+    ]
+
+
+def test_in_a_folder_of_its_own_every_call_counts(tmp_path: Path) -> None:
+    setup = on_disk(tmp_path, "test_moves")["found"]
+    assert "try:\n    main(['a.txt'])\nfinally:\n    os.chdir(before)" in setup
+    assert setup.index("os.chdir(str(tmpdir))") < len(setup) - 1
+
+
+def test_where_what_was_done_cannot_come_along_the_look_stands_alone(tmp_path: Path) -> None:
+    assert on_disk(tmp_path, "test_needs_what_no_other_file_has")["(tmp_path / 'b').exists()"] == []
+
+
+def test_a_constant_that_tells_where_its_file_stands_is_imported_elsewhere(tmp_path: Path) -> None:
+    on_disk(tmp_path, "test_packs")
+    (one,) = [
+        one
+        for one in read_scripts(tmp_path, ["tests/sub/test_disk.py::test_packs"], "tests")
+        if "is_file" in one.script.look
+    ]
+    assert ("tests.sub.test_disk", "DATA") in one.script.imports
+    beside = read_scripts(tmp_path, ["tests/sub/test_disk.py::test_packs"], "tests/sub")
+    assert any("DATA = os.path.join(HERE, 'data', 'a.txt')" in script.script.setup for script in beside)

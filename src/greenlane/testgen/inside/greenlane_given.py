@@ -25,10 +25,16 @@ _PATCHING: list[Any] = []
 """What patches for the try that is made: taken back before the next one."""
 
 
+_HOME = os.getcwd()  # noqa: PTH109 - plain and early
+
+
 def take_back() -> None:
-    """Undoes what the last try patched: `os.environ` may be among it, which those need who come after."""
+    """Undoes what the last try patched: `os.environ` may be among it, which those need who come after. And goes back
+    from where it went."""
     while _PATCHING:
         _PATCHING.pop().undo()
+    with contextlib.suppress(OSError):
+        os.chdir(_HOME)
 
 
 class Fixtures:
