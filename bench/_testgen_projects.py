@@ -301,6 +301,48 @@ PROJECTS = (
     Project(repository="vinitkumar/json2xml", package="json2xml", given="tests"),
     Project(repository="vlasovskikh/funcparserlib", package="funcparserlib", given="tests"),
     Project(repository="voxpupuli/pypuppetdb", package="pypuppetdb", given="tests"),
+    Project(
+        repository="agronholm/exceptiongroup",
+        package="src/exceptiongroup",
+        given="tests",
+        made=(("src/exceptiongroup/_version.py", _VERSION),),
+    ),
+    Project(repository="authlib/authlib", package="authlib", tests="tests/core", given="tests/core"),
+    Project(repository="click-contrib/click-help-colors", package="click_help_colors", given="tests"),
+    Project(
+        repository="eandersson/amqpstorm",
+        package="amqpstorm",
+        tests="amqpstorm/tests/unit",
+        given="amqpstorm/tests/unit",
+    ),
+    Project(repository="eerimoq/textparser", package="textparser.py", given="tests"),
+    Project(repository="explosion/catalogue", package="catalogue", tests="catalogue/tests", given="catalogue/tests"),
+    Project(repository="hynek/environ-config", package="src/environ", given="tests"),
+    Project(repository="kislyuk/yq", package="yq", tests="test", given="test -o python_files=test.py"),
+    Project(repository="MarcoGorelli/absolufy-imports", package="absolufy_imports.py", given="tests"),
+    Project(repository="psf/cachecontrol", package="cachecontrol", given="tests"),
+    Project(repository="Pylons/deform", package="deform", tests="deform/tests", given="deform/tests"),
+    Project(repository="pypa/wheel", package="src/wheel", given="tests"),
+    Project(
+        repository="scikit-hep/hepunits",
+        package="src/hepunits",
+        given="tests",
+        made=(("src/hepunits/_version.py", _VERSION),),
+    ),
+    Project(repository="scrapy/queuelib", package="queuelib", tests="queuelib/tests", given="queuelib/tests"),
+    Project(repository="vi3k6i5/flashtext", package="flashtext", tests="test", given="test"),
+    Project(
+        repository="weaveworks/grafanalib", package="grafanalib", tests="grafanalib/tests", given="grafanalib/tests"
+    ),
+    Project(repository="webpy/webpy", package="web", given="tests"),
+    Project(
+        repository="websocket-client/websocket-client",
+        package="websocket",
+        tests="websocket/tests",
+        given="websocket/tests",
+    ),
+    Project(repository="XRPLF/xrpl-py", package="xrpl", tests="tests/unit", given="tests/unit"),
+    Project(repository="zytedata/zyte-parsers", package="zyte_parsers", given="tests"),
 )
 PACKAGES = (
     "pytest coverage pytest-cov pytest-timeout pytest-lazy-fixtures freezegun pyyaml simplejson pytz cryptography "
@@ -328,7 +370,9 @@ PACKAGES = (
     "tryceratops mizani isso daiquiri testtools clean-text lkml markovify dfdatetime mackup inquirer mapbox "
     "matrix-client schwifty mammoth pynetbox jdiff nylas blacken-docs pyhocon mobly hcloud linode_api4 httpretty "
     "sarif-tools mollie-api-python skosprovider configupdater quantities sanic-routing extruct pyluach anyconfig "
-    "tomli_w sshuttle suds json2xml funcparserlib pypuppetdb setuptools==81.0.0"
+    "tomli_w sshuttle suds json2xml funcparserlib pypuppetdb authlib catalogue environ-config boto3 moto yq deform "
+    "pyramid amqpstorm textparser absolufy-imports cachecontrol filelock cherrypy wheel queuelib zyte-parsers "
+    "flashtext grafanalib web.py xrpl-py websocket-client hepunits pint click-help-colors setuptools==81.0.0"
 )
 """What the projects' suites import, and nothing else: a plugin of pytest that none of them needs costs each start of
 it. The projects themselves are among it for their metadata; their trees come first."""
