@@ -93,6 +93,7 @@ def _made_by(one: Observed, family: tuple[str, ...]) -> _Made | None:
     if entry.owner is None or entry.owner not in family or one.outcome.kind not in {"value", "opaque"}:
         return None
     holder = entry.owner.strip("_").lower()
+    holder = f"own_{holder}" if holder == entry.owner else holder  # the class keeps its name
     made = as_script(case).look if entry.kind == "init" else case.receiver
     if not made or not made.endswith(")") or not made.startswith(family):
         return None

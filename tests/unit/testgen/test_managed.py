@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
 import pytest
 
 from greenlane.testgen.code import list_functions
@@ -12,6 +13,7 @@ from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.managed import managed
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
+from tests.support.sources import source_at
 
 TEXT = """
 class Store:
@@ -92,3 +94,12 @@ def test_an_object_that_is_in_a_block_already_is_left_alone() -> None:
 
 def test_nothing_is_said_of_other_methods() -> None:
     assert not scripts(22, MADE)
+
+
+def test_an_object_never_takes_the_name_of_its_class() -> None:
+    source = source_at(TEXT.replace("Store", "store"), 18)
+    close = next(f for f in source.functions if f.name == "close")
+    call = msgspec.structs.replace(CALL, entry=close, receiver="store('a')", imports=frozenset({("shop", "store")}))
+    seen = Observed(case=call, outcome=Outcome(case=0, kind="value"), lines={})
+    texts = [case.script.text for case in managed([seen], source, frozenset({("shop.py", 18)})) if case.script]
+    assert texts[0].startswith("own_store = store('a')\nwith own_store:")
