@@ -75,7 +75,11 @@ async def measure(bench: Bench) -> None:
 def _how(missing: Sequence[str]) -> str:
     lines = [
         clone_words(missing, Path("DIR")),
-        f"python3.11 -m venv ENV && ENV/bin/pip install {PACKAGES}   # then --python ENV/bin/python",
+        "python3.11 -m venv ENV && ENV/bin/pip install uv cffi setuptools==81.0.0",
+        "ENV/bin/uv pip install --python ENV/bin/python --no-build-isolation misaka   # its build wants cffi",
+        f"ENV/bin/uv pip install --python ENV/bin/python {PACKAGES}",
+        "ENV/bin/uv pip uninstall --python ENV/bin/python anyio   # a plugin of pytest that no suite needs",
+        "rm -rf ENV/lib/python3.11/site-packages/tests   # some package's own; then --python ENV/bin/python",
         f"python3.11 -m venv PEER && PEER/bin/pip install {PYNGUIN}   # then --pynguin PEER/bin/python",
     ]
     return "\n".join(line for line in lines if line)
