@@ -102,7 +102,7 @@ def _amended(observed: Observed) -> Iterator[Case]:
     for place in reversed(range(len(texts))):
         for other in _with_part(texts[place], missing, statement=script is not None) if missing else ():
             imports = imports_for(other, script.text) if script else ()
-            one = case.with_texts([*texts[:place], other, *texts[place + 1 :]], imports)
+            one = case.with_text(place, other, imports)
             if one is not None:
                 yield one if script else whole(one)
 

@@ -80,9 +80,9 @@ def with_flags(functions: Iterable[Function], tree: ast.Module, changed: Iterabl
     return tuple(msgspec.structs.replace(f, flags=told, needed=needed) if takes(f) else f for f in functions)
 
 
-def options_of(tree: ast.Module, changed: Set[int]) -> list[tuple[int, int, tuple[str, ...]]]:
+def options_of(tree: ast.Module, changed: frozenset[int]) -> list[tuple[int, int, tuple[str, ...]]]:
     """The options that changed lines offer: from where to where, and what is typed for them."""
-    rows = [offer for row in _offers(tree, frozenset(changed)).values() for offer in row]
+    rows = [offer for row in _offers(tree, changed).values() for offer in row]
     mine = [offer for offer in rows if offer.is_option and offer.is_of(changed)]
     return [(offer.first, offer.last, tuple(map(_plain, offer.words))) for offer in mine][:_MAX_FLAGS]
 

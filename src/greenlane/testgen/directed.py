@@ -66,7 +66,7 @@ def with_options_read(case: Case, names: frozenset[str], constructors: Construct
     for place, text in enumerate(case.texts):
         for called, other in _others(text, case, names, constructors):
             imports = imports_for(other, case.script.text) if case.script else ()
-            one = case.with_texts([*case.texts[:place], other, *case.texts[place + 1 :]], imports)
+            one = case.with_text(place, other, imports)
             if one is not None:
                 yield called, one
 

@@ -218,12 +218,11 @@ class _Reading:
     def _dict(self, names: set[str]) -> ast.expr | None:
         keys: dict[str, set[str]] = {}
         for part in self._parts if self._depth < _DEEPEST else ():
-            key = part.slice if isinstance(part, ast.Subscript) and isinstance(part.ctx, ast.Load) else None
-            if not isinstance(key, ast.Constant) or not isinstance(key.value, str) or not isinstance(part, ast.expr):
+            pair = asked_for(part) if isinstance(part, ast.Subscript) else None
+            if pair is None or not isinstance(part, ast.Subscript) or ast.unparse(pair[0]) not in names:
                 continue
-            held = part.value if isinstance(part, ast.Subscript) else part
-            if ast.unparse(held) in names and _guards(self._tree, part.lineno) <= self._way:
-                keys.setdefault(key.value, set()).add(ast.unparse(part))
+            if _guards(self._tree, part.lineno) <= self._way:
+                keys.setdefault(pair[1], set()).add(ast.unparse(part))
         if not keys or len(keys) > _MOST_KEYS:
             return None
         below = self._below()

@@ -17,6 +17,7 @@ from pathlib import Path
 from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.inputs import Case
+from greenlane.testgen.pretended import flat
 from greenlane.testgen.reading import parse_inside, read_inside
 from greenlane.testgen.scripts import FoundScript, script_case, scripts_of
 from greenlane.testgen.source import Source
@@ -77,7 +78,7 @@ def _of_docstrings(source: Source) -> Iterator[tuple[Body, Mapping[str, ast.stmt
 def _names_of(tree: ast.Module, module: str) -> dict[str, ast.stmt]:
     """What the names of a module stand for: how one would import each."""
     found: dict[str, ast.stmt] = {}
-    for node in _on_top(tree.body):
+    for node in flat(tree.body, handled=False):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 found[alias.asname or alias.name.split(".")[0]] = ast.Import(names=[alias])
@@ -90,16 +91,6 @@ def _names_of(tree: ast.Module, module: str) -> dict[str, ast.stmt]:
         for name in _defined(node):
             found[name] = _from(module, name)
     return found
-
-
-def _on_top(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, those that it tries or does on a condition among them."""
-    for node in body:
-        yield node
-        for inner in (
-            (getattr(node, "body", []), getattr(node, "orelse", [])) if isinstance(node, ast.Try | ast.If) else ()
-        ):
-            yield from _on_top(inner)
 
 
 def _of_package(source: Source) -> dict[str, ast.stmt]:

@@ -189,6 +189,10 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
             steps=self.steps + 1,
         )
 
+    def with_text(self, place: int, text: str, imports: Iterable[Import] = ()) -> Case | None:
+        """The same with this in the place of one of its texts."""
+        return self.with_texts([*self.texts[:place], text, *self.texts[place + 1 :]], imports)
+
     def with_argument(self, number: int, text: str, imports: Iterable[Import] = ()) -> Case:
         """The same, a step further, with another expression as the argument at this place, and what that imports."""
         changed = (self.arguments[number][0], text)

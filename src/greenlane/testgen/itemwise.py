@@ -213,7 +213,7 @@ def _with(case: Case, entries: Entries, called: str) -> Iterator[Case]:
         return
     for place, text in enumerate(case.texts):
         for other in _others(text, entries, called):
-            made = case.with_texts([*case.texts[:place], other, *case.texts[place + 1 :]])
+            made = case.with_text(place, other)
             if made is not None:
                 yield made
 

@@ -85,7 +85,7 @@ def _with_own(case: Case, entries: Entries) -> Iterator[Case]:
         for place in _fitting(_places(tree), entries) if "{" in text else ():
             changes = entries.changes_of(place.node)
             other = ast.unparse(Exchanging(place.node, merged(place.node, changes)).visit(tree))
-            made = case.with_texts([*case.texts[:number], other, *case.texts[number + 1 :]]) if changes else None
+            made = case.with_text(number, other) if changes else None
             if made is not None:
                 yield made
 

@@ -48,7 +48,7 @@ def _with(case: Case, words: Sequence[str]) -> Iterator[Case]:
     number = 0
     for place, text in enumerate(case.texts):
         for other in _typed(text, [ast.Constant(word) for word in words]):
-            made = case.with_texts([*case.texts[:place], other, *case.texts[place + 1 :]])
+            made = case.with_text(place, other)
             if made is not None and number < _LINES_A_CALL:
                 number += 1
                 yield made

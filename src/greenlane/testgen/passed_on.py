@@ -71,7 +71,7 @@ def _given(case: Case, name: str, values: Sequence[str], constructors: Construct
                 part = ast.keyword(arg=name, value=parse_expression(value).body)
                 more = ast.Call(func=call.func, args=call.args, keywords=[*call.keywords, part])
                 changed = ast.unparse(Exchanging(call, more).visit(tree))
-                one = case.with_texts([*texts[:place], changed, *texts[place + 1 :]])
+                one = case.with_text(place, changed)
                 if one is not None:
                     yield one
 

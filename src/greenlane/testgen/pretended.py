@@ -191,13 +191,14 @@ def _may_be_elsewhere(module: str) -> bool:
     return top not in sys.stdlib_module_names or top in _OUTSIDE
 
 
-def flat(body: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
-    """The statements of a module, with those that stand under a condition or in a `try`."""
+def flat(body: Sequence[ast.stmt], *, handled: bool = True) -> Iterator[ast.stmt]:
+    """The statements of a module, with those that stand under a condition or in a `try`; `handled`: or in what handles
+    its errors."""
     for node in body:
         yield node
         if isinstance(node, ast.If | ast.Try):
-            handlers = [n for h in getattr(node, "handlers", []) for n in h.body]
-            yield from flat([*node.body, *node.orelse, *handlers])
+            handlers = [n for h in getattr(node, "handlers", []) for n in h.body] if handled else []
+            yield from flat([*node.body, *node.orelse, *handlers], handled=handled)
 
 
 def _names_given(node: FunctionNode, thing: _Thing, line: int) -> Iterator[str]:

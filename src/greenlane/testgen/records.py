@@ -41,8 +41,8 @@ def held_by_keys(function: ast.AST, named: Mapping[str, Sequence[object]]) -> He
         values = tuple(dict.fromkeys(_values(function, texts, named)))
         if values:
             found[key] = values[:_MAX_VALUES]
-    asked = [(_key(node), looked_up(node)) for node in ast.walk(function) if _key(node)]
-    looked = [(key, ast.unparse(pair[0])) for key, pair in asked if pair is not None]
+    pairs = (_by_text(looked_up(node)) for node in ast.walk(function))
+    looked = [(pair[1], ast.unparse(pair[0])) for pair in pairs if pair is not None and pair[1]]
     for key, texts in reversed(places.items()):  # what stands inside first
         inside = list(dict.fromkeys(other for other, text in looked if text in texts and other != key))
         if inside:
@@ -64,6 +64,10 @@ def asked_for(node: ast.AST) -> tuple[ast.expr, str] | None:
     pair = looked_up(node)
     if isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
         pair = node.comparators[0], node.left
+    return _by_text(pair)
+
+
+def _by_text(pair: tuple[ast.expr, ast.expr] | None) -> tuple[ast.expr, str] | None:
     if pair is None or not isinstance(pair[1], ast.Constant) or not isinstance(pair[1].value, str):
         return None
     return pair[0], pair[1].value
@@ -104,9 +108,8 @@ def _places(function: ast.AST) -> dict[str, set[str]]:
 
 def _key(node: ast.AST) -> str:
     """The text that is looked up here, in whatever; empty for anything else."""
-    pair = looked_up(node)
-    given = pair[1] if pair is not None else None
-    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else ""
+    pair = _by_text(looked_up(node))
+    return pair[1] if pair is not None else ""
 
 
 def _values(function: ast.AST, texts: Set[str], named: Mapping[str, Sequence[object]]) -> Iterator[str]:

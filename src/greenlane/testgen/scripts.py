@@ -47,6 +47,7 @@ from greenlane.testgen.testmodules import (
     read_test_file,
 )
 from greenlane.testgen.unrolled import unrolled
+from greenlane.testgen.written import reads_disk
 
 _MAX_FILES = 12
 _MAX_STATEMENTS = 12
@@ -285,7 +286,8 @@ class TestFile:
             taken = msgspec.structs.replace(inlined, arguments=frozenset(given_to_it))
             done = [plainly(node, named) for node in done_before]
             cut = functools.partial(self._cut, done, plainly(look, named), taken, row, marks)
-            found.append(cut() or cut(on_disk=False))
+            disk = reads_disk(look) or any(map(reads_disk, done))
+            found.append(cut(on_disk=disk) or (cut(on_disk=False) if disk else None))
         return [script for script in found if script is not None]
 
     def programs(self, name: str) -> Iterator[FoundScript]:
@@ -329,8 +331,7 @@ class TestFile:
             return None
         imports, fixtures, helpers = needs
         fixtures |= given.silent
-        local = fixtures & (self._helpers.keys() | self._of_classes)
-        if {"self", "cls", "request"} & fixtures or local:
+        if fixtures & {"self", "cls", "request", *self._helpers, *self._of_classes}:
             return None
         local_imports = {n for node in kept if isinstance(node, ast.Import | ast.ImportFrom) for n in bound_in(node)}
         altered = {name for node in kept for name in altered_in(node)} - set_back(kept)
@@ -341,8 +342,7 @@ class TestFile:
             made, look = put_together(kept, look)
             kept = [made]
             imports.add(AWAITING_NEEDS)
-        lines = [helpers[name] for name in self._helpers if name in helpers] + kept
-        texts = tuple(ast.unparse(node) for node in lines)
+        texts = tuple(map(ast.unparse, [*(helpers[name] for name in self._helpers if name in helpers), *kept]))
         if len(texts) > _MAX_STATEMENTS or any(len(text) > MAX_STATEMENT for text in texts):
             return None
         script = Script(imports=frozenset(imports), setup=texts, look=ast.unparse(look))

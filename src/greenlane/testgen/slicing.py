@@ -30,7 +30,7 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str], *, 
     kept: list[ast.stmt] = []
     restored, told, disk = set_back(setup), asks_stand_in(look), on_disk and reads_disk(look)
     inside = {name: roots for node in setup for name, roots in _touched_by_made(node)}
-    places, moved = places_in(setup), moves(setup)
+    places, moved = (places_in(setup), moves(setup)) if on_disk else (frozenset[str](), False)
     for node in reversed(setup):
         bound = set(bound_in(node))
         touches = isinstance(node, _TOUCHING)

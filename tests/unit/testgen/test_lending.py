@@ -160,6 +160,12 @@ def test_the_same_is_found_each_time(tmp_path: Path) -> None:
     assert rows[0] == rows[1]
 
 
+def rules_open_at(line: int) -> Source:
+    tree, gap = parse_source(RULES), Gap(path="rules.py", lines=frozenset({line}))
+    functions = list_functions(tree, "rules.py", "rules")
+    return Source(path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={})
+
+
 def case_of(name: str, *arguments: tuple[str | None, str]) -> Case:
     entry = next(f for f in list_functions(parse_source(RULES), "rules.py", "rules") if f.name == name)
     return Case(entry=entry, receiver=None, arguments=arguments, imports=frozenset(), fixtures=frozenset(), carved=True)
@@ -188,24 +194,13 @@ def case_of(name: str, *arguments: tuple[str | None, str]) -> Case:
 def test_what_the_code_looks_into_is_lent(
     case: Case, slots: int | None, arguments: tuple[tuple[str | None, str], ...]
 ) -> None:
-    tree = parse_source(RULES)
-    functions = list_functions(tree, "rules.py", "rules")
-    gap = Gap(path="rules.py", lines=frozenset({5}))
-    source = Source(
-        path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
-    )
-    found = [(one.slots, one.case.arguments) for one in list_templates([case], source)]
+    found = [(one.slots, one.case.arguments) for one in list_templates([case], rules_open_at(5))]
     assert found == ([(slots, arguments)] if slots is not None else [])
 
 
 def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> None:
-    tree = parse_source(RULES)
-    functions = list_functions(tree, "rules.py", "rules")
-    source = Source(
-        path="rules.py", module="rules", tree=tree, gap=Gap(path="rules.py", lines=frozenset({5})), entries=(),
-        functions=functions, constructors={},
-    )  # fmt: skip
-    entry = next(f for f in functions if f.name == "summed")
+    source = rules_open_at(5)
+    entry = next(f for f in source.functions if f.name == "summed")
     case = Case(
         entry=entry, receiver="Table([1])", arguments=(), imports=frozenset({("rules", "Table")}),
         fixtures=frozenset(), carved=True,
@@ -225,13 +220,7 @@ def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> N
 
 
 def test_a_text_alone_is_written_as_one() -> None:
-    tree = parse_source(RULES)
-    functions = list_functions(tree, "rules.py", "rules")
-    gap = Gap(path="rules.py", lines=frozenset({29}))
-    source = Source(
-        path="rules.py", module="rules", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
-    )
-    (template,) = list_templates([case_of("value_of", (None, "1"))], source)
+    (template,) = list_templates([case_of("value_of", (None, "1"))], rules_open_at(29))
     made = filled(template, ["'a'"])
     assert made is not None
     assert made.arguments == ((None, "'a'"),)
