@@ -114,24 +114,53 @@ def made_likewise(tree: ast.Module, owner: str | None, siblings: frozenset[str])
 
 
 def swap_classes(found: FoundScript, entry: Function, tree: ast.Module) -> Iterator[FoundScript]:
-    """The script with each sibling of the entry's class that it names made this class, and what belongs to either made
-    its counterpart; nothing if it names none."""
+    """The script with a sibling of the entry's class that it names made this class, and what belongs to either made its
+    counterpart; nothing if it names none. Where it names several, each by itself, what is made of the same first, and
+    all at once: of `Sequence(ZeroOrMore("a"), "b")` comes `Sequence(AnyUntil("a"), "b")`."""
+    classes = counterparts(tree, entry.owner)
+    whole = _swapped(found, entry, tree, classes)
+    if whole is None:
+        return
+    script, swapped = whole
+    several = sorted(name for name in swapped if classes.get(name) == entry.owner)
+    several.sort(key=lambda name: _made_of(tree, name) != _made_of(tree, entry.owner))
+    for name in several if len(several) > 1 else ():
+        rest = {one: other for one, other in classes.items() if one == name or other != entry.owner}
+        alone = _swapped(found, entry, tree, rest)
+        if alone is not None:
+            yield alone[0]
+    yield script
+
+
+def _swapped(
+    found: FoundScript, entry: Function, tree: ast.Module, classes: Mapping[str, str]
+) -> tuple[FoundScript, set[str]] | None:
+    """The script with these classes exchanged, and the names that were; None if there are none."""
     siblings = siblings_of(tree, entry.owner)
     keys = named_in_tables(tree, entry.owner, siblings)
     methods = made_likewise(tree, entry.owner, siblings)
     texts = (*found.script.setup, found.script.look)
-    classes = counterparts(tree, entry.owner)
     swapping = _Swapping(classes, keys, methods)
     try:
         changed = [ast.unparse(swapping.visit(parse_source(text))) for text in texts]
     except UnreadableSourceError:
-        return
+        return None
     if not swapping.swapped:
-        return
+        return None
     imports: frozenset[Import] = frozenset(pair for pair in found.script.imports if pair[1] not in swapping.swapped)
     imports |= {(entry.module, classes[name]) for name in swapping.named}
     script = msgspec.structs.replace(found.script, imports=imports, setup=tuple(changed[:-1]), look=changed[-1])
-    yield msgspec.structs.replace(found, script=script)
+    return msgspec.structs.replace(found, script=script), swapping.swapped
+
+
+def _made_of(tree: ast.Module, owner: str | None) -> str:
+    """What a class of the module is made of: the parameters that it, or the next class that it inherits from, takes."""
+    nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+    for name in (owner, *bases_of(tree, owner)) if owner else ():
+        for method in nodes[name].body if name in nodes else ():
+            if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+                return ast.unparse(method.args)
+    return ""
 
 
 class _Swapping(ast.NodeTransformer):
