@@ -153,9 +153,10 @@ def stand_in_looks(node: ast.expr) -> list[ast.expr]:
 
 
 def as_block(node: ast.stmt) -> ast.stmt:
-    """`self.assertRaises(ValueError, price, "a")`, or `pytest.raises` so given, as a block with the call in it;
-    any other statement as it is."""
-    call = node.value if isinstance(node, ast.Expr) else None
+    """`self.assertRaises(ValueError, price, "a")`, or `pytest.raises` so given, as a block with the call in it, also
+    where it is kept (`error = pytest.raises(...)`); any other statement as it is."""
+    call = node.value if isinstance(node, ast.Expr | ast.Assign) else None
+    kept = node.targets[0] if isinstance(node, ast.Assign) else None
     if not isinstance(call, ast.Call) or len(call.args) < 2 or ast.unparse(call.func) not in _RAISING:
         return node
     kind, func, *args = call.args
@@ -164,7 +165,7 @@ def as_block(node: ast.stmt) -> ast.stmt:
         return node
     raising = ast.Call(func=call.func, args=[kind], keywords=[])
     inner = ast.Expr(value=ast.Call(func=func, args=args, keywords=call.keywords))
-    block = ast.With(items=[ast.withitem(context_expr=raising)], body=[inner])
+    block = ast.With(items=[ast.withitem(context_expr=raising, optional_vars=kept)], body=[inner])
     return ast.fix_missing_locations(ast.copy_location(block, node))
 
 

@@ -15,12 +15,14 @@ from greenlane.testgen.failing import failing
 from greenlane.testgen.handed import handed
 from greenlane.testgen.inputs import Case, Script
 from greenlane.testgen.itemwise import itemwise
+from greenlane.testgen.lettercase import in_other_case
 from greenlane.testgen.logged import logged
 from greenlane.testgen.managed import managed
 from greenlane.testgen.offered import offered
 from greenlane.testgen.onward import onward
 from greenlane.testgen.own_class import own_class
 from greenlane.testgen.passed_on import passed_on
+from greenlane.testgen.peeled import peeled
 from greenlane.testgen.pretended import pretended
 from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
@@ -40,7 +42,8 @@ from greenlane.testgen.withheld import withheld
 
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
-    own_class, itemwise, reanswered, entered, unsaid,
+    own_class, itemwise, reanswered, entered, unsaid, peeled,
+    in_other_case,
 )  # fmt: skip
 _PATCHING = (logged, pretended, failing, steadied, surrounded, withheld)
 

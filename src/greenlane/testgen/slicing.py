@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.code import FunctionNode
 from greenlane.testgen.patched import altered, is_patch, root_of
-from greenlane.testgen.written import acts_on, given_to, moves, places_in, reads_disk
+from greenlane.testgen.written import acts_on, given_in, given_to, moves, places_in, reads_disk
 
 _TOUCHING = (
     ast.Expr, ast.Assign, ast.AugAssign, ast.Delete, ast.If, ast.With, ast.For, ast.Try, ast.AsyncWith, ast.AsyncFor,
@@ -24,13 +24,15 @@ _ASKED_OF_STAND_INS = frozenset({
 
 def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str], *, on_disk: bool = True) -> list[ast.stmt]:
     """The statements before a look that it depends on: those that bind a name it needs, and those that use an object
-    it needs and may change it. Where it looks at a file, so do calls with any file (`on_disk`)."""
+    it needs and may change it. Where it looks at a file, so do calls with any file (`on_disk`), and where something is
+    given a file, what is done to that one before."""
     methods = dict(_methods_named(setup))
     needed = {*loaded_in(look), *_owners_called(look, methods)}
     kept: list[ast.stmt] = []
     restored, told, disk = set_back(setup), asks_stand_in(look), on_disk and reads_disk(look)
     inside = {name: roots for node in setup for name, roots in _touched_by_made(node)}
     places, moved = (places_in(setup), moves(setup)) if on_disk else (frozenset[str](), False)
+    held = given_in(look, places)
     for node in reversed(setup):
         bound = set(bound_in(node))
         touches = isinstance(node, _TOUCHING)
@@ -46,13 +48,14 @@ def needed_by(setup: Sequence[ast.stmt], look: ast.expr, imported: Set[str], *, 
         holders |= _owners_called(node, methods) if touches else set()
         patches = is_patch(node) or restored & set(altered_in(node))
         calls = told and _makes_call(node)
-        calls = calls or (disk and acts_on(node, places, moved=moved))
+        calls = calls or (disk and acts_on(node, places, moved=moved)) or acts_on(node, held)
         if bound & needed or (holders - imported) & needed or patches or calls:
             kept.insert(0, node)
             told, disk = told or asks_stand_in(node), disk or (on_disk and bool(bound) and reads_disk(node))
             if isinstance(node, ast.Assign) and all(isinstance(target, ast.Name) for target in node.targets):
                 needed -= bound  # what the name stood for before is of no use
             needed |= {*loaded_in(node), *_owners_called(node, methods)}
+            held |= given_in(node, places)
     return kept
 
 

@@ -63,6 +63,11 @@ def places_in(statements: Sequence[ast.stmt]) -> Set[str]:
     return _paths(statements) | {name for name in _FIXTURES if any(_names_one(node, {name}) for node in statements)}
 
 
+def given_in(node: ast.AST, places: Set[str]) -> Set[str]:
+    """Those of these names that something in it is given: `Archive(path)`."""
+    return {name for call in ast.walk(node) if isinstance(call, ast.Call) for name in given_to(call)} & places
+
+
 def acts_on(node: ast.stmt, places: Set[str], *, moved: bool = False) -> bool:
     """Whether a statement, or one in its block, calls something with one of these; `moved`: or anything at all, where
     the test works in a folder of its own."""
