@@ -184,15 +184,22 @@ async def is_fit(project: Project, clone: Path, case: Case, runner: SuiteRunner,
         return len(closed) if whole.passed and len(closed) >= MIN_OPEN else 0
 
 
-async def choose(repos: Path, python: Path, names: list[str], each: int, last: int, sides: Sequence[str]) -> None:
+async def choose(
+    repos: Path, python: Path, names: list[str], each: int, last: int, sides: Sequence[str], *, new: bool = False
+) -> None:
     runner = SuiteRunner(choose_sandbox(), Settings())
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(["repository", "commit", "side"])
+    known = {change.commit for change in read_list()} if new else set()
     for project in (p for p in PROJECTS if not names or p.repository in names):
         clone = find_clone(repos, project.repository)
         found = 0
         for case in candidates(project, clone, last) if clone else ():
-            if clone is not None and await is_fit(project, clone, case, runner, environment_of(python)):
+            if (
+                clone is not None
+                and case.head not in known
+                and await is_fit(project, clone, case, runner, environment_of(python))
+            ):
                 writer.writerow([project.repository, case.head, sides[found % len(sides)]])
                 sys.stdout.flush()
                 found += 1
@@ -207,6 +214,7 @@ if __name__ == "__main__":
     parser.add_argument("--each", type=int, default=4, help="changes of each project")
     parser.add_argument("--last", type=int, default=400, help="merged changes that are looked at")
     parser.add_argument("--sides", default=SIDES, nargs="+", help="given in turn; a project may be kept for one")
+    parser.add_argument("--new", action="store_true", help="none that stands in the list")
     parser.add_argument("names", nargs="*", metavar="OWNER/NAME", help="these projects only")
     given = parser.parse_args()
-    asyncio.run(choose(given.repos, given.python, given.names, given.each, given.last, given.sides))
+    asyncio.run(choose(given.repos, given.python, given.names, given.each, given.last, given.sides, new=given.new))
