@@ -127,3 +127,33 @@ def test_a_class_that_is_named_as_a_part_of_its_module_is_swapped_there(tmp_path
     (swapped,) = swap_classes(found, entry, tree)
     assert swapped.script.look == "writers.Yaml(1).row('a')"
     assert swapped.script.imports == {("shop", "writers")}
+
+
+PATTERNS = """
+class Pattern: pass
+
+class Sequence(Pattern):
+    def __init__(self, *patterns): self.patterns = patterns
+
+class ZeroOrMore(Pattern):
+    def __init__(self, pattern): self.pattern = pattern
+
+class AnyUntil(Pattern):
+    def __init__(self, pattern): self.pattern = pattern
+    def match(self, tokens): return tokens
+"""
+
+
+def test_of_several_siblings_each_is_exchanged_alone_first_the_one_made_of_the_same(tmp_path: Path) -> None:
+    (tmp_path / "test_patterns.py").write_text(
+        "from patterns import Sequence, ZeroOrMore\n\ndef test_parse():\n"
+        "    assert Sequence(ZeroOrMore('A'), 'B').match('AB') == 'AB'\n"
+    )
+    tree = parse_source(PATTERNS)
+    entry = next(f for f in list_functions(tree, "patterns.py", "patterns") if f.qualified == "AnyUntil.match")
+    (found,) = read_scripts(tmp_path, ["test_patterns.py::test_parse"])
+    assert [one.script.look for one in swap_classes(found, entry, tree)] == [
+        "Sequence(AnyUntil('A'), 'B').match('AB')",
+        "AnyUntil(ZeroOrMore('A'), 'B').match('AB')",
+        "AnyUntil(AnyUntil('A'), 'B').match('AB')",
+    ]

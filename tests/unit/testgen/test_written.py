@@ -8,7 +8,9 @@ from greenlane.testgen.scripts import read_scripts
 from tests.support.projects import write_tree
 
 TESTS = """
-from shop import main, area
+from zipfile import ZipFile
+import pytest
+from shop import Archive, main, area
 
 
 def test_sorts(tmp_path):
@@ -16,6 +18,14 @@ def test_sorts(tmp_path):
     path.write_text("b a")
     assert main([str(path)]) == 1
     assert path.read_text() == "a b"
+
+
+def test_archive(tmp_path):
+    path = tmp_path / "a.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("RECORD", "")
+    error = pytest.raises(ValueError, Archive, path)
+    error.match("no record")
 
 
 def test_areas(shape):
@@ -33,6 +43,11 @@ def scripts(folder: Path, name: str) -> list[tuple[list[str], str]]:
     write_tree(folder, {"tests/test_shop.py": TESTS})
     found = read_scripts(folder, [f"tests/test_shop.py::{name}"])
     return [([*one.script.setup], one.script.look) for one in found]
+
+
+def test_what_is_given_a_file_comes_after_what_was_done_to_it(tmp_path: Path) -> None:
+    block = "with ZipFile(path, 'w') as archive:\n    archive.writestr('RECORD', '')"
+    assert (["path = tmp_path / 'a.zip'", block], "Archive(path)") in scripts(tmp_path, "test_archive")
 
 
 def test_a_look_at_a_file_comes_after_the_asserted_call_that_is_given_it(tmp_path: Path) -> None:
