@@ -2,6 +2,9 @@
 
 expr.become(string("a"))        ->       expr.become(string("a"))
                                          expr.parse("a")
+
+And by what the code asks its object in its conditions: `while self.running.is_set():` asks for a look at
+`worker.running.is_set()` after `worker.work()`.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import ast
 import builtins
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence, Set
 
@@ -16,17 +20,18 @@ import msgspec
 
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.choose import is_silent, taste
-from greenlane.testgen.code import Function, enclosing
+from greenlane.testgen.code import Function, FunctionNode
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Import, Script, bound_by
 from greenlane.testgen.likewise import calls_in
+from greenlane.testgen.patched import root_of
 from greenlane.testgen.siblings import bases_of, family_of
-from greenlane.testgen.source import Source
+from greenlane.testgen.source import Source, open_functions
 from greenlane.testgen.staged import before_and_call_of
-from greenlane.testgen.targets import Targets, line_of
+from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
-_SILENT, _QUESTIONS, _MOST, _LONGEST = 4, 8, 120, 120
+_SILENT, _QUESTIONS, _OWN, _MOST, _LONGEST = 4, 8, 4, 120, 120
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -42,16 +47,16 @@ def afterwards(observed: Sequence[Observed], source: Source, left: Targets, scri
     scripts = list(scripts)
     asked: dict[str, list[Question]] = {}
     rows: dict[str, list[Case]] = {}
-    for line in sorted({line_of(target) for target in left}):
-        function = enclosing(source.functions, line)
-        if function is None or function.owner is None or function.kind != "method":
+    for line, function, node in open_functions(source, left):
+        if function.owner is None or function.kind != "method":
             continue
         if function.owner not in asked:
             asked[function.owner] = questions_of(scripts, _giving(source, function.owner))
         near = [o for o in observed if line in o.lines.get(source.path, frozenset()) and is_silent(o)]
         near.sort(key=taste, reverse=True)
         for one in near[:_SILENT]:
-            made = (_with_question(one.case, question, function) for question in asked[function.owner])
+            questions = (*asked[function.owner], *_asked_itself(node, one.case))
+            made = (_with_question(one.case, question, function) for question in questions)
             rows[one.case.key] = [case for case in made if case is not None]
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
@@ -62,6 +67,22 @@ def _giving(source: Source, owner: str) -> frozenset[str]:
     owners = {*family_of(source.tree, owner), *bases_of(source.tree, owner)}
     plain = (f for f in source.functions if f.owner in owners and f.kind == "method" and not f.asynchronous)
     return frozenset(f.name for f in plain if f.returns_value and not f.name.startswith("_"))
+
+
+def _asked_itself(node: FunctionNode, case: Case) -> list[Question]:
+    """What conditions of a method ask of `self`, without anything given, but what the case sets there itself; of what
+    is private that which the case names itself."""
+    tests = [part.test for part in ast.walk(node) if isinstance(part, ast.If | ast.While | ast.IfExp | ast.Assert)]
+    own = node.args.args[0].arg if node.args.args else ""
+    found: dict[str, None] = {}
+    for part in (one for test in tests for one in ast.walk(test)):
+        called = part.func if isinstance(part, ast.Call) and not part.args and not part.keywords else part
+        if isinstance(called, ast.Attribute) and root_of(called) == own:
+            text = ast.unparse(part).removeprefix(own)
+            hidden = [name for name in re.findall(r"\.(_\w+)", text) if f".{name}" not in "\n".join(case.texts)]
+            told = any(re.search(rf"\.{text.split('.')[1]}\b[\w.]* = ", one) for one in case.texts)
+            found |= {} if hidden or told or "(" in text[:-2] else {text: None}
+    return [Question(text) for text in list(found)[:_OWN]]
 
 
 def questions_of(scripts: Iterable[Script], names: Set[str]) -> list[Question]:
