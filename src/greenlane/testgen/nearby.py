@@ -28,6 +28,7 @@ from greenlane.testgen.readied import readied
 from greenlane.testgen.recast import recast
 from greenlane.testgen.repeated import repeated
 from greenlane.testgen.retyped import retyped
+from greenlane.testgen.sequels import sequels
 from greenlane.testgen.source import Source
 from greenlane.testgen.standins import with_stand_ins
 from greenlane.testgen.steadied import steadied
@@ -43,7 +44,7 @@ from greenlane.testgen.withheld import withheld
 _PLAIN = (
     switched, readied, managed, passed_on, amended, with_stand_ins, answered, handed, recast, retyped, thrown,
     own_class, itemwise, reanswered, entered, unsaid, peeled,
-    in_other_case,
+    in_other_case, sequels,
 )  # fmt: skip
 _PATCHING = (logged, pretended, failing, steadied, surrounded, withheld)
 
