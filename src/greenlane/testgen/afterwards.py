@@ -3,8 +3,8 @@
 expr.become(string("a"))        ->       expr.become(string("a"))
                                          expr.parse("a")
 
-And by what the code asks its object in its conditions: `while self.running.is_set():` asks for a look at
-`worker.running.is_set()` after `worker.work()`.
+And by what the code asks its object in its conditions, or sets there: `while self.running.is_set():` asks for a look at
+`worker.running.is_set()` after `worker.work()`, `self.rows[name] = row` for one at `shop.rows`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import msgspec
 from greenlane.suite.lines import parse_source
 from greenlane.testgen.choose import is_silent, taste
 from greenlane.testgen.code import Function, FunctionNode
+from greenlane.testgen.exchanged import Exchanging, is_read
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.inputs import Case, Import, Script, bound_by
 from greenlane.testgen.likewise import calls_in
@@ -31,6 +32,7 @@ from greenlane.testgen.staged import before_and_call_of
 from greenlane.testgen.targets import Targets
 from greenlane.testgen.turns import in_turn
 
+_ATTRIBUTES = re.compile(r"(?:\.\w+)+(?:\(\))?")
 _SILENT, _QUESTIONS, _OWN, _MOST, _LONGEST = 4, 8, 4, 120, 120
 
 
@@ -70,18 +72,21 @@ def _giving(source: Source, owner: str) -> frozenset[str]:
 
 
 def _asked_itself(node: FunctionNode, case: Case) -> list[Question]:
-    """What conditions of a method ask of `self`, without anything given, but what the case sets there itself; of what
-    is private that which the case names itself."""
+    """What a method sets of `self`, and what its conditions ask of it without anything given, but what the case sets
+    there itself; of what is private that which the case names itself."""
     tests = [part.test for part in ast.walk(node) if isinstance(part, ast.If | ast.While | ast.IfExp | ast.Assert)]
     own = node.args.args[0].arg if node.args.args else ""
+    stored = [part for part in ast.walk(node) if isinstance(part, ast.Attribute | ast.Subscript) and not is_read(part)]
+    asked = [part.value if isinstance(part, ast.Subscript) else part for part in stored]
+    asked += [part for test in tests for part in ast.walk(test) if isinstance(part, ast.Call | ast.Attribute)]
     found: dict[str, None] = {}
-    for part in (one for test in tests for one in ast.walk(test)):
+    for part in asked:
         called = part.func if isinstance(part, ast.Call) and not part.args and not part.keywords else part
         if isinstance(called, ast.Attribute) and root_of(called) == own:
             text = ast.unparse(part).removeprefix(own)
             hidden = [name for name in re.findall(r"\.(_\w+)", text) if f".{name}" not in "\n".join(case.texts)]
             told = any(re.search(rf"\.{text.split('.')[1]}\b[\w.]* = ", one) for one in case.texts)
-            found |= {} if hidden or told or "(" in text[:-2] else {text: None}
+            found |= {} if hidden or told or not _ATTRIBUTES.fullmatch(text) else {text: None}
     return [Question(text) for text in list(found)[:_OWN]]
 
 
@@ -123,8 +128,17 @@ def _with_question(case: Case, question: Question, function: Function) -> Case |
         last = parse_source(script.look).body[0]
         call = last.value if isinstance(last, ast.Expr) else None
         func = call.func if isinstance(call, ast.Call) else None
-        if not isinstance(func, ast.Attribute) or not isinstance(func.value, ast.Name) or script.marks is not None:
+        if not isinstance(func, ast.Attribute) or script.marks is not None:
             return None
-        holder, setup, called, imports = func.value.id, script.setup, script.look, script.imports
+        setup, called, imports = script.setup, script.look, script.imports
+        if isinstance(func.value, ast.Name):
+            holder = func.value.id
+        elif isinstance(func.value, ast.Call) and (function.owner or "").lower() not in script.text:
+            holder = (function.owner or "").strip("_").lower()
+            setup = (*setup, f"{holder} = {ast.unparse(func.value)}")
+            named = ast.Attribute(value=ast.Name(id=holder, ctx=ast.Load()), attr=func.attr, ctx=ast.Load())
+            called = ast.unparse(Exchanging(func, named).visit(last))
+        else:
+            return None
     made = Script(imports=imports | question.imports, setup=(*setup, called), look=f"{holder}{question.text}")
     return case.with_script(made)

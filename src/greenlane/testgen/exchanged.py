@@ -68,7 +68,7 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
     return ast.unparse(Renaming(names).visit(parse_source(text)))
 
 
-def is_read(node: ast.Name | ast.Attribute) -> bool:
+def is_read(node: ast.Name | ast.Attribute | ast.Subscript) -> bool:
     return isinstance(node.ctx, ast.Load)
 
 
