@@ -78,7 +78,9 @@ def _asked_itself(node: FunctionNode, case: Case) -> list[Question]:
     own = node.args.args[0].arg if node.args.args else ""
     stored = [part for part in ast.walk(node) if isinstance(part, ast.Attribute | ast.Subscript) and not is_read(part)]
     asked = [part.value if isinstance(part, ast.Subscript) else part for part in stored]
-    asked += [part for test in tests for part in ast.walk(test) if isinstance(part, ast.Call | ast.Attribute)]
+    parts = [part for test in tests for part in ast.walk(test) if isinstance(part, ast.Call | ast.Attribute)]
+    within = [part.func if isinstance(part, ast.Call) else part.value for part in parts]
+    asked += [part for part in parts if part not in within]
     found: dict[str, None] = {}
     for part in asked:
         called = part.func if isinstance(part, ast.Call) and not part.args and not part.keywords else part

@@ -11,6 +11,7 @@ from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.scripts import FoundScript, script_case
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Gap
+from tests.support.sources import source_at
 
 PARSER = """
 class Parser:
@@ -83,7 +84,11 @@ def test_a_test_that_ends_with_such_a_call_goes_on_and_one_that_shows_something_
     shown = Outcome(case=0, kind="value", value=Description("3"))
     assert afterwards([seen(ends, shown)], SOURCE, LEFT, TESTS) == []
     unnamed = script_case(BECOME, FoundScript(test="t", script=script("Later().become('c')")))
-    assert afterwards([seen(unnamed)], SOURCE, LEFT, TESTS) == []
+    (named, _) = [one.script for one in afterwards([seen(unnamed)], SOURCE, LEFT, TESTS)]
+    assert named is not None
+    assert (named.setup, named.look) == (("later = Later()", "later.become('c')"), "later.parse('a')")
+    given = script_case(BECOME, FoundScript(test="t", script=script("[Later()][0].become('c')")))
+    assert afterwards([seen(given)], SOURCE, LEFT, TESTS) == []
 
 
 def test_one_question_of_each_method_comes_before_a_second() -> None:
@@ -93,3 +98,37 @@ def test_one_question_of_each_method_comes_before_a_second() -> None:
         ".peek(1, at=2)",
         ".parse('a')",
     ]
+
+
+WORKER = """
+class Worker:
+    def work(self, name):
+        while self.running.is_set() and not self._lost:
+            self.rows[name] = 1
+            self.name = self._last = name
+            if self.ready or self.given(name):
+                self.running.clear()
+"""
+
+
+def asked(*lines: str) -> list[str]:
+    source = source_at(WORKER, 8)
+    ((_, work),) = source.entries
+    case = script_case(work, FoundScript(test="t", script=script(*lines)))
+    one = Observed(case=case, outcome=NONE, lines={"shop.py": frozenset({8})})
+    found = [made.script for made in afterwards([one], source, frozenset({("shop.py", 8)}), [])]
+    return [made.look for made in found if made]
+
+
+def test_an_object_is_asked_what_its_method_sets_and_what_its_conditions_ask() -> None:
+    looks = ["worker.name", "worker.rows", "worker.running.is_set()", "worker.ready"]
+    assert sorted(asked("worker = Worker()", "worker.work('a')")) == sorted(looks)
+
+
+def test_what_a_test_sets_itself_is_not_looked_at_and_what_is_private_only_where_a_test_names_it() -> None:
+    found = asked(
+        "worker = Worker()", "worker.running = Event()", "worker._last = 'b'", "worker._lost", "worker.work('a')"
+    )
+    assert "worker.running.is_set()" not in found
+    assert "worker._last" not in found
+    assert "worker._lost" in found
