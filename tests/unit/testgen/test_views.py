@@ -182,3 +182,31 @@ def test_an_attribute_of_each_item_is_written_as_a_comprehension() -> None:
 def test_a_view_that_names_no_attribute_is_refused() -> None:
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(b'["result", "", ["1"], "each kind for item in evil()"]', type=Effect)
+
+
+CHANGED = """
+import threading
+from greenlane_looks import changes_of, state_of
+from greenlane_values import Describer
+
+class Register:
+    def __init__(self):
+        self.kinds, self.locks = {"a": threading.Lock()}, [threading.Lock()]
+
+register = Register()
+before = state_of(register, Describer(), wholly=False)
+register.kinds["b"] = ("b", int)
+register.kinds[3] = 4
+register.locks += register.locks
+after = state_of(register, Describer(), wholly=False)
+found = changes_of({"receiver": before}, {"receiver": after})
+print([(attribute, view, shown["text"]) for _, attribute, shown, view in found])
+"""
+
+
+def test_of_a_container_that_cannot_be_written_down_one_sees_the_entries_that_can_and_how_many_there_are() -> None:
+    inside = Path(greenlane.testgen.__file__).with_name("inside")
+    environment = {"PATH": os.defpath, "PYTHONPATH": str(inside), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.run([sys.executable, "-c", CHANGED], env=environment, check=True, capture_output=True, text=True)
+    found = ast.literal_eval(run.stdout)
+    assert sorted(found) == [("kinds", "len", "3"), ("kinds['b']", "", "('b', int)"), ("locks", "len", "2")]
