@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
+from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -327,7 +328,7 @@ def _is_allowed(call: CarvedCall, scene: Scene) -> bool:
     parts = [call.receiver, *call.positional, *(value for _, value in call.keywords)]
     parts += [part for step in call.history for part in step.parts]
     names = [name for name, _ in call.keywords]
-    return all(name.isidentifier() for name in names) and all(
+    return all(name.isidentifier() and not iskeyword(name) for name in names) and all(
         part is None or _may_import(part, scene) for part in parts
     )
 

@@ -10,7 +10,7 @@ from greenlane.testgen.code import Function, lines_inside
 from greenlane.testgen.guards import guards_of
 from greenlane.testgen.operations import kin_operators
 from greenlane.testgen.rows import MAX_ROWS
-from greenlane.testgen.siblings import siblings_of
+from greenlane.testgen.siblings import family_of, siblings_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.turns import in_turn
 
@@ -49,9 +49,9 @@ def nearest_tests(
 ) -> list[str]:
     """So many existing tests that came nearest to a line: to the condition before it, else into its function; where
     hardly one does, into other operators, if it is one, into what calls that (here, or in the files `beside`), what it
-    calls, and into its class; where none came near a new class, into those of the same base, else into any. Of each
-    those first that ran fewest lines; of one with parameters the few rows that came nearest, where that is a single one
-    also the test as it stands."""
+    calls, and into its class and those that inherit from it; where none came near a new class, into those of the same
+    base, else into any. Of each those first that ran fewest lines; of one with parameters the few rows that came
+    nearest, where that is a single one also the test as it stands."""
     ran = baseline.contexts.get(source.path, {})
     near = [guard.line for guard in reversed(guards_of(source.tree, line))]
     own = range(function.first + 1, function.last + 1)
@@ -69,7 +69,9 @@ def nearest_tests(
         found += _tests_of(baseline, callers)
         called = [f for f in alike if f.name in function.calls and f.name != function.name]
         found += in_turn(_tests_of(baseline, [(source.path, lines_inside([f]))]) for f in called)
-        found += _tests_of(baseline, [(source.path, lines_inside(alike))])
+        heirs = [[f for f in source.functions if f.owner == name] for name in _heirs(function, source)]
+        rooms = [alike, *heirs]  # an object of a class that inherits it has the method as well
+        found += in_turn(_tests_of(baseline, [(source.path, lines_inside(room))]) for room in rooms)
     elif count < _FEW:
         alike.sort(key=lambda f: abs(f.first - function.first))  # what stands beside it does most likely the like
         found += _tests_of(baseline, callers)
@@ -81,6 +83,11 @@ def nearest_tests(
     for test in dict.fromkeys(found):
         rows.setdefault(without_row(test), []).append(test)
     return [test for base, row in list(rows.items())[:most] for test in _few_rows(base, row)]
+
+
+def _heirs(function: Function, source: Source) -> Sequence[str]:
+    """The classes of its file that inherit a method."""
+    return family_of(source.tree, function.owner)[1:] if function.kind == "method" else ()
 
 
 def without_row(test: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from keyword import iskeyword
 
 _READS = frozenset({"get", "pop", "setdefault"})
 _ANY = ("name", "other")
@@ -17,7 +18,7 @@ def read_by_name(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]
     rest = node.args.kwarg.arg if node.args.kwarg else None
     for part in ast.walk(node) if rest else ():
         for key, default in _looked_up(part, rest or ""):
-            if key.isidentifier() and found.get(key, "None") == "None":
+            if key.isidentifier() and not iskeyword(key) and found.get(key, "None") == "None":
                 found[key] = default
     named = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
     if rest and not found and not handed_to(node) and _is_of_use(node, rest):

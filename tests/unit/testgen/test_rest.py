@@ -22,7 +22,7 @@ def test_keys_that_are_read_from_the_rest_are_options() -> None:
     price = functions("""
         def price(item, *, tax=0, **options):
             currency = options.get("currency", "EUR")
-            if options.pop("rounded", False) or "tax" in options or "exact" in options:
+            if options.pop("rounded", False) or "tax" in options or "exact" in options or options.get("class"):
                 return options["note"]
             return {"item": item}["item"]
     """)["price"]

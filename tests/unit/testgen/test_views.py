@@ -204,9 +204,9 @@ print([(attribute, view, shown["text"]) for _, attribute, shown, view in found])
 """
 
 
-def test_of_a_container_that_cannot_be_written_down_one_sees_the_entries_that_can_and_how_many_there_are() -> None:
+def test_of_a_container_that_cannot_be_written_down_one_sees_how_much_there_is() -> None:
     inside = Path(greenlane.testgen.__file__).with_name("inside")
     environment = {"PATH": os.defpath, "PYTHONPATH": str(inside), "PYTHONDONTWRITEBYTECODE": "1"}
     run = subprocess.run([sys.executable, "-c", CHANGED], env=environment, check=True, capture_output=True, text=True)
     found = ast.literal_eval(run.stdout)
-    assert sorted(found) == [("kinds", "len", "3"), ("kinds['b']", "", "('b', int)"), ("locks", "len", "2")]
+    assert sorted(found) == [("kinds", "len", "3"), ("locks", "len", "2")]

@@ -26,7 +26,6 @@ MAX_LISTED = 12
 _MAX_ATTRIBUTES = 4
 _MAX_FILE = 400
 _MAX_ATTRIBUTE = 80
-_MAX_ENTRIES = 40
 _MAX_OF_EACH = 240
 _SIMPLE = (type(None), bool, int, float, str, bytes)
 _STAND_IN = re.compile(r"<\w*Mock\b[^<>]* id='\d+'>")
@@ -306,7 +305,7 @@ def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[st
         return {("read_text", "call"): _text_in(value, describer)}
     found = {(name, ""): describer.describe(item) for name, item in public_parts(value)}
     for name, item in public_parts(value):
-        found |= _entries(name, item, describer) if found[name, ""] is None else {}
+        found |= _size_of(name, item, describer) if found[name, ""] is None else {}
     if not wholly or is_stream(value):
         return found
     with quietly():
@@ -321,14 +320,9 @@ def state_of(value: Any, describer: Describer, *, wholly: bool) -> dict[tuple[st
     return found
 
 
-def _entries(name: str, item: Any, describer: Describer) -> dict[tuple[str, str], Any]:
-    """Of a container that can't be written down as a whole: what a dict holds by a text, as far as that can be, and how
-    much there is."""
-    if type(item) not in (dict, list, set):
-        return {}
-    held = item.items() if type(item) is dict and len(item) <= _MAX_ENTRIES else ()
-    found = {(f"{name}[{key!r}]", ""): describer.describe(one) for key, one in held if type(key) is str}
-    return {**found, (name, "len"): describer.describe(len(item))}
+def _size_of(name: str, item: Any, describer: Describer) -> dict[tuple[str, str], Any]:
+    """Of a container that can't be written down as a whole how much there is."""
+    return {(name, "len"): describer.describe(len(item))} if type(item) in (dict, list, set) else {}
 
 
 def _text_in(path: pathlib.Path, describer: Describer) -> Any:
