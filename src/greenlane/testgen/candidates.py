@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 from greenlane.testgen.choose import is_tellable, reached, taste
 from greenlane.testgen.explore import Observed
 from greenlane.testgen.targets import Gap, Lines, Target, Targets
+from greenlane.testgen.turns import in_turn
 
 _MOST, _A_TARGET = 160, (2, 8)
 """So many in all, and for each open line and branch: first so many for every one, then so many for any."""
@@ -32,7 +33,8 @@ def candidates_of(observed: Sequence[Observed], gap: Gap, known: Set[str] = froz
                 chosen[one.case.key] = one
                 for target in near:
                     counts[target] = counts.get(target, 0) + 1
-    for one in useful:  # then whatever there is room for
+    proposed = [best[o.case.made] for o in observed if o.case.made in best]  # what was asked for comes before the rest
+    for one in in_turn([useful, proposed]):  # then whatever there is room for
         if len(chosen) >= _MOST:
             break
         chosen.setdefault(one.case.key, one)

@@ -5,7 +5,7 @@ Called by `search.py`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import PurePosixPath
 
@@ -22,6 +22,7 @@ from greenlane.testgen.likewise import Habits, habits_of
 from greenlane.testgen.neighbours import Style
 from greenlane.testgen.operations import swap_operators
 from greenlane.testgen.otherfiles import Swapper, words_asked
+from greenlane.testgen.overheard import overheard
 from greenlane.testgen.ran import TESTS_A_LINE, nearest_tests, was_run
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.scripts import FoundScript, read_scripts, script_case
@@ -152,6 +153,10 @@ class Gatherer:
     def known_scripts(self) -> list[Script]:
         """Those that were read so far."""
         return [found.script for scripts in self._read_scripts.values() for found in scripts]
+
+    def overheard(self, observed: Iterable[Observed]) -> list[Case]:
+        """These calls with looks at what the stand-ins of fixtures were given in them."""
+        return overheard(observed, [found for scripts in self._read_scripts.values() for found in scripts])
 
     async def near(self, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""

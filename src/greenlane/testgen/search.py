@@ -205,7 +205,7 @@ class Search:
         habits = self._gatherer.habits()
         likewise = [other for o in chosen for other in with_other_methods(o.case, habits)]
         varied = (v for o in chosen for v in vary(o.case, share, self._source.constructors, self._pool))
-        return [*cases, *likewise, *varied]
+        return [*cases, *self._gatherer.overheard(chosen), *likewise, *varied]
 
     # -------------------------------------------------------------- calls
 
