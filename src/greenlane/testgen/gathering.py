@@ -16,6 +16,7 @@ from greenlane.testgen.attached import attach, kept_as
 from greenlane.testgen.code import Function, enclosing
 from greenlane.testgen.copied import Copier, is_given_text
 from greenlane.testgen.dispatched import swap_words
+from greenlane.testgen.explore import Observed
 from greenlane.testgen.idle import without_idle
 from greenlane.testgen.inputs import CarvedCall, CarvedRow, Case, Script
 from greenlane.testgen.likewise import Habits, habits_of

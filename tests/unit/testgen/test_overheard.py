@@ -9,7 +9,7 @@ from greenlane.testgen.code import list_functions
 from greenlane.testgen.explore import Attribute, Observed, Outcome
 from greenlane.testgen.inputs import Case, Description, Script
 from greenlane.testgen.overheard import overheard
-from greenlane.testgen.scripts import FoundScript, script_case
+from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.targets import Gap
 
 PATH = "shop.py"
