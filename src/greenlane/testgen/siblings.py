@@ -21,14 +21,31 @@ from greenlane.testgen.scripts import FoundScript
 
 
 def siblings_of(tree: ast.Module, owner: str | None) -> frozenset[str]:
-    """Classes of the module with a base in common with this one, and that base itself."""
+    """Classes of the module with a base in common with this one, that base itself, and those that end on the same word
+    and have a method of their own in common: `MultipleFileField` and `FileField`."""
+    nodes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     bases = {
-        node.name: {ast.unparse(base) for base in node.bases} - {"object", "Exception", "ABC"}
-        for node in tree.body
-        if isinstance(node, ast.ClassDef)
+        name: {ast.unparse(base) for base in node.bases} - {"object", "Exception", "ABC"}
+        for name, node in nodes.items()
     }
     own = bases.get(owner or "", set())
-    return frozenset(name for name, held in bases.items() if name != owner and (held & own or name in own))
+    alike = _named_alike(nodes, owner) - own if owner in nodes else set()
+    return frozenset(
+        name for name, held in bases.items() if name != owner and (held & own or name in own or name in alike)
+    )
+
+
+def _named_alike(nodes: Mapping[str, ast.ClassDef], owner: str) -> set[str]:
+    word, methods = _words(owner)[-1:], _methods(nodes[owner])
+    return {name for name, node in nodes.items() if _words(name)[-1:] == word and methods & _methods(node)}
+
+
+def _methods(node: ast.ClassDef) -> set[str]:
+    return {n.name for n in node.body if isinstance(n, ast.FunctionDef) and not n.name.startswith("__")}
+
+
+def _words(name: str) -> list[str]:
+    return re.findall(r"_?[A-Z]?[^A-Z_]+|[A-Z_]", name)
 
 
 def family_of(tree: ast.Module, owner: str | None) -> tuple[str, ...]:
@@ -73,7 +90,7 @@ def counterparts(tree: ast.Module, owner: str | None) -> dict[str, str]:
 
 def _unlike(one: str, other: str) -> tuple[str, str]:
     """The words of two names that are left without those that they begin and end with in common."""
-    mine, its = (re.findall(r"_?[A-Z]?[^A-Z_]+|[A-Z_]", name) for name in (one, other))
+    mine, its = _words(one), _words(other)
     while mine and its and mine[0] == its[0]:
         mine, its = mine[1:], its[1:]
     while mine and its and mine[-1] == its[-1]:

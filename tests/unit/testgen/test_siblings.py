@@ -157,3 +157,13 @@ def test_of_several_siblings_each_is_exchanged_alone_first_the_one_made_of_the_s
         "AnyUntil(ZeroOrMore('A'), 'B').match('AB')",
         "AnyUntil(AnyUntil('A'), 'B').match('AB')",
     ]
+
+
+def test_a_class_named_alike_with_a_method_in_common_is_a_sibling() -> None:
+    tree = parse_source(
+        "class FileField(Base):\n    def read(self): ...\n"
+        "class FilesField(Rows):\n    def read(self): ...\n"
+        "class TextField(Text):\n    def show(self): ...\n"
+        "class Reader:\n    def read(self): ...\n"
+    )
+    assert siblings_of(tree, "FilesField") == {"FileField"}
