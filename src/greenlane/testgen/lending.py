@@ -16,7 +16,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -36,11 +36,12 @@ from greenlane.testgen.siblings import family_of
 from greenlane.testgen.source import Source
 from greenlane.testgen.staged import before_and_call_of
 from greenlane.testgen.targets import Targets
+from greenlane.testgen.turns import in_turn
 from greenlane.testgen.uses import nodes_by_line
-from greenlane.testgen.views import as_written
+from greenlane.testgen.views import as_statement, as_written
 
 _SLOT = "greenlane_slot_"
-_TEMPLATES, _EACH, _MOST, _ATTRIBUTES, _PARTS = 10, 2, 60, 3, 2
+_TEMPLATES, _EACH, _MOST, _ATTRIBUTES, _PARTS = 10, 3, 60, 3, 2
 _TRIES, _CALLS, _SECONDS = 1_600, 2_000_000, 3.0
 """It ends with so many tries, or calls of functions in them; the seconds only hold where a call is very slow."""
 _WORDS, _LONGEST_WORD = 12, 40
@@ -108,7 +109,7 @@ def list_templates(cases: Iterable[Case], source: Source) -> list[_Template]:
     for case in cases:
         if case.script is None and not case.entry.asynchronous and not case.entry.runs_at:
             by_entry.setdefault(case.entry, []).append(case)
-    found: list[_Template] = []
+    rows: list[list[_Template]] = []
     for entry, own in by_entry.items():
         node = nodes.get(entry.first)
         params = looked_into(entry, node, known) if node is not None else []
@@ -116,19 +117,22 @@ def list_templates(cases: Iterable[Case], source: Source) -> list[_Template]:
         row: dict[str, _Template] = {}
         public = [name for name in attributes if not name.startswith("_")][:_ATTRIBUTES]
         for case in sorted(own, key=_order) if params or attributes else ():
-            for template in (_slotted(case, params), _with_attributes(case, public)):
-                if template is not None and template.slots and len(row) < _EACH:
+            wholly, given = _slotted(case, params), _slotted(case, params, receiver=False)
+            for template in (wholly, *_with_attributes(given, public, node)):
+                if template.slots and len(row) < _EACH:
                     row.setdefault(template.case.key, template)
-        found += row.values()
-    return found[:_TEMPLATES]
+        rows.append([*row.values()])
+    return [*in_turn(rows)][:_TEMPLATES]
 
 
 def _order(case: Case) -> tuple[object, ...]:
-    """Those before others that have an object where one is said to be of a class."""
+    """Those before others that have an object where one is said to be of a class; then the plainest of those that tests
+    make, and of others as they were proposed."""
     places = [param.annotation for param in case.entry.places]
     given = [places[n] for n, (name, _) in enumerate(case.arguments) if name is None and n < len(places)]
     pairs = zip(case.arguments, given, strict=False)
-    return sum("(" not in text for (_, text), said in pairs if _is_class(said)), case.plainness
+    strange = sum("(" not in text for (_, text), said in pairs if _is_class(said))
+    return strange, not case.carved, case.plainness if case.carved else ()
 
 
 def _is_class(annotation: str) -> bool:
@@ -177,7 +181,7 @@ def _is_looked_into(text: str, node: FunctionNode, known: dict[str, Function]) -
 
 def _looks(part: ast.AST, text: str, known: dict[str, Function]) -> bool:
     match part:
-        case ast.Subscript(value=held, ctx=ast.Load()):
+        case ast.Subscript(value=held):
             return _is(held, text)
         case ast.For(iter=held) | ast.comprehension(iter=held):
             return _is(held, text) or (isinstance(held, ast.Call) and any(_is(one, text) for one in held.args))
@@ -194,25 +198,38 @@ def _is(node: ast.AST, text: str) -> bool:
     return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) == text
 
 
-def _with_attributes(case: Case, names: Sequence[str]) -> _Template | None:
-    """The call as a script that sets these attributes of its object to names."""
-    entry = case.entry
-    if not names or not case.receiver or not (entry.returns_value or entry.kind == "property"):
-        return None
+def _with_attributes(template: _Template, names: Sequence[str], node: FunctionNode | None) -> Iterator[_Template]:
+    """The call as a script that sets these attributes of its object to names, too; where it gives nothing back, with a
+    look at each of them that it changes."""
+    case, entry = template.case, template.case.entry
+    if not names or not case.receiver or entry.kind == "init":
+        return
     (made, *steps), called = before_and_call_of(entry.holder, case)
     given = [f"{name}={text}" if name else text for name, text in case.arguments]
-    look = as_written(entry, entry.holder, given) or called
-    setting = [f"{entry.holder}.{name} = {_SLOT}{number}" for number, name in enumerate(names)]
-    script = Script(imports=case.imports, setup=(made, *setting, *steps), look=look)
-    return _Template(case=case.with_script(script), given=("",) * len(names))
+    setting = [f"{entry.holder}.{name} = {_SLOT}{number}" for number, name in enumerate(names, template.slots)]
+    if entry.returns_value or entry.kind == "property":
+        rows = [([], as_written(entry, entry.holder, given) or called)]
+    else:
+        rows = [([as_statement(called)], f"{entry.holder}.{name}") for name in names if _is_changed(name, node)]
+    for done, look in rows:
+        script = Script(imports=case.imports, setup=(made, *setting, *steps, *done), look=look)
+        yield _Template(case=case.with_script(script), given=(*template.given, *("" for _ in names)))
 
 
-def _slotted(case: Case, params: Sequence[Param]) -> _Template:
-    """The case with names in place of what these parameters are given; those that it leaves out are given by name."""
+def _is_changed(name: str, node: FunctionNode | None) -> bool:
+    """Whether something is put into this attribute of its object, or taken out of it."""
+    parts = ast.walk(node) if node is not None else ()
+    places = [part.value for part in parts if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load)]
+    return any(_is(place, f"self.{name}") for place in places)
+
+
+def _slotted(case: Case, params: Sequence[Param], *, receiver: bool = True) -> _Template:
+    """The case with names in place of what these parameters are given; those that it leaves out are given by name.
+    With `receiver` also in place of what its object is made of."""
     names = {param.name for param in params}
     places = [param.name for param in case.entry.places]
     given = [name or (places[n] if n < len(places) else "") for n, (name, _) in enumerate(case.arguments)]
-    receiver, held = _receiver_slotted(case)
+    holder, held = _receiver_slotted(case) if receiver else (case.receiver, list[str]())
     arguments = list(case.arguments)
     for number, name in enumerate(given):
         if name in names:
@@ -223,7 +240,7 @@ def _slotted(case: Case, params: Sequence[Param]) -> _Template:
             held.append("")
             arguments.append((param.name, f"{_SLOT}{len(held) - 1}"))
     slotted = msgspec.structs.replace(
-        case, receiver=receiver, arguments=tuple(arguments), carved=False, steps=case.steps + 1
+        case, receiver=holder, arguments=tuple(arguments), carved=False, steps=case.steps + 1
     )
     return _Template(case=slotted, given=tuple(held))
 

@@ -219,6 +219,36 @@ def test_public_attributes_that_a_method_looks_into_are_set_on_its_object() -> N
     assert text.receiver == "Table('a')"
 
 
+CACHE = """class Cache:
+    def __init__(self):
+        self.rows = {}
+
+    def forget(self, key):
+        if key + "_x" in self.rows:
+            del self.rows[key + "_x"]
+"""
+
+
+def test_what_a_method_without_a_result_changes_is_looked_at() -> None:
+    tree, gap = parse_source(CACHE), Gap(path="cache.py", lines=frozenset({7}))
+    functions = list_functions(tree, "cache.py", "cache")
+    source = Source(
+        path="cache.py", module="cache", tree=tree, gap=gap, entries=(), functions=functions, constructors={}
+    )
+    entry = next(f for f in functions if f.name == "forget")
+    proposed = [
+        Case(entry=entry, receiver="Cache()", arguments=((None, text),), imports=frozenset(), fixtures=frozenset(),
+             carved=False, steps=steps)
+        for text, steps in (("'a'", 2), ("[1]", 1))
+    ]  # fmt: skip
+    first, _ = list_templates(proposed, source)  # in the order in which they were proposed
+    assert first.case.script is not None
+    assert (first.case.script.setup, first.case.script.look) == (
+        ("cache = Cache()", "cache.rows = greenlane_slot_0", "cache.forget('a')"),
+        "cache.rows",
+    )
+
+
 def test_a_text_alone_is_written_as_one() -> None:
     (template,) = list_templates([case_of("value_of", (None, "1"))], rules_open_at(29))
     made = filled(template, ["'a'"])
