@@ -19,11 +19,11 @@ bottle was not drawn: that change was wanted on the `develop` side, and closes l
 in that order where the fifteenth stopped, behind its 30th project. Said before the search.
 
 The fifteenth draw, the first of this kind. Of each of the 234 projects the newest fitting change of the last 600
-(`--new --each 1 --last 600`) that does not stand in the list; the projects in the order of the SHA-256 of their names in small letters, so that no one chose which come first; the
-list ends with the 20th change; a search ends after 4 minutes. All said before the search. Nobody read one of these
-changes or had the generator run on it before it ran on the side; their projects' other changes, though, had been
-developed on, and single functions of them had been tried in practice, without their tests. The 30 projects gone
-through:
+(`--new --each 1 --last 600`) that does not stand in the list; the projects in the order of the SHA-256 of their names
+in small letters, so that no one chose which come first; the list ends with the 20th change; a search ends after 4
+minutes. All said before the search. Nobody read one of these changes or had the generator run on it before it ran on
+the side; their projects' other changes, though, had been developed on, and single functions of them had been tried in
+practice, without their tests. The 30 projects gone through:
 
 - taken, 20: adamchainz/blacken-docs, bobthemighty/punq, devsnd/tinytag, dlce-eva/python-nexus, goodmami/penman,
   hetznercloud/hcloud-python, ionelmc/python-tblib, joke2k/django-environ, jpadilla/pyjwt, log2timeline/dfdatetime,
