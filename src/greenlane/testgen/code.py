@@ -72,6 +72,8 @@ class Function(msgspec.Struct, frozen=True, kw_only=True):
     calls."""
     kinds: tuple[str, ...] = ()
     """Names of the classes that it asks for with `isinstance`, or that its parameters are said to be of."""
+    decides: frozenset[str] = frozenset()
+    """Names of what its conditions call."""
     examples: tuple[tuple[tuple[str | None, str], ...], ...] = ()
     """Arguments (name or None, expression) of the calls of it in its own docstring's examples."""
     together: tuple[tuple[str, ...], ...] = ()
@@ -217,6 +219,7 @@ def _describe(
         calls=frozenset(_called(node)),
         asks=frozenset(_asked(node)),
         kinds=_kinds(node),
+        decides=frozenset(_deciding(node)),
         examples=tuple(_examples(node)),
         hands_on=handed_to(node),
         rest=_rest(node, params),
@@ -337,6 +340,13 @@ def _kinds(node: FunctionNode) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*named, *_only_ones(node))))
 
 
+def _deciding(node: FunctionNode) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.If | ast.IfExp | ast.While | ast.comprehension):
+            for test in part.ifs if isinstance(part, ast.comprehension) else [part.test]:
+                yield from _called(test)
+
+
 def _only_ones(node: FunctionNode) -> Iterator[str]:
     """Of the values that there is one of each, those that it asks for: `value is Ellipsis`."""
     for part in ast.walk(node):
@@ -356,14 +366,15 @@ def _asked(node: FunctionNode) -> Iterator[str]:
             yield part.value
 
 
-def _called(node: FunctionNode) -> Iterator[str]:
+def _called(node: ast.AST) -> Iterator[str]:
     for part in ast.walk(node):
         if isinstance(part, ast.Call) and isinstance(part.func, ast.Name | ast.Attribute):
             yield part.func.id if isinstance(part.func, ast.Name) else part.func.attr
 
 
 def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
-    """A function that also tries what those that it calls compare and look up."""
+    """A function that also tries what those that it calls compare and look up, and the kinds that they tell apart for a
+    condition of its own."""
     callees = [f for f in callees if f != caller]
 
     def joined(*rows: Iterable[T]) -> tuple[T, ...]:
@@ -374,6 +385,7 @@ def with_words_of(caller: Function, callees: Iterable[Function]) -> Function:
         constants=joined(caller.constants, *(f.constants for f in callees))[:MAX_CONSTANTS],
         keys=joined(caller.keys, *(f.keys for f in callees))[:MAX_CONSTANTS],
         held=joined(caller.held, *(f.held for f in callees)),
+        kinds=joined(caller.kinds, *(f.kinds for f in callees if f.name in caller.decides)),
     )
 
 

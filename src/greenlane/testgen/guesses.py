@@ -60,6 +60,13 @@ _OF_KIND = {
     "Mapping": ("{'a': 1}",), "Sequence": ("[1, 2]",), "Iterable": ("[1, 2]",), "type": ("int",),
     "Path": ("Path('a')",), "datetime": ("datetime(2020, 1, 31)",), "date": ("date(2020, 1, 31)",),
     "Decimal": ("Decimal('1.5')",), "Ellipsis": ("...",), "NotImplemented": ("NotImplemented",),
+    "timedelta": ("timedelta(hours=1)",), "UUID": (f"UUID('{'1' * 32}')",), "Fraction": ("Fraction(1, 2)",),
+    "OrderedDict": ("OrderedDict(a=1)",), "deque": ("deque([1, 2])",), "complex": ("1j",), "range": ("range(2)",),
+    "bytearray": ("bytearray(b'abc')",), "memoryview": ("memoryview(b'abc')",), "slice": ("slice(1, 2)",),
+    "Number": ("0.5",), "Integral": ("1",), "Real": ("0.5",), "Iterator": ("iter([1, 2])",),
+    "Pattern": ("re.compile('a')",), "PurePath": ("Path('a')",), "PathLike": ("Path('a')",),
+    **dict.fromkeys(("IOBase", "RawIOBase", "BufferedIOBase", "BytesIO", "BinaryIO"), ("BytesIO(b'abc')",)),
+    **dict.fromkeys(("TextIOBase", "StringIO", "TextIO", "IO"), ("StringIO('abc')",)),
 }  # fmt: skip
 _OF_A_KIND = 4
 _UNKNOWN = ("1", "'abc'", "[1, 2, 3]", "{'a': 1}", "None", "0", "''", "[]", "-1")
@@ -89,7 +96,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "timezone": ("datetime", "timezone"), "UUID": ("uuid", "UUID"), "OrderedDict": ("collections", "OrderedDict"),
     STAND_IN: ("unittest.mock", STAND_IN), AWAITED: ("unittest.mock", AWAITED), NAMESPACE: ("types", NAMESPACE),
     "signature": ("inspect", "signature"), "LogRecord": ("logging", "LogRecord"),
-    "ast": ("ast", ""),
+    "ast": ("ast", ""), "deque": ("collections", "deque"),
     "namedtuple": ("collections", "namedtuple"), "make_dataclass": ("dataclasses", "make_dataclass"),
     **CALLABLES_NEED,
 }  # fmt: skip

@@ -208,7 +208,7 @@ def _with_attributes(template: _Template, names: Sequence[str], node: FunctionNo
     given = [f"{name}={text}" if name else text for name, text in case.arguments]
     setting = [f"{entry.holder}.{name} = {_SLOT}{number}" for number, name in enumerate(names, template.slots)]
     if entry.returns_value or entry.kind == "property":
-        rows = [([], as_written(entry, entry.holder, given) or called)]
+        rows: list[tuple[list[str], str]] = [([], as_written(entry, entry.holder, given) or called)]
     else:
         rows = [([as_statement(called)], f"{entry.holder}.{name}") for name in names if _is_changed(name, node)]
     for done, look in rows:

@@ -107,6 +107,12 @@ def _asked_for(entry: Function) -> list[str]:
     return list(dict.fromkeys(value for kind in entry.kinds for value in values_of(kind)))[:_MAX_ASKED]
 
 
+def objects_of_kinds(entry: Function) -> list[ast.expr]:
+    """Of the values that the code tells apart those that no literal is: `BytesIO(b'abc')`."""
+    made = [parse_expression(text).body for text in _asked_for(entry)]
+    return [node for node in made if isinstance(node, ast.Call)]
+
+
 def of_wrong_kind(case: Case) -> Iterator[Case]:
     """The same call with something in place of an argument that is neither a text nor a collection."""
     for number, (_, text) in enumerate(case.arguments):

@@ -23,6 +23,7 @@ from greenlane.testgen.kinds import kinds_told_apart, scripts_of_other_kinds, wi
 from greenlane.testgen.nested import wrapped
 from greenlane.testgen.options import (
     from_pool,
+    objects_of_kinds,
     of_asked_kind,
     of_wrong_kind,
     options,
@@ -224,7 +225,7 @@ def _replacements(node: ast.AST, entry: Function, constructors: Constructors) ->
         value = ast.literal_eval(node)
         asked = isinstance(value, str | bytes) and "len" in entry.calls
         long = as_long_as_asked(entry.constants, value) if asked else ()
-        yield from in_turn([map(_constant, _other_constants(value, entry)), long])
+        yield from in_turn([map(_constant, _other_constants(value, entry)), long, objects_of_kinds(entry)])
         return
     if isinstance(node, ast.Dict):
         yield from _other_dicts(node, entry)
