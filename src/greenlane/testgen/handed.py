@@ -38,18 +38,21 @@ _INSIDE = r"(?:[^{}()]|\{[^{}()]*\}|\([^{}()]*\))*"
 STANDS_IN = re.compile(rf"\b(?:Magic|Async)Mock\((?:\*\*\{{{_INSIDE}\}}|[^{{}}()*]*)\)")
 """A plain one, one with answers of its own (`answered.py`), one with something in it (`keys=['a']`)."""
 _MOCK = ("unittest.mock", "MagicMock")
+_BY_NAME = ".method_calls[0]"
+"""Where the code calls a method whose name it was given: its name and what it was given."""
 
 
 def handed(observed: Sequence[Observed], source: Source, left: Targets) -> list[Case]:
     """What ran an open line with a stand-in for an argument, or for a part of its object, and a look at what methods of
     it were given there; what ran one with a function of the test's own, and a look at what that was given."""
     rows: dict[tuple[int, str], list[Case]] = {}
+    gone_over = {o.case.key for o in observed if o.outcome.listed}
     for line, _, node in open_functions(source, left):
         made = (other for case in _with_functions(observed, source.path, line) for other in _told(case, node))
         rows[line, ""] = list(itertools.islice(made, _CALLS))
         near = given_one(observed, source.path, {line}, STANDS_IN)
         for look in _looks(node, line) if near else ():
-            made = (other for case in near for other in _with_look(case, look))
+            made = (other for case in near for other in _with_look(case, look, goes_over=case.key in gone_over))
             rows[line, look] = list(itertools.islice(made, _CALLS))  # not every call that ran one line ran the next
     found = {case.key: case for case in in_turn(rows.values())}
     return list(found.values())[:_MOST]
@@ -75,7 +78,14 @@ def _looks(node: FunctionNode, line: int) -> list[str]:
         if member := _member(call, known):
             found[f"{member}.{'await_args' if id(call) in awaited else 'call_args'}.{given}"] = None
     there = [member for call in calls if call.lineno == line and (member := _member(call, known))]
-    return [*list(found)[:_MEMBERS], *(f"{member}.called" for member in there[:1])]
+    by_name = [_BY_NAME] if any(map(_is_by_name, ast.walk(node))) else []
+    return [*list(found)[:_MEMBERS], *by_name, *(f"{member}.called" for member in there[:1])]
+
+
+def _is_by_name(part: ast.AST) -> bool:
+    """`getattr(session, verb)(url)`"""
+    held = part.func if isinstance(part, ast.Call) else None
+    return isinstance(held, ast.Call) and ast.unparse(held.func) == "getattr" and len(held.args) > 1
 
 
 def _member(call: ast.Call, known: Mapping[str, str]) -> str:
@@ -116,10 +126,10 @@ def _told(case: Case, node: FunctionNode) -> Iterator[Case]:
         yield case.with_script(script, case.fixtures)
 
 
-def _with_look(case: Case, look: str) -> Iterator[Case]:
-    """The call with its first stand-in under a name, and that looked at."""
+def _with_look(case: Case, look: str, *, goes_over: bool) -> Iterator[Case]:
+    """The call with its first stand-in under a name, and that looked at; what it yields is gone over first."""
     before, called = before_and_call(case)
-    texts = [*before, called]
+    texts = [*before, f"list({called})" if goes_over and not case.entry.asynchronous else called]
     place = next((number for number, text in enumerate(texts) if STANDS_IN.search(text)), None)
     made = STANDS_IN.search(texts[place]) if place is not None else None
     if place is None or made is None:
@@ -132,7 +142,8 @@ def _with_look(case: Case, look: str) -> Iterator[Case]:
         name = f"fake_{name}"
     texts[place] = f"{texts[place][: made.start()]}{name}{texts[place][made.end() :]}"
     setup = [f"{name} = {made[0]}", *texts]
-    shown, imports = f"{name}.{path}", {*case.imports}
+    shown = f"tuple({name}{look})" if look == _BY_NAME else f"{name}.{path}"
+    imports = {*case.imports}
     if case.receiver is None:
         imports.add((case.entry.module, case.entry.called))
     if case.entry.asynchronous:

@@ -43,12 +43,16 @@ def warned(self, keys):
 
 def install(args, ctx):
     ctx.mackup.check_env()
+
+
+def ask(session, verb, url):
+    yield getattr(session, verb)(url)
 """
 TREE = ast.parse(TEXT)
 FUNCTIONS = told_by_uses(list_functions(TREE, "shop.py", "shop"), TREE)
 
 
-def shown(line: int, name: str, receiver: str | None, *arguments: str) -> list[list[str]]:
+def shown(line: int, name: str, receiver: str | None, *arguments: str, listed: bool = False) -> list[list[str]]:
     entry = next(f for f in FUNCTIONS if f.name == name)
     given = tuple((None, text) for text in arguments)
     case = Case(
@@ -59,7 +63,7 @@ def shown(line: int, name: str, receiver: str | None, *arguments: str) -> list[l
     source = Source(path="shop.py", module="shop", tree=TREE, gap=gap, entries=(), functions=FUNCTIONS, constructors={})
     seen = Observed(
         case=case,
-        outcome=Outcome(case=0, kind="value", value=Description("None")),
+        outcome=Outcome(case=0, kind="value", value=Description("None"), listed=listed),
         lines={"shop.py": frozenset({line})},
     )
     found = handed([seen], source, frozenset({("shop.py", line)}))
@@ -113,3 +117,10 @@ def test_a_method_of_a_part_is_looked_at_there_and_on_no_other_stand_in() -> Non
         [*made, "ctx.mackup.check_env.call_args.args"], [*made, "ctx.mackup.check_env.called"],
     ]  # fmt: skip
     assert shown(line, "install", None, "MagicMock()", "None") == []
+
+
+def test_what_is_called_by_its_name_is_looked_at_with_it_and_what_yields_is_gone_over() -> None:
+    line = TEXT.splitlines().index("    yield getattr(session, verb)(url)") + 1
+    assert shown(line, "ask", None, "MagicMock()", "'get'", "'/a'", listed=True) == [
+        ["session = MagicMock()", "list(ask(session, 'get', '/a'))", "tuple(session.method_calls[0])"],
+    ]
