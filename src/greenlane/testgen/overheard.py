@@ -20,14 +20,15 @@ from greenlane.testgen.scripts import FoundScript
 from greenlane.testgen.staged import before_and_call
 from greenlane.testgen.turns import in_turn
 
-_LOOKS, _MOST = 3, 72
+_LOOKS, _MOST = 4, 96
 _ASKED = re.compile(r"(\w+)(?:\.\w+)*\.(?:call_args|await_args)(?:\.args|\.kwargs)?")
 
 
 def overheard(observed: Iterable[Observed], known: Sequence[FoundScript]) -> list[Case]:
     """These calls, as far as they use a fixture, each with a look at what a fixture's stand-in was given in them, those
     first that most of these `known` scripts look at."""
-    looks = Counter((one.script.look, match[1]) for one in known if (match := _asked(one)))
+    asked = [(one.script.look, match[1]) for one in known if (match := _asked(one))]
+    looks = Counter([*asked, *((_other_part(look), fixture) for look, fixture in asked)])
     rows = [list(_with_looks(one.case, [pair for pair, _ in looks.most_common(_LOOKS)])) for one in observed]
     found = {case.key: case for case in in_turn(rows)}
     return list(found.values())[:_MOST]
@@ -36,6 +37,12 @@ def overheard(observed: Iterable[Observed], known: Sequence[FoundScript]) -> lis
 def _asked(one: FoundScript) -> re.Match[str] | None:
     match = _ASKED.fullmatch(one.script.look)
     return match if match and match[1] in one.fixtures else None
+
+
+def _other_part(look: str) -> str:
+    """What was given by name, where a test looks at what was given by place, and the other way round."""
+    whole, _, part = look.rpartition(".")
+    return {"args": f"{whole}.kwargs", "kwargs": f"{whole}.args"}.get(part, look)
 
 
 def _with_looks(case: Case, looks: Sequence[tuple[str, str]]) -> Iterator[Case]:

@@ -37,8 +37,10 @@ def seen(receiver: str, *fixtures: str, value: str = "[]") -> Observed:
 
 def test_a_call_with_a_fixture_is_looked_at_as_tests_look_at_another_fixture() -> None:
     asked = looks_at("asked.call_args.kwargs", "client", "asked")
-    (case,) = overheard([seen("Shop(client)", "client")], [asked, asked])
+    case, by_place = overheard([seen("Shop(client)", "client")], [asked, asked])
     assert case.script is not None
+    assert by_place.script is not None
+    assert by_place.script.look == "asked.call_args.args"
     assert (case.script.setup, case.script.look) == (("Shop(client).stock()",), "asked.call_args.kwargs")
     assert case.fixtures == {"client", "asked"}
     assert case.script.imports == {("shop", "Shop")}
@@ -47,7 +49,9 @@ def test_a_call_with_a_fixture_is_looked_at_as_tests_look_at_another_fixture() -
 def test_what_most_tests_look_at_comes_first() -> None:
     once, twice = looks_at("asked.get.call_args.args", "asked"), looks_at("asked.call_args.kwargs", "asked")
     made = overheard([seen("Shop(client)", "client")], [once, twice, twice])
-    assert [case.script.look for case in made if case.script] == ["asked.call_args.kwargs", "asked.get.call_args.args"]
+    assert [case.script.look for case in made if case.script] == [
+        "asked.call_args.kwargs", "asked.call_args.args", "asked.get.call_args.args", "asked.get.call_args.kwargs",
+    ]  # fmt: skip
 
 
 def test_what_is_no_fixture_or_uses_none_is_left_alone() -> None:
@@ -57,7 +61,7 @@ def test_what_is_no_fixture_or_uses_none_is_left_alone() -> None:
 
 
 def test_what_was_asked_for_first_gets_room_among_what_reads_better() -> None:
-    (last,) = overheard([seen("Shop(client)", "client")], [looks_at("asked.call_args.kwargs", "asked")])
+    last, _ = overheard([seen("Shop(client)", "client")], [looks_at("asked.call_args.kwargs", "asked")])
     outcome = Outcome(case=0, kind="opaque", attributes=(Attribute(name="url", value=Description(text="'/stock'")),))
     first = Observed(case=last, outcome=outcome, lines={PATH: frozenset({3})}, reached=frozenset({(PATH, 3)}))
     reached = first.reached
