@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from keyword import iskeyword
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -21,6 +20,7 @@ from greenlane.suite.runner import SuiteRequest, SuiteRun, SuiteRunner
 from greenlane.testgen.code import Function
 from greenlane.testgen.endless import Endless, ended_by
 from greenlane.testgen.inputs import CarvedCall, CarvedRow, Case, Description, is_harmless
+from greenlane.testgen.rest import is_name
 from greenlane.testgen.scene import Scene
 from greenlane.testgen.targets import Gap, Target, Targets, ran_by
 from greenlane.testgen.trial import AT_ONCE, Trials
@@ -328,9 +328,7 @@ def _is_allowed(call: CarvedCall, scene: Scene) -> bool:
     parts = [call.receiver, *call.positional, *(value for _, value in call.keywords)]
     parts += [part for step in call.history for part in step.parts]
     names = [name for name, _ in call.keywords]
-    return all(name.isidentifier() and not iskeyword(name) for name in names) and all(
-        part is None or _may_import(part, scene) for part in parts
-    )
+    return all(map(is_name, names)) and all(part is None or _may_import(part, scene) for part in parts)
 
 
 def _join(cases: Sequence[Case], run: SuiteRun, probe: _Probe, scene: Scene, gap: Gap | None) -> dict[int, Observed]:

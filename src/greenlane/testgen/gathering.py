@@ -153,11 +153,14 @@ class Gatherer:
 
     def known_scripts(self) -> list[Script]:
         """Those that were read so far."""
-        return [found.script for scripts in self._read_scripts.values() for found in scripts]
+        return [found.script for found in self._found()]
 
     def overheard(self, observed: Iterable[Observed]) -> list[Case]:
         """These calls with looks at what the stand-ins of fixtures were given in them."""
-        return overheard(observed, [found for scripts in self._read_scripts.values() for found in scripts])
+        return overheard(observed, self._found())
+
+    def _found(self) -> list[FoundScript]:
+        return [found for scripts in self._read_scripts.values() for found in scripts]
 
     async def near(self, left: Targets) -> list[Case]:
         """The scripts of tests that came near what is left."""

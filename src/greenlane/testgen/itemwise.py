@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from keyword import iskeyword
 
 import msgspec
 
@@ -26,6 +25,7 @@ from greenlane.testgen.guards import guards_of, what_holds
 from greenlane.testgen.inputs import Case
 from greenlane.testgen.inside.greenlane_edits import name_of
 from greenlane.testgen.records import looked_up
+from greenlane.testgen.rest import is_name
 from greenlane.testgen.source import Source
 from greenlane.testgen.targets import Targets, line_of
 from greenlane.testgen.turns import in_turn
@@ -209,7 +209,7 @@ def _with(case: Case, entries: Entries, called: str) -> Iterator[Case]:
     """The case with these entries in one of its dicts; if something is `called` with them by name, in such a call."""
     if called and case.script is None:
         known = {name for name, _ in case.arguments}
-        more = tuple((name, text) for name, text in entries.items() if name not in known and _is_name(name))
+        more = tuple((name, text) for name, text in entries.items() if name not in known and is_name(name))
         yield msgspec.structs.replace(case, arguments=(*case.arguments, *more), carved=False, steps=case.steps + 1)
         return
     for place, text in enumerate(case.texts):
@@ -235,11 +235,6 @@ def _with_more(node: ast.Dict | ast.Call, entries: Entries) -> ast.expr:
     values = {name: parse_expression(text).body for name, text in entries.items()}
     if isinstance(node, ast.Call):
         kept = [keyword for keyword in node.keywords if keyword.arg not in values]
-        more = [ast.keyword(arg=name, value=value) for name, value in values.items() if _is_name(name)]
+        more = [ast.keyword(arg=name, value=value) for name, value in values.items() if is_name(name)]
         return ast.Call(func=node.func, args=node.args, keywords=[*kept, *more])
     return merged(node, values)
-
-
-def _is_name(text: str) -> bool:
-    """Whether an argument may be called so."""
-    return text.isidentifier() and not iskeyword(text)

@@ -11,7 +11,6 @@ import ast
 import functools
 import re
 from collections.abc import Callable, Iterator, Sequence, Set
-from keyword import iskeyword
 
 import msgspec
 
@@ -19,6 +18,7 @@ from greenlane.suite.lines import UnreadableSourceError, parse_source
 from greenlane.testgen.code import Function
 from greenlane.testgen.guesses import imports_for
 from greenlane.testgen.inputs import Case, Script
+from greenlane.testgen.rest import is_name
 
 _SETS = dict.fromkeys(("set", "Set", "MutableSet", "AbstractSet", "frozenset"), "set")
 _KINDS = {**_SETS, "tuple": "tuple", "list": "list", "bytes": "bytes", "bytearray": "bytes", "float": "float"}
@@ -144,7 +144,7 @@ def _as_record(maker: str, node: ast.expr) -> ast.expr | None:
     values: list[ast.expr] = []
     if isinstance(node, ast.Dict):
         keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
-        names = [key for key in keys if isinstance(key, str) and key.isidentifier() and not iskeyword(key)]
+        names = [key for key in keys if isinstance(key, str) and is_name(key)]
         values = node.values if len(names) == len(keys) and not any(name.startswith("_") for name in names) else []
     elif isinstance(node, ast.Tuple) and 0 < len(node.elts) <= len(_FIELDS):
         values = [] if any(isinstance(item, ast.Starred) for item in node.elts) else node.elts

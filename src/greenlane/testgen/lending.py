@@ -116,11 +116,14 @@ def list_templates(cases: Iterable[Case], source: Source) -> list[_Template]:
         attributes = attributes_looked_into(entry, node, known, source) if node is not None else []
         row: dict[str, _Template] = {}
         public = [name for name in attributes if not name.startswith("_")][:_ATTRIBUTES]
+        changed = [name for name in public if node is not None and _is_changed(name, node)]
         for case in sorted(own, key=_order) if params or attributes else ():
             wholly, given = _slotted(case, params), _slotted(case, params, receiver=False)
-            for template in (wholly, *_with_attributes(given, public, node)):
+            for template in (wholly, *_with_attributes(given, public, changed)):
                 if template.slots and len(row) < _EACH:
                     row.setdefault(template.case.key, template)
+            if len(row) == _EACH:
+                break
         rows.append([*row.values()])
     return [*in_turn(rows)][:_TEMPLATES]
 
@@ -198,9 +201,9 @@ def _is(node: ast.AST, text: str) -> bool:
     return isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) == text
 
 
-def _with_attributes(template: _Template, names: Sequence[str], node: FunctionNode | None) -> Iterator[_Template]:
+def _with_attributes(template: _Template, names: Sequence[str], changed: Sequence[str]) -> Iterator[_Template]:
     """The call as a script that sets these attributes of its object to names, too; where it gives nothing back, with a
-    look at each of them that it changes."""
+    look at each of those that it changes."""
     case, entry = template.case, template.case.entry
     if not names or not case.receiver or entry.kind == "init":
         return
@@ -210,16 +213,17 @@ def _with_attributes(template: _Template, names: Sequence[str], node: FunctionNo
     if entry.returns_value or entry.kind == "property":
         rows: list[tuple[list[str], str]] = [([], as_written(entry, entry.holder, given) or called)]
     else:
-        rows = [([as_statement(called)], f"{entry.holder}.{name}") for name in names if _is_changed(name, node)]
+        rows = [([as_statement(called)], f"{entry.holder}.{name}") for name in changed]
     for done, look in rows:
         script = Script(imports=case.imports, setup=(made, *setting, *steps, *done), look=look)
         yield _Template(case=case.with_script(script), given=(*template.given, *("" for _ in names)))
 
 
-def _is_changed(name: str, node: FunctionNode | None) -> bool:
+def _is_changed(name: str, node: FunctionNode) -> bool:
     """Whether something is put into this attribute of its object, or taken out of it."""
-    parts = ast.walk(node) if node is not None else ()
-    places = [part.value for part in parts if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load)]
+    places = [
+        part.value for part in ast.walk(node) if isinstance(part, ast.Subscript) and not isinstance(part.ctx, ast.Load)
+    ]
     return any(_is(place, f"self.{name}") for place in places)
 
 

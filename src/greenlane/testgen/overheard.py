@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from greenlane.testgen.explore import Observed
-from greenlane.testgen.inputs import MAX_STATEMENT, Case, Script
+from greenlane.testgen.inputs import MAX_STATEMENT, Case
 from greenlane.testgen.scripts import FoundScript
-from greenlane.testgen.staged import before_and_call
+from greenlane.testgen.staged import as_script
 from greenlane.testgen.turns import in_turn
 
 _LOOKS, _MOST = 4, 96
@@ -29,7 +29,8 @@ def overheard(observed: Iterable[Observed], known: Sequence[FoundScript]) -> lis
     first that most of these `known` scripts look at."""
     asked = [(one.script.look, match[1]) for one in known if (match := _asked(one))]
     looks = Counter([*asked, *((_other_part(look), fixture) for look, fixture in asked)])
-    rows = [list(_with_looks(one.case, [pair for pair, _ in looks.most_common(_LOOKS)])) for one in observed]
+    most = [pair for pair, _ in looks.most_common(_LOOKS)]
+    rows = [list(_with_looks(one.case, most)) for one in observed]
     found = {case.key: case for case in in_turn(rows)}
     return list(found.values())[:_MOST]
 
@@ -46,13 +47,9 @@ def _other_part(look: str) -> str:
 
 
 def _with_looks(case: Case, looks: Sequence[tuple[str, str]]) -> Iterator[Case]:
-    script = case.script
-    if not case.fixtures or case.entry.asynchronous or (script is not None and script.marks is not None):
+    script = as_script(case)
+    if not case.fixtures or case.entry.asynchronous or script.marks is not None:
         return
-    if script is None:
-        before, called = before_and_call(case)
-        own = {(case.entry.module, case.entry.called)} if case.receiver is None else set()
-        script = Script(imports=case.imports | own, setup=tuple(before), look=called)
     for look, fixture in looks:
         if len(script.look) <= MAX_STATEMENT and look not in script.text:
             made = msgspec.structs.replace(script, setup=(*script.setup, script.look), look=look)

@@ -11,6 +11,11 @@ _ANY = ("name", "other")
 """What an option is called that may be called anything."""
 
 
+def is_name(text: str) -> bool:
+    """Whether an argument may be called so."""
+    return text.isidentifier() and not iskeyword(text)
+
+
 def read_by_name(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]:
     """The keys that it looks up in its `**options`, with the default as text (`None` where it names none); of options
     that it takes under any name, and hands on to nobody, one."""
@@ -18,7 +23,7 @@ def read_by_name(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, str]
     rest = node.args.kwarg.arg if node.args.kwarg else None
     for part in ast.walk(node) if rest else ():
         for key, default in _looked_up(part, rest or ""):
-            if key.isidentifier() and not iskeyword(key) and found.get(key, "None") == "None":
+            if is_name(key) and found.get(key, "None") == "None":
                 found[key] = default
     named = {a.arg for a in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)}
     if rest and not found and not handed_to(node) and _is_of_use(node, rest):

@@ -29,7 +29,7 @@ def siblings_of(tree: ast.Module, owner: str | None) -> frozenset[str]:
         for name, node in nodes.items()
     }
     own = bases.get(owner or "", set())
-    alike = _named_alike(nodes, owner) - own if owner in nodes else set()
+    alike = _named_alike(nodes, owner) if owner in nodes else set()
     return frozenset(
         name for name, held in bases.items() if name != owner and (held & own or name in own or name in alike)
     )
